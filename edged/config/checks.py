@@ -1,0 +1,91 @@
+"""Checks that need more than one key."""
+
+import zoneinfo
+from datetime import time
+
+from edged.config.sections import Config, GpiozeroLockConfig, MqttConfig
+
+
+def cross_section_problems(config: Config) -> list[str]:
+    """Return one ``path: text`` for each contradiction between keys."""
+    return [
+        *_decision(config),
+        *_camera(config),
+        *_door(config),
+        *_access(config),
+        *_mqtt(config.mqtt),
+    ]
+
+
+def _decision(config: Config) -> list[str]:
+    decision = config.decision
+    if decision.confirm_frames > decision.window_frames:
+        return [
+            f"decision.confirm_frames: must not exceed decision.window_frames "
+            f"({decision.window_frames}), got {decision.confirm_frames}"
+        ]
+    return []
+
+
+def _camera(config: Config) -> list[str]:
+    camera, problems = config.camera, []
+    if camera.reconnect_min_ms > camera.reconnect_max_ms:
+        problems.append("camera.reconnect_min_ms: must not exceed camera.reconnect_max_ms")
+    source = camera.source
+    if source.__struct_config__.tag == "command" and getattr(source, "format", "") != "mjpeg":
+        for key in ("width", "height"):
+            if getattr(source, key, None) is None:
+                problems.append(f"camera.source.{key}: raw formats need it")
+    return problems
+
+
+def _door(config: Config) -> list[str]:
+    door, problems = config.door, []
+    if door.unlock_seconds > door.max_unlock_seconds:
+        problems.append(
+            f"door.unlock_seconds: must not exceed door.max_unlock_seconds "
+            f"({door.max_unlock_seconds:g}), got {door.unlock_seconds:g}"
+        )
+    if isinstance(door.lock, GpiozeroLockConfig) and door.lock.active == "low":
+        problems.append(
+            "door.lock.active: gpiozero drives the line low before its first value, so an active-low "
+            "relay would open the door at every start; use driver: gpiod"
+        )
+    return problems
+
+
+def _access(config: Config) -> list[str]:
+    access, problems = config.access, []
+    if access.time_zone != "local" and access.time_zone not in zoneinfo.available_timezones():
+        problems.append(f"access.time_zone: {access.time_zone!r} is not a known zone such as 'Europe/Paris'")
+    for group, names in access.groups.items():
+        problems += [
+            f"access.groups.{group}: schedule {name!r} is not defined in access.schedules"
+            for name in names
+            if name not in access.schedules
+        ]
+    for name, periods in access.schedules.items():
+        problems += [
+            f"access.schedules.{name}[{index}]: from and to are equal ({period.start})"
+            for index, period in enumerate(periods)
+            if _minutes(period.start) == _minutes(period.end)
+        ]
+    return problems
+
+
+def _minutes(text: str) -> int:
+    if text == "24:00":
+        return 24 * 60
+    at = time.fromisoformat(text)
+    return at.hour * 60 + at.minute
+
+
+def _mqtt(mqtt: MqttConfig) -> list[str]:
+    problems = []
+    if mqtt.password_file is not None and mqtt.username is None:
+        problems.append("mqtt.username: missing, but mqtt.password_file is given")
+    if mqtt.tls is not None and (mqtt.tls.certificate_file is None) != (mqtt.tls.key_file is None):
+        problems.append("mqtt.tls: certificate_file and key_file belong together")
+    if mqtt.reconnect_min_seconds > mqtt.reconnect_max_seconds:
+        problems.append("mqtt.reconnect_min_seconds: must not exceed mqtt.reconnect_max_seconds")
+    return problems

@@ -1,0 +1,289 @@
+"""One struct per section of ``config.yaml``.
+
+Every struct is frozen, strict and closed: an unknown key is an error. Units are in the key names.
+A default stands only where a wrong guess cannot open a door: lock driver, pin, polarity and the
+lock's behaviour without power have none. The text of ``Meta`` is what editors show.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[float, Meta(gt=0)]
+Millis = Annotated[int, Meta(gt=0, le=3_600_000)]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Slug = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections."""
+
+
+class V4l2Source(
+    Section, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="v4l2", tag_field="type"
+):
+    """A USB camera, best named by ``/dev/v4l/by-id/...`` since numbers move."""
+
+    device: str
+    width: Annotated[int, Meta(ge=160, le=7680)] = 1280
+    height: Annotated[int, Meta(ge=120, le=4320)] = 720
+    fps: Annotated[float, Meta(gt=0, le=240)] = 15.0
+    fourcc: Annotated[str, Meta(pattern=r"^[A-Z0-9]{4}$")] = "MJPG"
+
+
+class UrlSource(Section, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="url", tag_field="type"):
+    """An ``rtsp://``, ``http://`` or ``https://`` stream. A password belongs into ``password_file``."""
+
+    url: Annotated[str, Meta(pattern=r"^(rtsps?|https?)://")]
+    username: str | None = None
+    password_file: Path | None = None
+    open_timeout_ms: Millis = 5000
+    read_timeout_ms: Millis = 3000
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+
+
+class FileSource(
+    Section, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="file", tag_field="type"
+):
+    """A video file, replayed at ``fps`` (default: the file's own)."""
+
+    path: Path
+    fps: Annotated[float, Meta(gt=0, le=240)] | None = None
+    loop: bool = False
+
+
+class FolderSource(
+    Section, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="folder", tag_field="type"
+):
+    """A folder of photographs in the order of their names; each is shown ``hold_frames`` times."""
+
+    path: Path
+    fps: Annotated[float, Meta(gt=0, le=240)] = 10.0
+    hold_frames: Count = 1
+    loop: bool = False
+
+
+class CommandSource(
+    Section, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="command", tag_field="type"
+):
+    """A program that writes frames to its standard output, such as ``rpicam-vid`` or ``gst-launch-1.0``."""
+
+    argv: Annotated[list[str], Meta(min_length=1)]
+    format: Literal["mjpeg", "i420", "bgr"]
+    width: Annotated[int, Meta(ge=16, le=7680)] | None = None
+    height: Annotated[int, Meta(ge=16, le=4320)] | None = None
+
+
+CameraSource = V4l2Source | UrlSource | FileSource | FolderSource | CommandSource
+
+
+class CameraConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where pictures come from, and when they count as missing."""
+
+    source: CameraSource
+    rotate: Literal[0, 90, 180, 270] = 0
+    max_frame_age_ms: Annotated[int, Meta(ge=50, le=2000)] = 500
+    no_frame_timeout_ms: Millis = 3000
+    reconnect_min_ms: Millis = 500
+    reconnect_max_ms: Millis = 30_000
+    frozen_after_frames: Count = 45
+    blind_after_frames: Count = 30
+
+
+class MotionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The gate before detection. It fails towards detection."""
+
+    enabled: bool = True
+    changed_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.002
+    force_detection_ms: Millis = 2000
+
+
+class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which packs are used and how onnxruntime runs them."""
+
+    directory: Path = Path("var/models")
+    detector: Slug = "yunet"
+    embedder: Slug = "arcface-y1"
+    precision: Literal["float32", "int8"] = "float32"
+    threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    providers: Annotated[tuple[str, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
+    detection_threshold: Ratio = 0.6
+
+
+class QualityConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The floor below which a face is neither enrolled nor matched."""
+
+    min_face_px: Positive = 60
+    min_eye_px: Positive = 22
+    min_sharpness: Annotated[float, Meta(ge=0)] = 25
+    min_brightness: Annotated[float, Meta(ge=0, le=255)] = 35
+    max_brightness: Annotated[float, Meta(ge=0, le=255)] = 235
+    max_yaw_degrees: Annotated[float, Meta(gt=0, le=90)] = 40
+    max_pitch_degrees: Annotated[float, Meta(gt=0, le=90)] = 40
+    max_roll_degrees: Annotated[float, Meta(gt=0, le=180)] = 45
+
+
+class DecisionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What it takes to be let in.
+
+    ``target_fpir`` is the stated risk: the chance that one visit of a stranger opens the door.
+    The cosine threshold follows from it, the size of the gallery and the pack's calibration table.
+    """
+
+    armed: bool = True
+    target_fpir: Annotated[float, Meta(gt=0, le=0.1)] = 0.001
+    confirm_frames: Annotated[int, Meta(ge=1, le=50)] = 3
+    window_frames: Annotated[int, Meta(ge=1, le=50)] = 5
+    min_margin: Annotated[float, Meta(ge=0, le=1)] = 0.06
+    cooldown_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    absence_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
+
+
+class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Days and hours, in the door's own time zone. ``to`` before ``from`` runs past midnight."""
+
+    days: Annotated[list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]], Meta(min_length=1)]
+    start: TimeOfDay = msgspec.field(name="from")
+    end: TimeOfDay = msgspec.field(name="to")
+
+
+class AccessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which groups may enter when. Empty: every enrolled, enabled person at any time."""
+
+    time_zone: str = "local"
+    schedules: dict[Slug, list[Period]] = {}
+    groups: dict[Slug, list[Slug]] = {}
+
+
+class FakeLockConfig(
+    Section, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="fake", tag_field="driver"
+):
+    """A lock that only records; ``trace_path`` receives one JSON line a change."""
+
+    trace_path: Path | None = None
+
+
+class GpiodLockConfig(
+    Section, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="gpiod", tag_field="driver"
+):
+    """A line of a GPIO chip through libgpiod: Raspberry Pi and Jetson alike."""
+
+    chip: str
+    line: str | Annotated[int, Meta(ge=0)]
+    active: Literal["high", "low"]
+    power: Literal["fail_secure", "fail_safe"]
+
+
+class GpiozeroLockConfig(
+    Section, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="gpiozero", tag_field="driver"
+):
+    """A BCM pin of a Raspberry Pi through gpiozero; active-high relays only."""
+
+    pin: str | Annotated[int, Meta(ge=0)]
+    active: Literal["high", "low"]
+    power: Literal["fail_secure", "fail_safe"]
+
+
+LockConfig = FakeLockConfig | GpiodLockConfig | GpiozeroLockConfig
+
+
+class DoorConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The lock and its pulse."""
+
+    lock: LockConfig
+    unlock_seconds: Annotated[float, Meta(gt=0, le=60)] = 3.0
+    max_unlock_seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    max_grant_age_ms: Annotated[int, Meta(ge=50, le=10_000)] = 1000
+
+
+class AttendanceConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The clock. Off unless asked for: access and attendance are separate purposes."""
+
+    enabled: bool = False
+    direction: Literal["in", "out", "toggle"] = "in"
+    double_punch_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
+
+
+class MqttTlsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """TLS to the broker; a certificate and its key make it mutual."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+class MqttConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker. ``enabled: false`` keeps events in the journal alone."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port | None = None
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    client_id: str | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    tls: MqttTlsConfig | None = None
+    topic_prefix: Annotated[str, Meta(pattern=r"^[^+#\x00/][^+#\x00]*$")] = "edged"
+    keepalive_seconds: Annotated[int, Meta(ge=2, le=3600)] = 15
+    max_in_flight: Annotated[int, Meta(ge=1, le=64)] = 16
+    reconnect_min_seconds: Annotated[float, Meta(gt=0, le=600)] = 1.0
+    reconnect_max_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    person_names: bool = False
+
+
+class JournalConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Events on disk. ``on_failure`` decides what a dead disk means for the door."""
+
+    path: Path = Path("var/journal.db")
+    on_failure: Literal["deny", "open"] = "deny"
+    record_first_ms: Annotated[int, Meta(ge=1, le=1000)] = 50
+    max_rows: Annotated[int, Meta(ge=1000)] = 1_000_000
+
+
+class GalleryConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Enrolled people on disk, encrypted under the key of ``key_file``."""
+
+    path: Path = Path("var/people.db")
+    key_file: Path = Path("var/vault.key")
+    max_similar_score: Ratio | None = None
+    poll_seconds: Annotated[float, Meta(gt=0, le=3600)] = 1.0
+
+
+class HttpConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``/metrics``, ``/healthz`` and ``/readyz``."""
+
+    enabled: bool = True
+    address: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 9477
+
+
+class LoggingConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of ``config.yaml``."""
+
+    site: Slug
+    door_id: Slug
+    camera: CameraConfig
+    door: DoorConfig
+    models: ModelsConfig = ModelsConfig()
+    motion: MotionConfig = MotionConfig()
+    quality: QualityConfig = QualityConfig()
+    decision: DecisionConfig = DecisionConfig()
+    access: AccessConfig = AccessConfig()
+    attendance: AttendanceConfig = AttendanceConfig()
+    mqtt: MqttConfig = MqttConfig()
+    journal: JournalConfig = JournalConfig()
+    gallery: GalleryConfig = GalleryConfig()
+    http: HttpConfig = HttpConfig()
+    logging: LoggingConfig = LoggingConfig()

@@ -1,0 +1,1 @@
+"""The edges of the world: cameras and locks, real and fake."""

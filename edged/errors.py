@@ -1,0 +1,71 @@
+"""Every exception of edged, split by who must act.
+
+Names end in ``Error``. A message says what was got and what was expected; facts that a caller may
+need are attributes, not text. Adapters wrap foreign exceptions (``raise CameraError(...) from exc``).
+"""
+
+from collections.abc import Sequence
+
+
+class EdgedError(Exception):
+    """Base of all; the command line turns it into one line and ``exit_code``."""
+
+    exit_code = 1
+
+
+class ConfigError(EdgedError, ValueError):
+    """The operator must change the configuration; ``problems`` holds one ``path: text`` each."""
+
+    exit_code = 78  # EX_CONFIG of sysexits.h; systemd's RestartPreventExitStatus names it
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class ModelError(EdgedError):
+    """A model pack is missing, altered or does not fit: the deployment must be mended."""
+
+
+class DownloadError(ModelError, OSError):
+    """A file of a pack could not be fetched; nothing was installed."""
+
+
+class DeviceError(EdgedError, OSError):
+    """Hardware did not do what was asked."""
+
+
+class CameraError(DeviceError):
+    """The camera cannot be opened or gave no frame in time."""
+
+
+class LockError(DeviceError):
+    """The lock line cannot be claimed or driven."""
+
+
+class StoreError(EdgedError, OSError):
+    """A database or key file cannot be read or written."""
+
+
+class StoreFullError(StoreError):
+    """No space is left for the write; nothing of it was kept."""
+
+
+class StoreCorruptError(StoreError):
+    """Stored bytes fail their own check."""
+
+
+class EnrolmentError(EdgedError):
+    """A person or photograph was refused; ``reason`` is a stable code such as ``no_face``."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        self.reason = reason
+        super().__init__(text)
+
+
+class NotFoundError(EdgedError, LookupError):
+    """The person or event that was named does not exist."""
+
+
+class FleetError(EdgedError):
+    """The broker or a peer did not do its part."""

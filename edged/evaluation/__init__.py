@@ -1,0 +1,1 @@
+"""Protocols and figures for measuring a pack; never used by the daemon."""

@@ -1,0 +1,1 @@
+"""Pixels to facts: detection, alignment, embedding, quality."""

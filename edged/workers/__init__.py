@@ -1,0 +1,1 @@
+"""One thread each, with one owner, a bounded inbox and a heartbeat."""
