@@ -1,0 +1,38 @@
+"""Fixtures shared by all tests."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def weights_dir() -> Path:
+    """The folder with the research weights; skips where it is absent."""
+    return _or_skip(SHARED / "models", "research weights")
+
+
+@pytest.fixture(scope="session")
+def photos_dir() -> Path:
+    """The folder with the research photographs; skips where it is absent."""
+    return _or_skip(SHARED / "data" / "lfw-dev", "research photographs")
+
+
+def _or_skip(path: Path, what: str) -> Path:
+    if not path.is_dir():
+        pytest.skip(f"{what} are not beside this checkout")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left_behind() -> Iterator[None]:
+    """A test that leaks a thread of ours leaks a camera, a lock or a database at the door."""
+    before = set(threading.enumerate())
+    yield
+    leaked = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("edged-")]
+    for thread in leaked:
+        thread.join(2)
+    assert not [thread.name for thread in leaked if thread.is_alive()]

@@ -33,9 +33,11 @@ def _camera(config: Config) -> list[str]:
         problems.append("camera.reconnect_min_ms: must not exceed camera.reconnect_max_ms")
     source = camera.source
     if source.__struct_config__.tag == "command" and getattr(source, "format", "") != "mjpeg":
-        for key in ("width", "height"):
-            if getattr(source, key, None) is None:
-                problems.append(f"camera.source.{key}: raw formats need it")
+        problems += [
+            f"camera.source.{key}: raw formats need it"
+            for key in ("width", "height")
+            if getattr(source, key, None) is None
+        ]
     return problems
 
 

@@ -81,9 +81,11 @@ def _struct(kind: type[msgspec.Struct], raw: object, path: str, problems: list[s
     hints = typing.get_type_hints(kind, include_extras=True)
     tag_field = kind.__struct_config__.tag_field
     values: dict[str, object] = {}
-    for key in raw:
-        if key not in fields and key != tag_field:
-            problems.append(f"{_join(path, str(key))}: unknown key{_did_you_mean(str(key), fields)}")
+    problems += [
+        f"{_join(path, str(key))}: unknown key{_did_you_mean(str(key), fields)}"
+        for key in raw
+        if key not in fields and key != tag_field
+    ]
     before = len(problems)
     for name, field in fields.items():
         if name in raw:

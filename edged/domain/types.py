@@ -164,8 +164,9 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer of one step. ``first_seen_at`` is when the track's first usable face was captured;
-    ``freshest_at`` when the newest frame behind the decision was captured (monotonic seconds).
+    """The answer of one step.
+
+    ``first_seen_at`` is when the track's first usable face was captured; ``freshest_at`` when the newest frame behind the decision was captured (monotonic seconds).
     """
 
     outcome: Outcome
@@ -214,7 +215,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event with its place in the journal: random ``epoch`` of the database, gapless ``seq`` from 1,
+    """An event with its place in the journal.
+
+    Random ``epoch`` of the database, gapless ``seq`` from 1,
     ``digest`` hex SHA-256 of the row chained to the row before.
     """
 
