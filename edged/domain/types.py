@@ -166,7 +166,8 @@ class Gate:
 class Decision:
     """The answer of one step.
 
-    ``first_seen_at`` is when the track's first usable face was captured; ``freshest_at`` when the newest frame behind the decision was captured (monotonic seconds).
+    ``first_seen_at`` is when the track's first usable face was captured; ``freshest_at`` when the
+    newest frame behind the decision was captured (monotonic seconds).
     """
 
     outcome: Outcome
