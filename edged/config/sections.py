@@ -143,6 +143,7 @@ class DecisionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     min_margin: Annotated[float, Meta(ge=0, le=1)] = 0.06
     cooldown_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     absence_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    evidence_seconds: Annotated[float, Meta(gt=0, le=10)] = 2.0
 
 
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

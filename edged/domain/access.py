@@ -1,0 +1,65 @@
+"""Who may enter when.
+
+No groups configured: every enabled person, at any time. Groups configured: a person needs one group
+whose schedule is open; a group with an empty list of schedules is open always; a person in no
+configured group stays outside.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from edged.domain.people import Person
+from edged.domain.types import Reason
+
+MINUTES_A_DAY = 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPeriod:
+    """Open on ``days`` (0 is Monday) from ``start`` to before ``end``, minutes after local midnight.
+
+    ``end`` before ``start`` runs past midnight into the next day.
+    """
+
+    days: frozenset[int]
+    start: int
+    end: int
+
+    def contains(self, local: datetime) -> bool:
+        """Whether the door's local time lies inside."""
+        minute = local.hour * 60 + local.minute
+        today, yesterday = local.weekday(), (local.weekday() - 1) % 7
+        if self.start < self.end:
+            return today in self.days and self.start <= minute < self.end
+        return (today in self.days and minute >= self.start) or (yesterday in self.days and minute < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """Named schedules, and the schedules of each group."""
+
+    schedules: Mapping[str, tuple[OpenPeriod, ...]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def refusal(self, person: Person, local: datetime) -> Reason | None:
+        """Return why ``person`` may not enter at ``local`` (aware), or None if they may."""
+        if not person.enabled:
+            return Reason.DISABLED
+        if person.valid_from is not None and local < person.valid_from:
+            return Reason.DISABLED
+        if person.valid_until is not None and local >= person.valid_until:
+            return Reason.DISABLED
+        if person.consent is not None and person.consent.until is not None and local >= person.consent.until:
+            return Reason.DISABLED
+        if self.groups and not any(self._open(group, local) for group in person.groups):
+            return Reason.OUTSIDE_SCHEDULE
+        return None
+
+    def _open(self, group: str, local: datetime) -> bool:
+        names = self.groups.get(group)
+        if names is None:
+            return False
+        return not names or any(
+            period.contains(local) for name in names for period in self.schedules.get(name, ())
+        )

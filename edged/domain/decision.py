@@ -1,0 +1,293 @@
+"""Grant, deny or wait.
+
+Each frame of a track is judged by gates in a fixed order; the first that fails names the frame's
+reason. A grant needs ``confirm_frames`` of the last ``window_frames`` frames, the newest among them,
+all passed and all for one person; then the person's own rules and the cool-down. What is missing
+(no threshold, no liveness where it is required, a clock that ran backwards) fails its gate.
+
+A denial is reported once a track and reason. A track that was denied may still be granted later:
+somebody who looks away first and then at the camera comes in.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from edged.domain.access import AccessRules
+from edged.domain.gallery import GallerySnapshot
+from edged.domain.types import Decision, Gate, Observation, Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPolicy:
+    """The numbers behind a grant. ``threshold`` None denies everybody; see ``calibration``."""
+
+    threshold: float | None
+    confirm_frames: int
+    window_frames: int
+    min_margin: float
+    cooldown_seconds: float
+    absence_seconds: float
+    evidence_seconds: float
+    max_frame_age_seconds: float
+    armed: bool = True
+    liveness_threshold: float | None = None
+    liveness_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    seq: int
+    captured_at: float
+    reason: Reason
+    person_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    gallery: GallerySnapshot
+    now: float
+    local: datetime
+
+
+@dataclass(slots=True)
+class _Track:
+    first_seen_at: float
+    window: deque[_Evidence]
+    granted: set[str] = field(default_factory=set)
+    reported: set[Reason] = field(default_factory=set)
+    latest: Observation | None = None
+    trace: tuple[Gate, ...] = ()
+    frames: int = 0
+
+
+class DecisionEngine:
+    """State of all tracks and cool-downs. One thread owns it; every time is a parameter."""
+
+    def __init__(self, policy: DecisionPolicy, rules: AccessRules) -> None:
+        self.policy = policy
+        self.rules = rules
+        self._tracks: dict[int, _Track] = {}
+        self._granted_at: dict[str, float] = {}
+        self._seen_at: dict[str, float] = {}
+        self._rearmed: set[str] = set()
+        self._cooling_reported: set[str] = set()
+        self._now = float("-inf")
+
+    def step(
+        self, observation: Observation, gallery: GallerySnapshot, now: float, local: datetime
+    ) -> Decision:
+        """Judge one face of one frame.
+
+        ``now`` monotonic seconds, ``local`` the door's aware local time. Call it for the nearest face first.
+        """
+        track = self._tracks.get(observation.track_id)
+        if track is None:
+            window: deque[_Evidence] = deque(maxlen=self.policy.window_frames)
+            track = self._tracks[observation.track_id] = _Track(observation.captured_at, window)
+        reason, gates = self._judge_frame(observation, now)
+        self._now = max(self._now, now)
+        person_id = observation.match.person_id if reason is Reason.MATCHED and observation.match else None
+        if not track.window or observation.frame_seq > track.window[-1].seq:
+            track.window.append(_Evidence(observation.frame_seq, observation.captured_at, reason, person_id))
+            track.frames += 1
+        elif track.window[-1].person_id != person_id:
+            # The same picture twice is one piece of evidence, and no way to change it.
+            reason, person_id = Reason.STALE, None
+        track.latest = observation
+        if person_id is not None:
+            self._see(person_id, observation.captured_at)
+        if reason is not Reason.MATCHED or person_id is None:
+            track.trace = tuple(gates)
+            return self._deny_when_settled(observation.track_id, track)
+        return self._decide_person(observation, track, gates, person_id, _Moment(gallery, now, local))
+
+    def end(self, track_id: int) -> Decision | None:
+        """Forget a track; a denial if it had enough frames and nothing was reported of it."""
+        track = self._tracks.pop(track_id, None)
+        if track is None or track.granted or track.reported or track.frames < self.policy.confirm_frames:
+            return None
+        return self._denial(track_id, track, self._dominant(track))
+
+    def reconfigure(self, policy: DecisionPolicy, rules: AccessRules) -> None:
+        """Take new numbers; evidence gathered under the old ones is dropped, cool-downs stay."""
+        if (policy, rules) == (self.policy, self.rules):
+            return
+        self.policy, self.rules = policy, rules
+        for track in self._tracks.values():
+            track.window = deque(maxlen=policy.window_frames)
+
+    def _judge_frame(self, seen: Observation, now: float) -> tuple[Reason, list[Gate]]:
+        """Return the frame's reason and the gates up to the first that failed."""
+        policy, match = self.policy, seen.match
+        age = now - seen.captured_at
+        usable = match is not None and match.person_id is not None
+        checks = (
+            (
+                Reason.STALE,
+                Gate("freshness", age, policy.max_frame_age_seconds, self._fresh(age, now)),
+            ),
+            (
+                Reason.LOW_QUALITY,
+                Gate("quality", seen.quality.score, None, match is not None),
+            ),
+            (Reason.NOT_LIVE, self._liveness(seen.liveness)),
+            (
+                Reason.DISARMED,
+                Gate("armed", policy.threshold, None, policy.armed and policy.threshold is not None),
+            ),
+            (
+                Reason.UNKNOWN,
+                Gate(
+                    "score",
+                    match.score if match else None,
+                    policy.threshold,
+                    usable and match is not None and _at_least(match.score, policy.threshold),
+                ),
+            ),
+            (
+                Reason.AMBIGUOUS,
+                Gate(
+                    "margin",
+                    match.margin if match else None,
+                    policy.min_margin,
+                    match is not None and _at_least(match.margin, policy.min_margin),
+                ),
+            ),
+        )
+        gates = []
+        for reason, gate in checks:
+            gates.append(gate)
+            if not gate.passed:
+                return reason, gates
+        return Reason.MATCHED, gates
+
+    def _fresh(self, age: float, now: float) -> bool:
+        return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds
+
+    def _liveness(self, value: float | None) -> Gate:
+        limit = self.policy.liveness_threshold
+        if not self.policy.liveness_required:
+            return Gate("liveness", value, None, passed=True)
+        return Gate("liveness", value, limit, passed=value is not None and _at_least(value, limit))
+
+    def _decide_person(
+        self,
+        seen: Observation,
+        track: _Track,
+        gates: list[Gate],
+        person_id: str,
+        moment: _Moment,
+    ) -> Decision:
+        """Hold the person against agreement, their own rules and the cool-down."""
+        policy = self.policy
+        agreeing = sum(
+            evidence.person_id == person_id and moment.now - evidence.captured_at <= policy.evidence_seconds
+            for evidence in track.window
+        )
+        gates.append(Gate("agreement", agreeing, policy.confirm_frames, agreeing >= policy.confirm_frames))
+        track.trace = tuple(gates)
+        if agreeing < policy.confirm_frames:
+            return self._deny_when_settled(seen.track_id, track)
+        person = moment.gallery.person(person_id)
+        refusal = Reason.UNKNOWN if person is None else self.rules.refusal(person, moment.local)
+        gates.append(Gate("person", None if refusal is None else refusal.value, "may enter", refusal is None))
+        track.trace = tuple(gates)
+        if refusal is not None:
+            return self._denial_once(seen.track_id, track, refusal)
+        if person_id in track.granted:
+            return _waiting(seen, track, Reason.MATCHED, person_id)
+        cooled, gate = self._cooldown(person_id, moment.now)
+        gates.append(gate)
+        track.trace = tuple(gates)
+        if not cooled:
+            if person_id in self._cooling_reported:
+                return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
+            self._cooling_reported.add(person_id)
+            return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
+        self._mark_granted(track, person_id, moment.now)
+        return _decision(Outcome.GRANT, Reason.MATCHED, seen.track_id, track, person_id)
+
+    def _cooldown(self, person_id: str, now: float) -> tuple[bool, Gate]:
+        granted_at = self._granted_at.get(person_id)
+        if granted_at is None:
+            return True, Gate("cooldown", None, self.policy.cooldown_seconds, passed=True)
+        elapsed = now - granted_at
+        cooled = elapsed >= self.policy.cooldown_seconds and person_id in self._rearmed
+        return cooled, Gate("cooldown", elapsed, self.policy.cooldown_seconds, cooled)
+
+    def _mark_granted(self, track: _Track, person_id: str, now: float) -> None:
+        track.granted.add(person_id)
+        self._granted_at[person_id] = now
+        self._rearmed.discard(person_id)
+        self._cooling_reported.discard(person_id)
+
+    def _see(self, person_id: str, at: float) -> None:
+        """Re-arm a person who had gone from view for ``absence_seconds`` since the last frame."""
+        if at - self._seen_at.get(person_id, float("-inf")) >= self.policy.absence_seconds:
+            self._rearmed.add(person_id)
+        self._seen_at[person_id] = at
+
+    def _deny_when_settled(self, track_id: int, track: _Track) -> Decision:
+        """Deny once the window is full without a grant; until then wait."""
+        if track.granted or len(track.window) < self.policy.window_frames:
+            return _waiting_track(track_id, track)
+        return self._denial_once(track_id, track, self._dominant(track))
+
+    def _denial_once(self, track_id: int, track: _Track, reason: Reason) -> Decision:
+        if reason in track.reported or reason is Reason.COLLECTING:
+            return _waiting_track(track_id, track)
+        return self._denial(track_id, track, reason)
+
+    def _denial(self, track_id: int, track: _Track, reason: Reason) -> Decision:
+        track.reported.add(reason)
+        named = (Reason.DISABLED, Reason.OUTSIDE_SCHEDULE, Reason.COOLING_DOWN)
+        match = track.latest.match if track.latest else None
+        person_id = match.person_id if match is not None and reason in named else None
+        return _decision(Outcome.DENY, reason, track_id, track, person_id)
+
+    def _dominant(self, track: _Track) -> Reason:
+        """Return the most frequent failure of the window, the latest among equals.
+
+        Frames that matched one by one without agreeing on a person are ambiguous.
+        """
+        failures = [evidence.reason for evidence in track.window if evidence.reason is not Reason.MATCHED]
+        people = {evidence.person_id for evidence in track.window if evidence.person_id is not None}
+        if not failures:
+            return Reason.AMBIGUOUS if len(people) > 1 else Reason.COLLECTING
+        counts = Counter(reversed(failures))
+        return counts.most_common(1)[0][0]
+
+
+def _at_least(value: float, limit: float | None) -> bool:
+    """Written so that NaN and a missing limit fail."""
+    return limit is not None and value >= limit
+
+
+def _decision(
+    outcome: Outcome, reason: Reason, track_id: int, track: _Track, person_id: str | None
+) -> Decision:
+    seen = track.latest
+    match = seen.match if seen else None
+    return Decision(
+        outcome=outcome,
+        reason=reason,
+        track_id=track_id,
+        person_id=person_id,
+        score=match.score if match else -1.0,
+        margin=match.margin if match else 0.0,
+        frames=track.frames,
+        quality=seen.quality.score if seen else 0.0,
+        liveness=seen.liveness if seen else None,
+        first_seen_at=track.first_seen_at,
+        freshest_at=seen.captured_at if seen else track.first_seen_at,
+        trace=track.trace,
+    )
+
+
+def _waiting(seen: Observation, track: _Track, reason: Reason, person_id: str) -> Decision:
+    return _decision(Outcome.WAIT, reason, seen.track_id, track, person_id)
+
+
+def _waiting_track(track_id: int, track: _Track) -> Decision:
+    return _decision(Outcome.WAIT, Reason.COLLECTING, track_id, track, None)

@@ -1,0 +1,251 @@
+"""The engine: who is let in, who is not, and why."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edged.domain.access import AccessRules, OpenPeriod
+from edged.domain.decision import DecisionEngine, DecisionPolicy
+from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.people import Person
+from edged.domain.types import Decision, Outcome, Reason
+from tests.unit.domain.conftest import NOON, seen, template
+
+POLICY = DecisionPolicy(
+    threshold=0.4,
+    confirm_frames=3,
+    window_frames=5,
+    min_margin=0.06,
+    cooldown_seconds=10,
+    absence_seconds=1,
+    evidence_seconds=2,
+    max_frame_age_seconds=0.5,
+)
+
+
+@pytest.fixture
+def engine() -> DecisionEngine:
+    return DecisionEngine(POLICY, AccessRules())
+
+
+def run(
+    engine: DecisionEngine,
+    gallery: GallerySnapshot,
+    count: int,
+    *,
+    start: float = 0.0,
+    first: int = 1,
+    **kind: object,
+) -> list[Decision]:
+    """Feed ``count`` frames at 10 fps, each judged 50 ms after its capture."""
+    return [
+        engine.step(seen(first + i, start + i * 0.1, **kind), gallery, start + i * 0.1 + 0.05, NOON)
+        for i in range(count)
+    ]
+
+
+def outcomes(decisions: list[Decision]) -> list[tuple[Outcome, Reason]]:
+    return [(d.outcome, d.reason) for d in decisions if d.outcome is not Outcome.WAIT]
+
+
+def test_the_third_agreeing_frame_grants(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    decisions = run(engine, gallery, 3)
+    assert [d.outcome for d in decisions] == [Outcome.WAIT, Outcome.WAIT, Outcome.GRANT]
+    assert decisions[2].person_id == "p-ada"
+    assert [gate.name for gate in decisions[2].trace] == [
+        "freshness", "quality", "liveness", "armed", "score", "margin", "agreement", "person", "cooldown",
+    ]  # fmt: skip
+    assert all(gate.passed for gate in decisions[2].trace)
+
+
+def test_one_grant_a_track(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    assert outcomes(run(engine, gallery, 300)) == [(Outcome.GRANT, Reason.MATCHED)]
+
+
+def test_a_stranger_is_denied_once_when_the_window_is_full(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    decisions = run(engine, gallery, 30, score=0.2)
+    assert outcomes(decisions) == [(Outcome.DENY, Reason.UNKNOWN)]
+    assert decisions[4].outcome is Outcome.DENY
+    assert decisions[4].person_id is None
+
+
+@pytest.mark.parametrize(
+    ("score", "second", "granted"),
+    [
+        (0.4, 0.1, True),
+        (0.39999, 0.1, False),
+        (0.5, 0.44, True),
+        (0.5, 0.4401, False),
+        (float("nan"), 0.1, False),
+    ],
+)
+def test_threshold_and_margin_edges(
+    engine: DecisionEngine, gallery: GallerySnapshot, score: float, second: float, granted: bool
+) -> None:
+    decisions = run(engine, gallery, 5, score=score, second=second)
+    assert any(d.outcome is Outcome.GRANT for d in decisions) is granted
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "reason"),
+    [
+        (POLICY, {"second": 0.69}, Reason.AMBIGUOUS),
+        (POLICY, {"match": False}, Reason.LOW_QUALITY),
+        (replace(POLICY, threshold=None), {}, Reason.DISARMED),
+        (replace(POLICY, armed=False), {}, Reason.DISARMED),
+        (replace(POLICY, liveness_required=True, liveness_threshold=0.5), {}, Reason.NOT_LIVE),
+        (replace(POLICY, liveness_required=True, liveness_threshold=0.5), {"liveness": 0.4}, Reason.NOT_LIVE),
+        (replace(POLICY, liveness_required=True), {"liveness": 0.99}, Reason.NOT_LIVE),
+        (POLICY, {"person_id": "p-off"}, Reason.DISABLED),
+        (POLICY, {"person_id": "p-gone"}, Reason.UNKNOWN),
+        (POLICY, {"person_id": None, "score": 0.9}, Reason.UNKNOWN),
+    ],
+)
+def test_each_failing_gate_has_its_reason(
+    gallery: GallerySnapshot, policy: DecisionPolicy, kind: dict[str, object], reason: Reason
+) -> None:
+    assert outcomes(run(DecisionEngine(policy, AccessRules()), gallery, 20, **kind)) == [
+        (Outcome.DENY, reason)
+    ]
+
+
+def test_an_old_frame_is_no_evidence(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    decisions = [engine.step(seen(i, i * 0.1), gallery, i * 0.1 + 0.51, NOON) for i in range(1, 10)]
+    assert outcomes(decisions) == [(Outcome.DENY, Reason.STALE)]
+
+
+def test_a_clock_that_runs_backwards_grants_nothing(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    engine.step(seen(1, 100.0, track=9), gallery, 100.0, NOON)
+    assert all(d.outcome is not Outcome.GRANT for d in run(engine, gallery, 20, start=10.0))
+
+
+def test_the_same_frame_again_is_no_further_evidence(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    decisions = [engine.step(seen(7, 1.0), gallery, 1.0 + i / 100, NOON) for i in range(20)]
+    assert outcomes(decisions) == []
+
+
+def test_two_people_in_one_track_do_not_add_up(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    names = ["p-ada", "p-ben"] * 6
+    decisions = [
+        engine.step(replace(seen(i, i * 0.1, name)), gallery, i * 0.1, NOON) for i, name in enumerate(names)
+    ]
+    granted = [d for d in decisions if d.outcome is Outcome.GRANT]
+    # Three of five alternate frames agree, yet only for the person of the newest frame.
+    assert all(decisions.index(d) % 2 == (0 if d.person_id == "p-ada" else 1) for d in granted)
+    thrice = DecisionEngine(replace(POLICY, confirm_frames=4), AccessRules())
+    decisions = [thrice.step(seen(i, i * 0.1, name), gallery, i * 0.1, NOON) for i, name in enumerate(names)]
+    assert outcomes(decisions) == [(Outcome.DENY, Reason.AMBIGUOUS)]
+
+
+def test_evidence_grows_old(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    for i, at in enumerate((0.0, 1.5, 3.0, 4.5, 6.0)):
+        assert engine.step(seen(i, at), gallery, at, NOON).outcome is Outcome.WAIT
+
+
+def test_cooling_down_then_rearmed_by_absence(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    run(engine, gallery, 3)
+    assert outcomes(run(engine, gallery, 5, start=3.0, first=30, track=2)) == [
+        (Outcome.DENY, Reason.COOLING_DOWN)
+    ]
+    assert outcomes(run(engine, gallery, 5, start=6.0, first=60, track=3)) == []
+    assert outcomes(run(engine, gallery, 5, start=11.0, first=110, track=4)) == [
+        (Outcome.GRANT, Reason.MATCHED)
+    ]
+
+
+def test_a_person_who_never_left_is_not_granted_again(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    """The track may break while somebody stands there; that is not a second visit."""
+    decisions = []
+    for i in range(400):
+        track = 1 + i // 50
+        decisions.append(engine.step(seen(i, i * 0.1, track=track), gallery, i * 0.1, NOON))
+    assert outcomes(decisions).count((Outcome.GRANT, Reason.MATCHED)) == 1
+
+
+def test_two_people_in_view_are_both_granted(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    decisions = []
+    for i in range(3):
+        for track, person in ((1, "p-ada"), (2, "p-ben")):
+            decisions.append(engine.step(seen(i, i * 0.1, person, track=track), gallery, i * 0.1, NOON))
+    assert {d.person_id for d in decisions if d.outcome is Outcome.GRANT} == {"p-ada", "p-ben"}
+
+
+def test_somebody_who_looks_away_first_still_comes_in(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    first = run(engine, gallery, 8, match=False)
+    then = run(engine, gallery, 8, start=0.8, first=20)
+    assert outcomes(first + then) == [(Outcome.DENY, Reason.LOW_QUALITY), (Outcome.GRANT, Reason.MATCHED)]
+
+
+def test_a_short_visit_of_a_stranger_is_reported_at_its_end(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    run(engine, gallery, 4, score=0.1)
+    ended = engine.end(1)
+    assert ended is not None
+    assert (ended.outcome, ended.reason) == (Outcome.DENY, Reason.UNKNOWN)
+    assert engine.end(1) is None
+
+
+def test_a_passing_glimpse_is_not_an_event(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    run(engine, gallery, 2, score=0.1)
+    assert engine.end(1) is None
+
+
+def test_new_numbers_drop_old_evidence(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    run(engine, gallery, 2)
+    engine.reconfigure(replace(POLICY, threshold=0.41), AccessRules())
+    assert outcomes(run(engine, gallery, 2, start=0.2, first=10)) == []
+
+
+def test_a_schedule_denies_outside_its_hours(gallery: GallerySnapshot) -> None:
+    rules = AccessRules({"nights": (OpenPeriod(frozenset({0}), 22 * 60, 6 * 60),)}, {"staff": ("nights",)})
+    person = Person("p-ada", "Ada", groups=frozenset({"staff"}))
+    staffed = build_snapshot("toy/1", 8, 1, [person], [template("p-ada", 0)])
+    engine = DecisionEngine(POLICY, rules)
+    assert outcomes(run(engine, staffed, 9)) == [(Outcome.DENY, Reason.OUTSIDE_SCHEDULE)]
+    night = NOON + timedelta(hours=11)
+    engine = DecisionEngine(POLICY, rules)
+    granted = [engine.step(seen(i, i * 0.1), staffed, i * 0.1, night) for i in range(3)]
+    assert granted[-1].outcome is Outcome.GRANT
+
+
+frames = st.lists(
+    st.tuples(
+        st.integers(0, 40),  # frame number
+        st.sampled_from(["p-ada", "p-ben", "p-off", None]),
+        st.floats(-1, 1),
+        st.floats(-1, 1),
+        st.floats(-1, 5),  # how late it is judged
+        st.booleans(),
+        st.integers(1, 2),
+    ),
+    max_size=60,
+)
+
+
+@given(frames)
+def test_a_grant_always_has_enough_fresh_distinct_frames_of_one_person(frames: list[tuple]) -> None:
+    people = [Person("p-ada", "Ada"), Person("p-ben", "Ben"), Person("p-off", "Off", enabled=False)]
+    gallery = build_snapshot("toy/1", 8, 1, people, [template(p.person_id, i) for i, p in enumerate(people)])
+    engine = DecisionEngine(POLICY, AccessRules())
+    good: dict[tuple[int, str | None], set[int]] = {}
+    for seq, person, score, second, late, match, track in frames:
+        at = seq * 0.1
+        observation = seen(seq, at, person, score=score, second=second, track=track, match=match)
+        if match and score >= 0.4 and observation.match.margin >= 0.06 and 0 <= late <= 0.5:
+            good.setdefault((track, person), set()).add(seq)
+        decision = engine.step(observation, gallery, at + late, NOON)
+        if decision.outcome is Outcome.GRANT:
+            assert decision.person_id in ("p-ada", "p-ben")
+            assert len(good[track, decision.person_id]) >= 3
