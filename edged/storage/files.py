@@ -1,0 +1,75 @@
+"""Private files and directories: modes, owners, durable creation."""
+
+import os
+import secrets
+from pathlib import Path
+
+from edged.errors import StoreError
+
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+
+
+def make_private_directory(path: Path) -> None:
+    """Create ``path`` and its missing parents, mode 0700. Raises ``StoreError``."""
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    try:
+        for directory in reversed(missing):
+            directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+            inherit_owner(directory)
+    except OSError as exc:
+        raise StoreError(f"{path}: a directory cannot be made below it: {exc.strerror}") from exc
+
+
+def create_private_file(path: Path, content: bytes = b"") -> bool:
+    """Create ``path`` with ``content``, mode 0600, durably; False if it existed and was left alone.
+
+    Another process never sees half the content: it is written beside and linked into place.
+    Raises ``StoreError``.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        _write_private(beside, content)
+        try:
+            # link() fails where rename() would replace: two first starts must agree on one file.
+            os.link(beside, path)
+        except FileExistsError:
+            return False
+        finally:
+            beside.unlink()
+        sync_directory(path.parent)
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot be created: {exc.strerror}") from exc
+    return True
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), FILE_MODE)
+        os.fsync(file.fileno())
+    inherit_owner(path)
+
+
+def inherit_owner(path: Path) -> None:
+    """Give a new file to the owner of its directory when root made it.
+
+    Otherwise ``sudo edged enrol ...`` would leave a gallery that the daemon's own user cannot read.
+    """
+    if os.geteuid() == 0:
+        parent = path.parent.stat()
+        os.chown(path, parent.st_uid, parent.st_gid, follow_symlinks=False)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names inside ``path`` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
