@@ -1,0 +1,51 @@
+"""A face, turned and scaled so that its five landmarks lie on a template."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edged.domain.types import FloatArray, Image
+from edged.vision.tensors import check_image
+
+SIDE = 112  # pixels of an aligned face
+
+
+def similarity(source: FloatArray, target: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the (2, 3) rotation, scale and shift that brings ``source`` (N, 2) nearest to ``target``.
+
+    Least squares, without reflection (Umeyama 1991). In the plane it has a closed form: with points
+    as complex numbers about their means, the factor is ``sum(conj(s) t) / sum(conj(s) s)``.
+    Raises ``ValueError`` when the source points coincide or are not finite.
+    """
+    s, t = (_complex(points) for points in (source, target))
+    s_mean, t_mean = s.mean(), t.mean()
+    s_centred = s - s_mean
+    spread = float(np.sum(np.abs(s_centred) ** 2))
+    # Written so that NaN fails too.
+    if not spread > 1e-9 or not np.isfinite(spread):
+        raise ValueError("expected landmarks apart from each other, got one point or none")
+    factor = np.sum(np.conj(s_centred) * (t - t_mean)) / spread
+    shift = t_mean - factor * s_mean
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
+
+
+def transformed(points: FloatArray, matrix: npt.NDArray[np.float64]) -> FloatArray:
+    """Apply a (2, 3) matrix to (N, 2) points."""
+    moved: FloatArray = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    return moved
+
+
+def align(image: Image, landmarks: FloatArray, template: FloatArray) -> Image:
+    """Return the (112, 112, 3) uint8 BGR face of ``image`` whose ``landmarks`` fit ``template``, both (5, 2).
+
+    What lies outside the picture is black. Raises ``ValueError`` for degenerate landmarks.
+    """
+    check_image(image)
+    matrix = similarity(landmarks, template)
+    aligned: Image = cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    return aligned
+
+
+def _complex(points: FloatArray) -> npt.NDArray[np.complex128]:
+    plane: npt.NDArray[np.complex128] = points.astype(np.float64) @ np.array([1, 1j])
+    return plane

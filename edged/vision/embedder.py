@@ -1,0 +1,65 @@
+"""Aligned faces to unit vectors."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edged.domain.types import FloatArray, Image
+from edged.errors import ModelError
+from edged.vision.packs import ModelSpec
+from edged.vision.session import Session
+from edged.vision.tensors import check_image, check_size, to_tensor
+
+# A face always gives a vector of norm 1 to 100; this small, the direction is rounding error.
+_MIN_NORM = 1e-3
+
+
+class FaceEmbedder:
+    """An embedding network. Vectors of different ``space`` must never be compared."""
+
+    def __init__(self, session: Session, spec: ModelSpec, *, space: str | None = None) -> None:
+        """Raise ``ModelError`` when file and descriptor disagree, or the descriptor is incomplete."""
+        name = space or spec.space
+        if name is None or spec.dimension is None:
+            raise ModelError("an embedder's descriptor needs a space and a dimension")
+        check_size(session, spec.input)
+        self.space: str = name
+        self.dimension: int = spec.dimension
+        self._session = session
+        self._spec = spec
+        fixed = session.input_shape[0]
+        self._batch = fixed if isinstance(fixed, int) else None
+
+    def embed(self, faces: Sequence[Image]) -> FloatArray:
+        """Return (N, D) float32 unit rows for N aligned faces (H, W, 3) uint8 BGR.
+
+        Raises ``ValueError`` for pictures of another size, ``ModelError`` when the network gives
+        another dimension, a vector that is not finite, or one without direction.
+        """
+        for face in faces:
+            check_image(face)
+            if face.shape[1::-1] != self._spec.input:
+                raise ValueError(f"expected a face {self._spec.input}, got {face.shape[1::-1]}")
+        if not faces:
+            return np.empty((0, self.dimension), np.float32)
+        step = self._batch or len(faces)
+        raw = np.concatenate([self._raw(faces[at : at + step], step) for at in range(0, len(faces), step)])
+        norms = np.linalg.norm(raw, axis=1, keepdims=True)
+        # Written so that NaN and infinity fail too.
+        if not ((norms > _MIN_NORM) & np.isfinite(norms)).all():
+            raise ModelError("the embedder gave a vector that is zero or not finite")
+        vectors: FloatArray = raw / norms
+        vectors.flags.writeable = False
+        return vectors
+
+    def _raw(self, faces: Sequence[Image], batch: int) -> FloatArray:
+        # A file with a fixed batch gets its last one filled up with copies, which are dropped again.
+        filled = [*faces, *[faces[-1]] * (batch - len(faces))]
+        spec = self._spec
+        tensor = to_tensor(filled, channels=spec.channels, mean=spec.mean, scale=spec.scale)
+        outputs = self._session.run(tensor)
+        if len(outputs) != 1 or outputs[0].shape != (len(filled), self.dimension):
+            raise ModelError(
+                f"expected one output ({len(filled)}, {self.dimension}), got {[out.shape for out in outputs]}"
+            )
+        return outputs[0][: len(faces)]
