@@ -1,0 +1,108 @@
+"""Devices without hardware. They ship, and obey the rules of the real ones."""
+
+import fcntl
+import json
+import time
+from dataclasses import asdict, dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Literal, Self
+
+from edged.errors import LockError
+
+
+@dataclass(frozen=True, slots=True)
+class LockTransition:
+    """One change of a fake line: seconds on the monotonic clock, Unix seconds, the state from then on."""
+
+    monotonic_at: float
+    unix_time: float
+    state: Literal["locked", "unlocked"]
+
+
+class FakeLock:
+    """A ``DoorLock`` that records; the first transition is the claim.
+
+    With ``trace_path`` each transition is also appended to that file as one JSON line with the fields of
+    ``LockTransition``, written through at once. The file stands for the line: it has one owner among all
+    processes, and its lock ends with the process that holds it.
+    """
+
+    def __init__(self, trace_path: Path | None = None) -> None:
+        self.transitions: list[LockTransition] = []
+        self._path = trace_path
+        self._trace = None if trace_path is None else _claim(trace_path)
+        self._closed = False
+        self._record("locked")
+
+    @property
+    def name(self) -> str:
+        """The trace file, if there is one."""
+        return "fake lock" if self._path is None else f"fake lock {self._path}"
+
+    @property
+    def unlocked(self) -> bool:
+        """Whether the last transition was an unlock."""
+        self._check_open()
+        return self.transitions[-1].state == "unlocked"
+
+    def unlock(self) -> None:
+        """Record "unlocked" unless it is so."""
+        self._drive("unlocked")
+
+    def secure(self) -> None:
+        """Record "locked" unless it is so."""
+        self._drive("locked")
+
+    def close(self) -> None:
+        """Secure, then give the trace file back."""
+        if self._closed:
+            return
+        try:
+            self.secure()
+        finally:
+            self._closed = True
+            if self._trace is not None:
+                self._trace.close()
+
+    def __enter__(self) -> Self:
+        """Return the lock itself."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _drive(self, state: Literal["locked", "unlocked"]) -> None:
+        self._check_open()
+        if self.transitions[-1].state != state:
+            self._record(state)
+
+    def _record(self, state: Literal["locked", "unlocked"]) -> None:
+        transition = LockTransition(time.monotonic(), time.time(), state)
+        self.transitions.append(transition)
+        if self._trace is None:
+            return
+        try:
+            self._trace.write(json.dumps(asdict(transition)) + "\n")
+        except OSError as exc:
+            raise LockError(f"{self.name}: cannot write the trace: {exc.strerror}") from exc
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LockError(f"{self.name}: used after it was closed")
+
+
+def _claim(path: Path) -> TextIOWrapper:
+    """Open ``path`` line-buffered for appending and lock it against other owners."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trace = path.open("a", buffering=1, encoding="utf-8")
+    except OSError as exc:
+        raise LockError(f"fake lock {path}: cannot be opened: {exc.strerror}") from exc
+    try:
+        fcntl.flock(trace, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        trace.close()
+        raise LockError(f"fake lock {path}: in use by another owner") from exc
+    return trace
