@@ -1,0 +1,100 @@
+"""How usable a face is: size, sharpness, light and pose.
+
+Each part has its own score: 0 hopeless, 0.5 exactly at the configured limit, 1 comfortable (twice a
+lower limit; head-on for an angle). ``Quality.score`` is the smallest part, so a face falls short if
+and only if its score is below 0.5.
+"""
+
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from edged.config.sections import QualityConfig
+from edged.domain.types import Face, FloatArray, Image, Quality
+
+# The nose tip stands about 35 mm before the plane of the eyes, whose centres are 63 mm apart.
+_NOSE_DEPTH = 0.55
+# Head-on, the nose tip lies half-way down from the eyes to the mouth (0.49 in the ArcFace template),
+# and that way is 1.15 times the distance of the eyes.
+_NOSE_HEIGHT = 0.49
+_FACE_HEIGHT = 1.15
+_WHITE = 255.0
+_AT_LIMIT = 0.5
+
+
+def assess(face: Face, aligned: Image, limits: QualityConfig) -> Quality:
+    """Measure ``face`` and its ``aligned`` (112, 112, 3) picture; ``limits`` set the scale of the score."""
+    grey = cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY)
+    yaw, pitch, roll = pose(face.landmarks)
+    measured = Quality(
+        score=0.0,
+        face_px=face.box.width,
+        eye_px=face.eye_distance,
+        sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
+        brightness=float(grey.mean()),
+        yaw=yaw,
+        pitch=pitch,
+        roll=roll,
+    )
+    return replace(measured, score=min(score for _, score in _parts(measured, limits)))
+
+
+def shortfall(quality: Quality, limits: QualityConfig) -> str | None:
+    """Name the worst part of a face below the limits, or None if it is good enough.
+
+    One of ``too_small``, ``blurred``, ``too_dark``, ``too_bright``, ``extreme_pose``.
+    """
+    reason, score = min(_parts(quality, limits), key=lambda part: part[1])
+    # Written so that NaN falls short.
+    return None if score >= _AT_LIMIT else reason
+
+
+def pose(landmarks: FloatArray) -> tuple[float, float, float]:
+    """Estimate (yaw, pitch, roll) in degrees from (5, 2) landmarks of an upright-ish head.
+
+    Roll is the slope of the eye line, positive clockwise in the picture. The others come from where
+    the nose tip stands against a flat face: it projects ``depth * tan(angle)`` beside the middle line
+    (yaw, positive to the picture's right) and above its resting height (pitch, positive chin up),
+    depth as a share of the eye distance.
+    """
+    points = landmarks.astype(np.float64)
+    eyes = points[1] - points[0]
+    roll = math.atan2(eyes[1], eyes[0])
+    along = np.array([math.cos(roll), math.sin(roll)])
+    down = np.array([-along[1], along[0]])
+    eye_middle = (points[0] + points[1]) / 2
+    mouth_middle = (points[3] + points[4]) / 2
+    height = float((mouth_middle - eye_middle) @ down)
+    nose = points[2] - eye_middle
+    nose_down = float(nose @ down)
+    # The middle line runs from between the eyes to the middle of the mouth, at the nose's height.
+    lean = float((mouth_middle - eye_middle) @ along) * (nose_down / height if height else 0.0)
+    yaw = math.atan2(float(nose @ along) - lean, _NOSE_DEPTH * float(np.linalg.norm(eyes)))
+    pitch = math.atan2(_NOSE_HEIGHT * height - nose_down, _NOSE_DEPTH / _FACE_HEIGHT * height)
+    return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
+
+
+def _parts(quality: Quality, limits: QualityConfig) -> list[tuple[str, float]]:
+    return [
+        ("too_small", _above(quality.face_px, limits.min_face_px)),
+        ("too_small", _above(quality.eye_px, limits.min_eye_px)),
+        ("blurred", _above(quality.sharpness, limits.min_sharpness)),
+        ("too_dark", _above(quality.brightness, limits.min_brightness)),
+        ("too_bright", _above(_WHITE - quality.brightness, _WHITE - limits.max_brightness)),
+        ("extreme_pose", _within(quality.yaw, limits.max_yaw_degrees)),
+        ("extreme_pose", _within(quality.pitch, limits.max_pitch_degrees)),
+        ("extreme_pose", _within(quality.roll, limits.max_roll_degrees)),
+    ]
+
+
+def _above(value: float, limit: float) -> float:
+    """Score a value that should not be below ``limit``; a limit of 0 asks for nothing."""
+    if limit <= 0:
+        return 1.0
+    return float(np.clip(value / (2 * limit), 0, 1))
+
+
+def _within(angle: float, limit: float) -> float:
+    return max(0.0, 1 - abs(angle) / (2 * limit))
