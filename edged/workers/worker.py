@@ -17,13 +17,15 @@ logger = logging.getLogger(__name__)
 class Worker(abc.ABC):
     """Subclasses implement ``run``: loop until ``self.stopping`` is set, calling ``beat`` each turn.
 
-    ``stall_seconds`` is how long a turn may take before the watchdog is withheld.
+    ``stall_seconds`` is how long a turn may take before the watchdog is withheld. ``daemon`` is for a loop
+    that native code can block for ever: the interpreter does not wait for it at its end.
     """
 
     stall_seconds = 10.0
 
     def __init__(self, name: str, *, daemon: bool = False) -> None:
         self.name = name
+        self.daemon = daemon
         self.stopping = threading.Event()
         self.failure: BaseException | None = None
         self.on_failure: Callable[[Worker], None] = lambda _worker: None
