@@ -11,6 +11,23 @@ import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class MeasuredPoint(Protocol):
+    """A row of a calibration table, wherever it was read from."""
+
+    @property
+    def fmr(self) -> float:
+        """Share of impostor pairs accepted."""
+
+    @property
+    def threshold(self) -> float:
+        """Cosine at which it was measured."""
+
+    @property
+    def comparisons(self) -> int:
+        """Impostor pairs behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +59,7 @@ def required_fmr(target_fpir: float, people: int) -> float:
     return -math.expm1(math.log1p(-target_fpir) / max(1, people))
 
 
-def threshold_for(points: Sequence[CalibrationPoint], people: int, target_fpir: float) -> Threshold:
+def threshold_for(points: Sequence[MeasuredPoint], people: int, target_fpir: float) -> Threshold:
     """Return the cosine threshold for ``people`` enrolled and the risk ``target_fpir`` per visit.
 
     Between two points the cosine is interpolated over log10(FMR). Below the lowest measured FMR there
@@ -62,13 +79,13 @@ def threshold_for(points: Sequence[CalibrationPoint], people: int, target_fpir: 
     return Threshold(cosine, fmr, people, target_fpir, f"{told}; cosine {cosine:.4f}")
 
 
-def cosine_at(points: Sequence[CalibrationPoint], fmr: float) -> float | None:
+def cosine_at(points: Sequence[MeasuredPoint], fmr: float) -> float | None:
     """Return the cosine measured at ``fmr``, or None where the table does not reach so low."""
     table = sorted(points, key=lambda point: point.fmr)
     return None if not table or fmr < table[0].fmr else _interpolated(table, fmr)
 
 
-def _interpolated(table: Sequence[CalibrationPoint], fmr: float) -> float:
+def _interpolated(table: Sequence[MeasuredPoint], fmr: float) -> float:
     rates = [point.fmr for point in table]
     above = bisect.bisect_left(rates, fmr)
     if above == len(table):

@@ -1,0 +1,41 @@
+"""The two clocks of a door: the one that only runs forward and the one on the wall.
+
+Pulses, ages and cool-downs use the monotonic clock alone, so that a step of the wall clock neither
+holds a door open nor makes an old frame young.
+"""
+
+import ctypes
+import ctypes.util
+import time
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+# adjtimex(2) returns TIME_ERROR while the kernel clock is not disciplined by NTP or PTP.
+_TIME_ERROR = 5
+_TIMEX_BYTES = 512  # struct timex has 208 bytes on 64-bit Linux; modes = 0 only reads
+
+
+class Clock:
+    """Reads the machine's clocks; ``zone`` is ``local`` or an IANA name such as ``Europe/Paris``."""
+
+    def __init__(self, zone: str = "local") -> None:
+        self._zone: tzinfo | None = None if zone == "local" else ZoneInfo(zone)
+        self._libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+
+    def monotonic(self) -> float:
+        """Return seconds on this boot's clock."""
+        return time.monotonic()
+
+    def unix(self) -> float:
+        """Return seconds since 1970 UTC."""
+        return time.time()
+
+    def local(self, unix: float) -> datetime:
+        """Return the door's aware local time at ``unix``."""
+        return datetime.fromtimestamp(unix, self._zone).astimezone(self._zone)
+
+    def synced(self) -> bool:
+        """Whether the kernel says that its clock is synchronised; False where it does not say."""
+        buffer = ctypes.create_string_buffer(_TIMEX_BYTES)
+        state = int(self._libc.adjtimex(buffer))
+        return 0 <= state != _TIME_ERROR

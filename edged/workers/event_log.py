@@ -1,0 +1,107 @@
+"""The way of events to the journal, and the memory of those that did not arrive."""
+
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WaitTimeoutError
+from enum import Enum, auto
+from typing import Any, Protocol
+
+from ulid import ULID
+
+from edged.devices.clock import Clock
+from edged.domain.types import Event, EventKind, StoredEvent
+from edged.errors import StoreError
+from edged.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+# A dead disk must not eat the memory: 1,000 visits are days of a small office.
+_MAX_UNWRITTEN = 1000
+
+
+class Recorder(Protocol):
+    """Where events go; ``storage.journal.Journal`` is the real one."""
+
+    def submit(self, events: Sequence[Event]) -> Future[tuple[StoredEvent, ...]]:
+        """Write all events in one transaction, without blocking the caller."""
+
+
+class Written(Enum):
+    """How far a record got in the time it was given."""
+
+    YES = auto()
+    LATER = auto()
+    FAILED = auto()
+
+
+class EventLog:
+    """Builds the events of this boot and keeps those that could not be written."""
+
+    def __init__(self, recorder: Recorder, metrics: Metrics, clock: Clock, boot_id: str) -> None:
+        self._recorder = recorder
+        self._metrics = metrics
+        self._clock = clock
+        self._boot_id = boot_id
+        self._unwritten: deque[tuple[Event, ...]] = deque()
+
+    def event(self, kind: EventKind, body: Mapping[str, Any], *, person_id: str | None = None) -> Event:
+        """Return a new event of now."""
+        return Event(
+            event_id=str(ULID()),
+            kind=kind,
+            occurred_at=self._clock.unix(),
+            monotonic_at=self._clock.monotonic(),
+            boot_id=self._boot_id,
+            time_synced=self._clock.synced(),
+            person_id=person_id,
+            body=body,
+        )
+
+    def record(self, *events: Event) -> None:
+        """Hand events to the journal; what fails is kept for ``retry``. Never blocks."""
+        self._keep_on_failure(self._recorder.submit(events), events)
+
+    def record_within(self, seconds: float, *events: Event) -> Written:
+        """Wait up to ``seconds`` for the write.
+
+        LATER: still being written, and kept if it fails. FAILED: not written and not kept.
+        """
+        future = self._recorder.submit(events)
+        try:
+            future.result(seconds)
+        except WaitTimeoutError:
+            self._keep_on_failure(future, events)
+            return Written.LATER
+        except StoreError as exc:
+            self._metrics.journal_failures.inc(len(events))
+            logger.warning("events not recorded error=%s", exc)
+            return Written.FAILED
+        self._metrics.events.inc(len(events))
+        return Written.YES
+
+    def retry(self) -> None:
+        """Offer the oldest unwritten events again; call it now and then."""
+        if self._unwritten:
+            self.record(*self._unwritten.popleft())
+
+    @property
+    def unwritten(self) -> int:
+        """How many writes wait in memory."""
+        return len(self._unwritten)
+
+    def _keep_on_failure(self, future: Future[tuple[StoredEvent, ...]], events: tuple[Event, ...]) -> None:
+        future.add_done_callback(lambda done: self._settled(done, events))
+
+    def _settled(self, done: Future[tuple[StoredEvent, ...]], events: tuple[Event, ...]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self._metrics.events.inc(len(events))
+            return
+        self._metrics.journal_failures.inc(len(events))
+        if len(self._unwritten) >= _MAX_UNWRITTEN:
+            logger.error("events lost: the journal fails and %d writes wait already", _MAX_UNWRITTEN)
+            return
+        if not self._unwritten:
+            logger.warning("events not recorded, kept in memory for another try")
+        self._unwritten.append(events)

@@ -1,0 +1,119 @@
+"""Keeps the gallery in memory equal to the people on disk.
+
+The store is polled for its generation, which costs one row. A new gallery is built aside and swapped
+in by one assignment, so no frame ever meets a half-built or empty one. A load that fails keeps the
+old gallery and is counted.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edged.domain.calibration import MeasuredPoint, Threshold, threshold_for
+from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.people import Person, Template
+from edged.errors import StoreError
+from edged.metrics import Metrics
+from edged.workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+
+class People(Protocol):
+    """What the gallery is made of; ``storage.people.PeopleStore`` is the real one."""
+
+    def generation(self) -> int:
+        """Return a number that grows with every change."""
+
+    def people(self) -> list[Person]:
+        """Return everybody."""
+
+    def templates(self, space: str | None = None) -> list[Template]:
+        """Return the templates of one embedding space."""
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryState:
+    """A snapshot with the threshold that its size and the stated risk ask for."""
+
+    snapshot: GallerySnapshot
+    threshold: Threshold
+    calibration: tuple[MeasuredPoint, ...] = ()
+
+
+class GallerySyncWorker(Worker):
+    """Owns ``current``; ``target_fpir`` may be changed while it runs."""
+
+    def __init__(
+        self,
+        people: People,
+        *,
+        space: str,
+        dimension: int,
+        calibration: Sequence[MeasuredPoint],
+        target_fpir: float,
+        poll_seconds: float,
+        metrics: Metrics,
+        on_change: Callable[[GalleryState], None] = lambda _state: None,
+    ) -> None:
+        super().__init__("gallery")
+        self.target_fpir = target_fpir
+        self.poll_seconds = poll_seconds
+        self.on_change = on_change
+        self._people = people
+        self._space = space
+        self._dimension = dimension
+        self._calibration = tuple(calibration)
+        self._metrics = metrics
+        self._current = self._load()
+        self._failing = False
+
+    @property
+    def current(self) -> GalleryState:
+        """The gallery in force; read it once a frame."""
+        return self._current
+
+    def run(self) -> None:
+        """Poll until told to stop."""
+        while not self.stopping.wait(self.poll_seconds):
+            self.beat()
+            try:
+                self._refresh()
+            except (StoreError, ValueError) as exc:
+                self._failed(exc)
+            else:
+                self._failing = False
+
+    def _refresh(self) -> None:
+        current = self._current
+        same_risk = current.threshold.target_fpir == self.target_fpir
+        if self._people.generation() == current.snapshot.version and same_risk:
+            return
+        self._current = self._load()
+        logger.info(
+            "gallery loaded generation=%d people=%d templates=%d",
+            self._current.snapshot.version,
+            len(self._current.snapshot.people),
+            self._current.snapshot.templates,
+        )
+        self.on_change(self._current)
+
+    def _load(self) -> GalleryState:
+        """Read the generation first: a change during the reading is then seen at the next poll."""
+        version = self._people.generation()
+        snapshot = build_snapshot(
+            self._space, self._dimension, version, self._people.people(), self._people.templates(self._space)
+        )
+        threshold = threshold_for(self._calibration, len(snapshot.people), self.target_fpir)
+        self._metrics.gallery_people.set(len(snapshot.people))
+        self._metrics.gallery_templates.set(snapshot.templates)
+        self._metrics.gallery_version.set(version)
+        self._metrics.threshold.set(float("nan") if threshold.cosine is None else threshold.cosine)
+        return GalleryState(snapshot, threshold, self._calibration)
+
+    def _failed(self, exc: Exception) -> None:
+        self._metrics.gallery_failures.inc()
+        level = logging.DEBUG if self._failing else logging.WARNING
+        logger.log(level, "gallery not loaded, the old one stays error=%s", exc)
+        self._failing = True

@@ -1,0 +1,205 @@
+"""One frame's way from the slot to a decision.
+
+The thread owns the sessions, the tracker, the motion gate and the engine; nobody else touches them.
+Settings and gallery are swapped whole by others and read once a frame.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from edged.devices.clock import Clock
+from edged.domain.access import AccessRules
+from edged.domain.calibration import MeasuredPoint
+from edged.domain.decision import DecisionEngine, DecisionPolicy
+from edged.domain.matching import best_match
+from edged.domain.tracking import TrackedFace, Tracker
+from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome, Quality
+from edged.metrics import Metrics
+from edged.workers.gallery_sync import GalleryState
+from edged.workers.slot import LatestSlot
+from edged.workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+# Not an approach to the door: such a face is neither evidence nor an event.
+_FAR_AWAY = "too_small"
+
+
+class Pipeline(Protocol):
+    """Pixels to facts; ``vision.pipeline.FacePipeline`` is the real one."""
+
+    space: str
+    dimension: int
+
+    @property
+    def calibration(self) -> Sequence[MeasuredPoint]:
+        """The table of the embedder, empty where it has none."""
+
+    def detect(self, image: Image) -> list[Face]:
+        """Return the faces of a picture."""
+
+    def align(self, image: Image, face: Face) -> Image:
+        """Return the face as (112, 112, 3) uint8 BGR."""
+
+    def assess(self, face: Face, aligned: Image) -> Quality:
+        """Measure how usable it is."""
+
+    def shortfall(self, quality: Quality) -> str | None:
+        """Return the reason code of what is missing, or None."""
+
+    def embed(self, faces: Sequence[Image]) -> FloatArray:
+        """Return one unit row a face."""
+
+
+class Gate(Protocol):
+    """Whether a picture is worth a detection; ``vision.motion.MotionGate`` is the real one."""
+
+    def changed(self, image: Image, now: float) -> bool:
+        """Return False only for a picture like the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionSettings:
+    """What may change while the daemon runs, swapped whole."""
+
+    max_frame_age_seconds: float
+    policy: Callable[[float | None], DecisionPolicy]
+    rules: AccessRules
+
+
+class RecognitionWorker(Worker):
+    """Takes frames, keeps tracks, asks the engine, hands decisions to ``on_decision``."""
+
+    def __init__(
+        self,
+        slot: LatestSlot[Frame],
+        pipeline: Pipeline,
+        *,
+        motion: Gate | None,
+        gallery: Callable[[], GalleryState],
+        settings: RecognitionSettings,
+        metrics: Metrics,
+        clock: Clock,
+        on_decision: Callable[[Decision, GalleryState], None],
+        on_idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__("recognition")
+        self.settings = settings
+        self.frames_done = 0
+        self._slot = slot
+        self._pipeline = pipeline
+        self._motion = motion
+        self._gallery = gallery
+        self._metrics = metrics
+        self._clock = clock
+        self._on_decision = on_decision
+        self._on_idle = on_idle
+        self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
+        self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
+        self._faces: dict[int, FloatArray] = {}
+
+    def run(self) -> None:
+        """Process frames until told to stop."""
+        while not self.stopping.is_set():
+            self.beat()
+            frame = self._slot.take(0.25)
+            state = self._gallery()
+            self._engine.reconfigure(self.settings.policy(state.threshold.cosine), self.settings.rules)
+            if frame is not None:
+                self._process(frame, state)
+                self.frames_done += 1
+            self._expire(state)
+            self._on_idle()
+
+    def _process(self, frame: Frame, state: GalleryState) -> None:
+        age = self._clock.monotonic() - frame.captured_at
+        self._metrics.frame_age.observe(max(0.0, age))
+        if not 0 <= age <= self.settings.max_frame_age_seconds:
+            self._metrics.frames.labels("stale").inc()
+            return
+        if not self._worth_a_look(frame):
+            self._metrics.frames.labels("idle").inc()
+            return
+        with self._timed("detect"):
+            faces = self._pipeline.detect(frame.image)
+        with self._timed("track"):
+            tracked = self._tracker.update(faces, frame.captured_at)
+        for item in tracked:
+            self._judge(frame, item, state)
+        self._metrics.frames.labels("processed").inc()
+
+    def _worth_a_look(self, frame: Frame) -> bool:
+        """Nobody in view and nothing moved: the only case in which a frame is not searched."""
+        if self._motion is None:
+            return True
+        with self._timed("motion"):
+            moved = self._motion.changed(frame.image, frame.captured_at)
+        return moved or bool(self._faces)
+
+    def _judge(self, frame: Frame, item: TrackedFace, state: GalleryState) -> None:
+        observation = self._observe(frame, item, state)
+        if observation is None:
+            return
+        now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
+        with self._timed("decide"):
+            decision = self._engine.step(observation, state.snapshot, now, local)
+        if decision.outcome is not Outcome.WAIT:
+            self._on_decision(decision, state)
+
+    def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
+        """Measure one face; None for one too far away to be a visit."""
+        with self._timed("align"):
+            aligned = self._pipeline.align(frame.image, item.face)
+        with self._timed("quality"):
+            quality = self._pipeline.assess(item.face, aligned)
+            missing = self._pipeline.shortfall(quality)
+        if missing == _FAR_AWAY:
+            return None
+        track_id, match = item.track_id, None
+        if missing is None:
+            with self._timed("embed"):
+                vector = self._pipeline.embed([aligned])[0]
+            track_id = self._same_face(track_id, vector, state)
+            with self._timed("match"):
+                match = best_match(state.snapshot, vector)
+        return Observation(track_id, frame.seq, frame.captured_at, item.face.box, quality, match)
+
+    def _same_face(self, track_id: int, vector: FloatArray, state: GalleryState) -> int:
+        """Start a new track where the face of this one changed.
+
+        People pass in front of each other, so overlap alone may hand a track to somebody else. Two
+        frames of one face lie above the loosest threshold of the calibration table; a pair below it
+        is treated as two people. A needless split only costs a few frames of evidence.
+        """
+        floor = (
+            max((point.fmr, point.threshold) for point in state.calibration)[1] if state.calibration else 0.0
+        )
+        before = self._faces.get(track_id)
+        if before is not None and float(np.dot(before, vector)) < floor:
+            self._finish(track_id, state)
+            track_id = self._tracker.split(track_id)
+        self._faces[track_id] = vector
+        return track_id
+
+    def _expire(self, state: GalleryState) -> None:
+        for track_id in self._tracker.expire(self._clock.monotonic()):
+            self._finish(track_id, state)
+
+    def _finish(self, track_id: int, state: GalleryState) -> None:
+        self._faces.pop(track_id, None)
+        decision = self._engine.end(track_id)
+        if decision is not None:
+            self._on_decision(decision, state)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            self._metrics.stage.labels(stage).observe(self._clock.monotonic() - started)

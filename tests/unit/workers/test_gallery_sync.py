@@ -1,0 +1,111 @@
+"""The gallery in memory follows the store, whole or not at all."""
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from edged.domain.calibration import CalibrationPoint
+from edged.domain.people import Person, Template
+from edged.errors import StoreError
+from edged.metrics import Metrics
+from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
+from tests.unit.domain.conftest import template
+
+TABLE = (CalibrationPoint(1e-2, 0.24, 10**7), CalibrationPoint(1e-6, 0.5, 10**7))
+
+
+class FakePeople:
+    """A store in memory: every change raises the generation."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Person, Template]] = []
+        self.number = 0
+        self.broken: Exception | None = None
+
+    def add(self, person_id: str, axis: int) -> None:
+        self.rows.append((Person(person_id, person_id), template(person_id, axis)))
+        self.number += 1
+
+    def generation(self) -> int:
+        if self.broken:
+            raise self.broken
+        return self.number
+
+    def people(self) -> list[Person]:
+        return [person for person, _ in self.rows]
+
+    def templates(self, space: str | None = None) -> list[Template]:
+        return [row for _, row in self.rows if space in (None, row.space)]
+
+
+def worker(people: FakePeople, told: list[GalleryState] | None = None) -> tuple[GallerySyncWorker, Metrics]:
+    metrics = Metrics(CollectorRegistry())
+    sync = GallerySyncWorker(
+        people,
+        space="toy/1",
+        dimension=8,
+        calibration=TABLE,
+        target_fpir=1e-3,
+        poll_seconds=0.01,
+        metrics=metrics,
+        on_change=(told if told is not None else []).append,
+    )
+    return sync, metrics
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return condition()
+
+
+def test_a_new_person_is_known_without_restart_and_the_threshold_follows() -> None:
+    people, told = FakePeople(), []
+    people.add("p-ada", 0)
+    sync, metrics = worker(people, told)
+    before = sync.current
+    sync.start()
+    try:
+        for axis in range(1, 8):
+            people.add(f"p-{axis}", axis)
+        assert eventually(lambda: len(sync.current.snapshot.people) == 8)
+    finally:
+        sync.stop()
+        assert sync.join(2)
+    assert len(before.snapshot.people) == 1
+    assert sync.current.threshold.cosine > before.threshold.cosine
+    assert metrics.registry.get_sample_value("edged_gallery_people") == 8
+    assert told[-1] is sync.current
+
+
+def test_a_load_that_fails_keeps_the_old_gallery_and_is_counted() -> None:
+    people = FakePeople()
+    people.add("p-ada", 0)
+    sync, metrics = worker(people)
+    sync.start()
+    try:
+        people.broken = StoreError("disk gone")
+        assert eventually(lambda: metrics.registry.get_sample_value("edged_gallery_load_failures_total") > 1)
+        assert len(sync.current.snapshot.people) == 1
+        people.broken = None
+        people.rows.append((Person("p-bad", "Bad"), template("p-bad", 1)))
+        people.rows[-1][1].vector[:] = np.nan
+        people.number += 1
+        seen = metrics.registry.get_sample_value("edged_gallery_load_failures_total")
+        assert eventually(
+            lambda: metrics.registry.get_sample_value("edged_gallery_load_failures_total") > seen
+        )
+        assert [person.person_id for person in sync.current.snapshot.people] == ["p-ada"]
+    finally:
+        sync.stop()
+        assert sync.join(2)
+
+
+def test_an_empty_store_is_an_empty_gallery() -> None:
+    sync, metrics = worker(FakePeople())
+    assert sync.current.snapshot.people == ()
+    assert not math.isnan(metrics.registry.get_sample_value("edged_match_threshold"))
