@@ -67,5 +67,9 @@ class NotFoundError(EdgedError, LookupError):
     """The person or event that was named does not exist."""
 
 
+class EvaluationError(EdgedError, ValueError):
+    """Photographs or lists cannot be measured as asked."""
+
+
 class FleetError(EdgedError):
     """The broker or a peer did not do its part."""
