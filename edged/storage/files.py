@@ -33,21 +33,21 @@ def create_private_file(path: Path, content: bytes = b"") -> bool:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         _write_private(beside, content)
-        try:
-            # link() fails where rename() would replace: two first starts must agree on one file.
-            os.link(beside, path)
-        except FileExistsError:
-            return False
-        finally:
-            beside.unlink()
+        # link() fails where rename() would replace: two first starts must agree on one file.
+        os.link(beside, path)
+        beside.unlink()
         sync_directory(path.parent)
+    except FileExistsError:
+        return False
     except OSError as exc:
         raise StoreError(f"{path}: cannot be created: {exc.strerror}") from exc
+    finally:
+        beside.unlink(missing_ok=True)
     return True
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()

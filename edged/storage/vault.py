@@ -54,6 +54,11 @@ class Vault:
             vault._unlocked()
         return vault
 
+    @property
+    def key_file(self) -> Path:
+        """The file that the key is read from."""
+        return self._key_file
+
     def has_key(self) -> bool:
         """Whether the key file exists."""
         return self._key_file.exists()

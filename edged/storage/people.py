@@ -1,0 +1,300 @@
+"""Enrolled people on disk: ids in the open, everything else sealed."""
+
+import base64
+import re
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+
+from edged.domain.people import Consent, Person, Template
+from edged.errors import EnrolmentError, NotFoundError, StoreError
+from edged.storage import connections, people_queries
+from edged.storage.database import Database
+from edged.storage.people_queries import SCHEMA
+from edged.storage.people_records import NewTemplate, seal_person, seal_template
+from edged.storage.vault import Vault
+
+__all__ = ["Contents", "NewTemplate", "PeopleStore"]
+
+T = TypeVar("T")
+
+# A writer at the command line gives another one this long to finish.
+_WRITER_WAIT_SECONDS = 5.0
+_PERSON_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_MAX_NAME = 200
+# Norms of float32 vectors are off by less than 1e-6; anything larger was never normalised.
+_UNIT_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """One consistent view: ``generation`` is the one that ``people`` and ``templates`` belong to."""
+
+    generation: int
+    people: tuple[Person, ...]
+    templates: tuple[Template, ...]
+
+
+class PeopleStore:
+    """A gallery. Reading needs no writer: a daemon polls ``generation`` while a command enrols.
+
+    A store that was never written is empty, of generation 0; it is picked up once it exists.
+    """
+
+    def __init__(self, path: Path, vault: Vault, database: Database | None) -> None:
+        self._path = path
+        self._vault = vault
+        self._database = database
+
+    @classmethod
+    def open(cls, path: Path, vault: Vault, *, writable: bool) -> Self:
+        """Open the gallery at ``path``; ``writable`` makes it, and its key, if it is the first use.
+
+        Raises ``StoreError`` when another process writes, or the key is missing or another one.
+        """
+        store = cls(path, vault, None)
+        if writable:
+            store._database = Database.open(
+                path, name="people", schema=SCHEMA, wait_seconds=_WRITER_WAIT_SECONDS
+            )
+            try:
+                store._database.submit(
+                    lambda connection: people_queries.initialise(connection, vault)
+                ).result()
+            except BaseException:
+                store.close()
+                raise
+        else:
+            store.people()
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the writer, if there is one."""
+        if self._database is not None:
+            self._database.close()
+
+    def generation(self) -> int:
+        """Return a number that every change raises. Cheap: for polling. Raises ``StoreError``."""
+        return self._read(people_queries.generation, 0)
+
+    def people(self) -> list[Person]:
+        """Return everybody, ordered by name. Raises ``StoreError``, ``StoreCorruptError``."""
+        return self._read_sealed(lambda connection: people_queries.all_people(connection, self._vault), [])
+
+    def person(self, person_id: str) -> Person:
+        """Return one person. Raises ``NotFoundError``."""
+        found = self._read_sealed(
+            lambda connection: people_queries.one_person(connection, self._vault, person_id), None
+        )
+        if found is None:
+            raise people_queries.missing(person_id)
+        return found
+
+    def templates(self, space: str | None = None) -> list[Template]:
+        """Return all templates, or those of one embedding space. Raises ``StoreCorruptError``."""
+        return list(self.contents(space).templates)
+
+    def contents(self, space: str | None = None) -> Contents:
+        """Return generation, people and templates as they were at one moment."""
+
+        def query(connection: sqlite3.Connection) -> Contents:
+            return Contents(
+                people_queries.generation(connection),
+                tuple(people_queries.all_people(connection, self._vault)),
+                tuple(people_queries.templates_in(connection, self._vault, space)),
+            )
+
+        return self._read_sealed(query, Contents(0, (), ()))
+
+    def add_person(
+        self,
+        name: str,
+        *,
+        person_id: str | None = None,
+        valid_from: datetime | None = None,
+        valid_until: datetime | None = None,
+        groups: Iterable[str] = (),
+        consent: Consent | None = None,
+    ) -> Person:
+        """Store a new person; the id is made at random unless given.
+
+        Raises ``EnrolmentError`` with the reason ``bad_name``, ``bad_person_id``, ``person_id_taken``,
+        ``bad_validity``; ``StoreError``.
+        """
+        person = Person(
+            person_id=_new_id("p-") if person_id is None else person_id,
+            name=" ".join(name.split()),
+            valid_from=valid_from,
+            valid_until=valid_until,
+            groups=frozenset(groups),
+            consent=consent,
+            created_at=datetime.now(UTC),
+        )
+        _check_person(person)
+        sealed = seal_person(self._vault, person)
+
+        def work(connection: sqlite3.Connection) -> None:
+            if people_queries.exists(connection, person.person_id):
+                raise EnrolmentError("person_id_taken", f"the id {person.person_id!r} belongs to somebody")
+            connection.execute("INSERT INTO people VALUES (?, ?)", (person.person_id, sealed))
+
+        self._change(work)
+        return person
+
+    def update_person(self, person: Person) -> Person:
+        """Replace all but the id of a person. Raises ``NotFoundError``, ``EnrolmentError``."""
+        person = replace(person, name=" ".join(person.name.split()))
+        _check_person(person)
+        sealed = seal_person(self._vault, person)
+
+        def work(connection: sqlite3.Connection) -> None:
+            people_queries.require(connection, person.person_id)
+            connection.execute("UPDATE people SET sealed = ? WHERE person_id = ?", (sealed, person.person_id))
+
+        self._change(work)
+        return person
+
+    def forget(self, person_id: str) -> None:
+        """Erase a person and their templates, in the database and its WAL.
+
+        Raises ``NotFoundError``; ``StoreError`` when a reader kept old pages from being overwritten:
+        the person is then removed, and the bytes go at the next change.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            people_queries.require(connection, person_id)
+            connection.execute("DELETE FROM templates WHERE person_id = ?", (person_id,))
+            connection.execute("DELETE FROM people WHERE person_id = ?", (person_id,))
+
+        self._change(work)
+        self._erase()
+
+    def merge(self, source_id: str, into_id: str) -> None:
+        """Give the templates of ``source_id`` to ``into_id`` and erase the source.
+
+        Raises ``NotFoundError``; ``EnrolmentError`` with the reason ``same_person``.
+        """
+        if source_id == into_id:
+            raise EnrolmentError("same_person", f"expected two people, got {source_id!r} twice")
+
+        def work(connection: sqlite3.Connection) -> None:
+            people_queries.require(connection, source_id)
+            people_queries.require(connection, into_id)
+            for template in people_queries.templates_of(connection, self._vault, source_id):
+                moved = replace(template, person_id=into_id)
+                connection.execute(
+                    "UPDATE templates SET person_id = ?, sealed = ? WHERE template_id = ?",
+                    (into_id, seal_template(self._vault, moved), moved.template_id),
+                )
+            connection.execute("DELETE FROM people WHERE person_id = ?", (source_id,))
+
+        self._change(work)
+        self._erase()
+
+    def add_templates(self, person_id: str, templates: Sequence[NewTemplate]) -> list[Template]:
+        """Store templates of a person, all or none.
+
+        Raises ``NotFoundError``; ``ValueError`` on a vector that is not finite and of unit length.
+        """
+        now = datetime.now(UTC)
+        made = [_template(person_id, new, now) for new in templates]
+        rows = [
+            (each.template_id, each.person_id, each.space, seal_template(self._vault, each)) for each in made
+        ]
+
+        def work(connection: sqlite3.Connection) -> None:
+            people_queries.require(connection, person_id)
+            connection.executemany("INSERT INTO templates VALUES (?, ?, ?, ?)", rows)
+
+        self._change(work)
+        return made
+
+    def remove_template(self, template_id: str) -> None:
+        """Erase one template. Raises ``NotFoundError``, ``StoreError`` as ``forget``."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            cursor = connection.execute("DELETE FROM templates WHERE template_id = ?", (template_id,))
+            if cursor.rowcount != 1:
+                raise NotFoundError(f"no template has the id {template_id!r}")
+
+        self._change(work)
+        self._erase()
+
+    def _read_sealed(self, query: Callable[[sqlite3.Connection], T], default: T) -> T:
+        def checked(connection: sqlite3.Connection) -> T:
+            people_queries.check_key(connection, self._vault)
+            return query(connection)
+
+        return self._read(checked, default)
+
+    def _read(self, query: Callable[[sqlite3.Connection], T], default: T) -> T:
+        """Ask on a connection of its own; ``default`` where no gallery was made yet."""
+        if not self._path.exists():
+            return default
+        with connections.reading(self._path) as connection:
+            connection.execute("BEGIN")  # one snapshot for all that ``query`` asks
+            if not connections.check_header(connection, self._path, SCHEMA):
+                return default
+            return query(connection)
+
+    def _change(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        if self._database is None:
+            raise StoreError(f"{self._path}: opened for reading; expected a writable gallery")
+
+        def counted(connection: sqlite3.Connection) -> None:
+            work(connection)
+            people_queries.bump(connection)
+
+        self._database.submit(counted).result()
+
+    def _erase(self) -> None:
+        """Overwrite what was deleted: with ``secure_delete`` it stands in the WAL until a checkpoint."""
+        if self._database is None or not self._database.truncate_wal():
+            raise StoreError(
+                f"{self._path}: deleted, but a reader kept the old pages; the next change overwrites them"
+            )
+
+
+def _new_id(prefix: str) -> str:
+    # 10 letters of base32 are 50 random bits: not to be guessed, and no collision in any gallery.
+    return prefix + base64.b32encode(secrets.token_bytes(7)).decode("ascii")[:10].lower()
+
+
+def _check_person(person: Person) -> None:
+    if not _PERSON_ID.fullmatch(person.person_id):
+        raise EnrolmentError(
+            "bad_person_id", f"person id {person.person_id[:80]!r}: expected letters, digits, '_', '.' or '-'"
+        )
+    if not 1 <= len(person.name) <= _MAX_NAME or not person.name.isprintable():
+        raise EnrolmentError(
+            "bad_name", f"name: expected 1 to {_MAX_NAME} printable characters, got {len(person.name)}"
+        )
+    limits = (person.valid_from, person.valid_until)
+    if any(limit is not None and limit.tzinfo is None for limit in limits):
+        raise EnrolmentError("bad_validity", "valid_from, valid_until: expected times with a time zone")
+    if person.valid_from and person.valid_until and person.valid_until <= person.valid_from:
+        raise EnrolmentError("bad_validity", f"valid_until {person.valid_until} is not after valid_from")
+
+
+def _template(person_id: str, new: NewTemplate, now: datetime) -> Template:
+    # Written so that NaN fails: every comparison with it is false.
+    if not abs(float(np.linalg.norm(new.vector)) - 1.0) <= _UNIT_TOLERANCE:
+        raise ValueError("template: expected a finite unit vector")
+    vector = np.array(new.vector, np.float32)
+    vector.flags.writeable = False
+    return Template(_new_id("t-"), person_id, new.space, vector, new.quality, new.photo_digest, now)

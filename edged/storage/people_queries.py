@@ -1,0 +1,107 @@
+"""What is asked of a gallery: SQL on one side, unsealed values on the other."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from edged.domain.people import Person, Template
+from edged.errors import NotFoundError, StoreError
+from edged.storage.connections import Schema
+from edged.storage.people_records import unseal_person, unseal_template
+from edged.storage.vault import Vault
+
+SCHEMA = Schema(
+    what="a gallery of people",
+    application_id=int.from_bytes(b"edPP"),
+    version=1,
+    script=(
+        """CREATE TABLE store (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            generation INTEGER NOT NULL,
+            key_check BLOB NOT NULL
+        ) STRICT""",
+        "CREATE TABLE people (person_id TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
+        """CREATE TABLE templates (
+            template_id TEXT PRIMARY KEY,
+            person_id TEXT NOT NULL REFERENCES people (person_id),
+            space TEXT NOT NULL,
+            sealed BLOB NOT NULL
+        ) STRICT""",
+        "CREATE INDEX templates_of ON templates (person_id)",
+    ),
+)
+_KEY_CHECK = b"edged gallery key"
+
+
+def initialise(connection: sqlite3.Connection, vault: Vault) -> None:
+    """Bind a new gallery to the vault's key, making the key; of an old one check the key."""
+    if connection.execute("SELECT count(*) FROM store").fetchone()[0]:
+        check_key(connection, vault)
+        return
+    vault.create_key()
+    connection.execute("INSERT INTO store VALUES (1, 0, ?)", (vault.digest(_KEY_CHECK),))
+
+
+def check_key(connection: sqlite3.Connection, vault: Vault) -> None:
+    """Raise ``StoreError`` unless the vault has the key that this gallery was sealed with."""
+    row = connection.execute("SELECT key_check FROM store").fetchone()
+    if row is not None and vault.digest(_KEY_CHECK) != row[0]:
+        raise StoreError(f"{vault.key_file}: this is not the key that the gallery was sealed with")
+
+
+def generation(connection: sqlite3.Connection) -> int:
+    """Return the number that every change raises; 0 before the first."""
+    row = connection.execute("SELECT generation FROM store").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def bump(connection: sqlite3.Connection) -> None:
+    """Say, within the caller's transaction, that something changed."""
+    connection.execute("UPDATE store SET generation = generation + 1")
+
+
+def all_people(connection: sqlite3.Connection, vault: Vault) -> list[Person]:
+    """Return everybody, ordered by name."""
+    rows = connection.execute("SELECT person_id, sealed FROM people")
+    found = [unseal_person(vault, person_id, sealed) for person_id, sealed in rows]
+    return sorted(found, key=lambda person: (person.name.casefold(), person.person_id))
+
+
+def one_person(connection: sqlite3.Connection, vault: Vault, person_id: str) -> Person:
+    """Return one person. Raises ``NotFoundError``."""
+    row = connection.execute("SELECT sealed FROM people WHERE person_id = ?", (person_id,)).fetchone()
+    if row is None:
+        raise missing(person_id)
+    return unseal_person(vault, person_id, row[0])
+
+
+def templates_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -> list[Template]:
+    """Return the templates of ``space``, or all, ordered by id."""
+    query = "SELECT template_id, person_id, space, sealed FROM templates WHERE ?1 IS NULL OR space = ?1"
+    return _templates(connection.execute(f"{query} ORDER BY template_id", (space,)), vault)
+
+
+def templates_of(connection: sqlite3.Connection, vault: Vault, person_id: str) -> list[Template]:
+    """Return the templates of one person, ordered by id."""
+    query = "SELECT template_id, person_id, space, sealed FROM templates WHERE person_id = ?"
+    return _templates(connection.execute(f"{query} ORDER BY template_id", (person_id,)), vault)
+
+
+def _templates(rows: Iterable[tuple[object, ...]], vault: Vault) -> list[Template]:
+    return [unseal_template(vault, row) for row in rows]
+
+
+def exists(connection: sqlite3.Connection, person_id: str) -> bool:
+    """Whether somebody has this id."""
+    row = connection.execute("SELECT 1 FROM people WHERE person_id = ?", (person_id,)).fetchone()
+    return row is not None
+
+
+def require(connection: sqlite3.Connection, person_id: str) -> None:
+    """Raise ``NotFoundError`` unless somebody has this id; their record may be damaged."""
+    if not exists(connection, person_id):
+        raise missing(person_id)
+
+
+def missing(person_id: str) -> NotFoundError:
+    """Return the error that says that nobody has this id."""
+    return NotFoundError(f"no person has the id {person_id[:80]!r}")
