@@ -1,1 +1,1 @@
-"""From photographs to templates: reading, checking, refusing, storing."""
+"""From photographs to enrolled people: sources, checks, names, tables, the service, guided capture."""

@@ -1,0 +1,110 @@
+"""What enrolment needs from the models and from the store, and nothing more."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from edged.domain.calibration import MeasuredPoint
+from edged.domain.people import Consent, Person, Template
+from edged.domain.types import Face, FloatArray, Image, Quality
+from edged.storage.people import NewTemplate
+
+
+class FaceAnalyser(Protocol):
+    """Pictures to faces to unit vectors; ``edged.vision.pipeline.FacePipeline`` is the real one."""
+
+    @property
+    def space(self) -> str:
+        """Name of the embedding space."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        ...
+
+    @property
+    def calibration(self) -> Sequence[MeasuredPoint]:
+        """Measured cosines a false match rate; empty where the pack has none."""
+        ...
+
+    def detect(self, image: Image) -> list[Face]:
+        """Faces of an (H, W, 3) uint8 BGR picture, best score first."""
+        ...
+
+    def align(self, image: Image, face: Face) -> Image:
+        """Return the face as (112, 112, 3) uint8 BGR."""
+        ...
+
+    def assess(self, face: Face, aligned: Image) -> Quality:
+        """How usable the face is."""
+        ...
+
+    def shortfall(self, quality: Quality) -> str | None:
+        """Why the face is not usable, or None."""
+        ...
+
+    def embed(self, aligned: Sequence[Image]) -> FloatArray:
+        """(N, D) float32 unit rows."""
+        ...
+
+
+class People(Protocol):
+    """The store of people; ``edged.storage.people.PeopleStore`` is the real one."""
+
+    def generation(self) -> int:
+        """Return a number that grows with every change."""
+        ...
+
+    def people(self) -> list[Person]:
+        """Everybody."""
+        ...
+
+    def templates(self, space: str | None = None) -> list[Template]:
+        """All templates, or those of one space."""
+        ...
+
+    def add_person(
+        self,
+        name: str,
+        *,
+        valid_from: datetime | None = None,
+        valid_until: datetime | None = None,
+        groups: frozenset[str] = frozenset(),
+        consent: Consent | None = None,
+    ) -> Person:
+        """Keep a new person under a new id."""
+        ...
+
+    def add_templates(self, person_id: str, new: Sequence[NewTemplate]) -> list[Template]:
+        """Keep templates of a person."""
+        ...
+
+    def update_person(self, person: Person) -> Person:
+        """Replace what is known of a person."""
+        ...
+
+    def forget(self, person_id: str) -> None:
+        """Remove a person and all that is known of them."""
+        ...
+
+    def merge(self, source_id: str, into_id: str) -> None:
+        """Give the templates of one person to another and remove the first."""
+        ...
+
+
+class PhotoSource(Protocol):
+    """One photograph that can be read once; ``label`` tells the operator which one it is."""
+
+    @property
+    def label(self) -> str:
+        """Path, address or frame; for the operator's eyes, never for a log."""
+        ...
+
+    def content(self) -> bytes:
+        """Return the bytes that identify the photograph. Raises ``EnrolmentError``."""
+        ...
+
+    def decode(self, content: bytes) -> Image:
+        """Return the picture of ``content``, (H, W, 3) uint8 BGR, upright. Raises ``EnrolmentError``."""
+        ...

@@ -1,0 +1,97 @@
+"""What became of each photograph and each person."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """What became of a person."""
+
+    ENROLLED = "enrolled"
+    EXTENDED = "extended"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoReport:
+    """One photograph: ``reason`` is None where it was accepted, else a stable code; ``quality`` 0..1."""
+
+    label: str
+    reason: str | None
+    text: str = ""
+    quality: float | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a template was made of it."""
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonReport:
+    """One person: ``reason`` a stable code where refused; ``notes`` what an operator should look at."""
+
+    name: str
+    origin: str
+    status: Status
+    person_id: str | None = None
+    reason: str | None = None
+    text: str = ""
+    photos: tuple[PhotoReport, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> int:
+        """How many photographs were accepted."""
+        return sum(photo.accepted for photo in self.photos)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON values, photographs included."""
+        return {
+            "name": self.name,
+            "origin": self.origin,
+            "status": self.status.value,
+            "person_id": self.person_id,
+            "reason": self.reason,
+            "text": self.text,
+            "notes": list(self.notes),
+            "photos": [
+                {
+                    "photo": photo.label,
+                    "accepted": photo.accepted,
+                    "reason": photo.reason,
+                    "text": photo.text,
+                    "quality": None if photo.quality is None else round(photo.quality, 3),
+                }
+                for photo in self.photos
+            ],
+        }
+
+
+CSV_HEADER = ("person", "status", "person_id", "photo", "accepted", "reason", "text", "quality")
+
+
+def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
+    """Return one row a photograph, and one for the person as a whole with an empty ``photo``.
+
+    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    person = (report.name, report.status.value, report.person_id or "")
+    rows = [(*person, "", "", report.reason or "", "; ".join((report.text, *report.notes)).strip("; "), "")]
+    rows += [
+        (
+            *person,
+            photo.label,
+            "yes" if photo.accepted else "no",
+            photo.reason or "",
+            photo.text,
+            "" if photo.quality is None else f"{photo.quality:.3f}",
+        )
+        for photo in report.photos
+    ]
+    return [tuple(_inert(cell) for cell in row) for row in rows]
+
+
+def _inert(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -1,0 +1,99 @@
+"""Who is enrolled, held in memory while a batch runs: names, centroids, photograph digests."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edged.domain.people import Person, Template
+from edged.domain.types import FloatArray
+from edged.enrolment.names import name_keys, similar_names
+
+
+class Roster:
+    """Answers what a new person is compared with. ``space`` and ``dimension`` are the embedder's.
+
+    A photograph counts as known within its embedding space only: after a change of the model the same
+    photographs are enrolled once more.
+    """
+
+    def __init__(
+        self, space: str, dimension: int, people: Iterable[Person], templates: Iterable[Template]
+    ) -> None:
+        self._people = {person.person_id: person for person in people}
+        self._keys: dict[str, str] = {}
+        self._sums: dict[str, FloatArray] = {}
+        self._digests: dict[bytes, str] = {}
+        self._matrix: FloatArray | None = None
+        self._dimension = dimension
+        for person in self._people.values():
+            self._add_keys(person)
+        for template in templates:
+            if template.space == space:
+                self.add_vector(template.person_id, template.vector, template.photo_digest)
+
+    def person(self, person_id: str) -> Person | None:
+        """Return the person of an id."""
+        return self._people.get(person_id)
+
+    def add(self, person: Person) -> None:
+        """Take up a person without photographs."""
+        self._people[person.person_id] = person
+        self._add_keys(person)
+
+    def add_vector(self, person_id: str, vector: FloatArray, digest: bytes) -> None:
+        """Take up one template: ``vector`` (D,) float32 unit length."""
+        self._sums[person_id] = self._sums.get(person_id, np.zeros(self._dimension, np.float32)) + vector
+        self._digests[digest] = person_id
+        self._matrix = None
+
+    def holder(self, digest: bytes) -> str | None:
+        """Return the name of the person whose photograph has ``digest``."""
+        person = self._people.get(self._digests.get(digest, ""))
+        return None if person is None else person.name
+
+    def namesake(self, name: str) -> Person | None:
+        """Return somebody of the same name."""
+        return next((self._people[self._keys[key]] for key in name_keys(name) if key in self._keys), None)
+
+    def similarly_named(self, name: str) -> set[str]:
+        """Return the ids of people whose name is the same or near."""
+        return similar_names(name_keys(name), self._keys)
+
+    def centroid(self, person_id: str) -> FloatArray | None:
+        """Return the (D,) unit centre of a person's templates, None without any."""
+        total = self._sums.get(person_id)
+        return None if total is None else _unit(total)
+
+    def nearest(
+        self, vector: FloatArray, *, among: set[str] | None = None, besides: str | None = None
+    ) -> tuple[Person, float] | None:
+        """Return who resembles ``vector`` most and the cosine; of ``among`` if given, never ``besides``."""
+        ids = list(self._sums)
+        matrix = self._centroids()
+        wanted = [row for row, one in enumerate(ids) if one != besides and (among is None or one in among)]
+        if not wanted:
+            return None
+        scores = matrix[wanted] @ vector
+        best = int(np.argmax(scores))
+        return self._people[ids[wanted[best]]], float(scores[best])
+
+    def _centroids(self) -> FloatArray:
+        """Return (P, D), one row for each key of ``_sums``; kept until a template is added."""
+        if self._matrix is None:
+            self._matrix = np.zeros((len(self._sums), self._dimension), np.float32)
+            for row, total in enumerate(self._sums.values()):
+                self._matrix[row] = _unit(total)
+        return self._matrix
+
+    def _add_keys(self, person: Person) -> None:
+        for key in name_keys(person.name):
+            self._keys.setdefault(key, person.person_id)
+
+
+def centre(vectors: Sequence[FloatArray]) -> FloatArray:
+    """Return the (D,) unit mean of unit vectors, as the gallery scores a person."""
+    return _unit(np.sum(np.stack(vectors), axis=0))
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
