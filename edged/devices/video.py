@@ -1,0 +1,58 @@
+"""OpenCV's video capture behind a handle that survives being closed by another thread."""
+
+import os
+from collections.abc import Sequence
+
+# FFmpeg prints peer addresses, and now and then whole URLs, to standard error at every failed attempt.
+# The log of edged says the same once and without secrets. Read when the backend starts.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+import cv2
+
+from edged.devices.handle import Handle
+from edged.domain.types import Image
+from edged.errors import CameraError
+
+# The warnings repeat what CameraError says.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
+
+class VideoHandle:
+    """One ``cv2.VideoCapture``. ``what`` names the source in messages and holds no secret."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._capture = cv2.VideoCapture()
+        self._handle = Handle(self._capture.release)
+
+    def open(self, target: str, backend: int, options: Sequence[int] = ()) -> bool:
+        """Open ``target``; False if the backend refuses. Raises ``CameraError`` when closed meanwhile."""
+        with self._handle.use():
+            try:
+                return bool(self._capture.open(target, backend, list(options)))
+            except cv2.error as exc:
+                raise CameraError(f"{self._what}: OpenCV refuses the options (code {exc.code})") from None
+
+    def read(self) -> Image | None:
+        """Return the next picture, (H, W, 3) uint8 BGR, or None when there is none."""
+        with self._handle.use():
+            try:
+                ok, image = self._capture.read()
+            except cv2.error as exc:
+                raise CameraError(f"{self._what}: decoding failed (code {exc.code})") from exc
+            return image if ok else None
+
+    def configure(self, options: Sequence[tuple[int, float]]) -> None:
+        """Set each ``(cv2.CAP_PROP_*, value)`` in this order; what the device lacks, it ignores."""
+        with self._handle.use():
+            for number, value in options:
+                self._capture.set(number, value)
+
+    def property(self, number: int) -> float:
+        """Return a ``cv2.CAP_PROP_*``, 0 where it is unknown."""
+        with self._handle.use():
+            return float(self._capture.get(number))
+
+    def close(self) -> None:
+        """Release, at once or when the reading thread leaves."""
+        self._handle.close()
