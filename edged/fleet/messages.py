@@ -6,7 +6,7 @@ the broker for whoever comes later, so it has no field a person could be told fr
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -138,7 +138,7 @@ def event_payload(stored: StoredEvent, name: str | None = None, *, historical: b
 
 def parse_event(payload: bytes) -> EventMessage:
     """Return the event of a payload. Raises ``FleetError``."""
-    fields = _decode(payload, lambda raw: msgspec.json.decode(raw, type=dict[str, Any]), "event")
+    fields = _fields(payload, "event")
     header = {key: value for key, value in fields.items() if key in _HEADER}
     body = {key: value for key, value in fields.items() if key not in _HEADER}
     return _convert({**header, "body": body}, EventMessage, "event")
@@ -164,7 +164,7 @@ def state_payload(state: StateMessage) -> bytes:
 
 def parse_state(payload: bytes) -> StateMessage:
     """Return the state of a payload. Raises ``FleetError``."""
-    return _decode(payload, lambda raw: msgspec.json.decode(raw, type=StateMessage), "state")
+    return _convert(_fields(payload, "state"), StateMessage, "state")
 
 
 def birth_payload(birth: BirthMessage) -> bytes:
@@ -174,7 +174,7 @@ def birth_payload(birth: BirthMessage) -> bytes:
 
 def parse_birth(payload: bytes) -> BirthMessage:
     """Return the birth of a payload. Raises ``FleetError``."""
-    return _decode(payload, lambda raw: msgspec.json.decode(raw, type=BirthMessage), "birth")
+    return _convert(_fields(payload, "birth"), BirthMessage, "birth")
 
 
 def health_payload(health: HealthMessage) -> bytes:
@@ -184,7 +184,7 @@ def health_payload(health: HealthMessage) -> bytes:
 
 def parse_health(payload: bytes) -> HealthMessage:
     """Return the health of a payload. Raises ``FleetError``."""
-    return _decode(payload, lambda raw: msgspec.json.decode(raw, type=HealthMessage), "health")
+    return _convert(_fields(payload, "health"), HealthMessage, "health")
 
 
 def _encode(value: object, what: str) -> bytes:
@@ -194,13 +194,16 @@ def _encode(value: object, what: str) -> bytes:
         raise FleetError(f"{what}: not JSON: {_bounded(exc)}") from exc
 
 
-def _decode(payload: bytes, decode: Callable[[bytes], T], what: str) -> T:
+def _fields(payload: bytes, what: str) -> dict[str, Any]:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise FleetError(f"{what}: {len(payload)} bytes, expected at most {MAX_PAYLOAD_BYTES}")
     try:
-        return decode(payload)
+        fields = msgspec.json.decode(payload, type=dict[str, Any])
     except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
         raise FleetError(f"{what}: {_bounded(exc)} in {payload[:60]!r}") from exc
+    if "v" not in fields:  # the struct's default would take silence for version 1
+        raise FleetError(f"{what}: no version 'v' in {payload[:60]!r}")
+    return fields
 
 
 def _convert(fields: Mapping[str, Any], kind: type[T], what: str) -> T:

@@ -1,0 +1,227 @@
+"""One connection to the broker: a fresh paho client, from TCP to its end.
+
+A client is never used twice. paho keeps unacknowledged messages over a reconnect and sends all of
+them at once, whatever limit is set; with a new client there is nothing to resend, and the outbox
+alone decides what goes out. A new client is also the only way to change the protocol version.
+
+Everything runs in the thread that calls ``serve``. paho writes from whichever thread publishes when
+its own thread is not used, so two threads could tear a packet apart; and an application lock taken
+in a callback deadlocks with paho's own. Callbacks only put what happened into a queue.
+"""
+
+import contextlib
+import logging
+import queue
+import select
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edged.fleet.negotiation import Version
+
+logger = logging.getLogger(__name__)
+
+# paho's own default for TCP and, again, for TLS.
+_CONNECT_SECONDS = 5.0
+# MQTT 5.0, 2.1.4: the largest packet there can be; and 3.2.2.3.3: the receive maximum unless said.
+_LARGEST_PACKET = 268_435_455
+_RECEIVE_MAXIMUM = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The broker accepted the connection, on these terms."""
+
+    max_packet_bytes: int
+    receive_maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The broker refused the connection: MQTT 5 reason code and its name."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The broker answered one publish. On MQTT 3.1.1 the code is always 0: nothing else can be said."""
+
+    handle: int
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The connection is over. ``code`` is the broker's own reason, None where it gave none."""
+
+    code: int | None
+    text: str
+
+
+Word = Accepted | Refused | Answer | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who we are to the broker. ``password`` without its line end."""
+
+    client_id: str
+    username: str | None = None
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says, retained and with QoS 1, when we vanish."""
+
+    topic: str
+    payload: bytes
+
+
+class Connection:
+    """See the module. ``serve`` returns what happened; after an ``Ended`` the object is spent."""
+
+    def __init__(
+        self, version: Version, credentials: Credentials, will: Will, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.version = version
+        self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
+        self._fault: str | None = None
+        self._aborted = False
+        v5 = version == "5"
+        self._client = client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=credentials.client_id,
+            # edged subscribes to nothing and the outbox is its session: the broker need keep none.
+            clean_session=None if v5 else True,
+            protocol=paho.MQTTv5 if v5 else paho.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        client.suppress_exceptions = True
+        client.connect_timeout = _CONNECT_SECONDS
+        client.will_set(will.topic, will.payload, qos=1, retain=True)
+        if credentials.username is not None:
+            client.username_pw_set(credentials.username, credentials.password)
+        if tls is not None:
+            client.tls_set_context(tls)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_log = self._on_log
+
+    def open(self, host: str, port: int, keepalive_seconds: int) -> None:
+        """Connect and send CONNECT; blocks about 5 s for TCP and for TLS. Raises ``OSError``."""
+        options: dict[str, Any] = {"clean_start": True} if self.version == "5" else {}
+        self._client.connect(host, port, keepalive_seconds, **options)
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, event_id: str | None
+    ) -> int | None:
+        """Hand one message to the broker; its handle, or None where the connection is over."""
+        properties = None
+        if event_id is not None and self.version == "5":
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.UserProperty = ("event_id", event_id)
+        info = self._client.publish(topic, payload, qos, retain, properties)
+        return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def serve(self, timeout: float, wake: socket.socket) -> list[Word]:
+        """Read and write for up to ``timeout`` seconds, less if something came or ``wake`` is readable."""
+        sock = self._client.socket()
+        if sock is not None and not self._aborted and self._words.empty():
+            try:
+                self._turn(sock, timeout, wake)
+            except Exception as exc:  # paho read a peer's bytes: whatever it was, this connection ends
+                logger.debug("broker sent something paho cannot read", exc_info=exc)
+                self._fault = f"unreadable packet: {type(exc).__name__}"
+                self.abort()
+        words = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                words.append(self._words.get_nowait())
+        ended = [word for word in words if isinstance(word, Ended)]
+        words = [word for word in words if not isinstance(word, Ended)]
+        if (
+            self._aborted or self._client.socket() is None
+        ):  # the truth; paho reports some ends twice and some not at all
+            words.append(ended[0] if ended else Ended(None, self._fault or "connection lost"))
+        return words
+
+    def _turn(self, sock: Any, timeout: float, wake: socket.socket) -> None:
+        client = self._client
+        # Bytes that TLS has decrypted already are not seen by poll().
+        buffered = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        poller = select.poll()
+        poller.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+        poller.register(wake, select.POLLIN)
+        ready = dict(poller.poll(0 if buffered else max(0, round(timeout * 1000))))
+        events = ready.get(sock.fileno(), 0)
+        if buffered or events & ~select.POLLOUT:
+            client.loop_read()
+        if events & select.POLLOUT:
+            client.loop_write()
+        client.loop_misc()
+
+    def close(self, timeout: float) -> None:
+        """Say goodbye, so that the broker drops the will; wait up to ``timeout`` seconds to get it out."""
+        with contextlib.suppress(OSError):
+            self._client.disconnect()
+            sock = self._client.socket()
+            if sock is not None:
+                select.select([], [sock], [], timeout)
+                self._client.loop_write()
+        self.abort()
+
+    def abort(self) -> None:
+        """End the connection without a goodbye: the broker publishes the will."""
+        self._aborted = True
+        sock: Any = self._client.socket()
+        if sock is None:
+            return
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(Exception):  # clean-up: paho notices the end and lets go of the socket
+            self._client.loop_read()
+        with contextlib.suppress(OSError):
+            sock.close()
+
+    def _on_connect(
+        self,
+        _client: object,
+        _data: object,
+        _flags: object,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._words.put(Refused(reason.value, str(reason)))
+            return
+        largest = getattr(properties, "MaximumPacketSize", _LARGEST_PACKET)
+        maximum = getattr(properties, "ReceiveMaximum", _RECEIVE_MAXIMUM)
+        self._words.put(Accepted(int(largest), int(maximum)))
+
+    def _on_disconnect(
+        self, _client: object, _data: object, flags: paho.DisconnectFlags, reason: ReasonCode, _p: object
+    ) -> None:
+        told = flags.is_disconnect_packet_from_server
+        text = str(reason) if told or self._fault is None else self._fault
+        self._words.put(Ended(reason.value if told else None, text))
+
+    def _on_publish(
+        self, _client: object, _data: object, mid: int, reason: ReasonCode, _properties: object
+    ) -> None:
+        self._words.put(Answer(mid, reason.value, str(reason)))
+
+    def _on_log(self, _client: object, _data: object, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:  # the only place where paho says why a connection broke
+            self._fault = text[:200]

@@ -1,0 +1,259 @@
+"""The publisher: one thread that keeps the broker informed.
+
+It drives the broker client itself, so a fault in the network code ends this worker in plain sight.
+At every connection it says ``online``, what runs here and how the door is, all retained, before any
+event; when it leaves in order it says ``stopped``, and otherwise the broker says ``offline``.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from edged.config.sections import MqttConfig
+from edged.errors import FleetError, StoreError
+from edged.fleet.broker import BrokerClient, Connected, Disconnected
+from edged.fleet.connection import Answer
+from edged.fleet.messages import (
+    BirthMessage,
+    Fact,
+    HealthMessage,
+    StateMessage,
+    availability_payload,
+    birth_payload,
+    health_payload,
+    state_payload,
+    timestamp,
+)
+from edged.fleet.topics import Topics
+from edged.metrics import Metrics
+from edged.workers.delivery import Delivery, Outbox
+from edged.workers.outage import Outage
+from edged.workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+HEALTH_SECONDS = 30.0
+# Without a call of wake() a new event waits this long; the app wakes us at every commit.
+_IDLE_SECONDS = 1.0
+_GAUGE_SECONDS = 2.0
+_DRAIN_SECONDS = 1.0
+_STOPPED_SECONDS = 2.0
+
+
+class PublisherWorker(Worker):
+    """See the module. ``set_state``, ``set_birth`` and ``wake`` may be called from any thread.
+
+    The worker owns ``client`` and closes it. ``health`` adds facts to the vital signs; it runs in
+    this thread and must not block. ``name_of`` is used only where ``mqtt.person_names`` is set.
+    """
+
+    # An attempt at a connection waits for the resolver, then 5 s for TCP and 5 s for TLS.
+    stall_seconds = 60.0
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        client: BrokerClient,
+        topics: Topics,
+        metrics: Metrics,
+        config: MqttConfig,
+        *,
+        birth: BirthMessage,
+        state: StateMessage | None = None,
+        name_of: Callable[[str], str | None] | None = None,
+        health: Callable[[], Mapping[str, Fact]] = dict,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        # A daemon thread: a resolver that hangs must not keep the process from ending.
+        super().__init__("publisher", daemon=True)
+        self._outbox = outbox
+        self._client = client
+        self._topics = topics
+        self._metrics = metrics
+        self._health = health
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._birth, self._state = birth, state
+        self._boot_id = birth.boot_id
+        self._delivery = Delivery(
+            outbox, client, topics, metrics,
+            boot_id=birth.boot_id, window=config.max_in_flight,
+            name_of=name_of if config.person_names else None, clock=clock,
+        )  # fmt: skip
+        self._outage = Outage(logger, "mqtt connection")
+        self._trouble: Disconnected | None = None
+        self._published: dict[str, bytes] = {}
+        self._status_handles: dict[int, str] = {}
+        self._connections = 0
+        self._started_at = clock()
+        self._health_at = self._gauges_at = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker answers."""
+        return self._client.connected
+
+    @property
+    def trouble(self) -> Disconnected | None:
+        """Why there is no connection; None while there is one or before the first attempt."""
+        return self._trouble
+
+    def set_state(self, state: StateMessage) -> None:
+        """Publish how the door is, now and at every later connection."""
+        self._state = state
+        self._client.wake()
+
+    def set_birth(self, birth: BirthMessage) -> None:
+        """Publish what runs here, now and at every later connection."""
+        self._birth = birth
+        self._client.wake()
+
+    def wake(self) -> None:
+        """Say that the outbox has a new row."""
+        self._client.wake()
+
+    def stop(self) -> None:
+        """Ask the loop to end; returns at once."""
+        super().stop()
+        self._client.wake()
+
+    def run(self) -> None:
+        """Publish until told to stop; then leave the broker in order."""
+        goodbye = False
+        try:
+            more = False
+            while not self.stopping.is_set():
+                self.beat()
+                more = self._turn(0.0 if more else min(_IDLE_SECONDS, self._delivery.retry_seconds()))
+            goodbye = self._leave()
+        finally:
+            self._client.close(goodbye=goodbye)
+            self._metrics.mqtt_connected.set(0)
+
+    def _turn(self, timeout: float) -> bool:
+        """Serve the connection, then say what there is to say; True where more could go at once."""
+        self._listen(timeout)
+        more = False
+        if self._client.connected:
+            self._say_statuses()
+            more = self._delivery.pump()
+        if self._clock() >= self._gauges_at:
+            self._gauges_at = self._clock() + _GAUGE_SECONDS
+            self._show_gauges()
+        return more
+
+    def _listen(self, timeout: float) -> None:
+        for happening in self._client.poll(timeout):
+            match happening:
+                case Connected():
+                    self._on_connected(happening)
+                case Disconnected():
+                    self._on_disconnected(happening)
+                case Answer():
+                    self._on_answer(happening)
+
+    def _on_connected(self, terms: Connected) -> None:
+        self._connections += 1
+        if self._connections > 1:
+            self._metrics.mqtt_reconnects.inc()
+        self._metrics.mqtt_connected.set(1)
+        self._outage.recovered(self._clock())
+        self._trouble = None
+        self._published.clear()
+        self._health_at = 0.0
+        self._delivery.connected()
+        logger.info("mqtt connected protocol=%s max_packet_bytes=%d", terms.version, terms.max_packet_bytes)
+        if terms.version != "5":
+            log = logger.warning if self._connections == 1 else logger.info
+            log("mqtt has no reason codes: a refused or unheard event looks delivered protocol=3.1.1")
+
+    def _on_disconnected(self, word: Disconnected) -> None:
+        self._metrics.mqtt_connected.set(0)
+        if self._trouble is not None and self._trouble.cause != word.cause:
+            logger.warning(
+                "mqtt connection fails differently cause=%s reason=%r", word.cause, word.text[:200]
+            )
+        self._outage.failed(f"{word.cause}: {word.text}", self._clock())
+        self._trouble = word
+        self._status_handles.clear()
+        self._delivery.disconnected(word)
+
+    def _on_answer(self, answer: Answer) -> None:
+        topic = self._status_handles.pop(answer.handle, None)
+        if topic is None:
+            self._delivery.answered(answer)
+        elif answer.code >= 0x80:
+            logger.warning("the broker refuses a status topic=%s reason=%r", topic, answer.text)
+
+    def _say_statuses(self) -> None:
+        self._say(self._topics.availability, availability_payload("online"))
+        self._say(self._topics.birth, birth_payload(self._birth))
+        if self._state is not None:
+            self._say(self._topics.state, state_payload(self._state))
+        now = self._clock()
+        if now >= self._health_at:
+            self._health_at = now + HEALTH_SECONDS
+            self._say_health(now)
+
+    def _say(self, topic: str, payload: bytes) -> None:
+        """Publish a retained status, unless this connection has it already."""
+        if self._published.get(topic) == payload or self._client.room() <= 0:
+            return
+        if not self._client.fits(topic, payload):
+            logger.warning("status is too large for the broker topic=%s bytes=%d", topic, len(payload))
+            self._published[topic] = payload
+            return
+        handle = self._client.publish(topic, payload, retain=True)
+        if handle is not None:
+            self._published[topic] = payload
+            self._status_handles[handle] = topic
+
+    def _say_health(self, now: float) -> None:
+        """Publish the vital signs; what cannot be told now is told half a minute later."""
+        try:
+            waiting = self._outbox.outbox()
+            oldest = waiting.oldest_occurred_at
+            payload = health_payload(
+                HealthMessage(
+                    boot_id=self._boot_id,
+                    ts=timestamp(self._wall_clock()),
+                    uptime_seconds=round(now - self._started_at, 3),
+                    outbox_rows=waiting.rows,
+                    outbox_oldest=None if oldest is None else timestamp(oldest),
+                    facts=dict(self._health()),
+                )
+            )
+        except (StoreError, FleetError) as exc:
+            logger.debug("health cannot be told error=%r", str(exc))
+            return
+        if self._client.fits(self._topics.health, payload):
+            self._client.publish(self._topics.health, payload, qos=0)
+
+    def _show_gauges(self) -> None:
+        try:
+            waiting = self._outbox.outbox()
+        except StoreError as exc:
+            logger.debug("outbox cannot be counted error=%r", str(exc))
+            return
+        self._metrics.outbox_rows.set(waiting.rows)
+        self._metrics.outbox_oldest.set(waiting.oldest_occurred_at or 0)
+
+    def _leave(self) -> bool:
+        """Deliver what is left, then say ``stopped``; True once the broker has acknowledged that."""
+        deadline = self._clock() + _DRAIN_SECONDS
+        more = True
+        while self._client.connected and self._clock() < deadline and (more or self._delivery.in_flight):
+            more = self._turn(0.0 if more else 0.05)
+        handle = None
+        if self._client.connected:
+            handle = self._client.publish(
+                self._topics.availability, availability_payload("stopped"), retain=True
+            )
+        if handle is None:
+            return False
+        self._status_handles[handle] = self._topics.availability
+        deadline = self._clock() + _STOPPED_SECONDS
+        while handle in self._status_handles and self._client.connected and self._clock() < deadline:
+            self._listen(0.05)
+        return self._client.connected and handle not in self._status_handles
