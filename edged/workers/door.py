@@ -39,7 +39,11 @@ _LAST_REPORTS_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class UnlockRequest:
-    """A grant. Times are monotonic seconds; ``first_seen_at`` is when the first usable face was captured."""
+    """A grant, in monotonic seconds.
+
+    ``granted_at`` is what its age is counted from, at best the capture of the freshest frame behind it.
+    ``first_seen_at`` is when the first usable face was captured.
+    """
 
     event_id: str
     cause: str
@@ -93,7 +97,7 @@ class DoorWorker(Worker):
         self._reports: Reporter[DoorChange] = Reporter("door-reports", on_change)
         self._door: DoorState = Locked()
         self._last: UnlockRequest | None = None
-        self._inbox: deque[UnlockRequest] = deque()
+        self._inbox: deque[tuple[UnlockRequest, float]] = deque()  # with the time of arrival
         self._inbox_changed = threading.Condition()
         self._line = threading.Lock()  # held while the line is driven
         self._sealed = False  # from here on the line is only secured
@@ -107,7 +111,7 @@ class DoorWorker(Worker):
             if len(self._inbox) >= INBOX:
                 self._metrics.lock_refusals.labels("queue_full").inc()
                 return False
-            self._inbox.append(request)
+            self._inbox.append((request, self._clock()))
             self._inbox_changed.notify()
             return True
 
@@ -154,19 +158,19 @@ class DoorWorker(Worker):
             door = self._door
             over = isinstance(door, Unlocked) and (self._sealed or is_over(door, now))
             waits = over or self._resting(now) or not self._inbox
-            request = None if waits else self._inbox.popleft()
+            arrival = None if waits else self._inbox.popleft()
         if over and isinstance(door, Unlocked):
             self._relock(door)
-        elif request is not None:
-            self._answer(request, now)
+        elif arrival is not None:
+            self._answer(*arrival, now)
 
-    def _answer(self, request: UnlockRequest, now: float) -> None:
+    def _answer(self, request: UnlockRequest, arrived_at: float, now: float) -> None:
         if self._sealed:
             self._refuse(request, now, "stopping")
         elif not 0 <= now - request.granted_at <= self._max_age_seconds:
             self._refuse(request, now, "stale")
         else:
-            self._admit(request, now)
+            self._admit(request, arrived_at, now)
 
     def _resting(self, now: float) -> bool:
         return isinstance(self._door, Locked) and now < self._door.rests_until
@@ -184,7 +188,7 @@ class DoorWorker(Worker):
         ready = bool(self._inbox) and not self._resting(self._clock())
         return self.stopping.is_set() or sealed_open or ready
 
-    def _admit(self, request: UnlockRequest, now: float) -> None:
+    def _admit(self, request: UnlockRequest, arrived_at: float, now: float) -> None:
         """Unlock the door, or extend the period that runs, counted from ``now``: before the line moves."""
         before = self._door
         with self._line:
@@ -198,7 +202,7 @@ class DoorWorker(Worker):
         at = self._clock()
         if request.first_seen_at is not None:
             self._metrics.decision_latency.observe(max(0.0, at - request.first_seen_at))
-        self._metrics.stage.labels("actuate").observe(at - request.granted_at)
+        self._metrics.stage.labels("actuate").observe(at - arrived_at)
         held = at - before.started_at if isinstance(before, Unlocked) else 0.0
         self._report(DoorChange("unlocked", at, request.event_id, request.cause, held))
 
@@ -269,7 +273,7 @@ class DoorWorker(Worker):
             self._sealed = True
             waiting = tuple(self._inbox)
             self._inbox.clear()
-        for request in waiting:
+        for request, _ in waiting:
             self._refuse(request, self._clock(), "stopping")
 
     def _change(

@@ -1,0 +1,88 @@
+"""``edged door``: try the lock, or put it into its secure state."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edged.workers.door import DoorChange
+
+app = typer.Typer(help="Try the lock, or secure it.", no_args_is_help=True)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
+
+
+@app.command("test")
+def pulse(
+    config: ConfigOption = Path("config.yaml"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the door WILL be unlocked.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Unlock the door once for its configured time, and check that it is locked again.
+
+    The daemon must not run: the lock line has one owner.
+    """
+    from edged.config.loading import load
+    from edged.devices.lock_factory import open_lock
+    from edged.workers.door_trial import pulse_once
+
+    settings = load(config).door
+    _confirm(f"This unlocks the door for {settings.unlock_seconds:g} s. Go on?", yes=yes)
+    _end_on_signals()
+    with open_lock(settings.lock) as lock:
+        _say(as_json, f"{lock.name}: claimed, secure", state="claimed", lock=lock.name)
+        began_at = time.monotonic()
+
+        def show(change: "DoorChange") -> None:
+            after = change.at - began_at
+            _say(
+                as_json, f"{after:8.3f} s  {change.state}", state=change.state, after_seconds=round(after, 3)
+            )
+
+        pulse_once(lock, settings, show)
+    _say(as_json, "The line is secure.", state="secure")
+
+
+@app.command()
+def safe(config: ConfigOption = Path("config.yaml"), as_json: JsonOption = False) -> None:
+    """Claim the lock line, drive it to its secure level, and let it go.
+
+    For the service manager, after the daemon has ended in whatever way (ExecStopPost). A line that is
+    still in use is an error: its owner decides then.
+    """
+    from edged.config.loading import load
+    from edged.devices.lock_factory import open_lock
+
+    with open_lock(load(config).door.lock) as lock:
+        name = lock.name
+    _say(as_json, f"{name}: secured", state="secure", lock=name)
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("there is no terminal to confirm on: say --yes", param_hint="--yes")
+    typer.confirm(question, abort=True, err=True)
+
+
+def _end_on_signals() -> None:
+    """Let a lost terminal or a kill end the program the orderly way: the line is secured on the way out."""
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, end)
+
+
+def _say(as_json: bool, text: str, **fields: str | float) -> None:
+    typer.echo(json.dumps(fields) if as_json else text)
