@@ -36,13 +36,11 @@ class _Job:
 class Database:
     """Runs every write of ``path``, one at a time, in the order of arrival.
 
-    ``idle`` is asked about twice a second while nothing waits; it may return work of low urgency.
+    ``idle`` is called about twice a second while nothing waits; it may submit work of low urgency.
     Callbacks of the futures run in the writer's thread and must be short.
     """
 
-    def __init__(
-        self, path: Path, name: str, guard: WriterGuard, idle: Callable[[], Work[Any] | None]
-    ) -> None:
+    def __init__(self, path: Path, name: str, guard: WriterGuard, idle: Callable[[], object]) -> None:
         self.path = path
         self._guard = guard
         self._idle = idle
@@ -60,7 +58,7 @@ class Database:
         name: str,
         schema: Schema,
         wait_seconds: float = 0.0,
-        idle: Callable[[], Work[Any] | None] = lambda: None,
+        idle: Callable[[], object] = lambda: None,
     ) -> "Database":
         """Check ``path``, or make it, and start its writer.
 
@@ -119,24 +117,13 @@ class Database:
             try:
                 job = self._jobs.get(timeout=_IDLE_SECONDS)
             except queue.Empty:
-                self._run_idle()
+                self._idle()
                 continue
             if job is None:
                 break
             if job.future.set_running_or_notify_cancel():
                 self._do(job)
-        self._run_idle()
         self._disconnect()
-
-    def _run_idle(self) -> None:
-        work = self._idle()
-        if work is None:
-            return
-        job = _Job(work, transaction=True, future=Future())
-        self._do(job)
-        failure = job.future.exception()
-        if failure is not None:
-            logger.debug("idle write failed error=%s", failure)
 
     def _do(self, job: _Job) -> None:
         try:

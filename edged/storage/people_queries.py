@@ -75,15 +75,15 @@ def one_person(connection: sqlite3.Connection, vault: Vault, person_id: str) -> 
 
 
 def templates_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -> list[Template]:
-    """Return the templates of ``space``, or all, ordered by id."""
+    """Return the templates of ``space``, or all, in the order they were added."""
     query = "SELECT template_id, person_id, space, sealed FROM templates WHERE ?1 IS NULL OR space = ?1"
-    return _templates(connection.execute(f"{query} ORDER BY template_id", (space,)), vault)
+    return _templates(connection.execute(f"{query} ORDER BY rowid", (space,)), vault)
 
 
 def templates_of(connection: sqlite3.Connection, vault: Vault, person_id: str) -> list[Template]:
-    """Return the templates of one person, ordered by id."""
+    """Return the templates of one person, in the order they were added."""
     query = "SELECT template_id, person_id, space, sealed FROM templates WHERE person_id = ?"
-    return _templates(connection.execute(f"{query} ORDER BY template_id", (person_id,)), vault)
+    return _templates(connection.execute(f"{query} ORDER BY rowid", (person_id,)), vault)
 
 
 def _templates(rows: Iterable[tuple[object, ...]], vault: Vault) -> list[Template]:

@@ -1,0 +1,261 @@
+"""Events and their outbox: one transaction, one writer.
+
+An event is recorded and queued for delivery together or not at all; a delivered one leaves the outbox
+and stays in the journal until ``max_rows`` makes room for newer ones.
+"""
+
+import json
+import logging
+import secrets
+import sqlite3
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from edged.config.sections import JournalConfig
+from edged.domain.types import Event, StoredEvent
+from edged.errors import StoreCorruptError, StoreError, StoreFullError
+from edged.storage import connections, journal_rows
+from edged.storage.database import Database
+from edged.storage.journal_rows import COLUMNS, SCHEMA, Ends
+
+logger = logging.getLogger(__name__)
+
+# A daemon that was just replaced needs a moment to close its files.
+_WRITER_WAIT_SECONDS = 2.0
+# One commit for each acknowledged event would triple what is written to the card.
+_DELIVERED_BATCH = 50
+# Pruning rides on the write of an event, which has 50 ms: a few pages, no more.
+_PRUNE_BATCH = 64
+_PRUNE_LIMIT = 512
+_MAX_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """What waits for delivery: ``oldest_occurred_at`` is Unix seconds, None when nothing waits."""
+
+    rows: int
+    oldest_occurred_at: float | None
+    quarantined: int
+
+
+class Journal:
+    """The one writer of the journal, and what the publisher asks of it. All methods are thread-safe."""
+
+    def __init__(self, path: Path, max_rows: int) -> None:
+        self._path = path
+        self._max_rows = max_rows
+        self._lock = threading.Lock()
+        self._acked: set[int] = set()
+        self._flushing = False
+        self.epoch = ""
+        self._database: Database
+
+    @classmethod
+    def open(cls, config: JournalConfig) -> Self:
+        """Open the journal of ``config``, or make it, and start its writer.
+
+        Raises ``StoreError`` when another process writes to it, ``StoreCorruptError`` on damage; the
+        file is then untouched.
+        """
+        journal = cls(config.path, config.max_rows)
+        journal._database = Database.open(
+            config.path, name="journal", schema=SCHEMA, wait_seconds=_WRITER_WAIT_SECONDS, idle=journal._flush
+        )
+        try:
+            journal.epoch = journal._database.submit(partial(_initialise, config.path)).result().epoch
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def submit(self, events: Sequence[Event]) -> Future[tuple[StoredEvent, ...]]:
+        """Record ``events`` and queue them for delivery, together or not at all; never blocks.
+
+        The future's result means that they are on the disk. It fails with ``StoreFullError`` when
+        there is no space or ``max_rows`` undelivered events wait, else with ``StoreError``. Callbacks
+        of the future run in the writer's thread and must be short.
+        """
+        try:
+            rows = [journal_rows.encode(event) for event in events]
+        except StoreError as exc:
+            refused: Future[tuple[StoredEvent, ...]] = Future()
+            refused.set_exception(exc)
+            return refused
+        return self._database.submit(partial(self._record, rows))
+
+    def pending(self, after_seq: int, limit: int) -> list[StoredEvent]:
+        """Return up to ``limit`` undelivered events with a seq above ``after_seq``, oldest first.
+
+        An event that fails its checksum is put into quarantine, never sent. Raises ``StoreError``.
+        """
+        query = (
+            f"SELECT {COLUMNS} FROM outbox o JOIN events e USING (seq) WHERE o.seq > ?"  # noqa: S608 - column names
+            " AND o.seq NOT IN (SELECT value FROM json_each(?)) ORDER BY o.seq LIMIT ?"
+        )
+        acked = self._acked_json()
+        with connections.reading(self._path) as connection:
+            rows = connection.execute(query, (after_seq, acked, limit)).fetchall()
+        found = []
+        for row in rows:
+            try:
+                found.append(journal_rows.decode(self.epoch, row))
+            except StoreCorruptError as exc:
+                logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
+                self.quarantine(row[0], str(exc))
+        return found
+
+    def delivered(self, seqs: Sequence[int]) -> None:
+        """Take events out of the outbox. Written in batches, within about a second.
+
+        A crash before that sends them again: delivery is at least once.
+        """
+        with self._lock:
+            self._acked.update(seqs)
+            many = len(self._acked) >= _DELIVERED_BATCH
+        if many:
+            self._flush()
+
+    def quarantine(self, seq: int, reason: str) -> None:
+        """Take an event out of the outbox that can never be delivered. Raises ``StoreError``."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
+            connection.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?)", (seq, reason[:_MAX_REASON]))
+
+        self._database.submit(work).result()
+
+    def outbox(self) -> OutboxState:
+        """Return how much waits. Raises ``StoreError``."""
+        acked = self._acked_json()
+        waiting = "FROM outbox WHERE seq NOT IN (SELECT value FROM json_each(?))"
+        with connections.reading(self._path) as connection:
+            connection.execute("BEGIN")
+            rows, first = connection.execute(f"SELECT count(*), min(seq) {waiting}", (acked,)).fetchone()
+            oldest = connection.execute("SELECT occurred_at FROM events WHERE seq = ?", (first,)).fetchone()
+            (quarantined,) = connection.execute("SELECT count(*) FROM quarantine").fetchone()
+        return OutboxState(rows, oldest and oldest[0], quarantined)
+
+    def last_attendance(self, since: float) -> list[StoredEvent]:
+        """Return everybody's newest attendance event at or after ``since`` (Unix seconds), by seq.
+
+        Damaged rows are passed over. Raises ``StoreError``.
+        """
+        query = (
+            f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance' AND occurred_at >= ?"  # noqa: S608 - column names
+            " ORDER BY seq"
+        )
+        newest: dict[str | None, StoredEvent] = {}
+        with connections.reading(self._path) as connection:
+            for row in connection.execute(query, (since,)):
+                try:
+                    event = journal_rows.decode(self.epoch, row)
+                except StoreCorruptError:
+                    logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
+                    continue
+                newest[event.event.person_id] = event
+        return sorted(newest.values(), key=lambda event: event.seq)
+
+    def close(self) -> None:
+        """Write what was submitted and end the writer."""
+        self._write_delivered()
+        self._database.close()
+
+    def _record(
+        self, rows: Sequence[tuple[object, ...]], connection: sqlite3.Connection
+    ) -> tuple[StoredEvent, ...]:
+        ends = _ends(self._path, connection)
+        ends = self._make_room(connection, ends, len(rows))
+        seq, last = ends.head_seq, ends.head_digest
+        found = []
+        for covered in rows:
+            seq += 1
+            last = journal_rows.digest(last, self.epoch, seq, covered)
+            crc = journal_rows.checksum(self.epoch, seq, covered)
+            connection.execute(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (seq, *covered, crc, last)
+            )
+            connection.execute("INSERT INTO outbox VALUES (?)", (seq,))
+            found.append(journal_rows.stored(self.epoch, seq, covered, last))
+        connection.execute("UPDATE journal SET head_seq = ?, head_digest = ?", (seq, last))
+        return tuple(found)
+
+    def _make_room(self, connection: sqlite3.Connection, ends: Ends, wanted: int) -> Ends:
+        """Prune the oldest delivered events if ``wanted`` more would pass ``max_rows``."""
+        excess = ends.head_seq - ends.anchor_seq + wanted - self._max_rows
+        if excess <= 0:
+            return ends
+        _leave_outbox(connection, self._acked_json())
+        (undelivered,) = connection.execute("SELECT min(seq) FROM outbox").fetchone()
+        last = ends.head_seq if undelivered is None else undelivered - 1
+        upto = min(last, ends.anchor_seq + min(max(excess, _PRUNE_BATCH), _PRUNE_LIMIT))
+        if upto == last and upto - ends.anchor_seq < excess:
+            raise StoreFullError(
+                f"{self._path}: {self._max_rows} events (journal.max_rows) are kept already, and the oldest "
+                "is not delivered yet"
+            )
+        return _prune(connection, ends, upto)
+
+    def _flush(self) -> None:
+        """Write down what was delivered; a failure is tried again when the writer is idle."""
+        if not self._flushing:
+            self._write_delivered()
+
+    def _write_delivered(self) -> None:
+        with self._lock:
+            seqs = frozenset(self._acked)
+            self._flushing = bool(seqs)
+        if seqs:
+            text = json.dumps(sorted(seqs))
+            future = self._database.submit(lambda connection: _leave_outbox(connection, text))
+            future.add_done_callback(lambda done: self._flushed(seqs, done))
+
+    def _flushed(self, seqs: frozenset[int], done: Future[None]) -> None:
+        with self._lock:
+            self._flushing = False
+            if done.exception() is None:
+                self._acked -= seqs
+        if done.exception() is not None:
+            logger.debug("outbox not shortened error=%s", done.exception())
+
+    def _acked_json(self) -> str:
+        with self._lock:
+            return json.dumps(sorted(self._acked))
+
+
+def _initialise(path: Path, connection: sqlite3.Connection) -> Ends:
+    found = journal_rows.read_ends(connection)
+    if found is not None:
+        return found
+    if connection.execute("SELECT count(*) FROM events").fetchone()[0]:
+        raise StoreCorruptError(f"{path}: damaged: the anchor of the chain is missing")
+    epoch = secrets.token_hex(8)
+    first = journal_rows.genesis(epoch)
+    connection.execute("INSERT INTO journal VALUES (1, ?, 0, ?, 0, ?)", (epoch, first, first))
+    return Ends(epoch, 0, first, 0, first)
+
+
+def _ends(path: Path, connection: sqlite3.Connection) -> Ends:
+    ends = journal_rows.read_ends(connection)
+    if ends is None:
+        raise StoreCorruptError(f"{path}: damaged: the anchor of the chain is missing")
+    return ends
+
+
+def _leave_outbox(connection: sqlite3.Connection, seqs: str) -> None:
+    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
+
+
+def _prune(connection: sqlite3.Connection, ends: Ends, upto: int) -> Ends:
+    """Delete the rows up to ``upto`` and keep the digest that the rest is chained to."""
+    (anchor,) = connection.execute("SELECT digest FROM events WHERE seq = ?", (upto,)).fetchone()
+    connection.execute("DELETE FROM quarantine WHERE seq <= ?", (upto,))
+    connection.execute("DELETE FROM events WHERE seq <= ?", (upto,))
+    connection.execute("UPDATE journal SET anchor_seq = ?, anchor_digest = ?", (upto, anchor))
+    logger.debug("journal pruned upto=%d", upto)
+    return Ends(ends.epoch, ends.head_seq, ends.head_digest, upto, anchor)
