@@ -73,3 +73,7 @@ class EvaluationError(EdgedError, ValueError):
 
 class FleetError(EdgedError):
     """The broker or a peer did not do its part."""
+
+
+class MonitorError(EdgedError, OSError):
+    """The monitoring endpoint cannot listen."""

@@ -4,7 +4,15 @@ All label sets are closed and initialised, so a scrape shows the same series on 
 after ten thousand people. No name, person id or event id is ever a label.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 from edged.domain.types import Outcome, Reason
 
@@ -30,6 +38,7 @@ class Metrics:
         self._build(registry)
         self._door_and_fleet(registry)
         self._initialise()
+        _process(registry)
 
     def _build(self, registry: CollectorRegistry) -> None:
         self.build_info = Gauge(
@@ -128,3 +137,10 @@ class Metrics:
             self.publishes.labels(result)
         for fault in CAMERA_FAULTS:
             self.camera_faults.labels(fault)
+
+
+def _process(registry: CollectorRegistry) -> None:
+    """Register what the library offers by default on its global registry: process, interpreter, memory."""
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)

@@ -64,7 +64,7 @@ class Supervisor:
         self._failed = False
         self._stop_begun = False
         self._withheld = False
-        self._awake_since = self._ticked_at = time.monotonic()
+        self._awake_since = time.monotonic()
         self._shown = ""
 
     def add(self, worker: Worker, *, stop_seconds: float = WORKER_STOP_SECONDS) -> None:
@@ -86,7 +86,7 @@ class Supervisor:
                 self._stop_all()
                 raise
             logger.debug("worker started name=%s", worker.name)
-        self._awake_since = self._ticked_at = time.monotonic()
+        self._awake_since = time.monotonic()
 
     def request_stop(self) -> None:
         """Ask for an orderly stop; returns at once, from any thread or signal handler."""
@@ -121,22 +121,28 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._failed:
-            try:
-                order = self._orders.get(timeout=self._tick_seconds)
-            except queue.Empty:
-                order = "tick"
+            order = self._next_order()
             if order in ("stop", "failed"):
                 return
             if order == "reload":
                 self._reload()
             self._tick(time.monotonic())
 
+    def _next_order(self) -> str:
+        """Sleep until there is an order, or for one tick."""
+        asleep_at = time.monotonic()
+        try:
+            return self._orders.get(timeout=self._tick_seconds)
+        except queue.Empty:
+            return "tick"
+        finally:
+            now = time.monotonic()
+            if now - asleep_at > self._tick_seconds + 1:
+                # Nothing ran (SIGSTOP, a machine without CPU time to give): the workers start afresh.
+                self._awake_since = now
+
     def _tick(self, now: float) -> None:
         """Judge the heartbeats; ping the watchdog only while every worker makes progress."""
-        if now - self._ticked_at > self._tick_seconds + 1:
-            # This thread did not run either (SIGSTOP, a suspended machine): give the workers a fresh start.
-            self._awake_since = now
-        self._ticked_at = now
         silent = [
             (worker, silence)
             for worker, _ in self._workers
@@ -188,9 +194,9 @@ class Supervisor:
     def _finish(self) -> int:
         """Secure, stop, clean up; leave the process where a thread cannot be ended."""
         with _last_resort(self._stop_seconds + LAST_RESORT_SECONDS):
-            systemd.notify("STOPPING=1", "STATUS=stopping")
             self._guarded("first_on_stop", self._first_on_stop)
             self._stop_begun = True
+            systemd.notify("STOPPING=1", "STATUS=stopping")
             left = self._stop_all()
             for name, clean_up in reversed(self._clean_up):
                 self._guarded(name, clean_up)
