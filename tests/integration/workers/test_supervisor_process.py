@@ -31,8 +31,8 @@ class Daemon:
 
     def times(self, until: str) -> list[float]:
         """Read messages up to and with the first that holds ``until``; return when each came."""
-        times: list[float] = []
-        while not times or until not in message:
+        times, message = [], ""
+        while until not in message:
             message = self.manager.recv(4096).decode()
             times.append(time.monotonic())
         return times
