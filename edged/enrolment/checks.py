@@ -54,7 +54,7 @@ class PhotoCheck:
             raise EnrolmentError("duplicate_photo", f"this very photograph is {owner}'s already")
         image = source.decode(content)
         del content
-        face = self._the_face(self._pipeline.detect(image))
+        face = self.choose(self._pipeline.detect(image))
         aligned = self._pipeline.align(image, face)
         quality = self._pipeline.assess(face, aligned)
         if (reason := self._pipeline.shortfall(quality)) is not None:
@@ -62,7 +62,8 @@ class PhotoCheck:
         vector = self._pipeline.embed([aligned])[0]
         return Candidate(source.label, vector, quality.score, digest)
 
-    def _the_face(self, faces: list[Face]) -> Face:
+    def choose(self, faces: list[Face]) -> Face:
+        """Return the face that was meant. Raises ``EnrolmentError``: ``no_face``, ``several_faces``."""
         if not faces:
             raise EnrolmentError("no_face", "no face was found")
         widest, *others = sorted(faces, key=lambda face: -face.box.width)

@@ -1,13 +1,12 @@
 """Who is to be enrolled, and with which photographs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from edged.domain.people import Consent
 from edged.enrolment.ports import PhotoSource
 from edged.enrolment.sources import FilePhoto
+from edged.enrolment.terms import Terms
 from edged.errors import EnrolmentError
 
 # Kinds that cannot be decoded are named too, so that each such file gets its line in the report.
@@ -15,16 +14,6 @@ _SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".heic", ".heif", ".avif", ".tif", ".tiff",
     ".gif",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On which terms somebody may be recognised; see ``Person``."""
-
-    groups: frozenset[str] = frozenset()
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +27,7 @@ class Entry:
     name: str
     photos: tuple[PhotoSource, ...] = ()
     origin: str = ""
-    terms: Terms = Terms()
+    terms: Terms = field(default_factory=Terms)
     add_to: str | None = None
     problem: EnrolmentError | None = None
 

@@ -1,0 +1,128 @@
+"""Look up and change people who are enrolled already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edged.domain.people import Person
+from edged.domain.types import FloatArray
+from edged.enrolment.levels import Levels
+from edged.enrolment.names import clean_name, name_keys, same_name, similar_names
+from edged.enrolment.ports import People
+from edged.enrolment.roster import centre
+from edged.errors import EnrolmentError, NotFoundError
+
+_MAX_SUGGESTIONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A person and how many templates they have in each embedding space."""
+
+    person: Person
+    templates: dict[str, int]
+
+
+def find_person(people: Sequence[Person], text: str) -> Person:
+    """Return the person whose id is ``text``, or the only one whose name it is.
+
+    Raises ``NotFoundError`` with near names, ``EnrolmentError`` (ambiguous_name) with the ids.
+    """
+    for person in people:
+        if person.person_id == text:
+            return person
+    keys = name_keys(text)
+    found = [person for person in people if same_name(keys, name_keys(person.name))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(person.person_id for person in found[:_MAX_SUGGESTIONS])
+        raise EnrolmentError("ambiguous_name", f"{len(found)} people are called {text[:80]!r}: {ids}")
+    known = {key: person.name for person in people for key in name_keys(person.name)}
+    near = ", ".join(sorted(similar_names(keys, known))[:_MAX_SUGGESTIONS])
+    raise NotFoundError(f"nobody is called {text[:80]!r}{f'; did you mean {near}?' if near else ''}")
+
+
+class Directory:
+    """Changes to people, each with its checks."""
+
+    def __init__(self, store: People) -> None:
+        self._store = store
+
+    def find(self, text: str) -> Person:
+        """See ``find_person``."""
+        return find_person(self._store.people(), text)
+
+    def records(self) -> list[Record]:
+        """Return everybody with the count of their templates, by name."""
+        counts: dict[str, dict[str, int]] = {}
+        for template in self._store.templates():
+            own = counts.setdefault(template.person_id, {})
+            own[template.space] = own.get(template.space, 0) + 1
+        people = sorted(self._store.people(), key=lambda person: (person.name.casefold(), person.person_id))
+        return [Record(person, counts.get(person.person_id, {})) for person in people]
+
+    def record(self, text: str) -> Record:
+        """Return one person's record; ``text`` as in ``find``."""
+        wanted = self.find(text).person_id
+        return next(record for record in self.records() if record.person.person_id == wanted)
+
+    def rename(self, text: str, name: str, *, allow_same_name: bool = False) -> Person:
+        """Give a person another name. Raises ``EnrolmentError``: ``bad_name``, ``already_enrolled``."""
+        people = self._store.people()
+        person = find_person(people, text)
+        name = clean_name(name)
+        keys = name_keys(name)
+        others = [other for other in people if other.person_id != person.person_id]
+        namesake = next((other for other in others if same_name(keys, name_keys(other.name))), None)
+        if namesake is not None and not allow_same_name:
+            raise EnrolmentError(
+                "already_enrolled", f"already the name of {namesake.name} ({namesake.person_id})"
+            )
+        return self._store.update_person(replace(person, name=name))
+
+    def set_enabled(self, text: str, *, enabled: bool) -> Person:
+        """Let a person in again, or no longer; their photographs stay enrolled."""
+        return self._store.update_person(replace(self.find(text), enabled=enabled))
+
+    def forget(self, text: str) -> Record:
+        """Remove a person and all templates; return what was removed."""
+        record = self.record(text)
+        self._store.forget(record.person.person_id)
+        return record
+
+    def merge(self, source: str, into: str, levels: Levels | None) -> Record:
+        """Give the templates of one person to another and remove the first; return the other's record.
+
+        Two different faces under one name would have a centre between them that strangers come near,
+        so they must look alike; ``levels`` None leaves the check out. Raises ``EnrolmentError``
+        (inconsistent).
+        """
+        source_id, into_id = self.find(source).person_id, self.find(into).person_id
+        if levels is not None and source_id != into_id:
+            self._check_same(source_id, into_id, levels)
+        self._store.merge(source_id, into_id)
+        return self.record(into_id)
+
+    def _check_same(self, source_id: str, into_id: str, levels: Levels) -> None:
+        source, into = self._vectors(source_id), self._vectors(into_id)
+        if not source or not into:
+            return
+        shared = sorted(source.keys() & into.keys())
+        if not shared:
+            raise EnrolmentError(
+                "inconsistent", "their photographs were taken up by different models and cannot be compared"
+            )
+        score = min(float(centre(source[space]) @ centre(into[space])) for space in shared)
+        if score < levels.consistent:
+            raise EnrolmentError(
+                "inconsistent",
+                f"they do not look like one person: cosine {score:.2f}, limit {levels.consistent:.2f}",
+            )
+
+    def _vectors(self, person_id: str) -> dict[str, list[FloatArray]]:
+        """Return a person's vectors by embedding space."""
+        found: dict[str, list[FloatArray]] = {}
+        for template in self._store.templates():
+            if template.person_id == person_id:
+                found.setdefault(template.space, []).append(template.vector)
+        return found

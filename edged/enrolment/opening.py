@@ -1,0 +1,88 @@
+"""Put enrolment together from sections of the configuration."""
+
+import hmac
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, QualityConfig
+from edged.domain.calibration import Threshold, threshold_for
+from edged.domain.gallery import build_snapshot
+from edged.enrolment.checks import PhotoCheck
+from edged.enrolment.directory import Directory
+from edged.enrolment.guided import GuidedCapture
+from edged.enrolment.identification import Identifier
+from edged.enrolment.levels import Levels, levels_for
+from edged.enrolment.service import Enrolment, Policy
+from edged.storage.people import PeopleStore
+from edged.storage.vault import Vault
+from edged.vision.pipeline import FacePipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What one enrolment command needs; valid while the context that gave it is open."""
+
+    enrolment: Enrolment
+    directory: Directory
+    guide: GuidedCapture
+
+
+@contextmanager
+def open_enrolment(
+    models: ModelsConfig,
+    quality: QualityConfig,
+    gallery: GalleryConfig,
+    policy: Policy,
+    *,
+    largest_face: bool = False,
+) -> Iterator[Tools]:
+    """Open models and gallery for enrolment; a dry run opens the gallery for reading only.
+
+    Raises ``ModelError``, ``StoreError``, ``EnrolmentError`` (no_calibration).
+    """
+    pipeline = FacePipeline.load(models, quality)
+    levels = levels_for(pipeline.calibration, gallery.max_similar_score)
+    vault = Vault.open(gallery.key_file)
+    with PeopleStore.open(gallery.path, vault, writable=not policy.dry_run) as store:
+        check = PhotoCheck(pipeline, _digest(vault), largest_face=largest_face)
+        yield Tools(
+            Enrolment(pipeline, store, check, levels, policy),
+            Directory(store),
+            GuidedCapture(pipeline, check, levels.consistent),
+        )
+
+
+@contextmanager
+def open_directory(gallery: GalleryConfig, *, writable: bool) -> Iterator[Directory]:
+    """Open the gallery alone. Raises ``StoreError``."""
+    with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=writable) as store:
+        yield Directory(store)
+
+
+def open_identifier(
+    models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig, decision: DecisionConfig
+) -> tuple[Identifier, Threshold]:
+    """Open models and read the gallery once. Raises ``ModelError``, ``StoreError``."""
+    pipeline = FacePipeline.load(models, quality)
+    with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
+        contents = store.contents(pipeline.space)
+    snapshot = build_snapshot(
+        pipeline.space, pipeline.dimension, contents.generation, contents.people, contents.templates
+    )
+    threshold = threshold_for(pipeline.calibration, len(snapshot.people), decision.target_fpir)
+    return Identifier(pipeline, snapshot, threshold, decision.min_margin), threshold
+
+
+def levels_of(models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig) -> Levels:
+    """Return the levels of the configured embedder. Raises ``ModelError``, ``EnrolmentError``."""
+    return levels_for(FacePipeline.load(models, quality).calibration, gallery.max_similar_score)
+
+
+def _digest(vault: Vault) -> Callable[[bytes], bytes]:
+    """Return the vault's digest; a rehearsal before the first enrolment has no key and makes do."""
+    if vault.has_key():
+        return vault.digest
+    key = secrets.token_bytes(32)
+    return lambda content: hmac.digest(key, content, "sha256")

@@ -1,0 +1,198 @@
+"""People in a table: the export of a form, as CSV or XLSX."""
+
+import csv
+import io
+import itertools
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, time, tzinfo
+from pathlib import Path
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from edged.enrolment.entries import Entry
+from edged.enrolment.fetching import Fetcher
+from edged.enrolment.moments import parse_moment
+from edged.enrolment.ports import PhotoSource
+from edged.enrolment.sources import photo_at
+from edged.enrolment.terms import Terms
+from edged.errors import EnrolmentError
+
+# 100,000 people in 200 letters each are 20 MB of text.
+_MAX_BYTES = 50 * 1024 * 1024
+_MAX_UNPACKED_BYTES = 400 * 1024 * 1024
+_MAX_ROWS = 100_000
+_HEADER_BYTES = 65_536
+_DELIMITERS = ",;\t"
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Headings, compared without case and outer spaces; the last two may be missing in the table."""
+
+    name: str = "name"
+    photo: str = "photo"
+    group: str = "group"
+    valid_until: str = "valid_until"
+
+
+def table_entries(
+    path: Path, columns: Columns, terms: Terms, zone: tzinfo | None, fetcher: Fetcher
+) -> list[Entry]:
+    """Return one entry a row of ``path`` (.csv or .xlsx, first sheet).
+
+    Photographs are separated by commas or lines; paths resolve against the table. A cell of groups
+    adds to those of ``terms``, a date replaces theirs. A row that makes no sense is an entry with a
+    ``problem``. Raises ``EnrolmentError`` (bad_table).
+    """
+    reading = _Reading(path.parent, columns, terms, zone, fetcher)
+    rows = _xlsx_rows(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _csv_rows(path, columns)
+    try:
+        header = [heading.strip().lower() for heading in next(rows, ())]
+        at = _positions(header, columns)
+        entries = [
+            reading.entry(number, row, at)
+            for number, row in enumerate(itertools.islice(rows, _MAX_ROWS + 1), start=2)
+            if any(cell.strip() for cell in row)
+        ]
+    except (OSError, csv.Error, UnicodeDecodeError) as exc:
+        raise EnrolmentError("bad_table", f"{path}: cannot be read: {_why(exc)}") from exc
+    if len(entries) > _MAX_ROWS:
+        raise EnrolmentError("bad_table", f"{path}: more than {_MAX_ROWS} rows")
+    if not entries:
+        raise EnrolmentError("bad_table", f"{path}: no rows below the headings")
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    base: Path
+    columns: Columns
+    terms: Terms
+    zone: tzinfo | None
+    fetcher: Fetcher
+
+    def entry(self, number: int, row: Row, at: Mapping[str, int]) -> Entry:
+        cells = {name: row[column].strip() if column < len(row) else "" for name, column in at.items()}
+        origin = f"row {number}"
+        name = cells[self.columns.name]
+        if not name:
+            return Entry("", (), origin, problem=EnrolmentError("bad_name", "the row has no name"))
+        try:
+            terms = self._terms(cells)
+        except EnrolmentError as exc:
+            return Entry(name, (), origin, problem=exc)
+        return Entry(name, self._photos(cells[self.columns.photo]), origin, terms)
+
+    def _terms(self, cells: Mapping[str, str]) -> Terms:
+        groups = [group.strip() for group in cells.get(self.columns.group, "").split(",")]
+        terms = replace(self.terms, groups=self.terms.groups | {group for group in groups if group})
+        until = cells.get(self.columns.valid_until, "")
+        return replace(terms, valid_until=parse_moment(until, self.zone, end=True)) if until else terms
+
+    def _photos(self, cell: str) -> tuple[PhotoSource, ...]:
+        lines = [line.strip() for line in cell.splitlines() if line.strip()]
+        return tuple(photo_at(text, self.base, self.fetcher) for line in lines for text in self._split(line))
+
+    def _split(self, line: str) -> list[str]:
+        """Split at commas, unless the whole is a file whose name has one; addresses keep theirs."""
+        if "," in line and _is_file(self.base / line):
+            return [line]
+        parts = re.split(r",\s*(?=https?://)|,\s+", line)
+        return [
+            text.strip()
+            for part in parts
+            for text in ([part] if "://" in part else part.split(","))
+            if text.strip()
+        ]
+
+
+def _positions(header: list[str], columns: Columns) -> dict[str, int]:
+    """Return column name -> index. Raises ``EnrolmentError`` where name or photo is missing."""
+    found = {
+        name: header.index(name.strip().lower())
+        for name in (columns.name, columns.photo, columns.group, columns.valid_until)
+        if name.strip().lower() in header
+    }
+    for wanted in (columns.name, columns.photo):
+        if wanted not in found:
+            got = ", ".join(repr(heading[:40]) for heading in header[:20]) or "none"
+            raise EnrolmentError("bad_table", f"no column {wanted!r}; the headings are {got}")
+    return found
+
+
+def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
+    """Yield rows as they are read; the delimiter is the one that makes the wanted headings appear."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise EnrolmentError("bad_table", f"{path}: more than {_MAX_BYTES // 1024**2} MiB")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            start = stream.read(_HEADER_BYTES)
+            stream.seek(0)
+            delimiter = _delimiter(start, columns)
+            yield from (tuple(row) for row in csv.reader(stream, delimiter=delimiter))
+    except OSError as exc:
+        raise EnrolmentError("bad_table", f"{path}: cannot be read: {_why(exc)}") from exc
+
+
+def _delimiter(start: str, columns: Columns) -> str:
+    wanted = {columns.name.strip().lower(), columns.photo.strip().lower()}
+    for delimiter in _DELIMITERS:
+        header = next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), [])
+        if wanted <= {heading.strip().lower() for heading in header}:
+            return delimiter
+    return _DELIMITERS[0]
+
+
+def _xlsx_rows(path: Path) -> Iterator[Row]:
+    """Yield rows of the active sheet; a workbook that unpacks to far more than it is is refused."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > _MAX_UNPACKED_BYTES:
+                raise EnrolmentError("bad_table", f"{path}: unpacks to more than 400 MiB")
+        with warnings.catch_warnings():
+            # It warns of decoration that it cannot keep; nothing is written back.
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            try:
+                yield from _text_rows(book.worksheets[0].iter_rows(values_only=True))
+            finally:
+                book.close()
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, IndexError, ValueError, SyntaxError) as exc:
+        # Its XML errors are SyntaxErrors, and what is missing inside is a KeyError.
+        raise EnrolmentError("bad_table", f"{path}: not a readable XLSX workbook") from exc
+
+
+def _text_rows(rows: Iterable[Iterable[object]]) -> Iterator[Row]:
+    for row in rows:
+        yield tuple(_text(cell) for cell in row)
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        # A spreadsheet has no dates without a time: midnight is how it writes one.
+        return cell.date().isoformat() if cell.time() == time() else cell.isoformat()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _why(exc: Exception) -> str:
+    if isinstance(exc, UnicodeDecodeError):
+        return "it is not UTF-8; save it as 'CSV UTF-8'"
+    return str(exc.strerror if isinstance(exc, OSError) and exc.strerror else exc)
