@@ -1,0 +1,28 @@
+"""The numbers by which a picture is recognised as repeated or empty."""
+
+import hashlib
+
+import cv2
+import numpy as np
+
+from edged.domain.picture import PictureFacts
+from edged.domain.types import Image
+
+# About this many rows are looked at: of 720p every 7th, 0.4 ms on a laptop core.
+_ROWS = 96
+_GRID = (32, 24)
+
+
+def measure(image: Image) -> PictureFacts:
+    """Describe ``image`` (H, W, 3) uint8 BGR.
+
+    The digest covers a grid of pixels, some 15,000 of 720p: enough for the noise of any sensor to
+    show, cheap enough for every frame.
+    """
+    step = max(1, min(image.shape[:2]) // _ROWS)
+    sample = np.ascontiguousarray(image[::step, ::step])
+    grey = cv2.cvtColor(sample, cv2.COLOR_BGR2GRAY)
+    dark, bright = np.percentile(cv2.resize(grey, _GRID, interpolation=cv2.INTER_AREA), (5, 95))
+    return PictureFacts(
+        hashlib.blake2b(sample.tobytes(), digest_size=16).digest(), float(dark), float(bright)
+    )

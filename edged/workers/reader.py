@@ -1,0 +1,99 @@
+"""Reads a camera in a thread that may be left behind.
+
+A driver's ``read`` can block for ever, and nothing in the process can wake it. The worker that waits
+for frames must not share its fate, nor must the stop of the daemon.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from edged.devices.camera import Camera
+from edged.domain.types import Image
+from edged.errors import CameraError
+
+# A camera that delivers lets the reader go within one frame; only else it must be closed from outside.
+_LEAVE_SECONDS = 0.25
+# A closed camera ends its read at once, unless the driver hangs.
+_CLOSED_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """A picture, ``at`` monotonic seconds when it came; ``missed`` ones came since the last taken."""
+
+    at: float
+    image: Image
+    missed: int
+
+
+class FrameReader:
+    """Opens ``camera`` once, reads it without pause, and keeps the newest picture."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self._changed = threading.Condition()
+        self._newest: Arrival | None = None
+        self._error: BaseException | None = None
+        self._opened = False
+        self._leaving = threading.Event()
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="edged-camera-reader", daemon=True)
+        self._thread.start()
+
+    @property
+    def opened(self) -> bool:
+        """Whether the camera could be opened."""
+        return self._opened
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still runs, perhaps stuck in the driver."""
+        return self._thread.is_alive()
+
+    def take(self, timeout: float) -> Arrival | None:
+        """Remove and return the newest picture; None if none came within ``timeout`` seconds.
+
+        Raises what ended the reading, once all pictures are taken.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self._error is not None, timeout)
+            newest, self._newest = self._newest, None
+            if newest is None and self._error is not None:
+                raise self._error
+        return newest
+
+    def finish(self) -> bool:
+        """End the reading and close the camera; False if the thread had to be left behind."""
+        self._leaving.set()
+        self._thread.join(_LEAVE_SECONDS)
+        if self._thread.is_alive():
+            self._camera.close()
+            self._thread.join(_CLOSED_SECONDS)
+        if self._thread.is_alive():
+            self._abandoned.set()
+            return False
+        return True
+
+    def _main(self) -> None:
+        error: BaseException = CameraError("the camera was closed")
+        try:
+            self._camera.open()
+            self._opened = True
+            while not self._leaving.is_set():
+                self._deliver(self._camera.read())
+        except Exception as exc:  # noqa: BLE001 - top of a thread: the worker raises it
+            error = exc
+        with self._changed:
+            self._error = error
+            self._changed.notify()
+        # What is open by now belongs to a later reader.
+        if not self._abandoned.is_set():
+            self._camera.close()
+
+    def _deliver(self, image: Image) -> None:
+        at = time.monotonic()
+        with self._changed:
+            missed = 0 if self._newest is None else self._newest.missed + 1
+            self._newest = Arrival(at, image, missed)
+            self._changed.notify()
