@@ -17,13 +17,14 @@ def similarity(source: FloatArray, target: FloatArray) -> npt.NDArray[np.float64
     as complex numbers about their means, the factor is ``sum(conj(s) t) / sum(conj(s) s)``.
     Raises ``ValueError`` when the source points coincide or are not finite.
     """
+    if not np.isfinite(source).all():
+        raise ValueError("expected finite landmarks, got NaN or infinity")
     s, t = (_complex(points) for points in (source, target))
     s_mean, t_mean = s.mean(), t.mean()
     s_centred = s - s_mean
     spread = float(np.sum(np.abs(s_centred) ** 2))
-    # Written so that NaN fails too.
-    if not spread > 1e-9 or not np.isfinite(spread):
-        raise ValueError("expected landmarks apart from each other, got one point or none")
+    if spread < 1e-9:
+        raise ValueError("expected landmarks apart from each other, got one point")
     factor = np.sum(np.conj(s_centred) * (t - t_mean)) / spread
     shift = t_mean - factor * s_mean
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])

@@ -82,7 +82,7 @@ class FacePipeline:
 
     def assess(self, face: Face, aligned: Image) -> Quality:
         """Measure how usable ``face`` is."""
-        return assess(face, aligned, self._quality)
+        return assess(face, aligned, self._quality, template=self.template)
 
     def shortfall(self, quality: Quality) -> str | None:
         """Name what is not good enough about a face, or None."""

@@ -16,18 +16,18 @@ from edged.domain.types import Face, FloatArray, Image, Quality
 
 # The nose tip stands about 35 mm before the plane of the eyes, whose centres are 63 mm apart.
 _NOSE_DEPTH = 0.55
-# Head-on, the nose tip lies half-way down from the eyes to the mouth (0.49 in the ArcFace template),
-# and that way is 1.15 times the distance of the eyes.
-_NOSE_HEIGHT = 0.49
-_FACE_HEIGHT = 1.15
 _WHITE = 255.0
 _AT_LIMIT = 0.5
 
 
-def assess(face: Face, aligned: Image, limits: QualityConfig) -> Quality:
-    """Measure ``face`` and its ``aligned`` (112, 112, 3) picture; ``limits`` set the scale of the score."""
+def assess(face: Face, aligned: Image, limits: QualityConfig, *, template: FloatArray) -> Quality:
+    """Measure ``face`` and its ``aligned`` (112, 112, 3) picture.
+
+    ``limits`` set the scale of the score; ``template`` (5, 2) is what the detector's points look like
+    head-on.
+    """
     grey = cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY)
-    yaw, pitch, roll = pose(face.landmarks)
+    yaw, pitch, roll = pose(face.landmarks, template)
     measured = Quality(
         score=0.0,
         face_px=face.box.width,
@@ -51,29 +51,40 @@ def shortfall(quality: Quality, limits: QualityConfig) -> str | None:
     return None if score >= _AT_LIMIT else reason
 
 
-def pose(landmarks: FloatArray) -> tuple[float, float, float]:
-    """Estimate (yaw, pitch, roll) in degrees from (5, 2) landmarks of an upright-ish head.
+def pose(landmarks: FloatArray, template: FloatArray) -> tuple[float, float, float]:
+    """Estimate (yaw, pitch, roll) in degrees from (5, 2) landmarks.
 
     Roll is the slope of the eye line, positive clockwise in the picture. The others come from where
     the nose tip stands against a flat face: it projects ``depth * tan(angle)`` beside the middle line
-    (yaw, positive to the picture's right) and above its resting height (pitch, positive chin up),
-    depth as a share of the eye distance.
+    (yaw, positive to the picture's right) and above its place head-on (pitch, positive chin up), depth
+    in eye distances. Detectors put the nose at different heights, hence ``template`` for head-on.
+    """
+    eye_px, height, across, down = _nose(landmarks)
+    neutral_eye_px, neutral_height, _, neutral_down = _nose(template)
+    # Eyes foreshorten with yaw and the way down to the mouth with pitch, as the depth appears.
+    yaw = math.atan2(across, _NOSE_DEPTH * eye_px)
+    depth = _NOSE_DEPTH * neutral_eye_px / neutral_height
+    pitch = math.atan2(neutral_down / neutral_height * height - down, depth * height)
+    eyes = landmarks[1] - landmarks[0]
+    return math.degrees(yaw), math.degrees(pitch), math.degrees(math.atan2(eyes[1], eyes[0]))
+
+
+def _nose(landmarks: FloatArray) -> tuple[float, float, float, float]:
+    """Measure in the face's own axes, along the eyes and down from them.
+
+    Returns the eye distance, the way from the eyes down to the mouth, and the nose tip's place: beside
+    the line from between the eyes to the middle of the mouth, and below the eyes.
     """
     points = landmarks.astype(np.float64)
     eyes = points[1] - points[0]
-    roll = math.atan2(eyes[1], eyes[0])
-    along = np.array([math.cos(roll), math.sin(roll)])
-    down = np.array([-along[1], along[0]])
-    eye_middle = (points[0] + points[1]) / 2
-    mouth_middle = (points[3] + points[4]) / 2
-    height = float((mouth_middle - eye_middle) @ down)
-    nose = points[2] - eye_middle
-    nose_down = float(nose @ down)
-    # The middle line runs from between the eyes to the middle of the mouth, at the nose's height.
-    lean = float((mouth_middle - eye_middle) @ along) * (nose_down / height if height else 0.0)
-    yaw = math.atan2(float(nose @ along) - lean, _NOSE_DEPTH * float(np.linalg.norm(eyes)))
-    pitch = math.atan2(_NOSE_HEIGHT * height - nose_down, _NOSE_DEPTH / _FACE_HEIGHT * height)
-    return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
+    eye_px = float(np.linalg.norm(eyes))
+    along = eyes / eye_px if eye_px else np.array([1.0, 0.0])
+    axes = np.array([along, [-along[1], along[0]]])
+    middle = (points[0] + points[1]) / 2
+    mouth_across, height = axes @ ((points[3] + points[4]) / 2 - middle)
+    across, down = axes @ (points[2] - middle)
+    lean = mouth_across * (down / height) if height else 0.0
+    return eye_px, float(height), float(across - lean), float(down)
 
 
 def _parts(quality: Quality, limits: QualityConfig) -> list[tuple[str, float]]:
