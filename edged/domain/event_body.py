@@ -1,0 +1,79 @@
+"""What the journal and the wire say about a decision and a punch: JSON values only, never a name."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from edged.domain.attendance import Direction, Punch, PunchKind
+from edged.domain.types import Decision, Event
+
+# Cosines are compared to four places; more would only be noise of the camera.
+_PLACES = 4
+
+
+def access_body(
+    decision: Decision,
+    *,
+    latency_ms: float | None,
+    gallery_version: int,
+    model: str,
+    direction: Direction | None = None,
+    punch: Punch | None = None,
+) -> dict[str, Any]:
+    """Return the body of an access event.
+
+    ``latency_ms`` is the time from the first usable face to the decision; ``model`` the embedding
+    space; ``direction`` what the door is set to where attendance is on; ``punch`` what it made.
+    A score is null where nobody was compared.
+    """
+    compared = decision.person_id is not None or decision.score > -1.0
+    return {
+        "decision": decision.outcome.value,
+        "reason": decision.reason.value,
+        "person_id": decision.person_id,
+        "score": _rounded(decision.score) if compared else None,
+        "margin": _rounded(decision.margin) if compared else None,
+        "frames": int(decision.frames),
+        "quality": _rounded(decision.quality),
+        "live": _rounded(decision.liveness),
+        "latency_ms": _rounded(latency_ms, 1),
+        "gallery_version": int(gallery_version),
+        "model": model,
+        "direction": direction,
+        "punch": None if punch is None else punch.kind.value,
+    }
+
+
+def attendance_body(punch: Punch, *, direction: Direction, access_event_id: str) -> dict[str, Any]:
+    """Return the body of an attendance event; ``direction`` is what the door is set to.
+
+    The event's ``occurred_at`` must be ``punch.at``: date and offset here make a local time of it.
+    """
+    offset = punch.local.utcoffset() or timedelta()
+    return {
+        "person_id": punch.person_id,
+        "direction": direction,
+        "punch": punch.kind.value,
+        "access_event_id": access_event_id,
+        "local_date": punch.local.date().isoformat(),
+        "utc_offset_minutes": round(offset.total_seconds() / 60),
+    }
+
+
+def punch_of(event: Event) -> Punch:
+    """Return the punch of an attendance event. Raises ``ValueError`` where the body is not one."""
+    body: Mapping[str, Any] = event.body
+    try:
+        zone = timezone(timedelta(minutes=body["utc_offset_minutes"]))
+        local = datetime.fromtimestamp(event.occurred_at, zone)
+        return Punch(str(body["person_id"]), PunchKind(body["punch"]), event.occurred_at, local)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
+        raise ValueError(f"event {event.event_id}: not an attendance event: {exc!r}") from exc
+
+
+def _rounded(value: float | None, places: int = _PLACES) -> float | None:
+    """Return a plain float, or None where there is no finite number."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), places)
