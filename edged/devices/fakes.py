@@ -4,7 +4,7 @@ import fcntl
 import json
 import time
 from dataclasses import asdict, dataclass
-from io import TextIOWrapper
+from io import FileIO
 from pathlib import Path
 from typing import Literal, Self
 
@@ -33,7 +33,11 @@ class FakeLock:
         self._path = trace_path
         self._trace = None if trace_path is None else _claim(trace_path)
         self._closed = False
-        self._record("locked")
+        try:
+            self._record("locked")
+        except LockError:
+            self._release()
+            raise
 
     @property
     def name(self) -> str:
@@ -61,9 +65,7 @@ class FakeLock:
         try:
             self.secure()
         finally:
-            self._closed = True
-            if self._trace is not None:
-                self._trace.close()
+            self._release()
 
     def __enter__(self) -> Self:
         """Return the lock itself."""
@@ -84,20 +86,25 @@ class FakeLock:
         if self._trace is None:
             return
         try:
-            self._trace.write(json.dumps(asdict(transition)) + "\n")
+            self._trace.write(json.dumps(asdict(transition)).encode() + b"\n")
         except OSError as exc:
             raise LockError(f"{self.name}: cannot write the trace: {exc.strerror}") from exc
+
+    def _release(self) -> None:
+        self._closed = True
+        if self._trace is not None:
+            self._trace.close()
 
     def _check_open(self) -> None:
         if self._closed:
             raise LockError(f"{self.name}: used after it was closed")
 
 
-def _claim(path: Path) -> TextIOWrapper:
-    """Open ``path`` line-buffered for appending and lock it against other owners."""
+def _claim(path: Path) -> FileIO:
+    """Open ``path`` for appending, unbuffered, and lock it against other owners."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        trace = path.open("a", buffering=1, encoding="utf-8")
+        trace = path.open("ab", buffering=0)
     except OSError as exc:
         raise LockError(f"fake lock {path}: cannot be opened: {exc.strerror}") from exc
     try:
