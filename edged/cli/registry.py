@@ -5,6 +5,9 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command group to ``app``."""
-    from edged.cli import door
+    from edged.cli import door, enrol, identify, people
 
     app.add_typer(door.app, name="door")
+    app.command("enrol")(enrol.enrol)
+    app.command("identify")(identify.identify)
+    app.add_typer(people.app, name="people")

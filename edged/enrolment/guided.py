@@ -1,9 +1,10 @@
 """Enrol at the camera: tell the person what to do until five good and different frames are there."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from edged.devices.camera import Camera, EndOfStream
 from edged.domain.types import FloatArray, Image, Quality
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.ports import FaceAnalyser
@@ -151,3 +152,15 @@ def capture(
     raise EnrolmentError(
         "capture_incomplete", f"{len(guide.frames)} of {WANTED} good frames within the time{last}"
     )
+
+
+def frames_of(camera: Camera) -> Iterator[Image]:
+    """Open ``camera``, yield its frames to the end, close it. Raises ``CameraError``."""
+    try:
+        camera.open()
+        while True:
+            yield camera.read()
+    except EndOfStream:
+        return
+    finally:
+        camera.close()

@@ -1,8 +1,14 @@
 """What became of each photograph and each person."""
 
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
+
+from edged.errors import EnrolmentError
 
 
 class Status(StrEnum):
@@ -95,3 +101,27 @@ def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
 
 def _inert(cell: str) -> str:
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+@contextmanager
+def csv_report(path: Path | None) -> Iterator[Callable[[PersonReport], None]]:
+    """Give a function that appends a person's rows to a new file at ``path``; None writes nothing.
+
+    Each person is on disk before the next begins. Raises ``EnrolmentError`` (bad_report).
+    """
+    if path is None:
+        yield lambda _report: None
+        return
+    try:
+        stream = path.open("w", encoding="utf-8", newline="")
+    except OSError as exc:
+        raise EnrolmentError("bad_report", f"{path}: cannot be written: {exc.strerror or exc}") from exc
+    with stream:
+        writer = csv.writer(stream)
+        writer.writerow(CSV_HEADER)
+
+        def write(report: PersonReport) -> None:
+            writer.writerows(csv_rows(report))
+            stream.flush()
+
+        yield write

@@ -26,7 +26,8 @@ class FilePhoto:
         """Read the file. Raises ``EnrolmentError``: ``not_found``, ``too_large``, ``unreadable``."""
         try:
             if not self.path.is_file():
-                raise EnrolmentError("not_found", "no such file")
+                what = "a folder, expected a file" if self.path.is_dir() else "no such file"
+                raise EnrolmentError("not_found", what)
             with self.path.open("rb") as stream:
                 content = stream.read(MAX_BYTES + 1)
         except (OSError, ValueError) as exc:
@@ -50,7 +51,10 @@ class UrlPhoto:
     @property
     def label(self) -> str:
         """The address without its credentials and query, which may hold a key."""
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:
+            return self.url.partition("?")[0]
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     def content(self) -> bytes:

@@ -1,0 +1,222 @@
+"""``edged enrol``: photographs, folders, tables or the camera to enrolled people."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edged.config.sections import CameraConfig
+    from edged.enrolment.entries import Entry
+    from edged.enrolment.fetching import Fetcher
+    from edged.enrolment.opening import Tools
+    from edged.enrolment.ports import PhotoSource
+    from edged.enrolment.reports import PersonReport
+    from edged.enrolment.service import Enrolment
+    from edged.enrolment.terms import Terms
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME] [PHOTO]...", help="The person's name, then files or addresses; with --add-to no name."
+    ),
+]
+Folder = Annotated[Path | None, typer.Option(help="A folder with one folder a person, named after them.")]
+Table = Annotated[Path | None, typer.Option(help="A CSV or XLSX table, one person a row.")]
+NameColumn = Annotated[str, typer.Option(help="The table's heading of names.")]
+PhotoColumn = Annotated[
+    str, typer.Option(help="The table's heading of photographs: paths or addresses, separated by commas.")
+]
+CameraFlag = Annotated[
+    bool, typer.Option("--camera", help="Take the photographs with the configured camera.")
+]
+AddTo = Annotated[str | None, typer.Option(help="Add photographs to this person, by id or name.")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="A group of the person; repeatable.")]
+ValidFrom = Annotated[str | None, typer.Option(help="First day or time, such as 2026-01-31.")]
+ValidUntil = Annotated[str | None, typer.Option(help="Last day, such as 2026-12-31, or the time of the end.")]
+ConsentBasis = Annotated[str | None, typer.Option(help="Legal basis to record, such as 'consent'.")]
+ConsentPolicy = Annotated[str | None, typer.Option(help="Version of the policy that was agreed to.")]
+ConsentUntil = Annotated[str | None, typer.Option(help="Last day of the consent.")]
+AllowSimilar = Annotated[
+    bool, typer.Option("--allow-similar", help="Enrol in spite of a face like another's.")
+]
+AllowSameName = Annotated[
+    bool, typer.Option("--allow-same-name", help="Enrol another person of the same name.")
+]
+LargestFace = Annotated[
+    bool, typer.Option("--largest-face", help="Take the largest of several faces, however close in size.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
+Report = Annotated[Path | None, typer.Option(help="Write one line a photograph to this CSV file.")]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a person.")]
+
+
+def enrol(
+    words: Words = None,
+    *,
+    folder: Folder = None,
+    table: Table = None,
+    name_column: NameColumn = "name",
+    photo_column: PhotoColumn = "photo",
+    camera: CameraFlag = False,
+    add_to: AddTo = None,
+    group: Groups = None,
+    valid_from: ValidFrom = None,
+    valid_until: ValidUntil = None,
+    consent_basis: ConsentBasis = None,
+    consent_policy: ConsentPolicy = None,
+    consent_until: ConsentUntil = None,
+    allow_similar: AllowSimilar = False,
+    allow_same_name: AllowSameName = False,
+    largest_face: LargestFace = False,
+    dry_run: DryRun = False,
+    report: Report = None,
+    config: ConfigOption = Path("config.yaml"),
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol people from photographs. No photograph is kept, only what recognition needs.
+
+    Each person is enrolled wholly or not at all. Exit status 1 if anybody was refused.
+    """
+    from edged.config.loading import load
+    from edged.enrolment.fetching import Fetcher
+    from edged.enrolment.moments import zone_of
+    from edged.enrolment.opening import open_enrolment
+    from edged.enrolment.service import Policy
+    from edged.enrolment.tables import Columns, table_entries
+    from edged.enrolment.terms import make_terms
+
+    words = words or []
+    _check_usage(words, folder, table, add_to, camera=camera)
+    settings = load(config)
+    zone = zone_of(settings.access.time_zone)
+    terms = make_terms(
+        groups=group or (), valid_from=valid_from, valid_until=valid_until, consent_basis=consent_basis,
+        consent_policy=consent_policy, consent_until=consent_until, zone=zone, now=datetime.now(UTC),
+    )  # fmt: skip
+    policy = Policy(allow_similar, allow_same_name, dry_run, frozenset(settings.access.groups))
+    opening = open_enrolment(
+        settings.models, settings.quality, settings.gallery, policy, largest_face=largest_face
+    )
+    with Fetcher() as fetcher, opening as tools:
+        if table is not None:
+            entries = table_entries(table, Columns(name_column, photo_column), terms, zone, fetcher)
+        elif folder is not None:
+            entries = _of_folder(folder, terms)
+        else:
+            filmed = settings.camera if camera else None
+            entries = [
+                _of_words(words, add_to=add_to, terms=terms, tools=tools, fetcher=fetcher, camera=filmed)
+            ]
+        refused = _run(tools.enrolment, entries, report, as_json=as_json, dry_run=dry_run)
+    if refused:
+        raise typer.Exit(1)
+
+
+def _check_usage(
+    words: list[str], folder: Path | None, table: Path | None, add_to: str | None, *, camera: bool
+) -> None:
+    """Exactly one way in. Raises ``typer.BadParameter``."""
+    bulk = folder is not None or table is not None
+    if bulk and (words or camera or add_to is not None or (folder is not None and table is not None)):
+        raise typer.BadParameter("--folder and --table stand alone: names and photographs are theirs")
+    if bulk:
+        return
+    names = 0 if add_to is not None else 1
+    if len(words) < names:
+        raise typer.BadParameter("whom? Give NAME PHOTO..., NAME --camera, --folder, --table or --add-to")
+    if camera and len(words) > names:
+        raise typer.BadParameter("photographs are given, or taken with --camera; not both")
+    if not camera and len(words) == names:
+        raise typer.BadParameter("no photograph is given; --camera takes some")
+
+
+def _of_folder(folder: Path, terms: "Terms") -> "list[Entry]":
+    from edged.enrolment.entries import folder_entries
+
+    return folder_entries(folder, terms)
+
+
+def _of_words(
+    words: list[str],
+    *,
+    add_to: str | None,
+    terms: "Terms",
+    tools: "Tools",
+    fetcher: "Fetcher",
+    camera: "CameraConfig | None",
+) -> "Entry":
+    from edged.enrolment.entries import Entry
+    from edged.enrolment.sources import photo_at
+
+    existing = None if add_to is None else tools.directory.find(add_to)
+    name = words[0] if existing is None else existing.name
+    photos: tuple[PhotoSource, ...]
+    if camera is not None:
+        photos = _film(camera, tools)
+    else:
+        photos = tuple(photo_at(text, Path(), fetcher) for text in words[0 if existing else 1 :])
+    return Entry(name, photos, "", terms, add_to=None if existing is None else existing.person_id)
+
+
+def _film(camera: "CameraConfig", tools: "Tools") -> "tuple[PhotoSource, ...]":
+    """Take photographs at the camera, with advice on standard error."""
+    from edged.devices.camera_factory import open_camera
+    from edged.enrolment.guided import Guidance, capture, frames_of
+
+    def say(guidance: Guidance) -> None:
+        typer.echo(f"[{guidance.taken}/{guidance.wanted}] {guidance.text}", err=True)
+
+    return capture(tools.guide, frames_of(open_camera(camera)), say)
+
+
+def _run(
+    enrolment: "Enrolment", entries: "list[Entry]", report: Path | None, *, as_json: bool, dry_run: bool
+) -> int:
+    """Enrol, print each person as they are done, and return how many were refused."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from edged.enrolment.reports import Status, csv_report
+
+    console = Console(stderr=True)
+    tally = dict.fromkeys(Status, 0)
+    photos = accepted = 0
+    with csv_report(report) as write, Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("photographs", total=sum(len(entry.photos) for entry in entries))
+        for person in enrolment.run(entries, lambda _source: progress.advance(task)):
+            write(person)
+            _show(person, as_json=as_json)
+            tally[person.status] += 1
+            photos += len(person.photos)
+            accepted += person.accepted
+    counts = ", ".join(f"{count} {status}" for status, count in tally.items() if count)
+    rehearsal = " (dry run: nothing was changed)" if dry_run else ""
+    typer.echo(f"{counts}; {accepted} of {photos} photographs accepted{rehearsal}", err=as_json)
+    return tally[Status.REFUSED]
+
+
+def _show(person: "PersonReport", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(person.as_json(), ensure_ascii=False))
+        return
+    head = [person.status.value, person.name or person.origin]
+    head += [person.person_id] if person.person_id else []
+    head += [f"{person.reason}: {person.text}"] if person.reason else []
+    head += [f"{person.accepted} of {len(person.photos)} photographs"] if person.person_id else []
+    typer.echo(plain("  ".join(head)))
+    for note in person.notes:
+        typer.echo(plain(f"    note: {note}"))
+    for photo in person.photos:
+        if not photo.accepted and photo.reason != person.reason:
+            typer.echo(plain(f"    {photo.reason}  {photo.label}: {photo.text}"))
+
+
+def plain(text: str) -> str:
+    """Return ``text`` without control characters: names and paths of a table were written by others."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

@@ -1,0 +1,55 @@
+"""``edged identify``: who is on a photograph."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edged.enrolment.identification import Identification
+
+
+def identify(
+    photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Files or addresses.")],
+    config: Annotated[
+        Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
+    ] = Path("config.yaml"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a face.")] = False,
+) -> None:
+    """Say who is on photographs, by the threshold that the door would use; nothing is recorded.
+
+    One line a face, from left to right. Exit status 1 if a photograph has no face that can be read.
+    """
+    from edged.config.loading import load
+    from edged.enrolment.fetching import Fetcher
+    from edged.enrolment.opening import open_identifier
+    from edged.enrolment.sources import photo_at
+
+    settings = load(config)
+    identifier, threshold = open_identifier(
+        settings.models, settings.quality, settings.gallery, settings.decision
+    )
+    typer.echo(f"threshold: {threshold.claim}", err=True)
+    unread = 0
+    with Fetcher() as fetcher:
+        for text in photos:
+            answers = list(identifier.identify(photo_at(text, Path(), fetcher)))
+            unread += all(answer.match is None for answer in answers)
+            for answer in answers:
+                typer.echo(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else _line(answer))
+    if unread:
+        raise typer.Exit(1)
+
+
+def _line(answer: "Identification") -> str:
+    match = answer.match
+    if match is None:
+        return f"{answer.label}: {answer.verdict}  {answer.reason}: {answer.text}"
+    margin = f", margin {match.margin:.3f}" if match.second_id else ""
+    if answer.person is not None:
+        state = "" if answer.person.enabled else " (disabled)"
+        who = f"{answer.person.name} ({answer.person.person_id}){state}"
+        return f"{answer.label}: {who}  score {match.score:.3f}{margin}"
+    nearest = f"  nearest {answer.nearest.name} {match.score:.3f}{margin}" if answer.nearest else ""
+    return f"{answer.label}: {answer.verdict}{nearest}"

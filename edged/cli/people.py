@@ -1,0 +1,196 @@
+"""``edged people``: look up, rename, merge, disable and forget enrolled people."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from edged.domain.people import Person
+    from edged.enrolment.directory import Record
+
+app = typer.Typer(help="Look up and change enrolled people.", no_args_is_help=True)
+
+Who = Annotated[str, typer.Argument(metavar="PERSON", help="An id, or a name that only one person has.")]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEFAULT_CONFIG = Path("config.yaml")
+
+
+@app.command("list")
+def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List everybody by name."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from edged.config.loading import load
+    from edged.enrolment.opening import open_directory
+
+    with open_directory(load(config).gallery, writable=False) as directory:
+        records = directory.records()
+    if as_json:
+        typer.echo(json.dumps([_as_json(record) for record in records], ensure_ascii=False, indent=2))
+        return
+    table = Table("id", "name", "state", "photographs", "groups", "valid until", box=None)
+    for record in records:
+        person = record.person
+        cells = (
+            person.person_id,
+            person.name,
+            "enabled" if person.enabled else "disabled",
+            str(sum(record.templates.values())),
+            ", ".join(sorted(person.groups)),
+            _day(person.valid_until),
+        )
+        table.add_row(*map(Text, cells))
+    Console().print(table)
+    typer.echo(f"{len(records)} people")
+
+
+@app.command()
+def show(who: Who, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show what is known of a person."""
+    from edged.config.loading import load
+    from edged.enrolment.opening import open_directory
+
+    with open_directory(load(config).gallery, writable=False) as directory:
+        facts = _as_json(directory.record(who))
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    for key, value in facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{name}: {item}" for name, item in value.items() if item is not None)
+        typer.echo(f"{key.replace('_', ' '):<14}{'-' if shown in (None, '') else shown}")
+
+
+@app.command()
+def rename(
+    who: Who,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
+    allow_same_name: Annotated[
+        bool, typer.Option("--allow-same-name", help="Although somebody has this name.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a person another name; the id stays."""
+    from edged.config.loading import load
+    from edged.enrolment.opening import open_directory
+
+    with open_directory(load(config).gallery, writable=True) as directory:
+        person = directory.rename(who, name, allow_same_name=allow_same_name)
+    _done("renamed", person, as_json=as_json)
+
+
+@app.command()
+def merge(
+    source: Annotated[str, typer.Argument(metavar="PERSON", help="Who is removed; id or name.")],
+    into: Annotated[str, typer.Argument(metavar="INTO", help="Who gets the photographs; id or name.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Although they do not look like one person.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Join two records of one person."""
+    from edged.config.loading import load
+    from edged.enrolment.opening import levels_of, open_directory
+
+    settings = load(config)
+    levels = None if force else levels_of(settings.models, settings.quality, settings.gallery)
+    with open_directory(settings.gallery, writable=True) as directory:
+        record = directory.merge(source, into, levels)
+    _done("merged", record.person, as_json=as_json, photographs=sum(record.templates.values()))
+
+
+@app.command()
+def disable(who: Who, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Let a person in no longer; their photographs stay enrolled."""
+    _switch(who, config, enabled=False, as_json=as_json)
+
+
+@app.command()
+def enable(who: Who, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Let a person in again."""
+    _switch(who, config, enabled=True, as_json=as_json)
+
+
+@app.command()
+def forget(
+    who: Who,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a person and everything enrolled of them. Past events keep the id, which then names nobody."""
+    from edged.config.loading import load
+    from edged.enrolment.opening import open_directory
+
+    with open_directory(load(config).gallery, writable=True) as directory:
+        person = directory.find(who)
+        _confirm(f"Forget {person.name} ({person.person_id}) for good?", yes=yes)
+        record = directory.forget(person.person_id)
+    _done("forgotten", record.person, as_json=as_json, photographs=sum(record.templates.values()))
+
+
+def _switch(who: str, config: Path, *, enabled: bool, as_json: bool) -> None:
+    from edged.config.loading import load
+    from edged.enrolment.opening import open_directory
+
+    with open_directory(load(config).gallery, writable=True) as directory:
+        person = directory.set_enabled(who, enabled=enabled)
+    _done("enabled" if enabled else "disabled", person, as_json=as_json)
+
+
+def _done(what: str, person: "Person", *, as_json: bool, photographs: int | None = None) -> None:
+    if as_json:
+        facts = {"done": what, "person_id": person.person_id, "name": person.name}
+        typer.echo(json.dumps(facts | {"photographs": photographs}, ensure_ascii=False))
+        return
+    tail = "" if photographs is None else f", {photographs} photographs"
+    typer.echo(f"{what}: {person.name} ({person.person_id}){tail}")
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("there is no terminal to confirm on: say --yes", param_hint="--yes")
+    typer.confirm(question, abort=True, err=True)
+
+
+def _as_json(record: "Record") -> dict[str, Any]:
+    person, consent = record.person, record.person.consent
+    return {
+        "person_id": person.person_id,
+        "name": person.name,
+        "enabled": person.enabled,
+        "groups": sorted(person.groups),
+        "valid_from": _iso(person.valid_from),
+        "valid_until": _iso(person.valid_until),
+        "created_at": _iso(person.created_at),
+        "consent": consent
+        and {
+            "given_at": _iso(consent.given_at),
+            "basis": consent.basis,
+            "policy_version": consent.policy_version,
+            "until": _iso(consent.until),
+        },
+        "templates": record.templates,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _day(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
