@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Reporter(Generic[T]):
     """Hands each item to ``deliver``, in order; an exception there is logged and the next item follows."""
 
-    def __init__(self, name: str, deliver: Callable[[T], None], *, capacity: int = 256) -> None:
+    def __init__(self, name: str, deliver: Callable[[T], None], *, capacity: int = 4096) -> None:
         self._deliver = deliver
         self._items: queue.Queue[T | None] = queue.Queue(capacity)
         self._busy_since: float | None = None

@@ -1,0 +1,41 @@
+import pytest
+
+from edged.config.sections import DoorConfig, FakeLockConfig
+from edged.devices.fakes import FakeLock
+from edged.errors import LockError
+from edged.workers.door import DoorChange
+from edged.workers.door_trial import pulse_once
+
+CONFIG = DoorConfig(lock=FakeLockConfig(), unlock_seconds=0.05)
+
+
+class StuckLock(FakeLock):
+    """Its line does not come back after an unlock."""
+
+    def secure(self) -> None:
+        if self.transitions[-1].state == "unlocked":
+            raise LockError("toy: the line still reads unlocked")
+
+
+def test_one_pulse_is_shown_and_the_lock_is_closed() -> None:
+    lock = FakeLock()
+    changes: list[DoorChange] = []
+    pulse_once(lock, CONFIG, changes.append)
+    assert [change.state for change in changes] == ["unlocked", "locked"]
+    assert [change.state for change in lock.transitions] == ["locked", "unlocked", "locked"]
+    with pytest.raises(LockError, match="after it was closed"):
+        lock.unlock()
+
+
+def test_a_line_that_stays_unlocked_fails_the_trial() -> None:
+    with pytest.raises(LockError, match="still reads unlocked"):
+        pulse_once(StuckLock(), CONFIG, lambda _change: None)
+
+
+def test_a_lock_that_does_nothing_fails_the_trial() -> None:
+    class DeadLock(FakeLock):
+        def unlock(self) -> None:
+            raise LockError("toy: no answer")
+
+    with pytest.raises(LockError, match="no answer"):
+        pulse_once(DeadLock(), CONFIG, lambda _change: None)
