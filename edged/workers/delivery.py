@@ -16,7 +16,7 @@ from typing import Protocol
 
 from edged.domain.types import EventKind, StoredEvent
 from edged.errors import FleetError, StoreError
-from edged.fleet.broker import BrokerClient, Disconnected
+from edged.fleet.broker import Disconnected
 from edged.fleet.connection import Answer
 from edged.fleet.messages import event_payload
 from edged.fleet.topics import Topics
@@ -75,6 +75,28 @@ class Outbox(Protocol):
         ...
 
 
+class Broker(Protocol):
+    """What of the broker client is needed here; see ``fleet.broker``."""
+
+    def room(self) -> int:
+        """Return how many more QoS 1 messages the broker takes now."""
+        ...
+
+    def fits(self, topic: str, payload: bytes, event_id: str | None = None) -> bool:
+        """Whether the broker takes a packet this large."""
+        ...
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, event_id: str | None = None
+    ) -> int | None:
+        """Hand over one message; the handle of its answer, None without a connection."""
+        ...
+
+    def drop(self, why: str) -> None:
+        """End the connection as broken."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Handed:
     seq: int
@@ -88,7 +110,7 @@ class Delivery:
     def __init__(
         self,
         outbox: Outbox,
-        client: BrokerClient,
+        client: Broker,
         topics: Topics,
         metrics: Metrics,
         *,

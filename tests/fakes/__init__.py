@@ -1,0 +1,1 @@
+"""Parts that stand in for the world and obey its rules."""

@@ -1,0 +1,88 @@
+"""An outbox in memory that obeys the journal's rules: gapless seqs, idempotent removal, thread-safe."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ulid import ULID
+
+from edged.domain.types import Event, EventKind, StoredEvent
+from edged.errors import StoreError
+
+EPOCH = "0123456789abcdef"
+
+
+@dataclass(frozen=True, slots=True)
+class FakeOutboxState:
+    rows: int
+    oldest_occurred_at: float | None
+    quarantined: int
+
+
+def event(
+    kind: EventKind = EventKind.ACCESS,
+    body: Mapping[str, Any] | None = None,
+    *,
+    monotonic_at: float = 1.0,
+    occurred_at: float = 1_800_000_000.0,
+    boot_id: str = "boot-1",
+    person_id: str | None = "p1",
+) -> Event:
+    return Event(
+        str(ULID()),
+        kind,
+        occurred_at,
+        monotonic_at,
+        boot_id,
+        True,
+        person_id,
+        body or {"decision": "granted"},
+    )
+
+
+class FakeOutbox:
+    """``down`` makes every call fail as a full or dead disk does; ``removed`` keeps the order of removal."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: dict[int, StoredEvent] = {}
+        self._seq = 0
+        self.quarantined: dict[int, str] = {}
+        self.removed: list[int] = []
+        self.down = False
+
+    def add(self, *events: Event) -> list[StoredEvent]:
+        with self._lock:
+            stored = []
+            for one in events:
+                self._seq += 1
+                stored.append(StoredEvent(EPOCH, self._seq, one, f"{self._seq:064x}"))
+                self._rows[self._seq] = stored[-1]
+            return stored
+
+    def pending(self, after_seq: int, limit: int) -> list[StoredEvent]:
+        self._check()
+        with self._lock:
+            return [self._rows[seq] for seq in sorted(self._rows) if seq > after_seq][:limit]
+
+    def delivered(self, seqs: Sequence[int]) -> None:
+        self._check()
+        with self._lock:
+            self.removed += [seq for seq in seqs if self._rows.pop(seq, None) is not None]
+
+    def quarantine(self, seq: int, reason: str) -> None:
+        self._check()
+        with self._lock:
+            if self._rows.pop(seq, None) is not None:
+                self.quarantined[seq] = reason
+
+    def outbox(self) -> FakeOutboxState:
+        self._check()
+        with self._lock:
+            oldest = self._rows[min(self._rows)].event.occurred_at if self._rows else None
+            return FakeOutboxState(len(self._rows), oldest, len(self.quarantined))
+
+    def _check(self) -> None:
+        if self.down:
+            raise StoreError("disk I/O error")
