@@ -1,4 +1,7 @@
-"""What the journal and the wire say about a decision and a punch: JSON values only, never a name."""
+"""What the journal and the wire say about a decision and a punch: JSON values only, never a name.
+
+The person stands in the event itself, beside the body.
+"""
 
 import math
 from collections.abc import Mapping
@@ -31,7 +34,6 @@ def access_body(
     return {
         "decision": decision.outcome.value,
         "reason": decision.reason.value,
-        "person_id": decision.person_id,
         "score": _rounded(decision.score) if compared else None,
         "margin": _rounded(decision.margin) if compared else None,
         "frames": int(decision.frames),
@@ -52,7 +54,6 @@ def attendance_body(punch: Punch, *, direction: Direction, access_event_id: str)
     """
     offset = punch.local.utcoffset() or timedelta()
     return {
-        "person_id": punch.person_id,
         "direction": direction,
         "punch": punch.kind.value,
         "access_event_id": access_event_id,
@@ -67,9 +68,12 @@ def punch_of(event: Event) -> Punch:
     try:
         zone = timezone(timedelta(minutes=body["utc_offset_minutes"]))
         local = datetime.fromtimestamp(event.occurred_at, zone)
-        return Punch(str(body["person_id"]), PunchKind(body["punch"]), event.occurred_at, local)
+        return Punch(str(event.person_id), PunchKind(body["punch"]), event.occurred_at, local)
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
         raise ValueError(f"event {event.event_id}: not an attendance event: {exc!r}") from exc
+    if event.person_id is None:
+        raise ValueError(f"event {event.event_id}: not an attendance event: it has no person")
+    return Punch(event.person_id, kind, event.occurred_at, local)
 
 
 def _rounded(value: float | None, places: int = _PLACES) -> float | None:

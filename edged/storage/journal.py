@@ -122,11 +122,14 @@ class Journal:
             self._flush()
 
     def quarantine(self, seq: int, reason: str) -> None:
-        """Take an event out of the outbox that can never be delivered. Raises ``StoreError``."""
+        """Take an event out of the outbox that can never be delivered. Raises ``StoreError``.
+
+        It stays in the journal, with the reason beside it, as long as any event.
+        """
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
-            connection.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?)", (seq, reason[:_MAX_REASON]))
+            if connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,)).rowcount:
+                connection.execute("INSERT INTO quarantine VALUES (?, ?)", (seq, reason[:_MAX_REASON]))
 
         self._database.submit(work).result()
 

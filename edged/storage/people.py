@@ -107,7 +107,9 @@ class PeopleStore:
 
     def templates(self, space: str | None = None) -> list[Template]:
         """Return all templates, or those of one embedding space. Raises ``StoreCorruptError``."""
-        return list(self.contents(space).templates)
+        return self._read_sealed(
+            lambda connection: people_queries.templates_in(connection, self._vault, space), []
+        )
 
     def contents(self, space: str | None = None) -> Contents:
         """Return generation, people and templates as they were at one moment."""

@@ -1,0 +1,50 @@
+"""A decision in plain words, for the operator who asks why."""
+
+from collections.abc import Mapping
+
+from edged.domain.types import EventKind, Gate, Reason, StoredEvent
+
+REASONS: Mapping[str, str] = {
+    Reason.MATCHED: "The face is an enrolled person's, surely enough and often enough.",
+    Reason.COLLECTING: "Too few pictures had been seen to decide.",
+    Reason.UNKNOWN: "The face is not close enough to anybody who is enrolled.",
+    Reason.AMBIGUOUS: "Two enrolled people are about equally close to the face.",
+    Reason.LOW_QUALITY: "The face was too small, blurred, dark, bright or turned away to be compared.",
+    Reason.NOT_LIVE: "The face was not shown to be a living one.",
+    Reason.DISABLED: "The person is disabled, or outside the time of their validity or consent.",
+    Reason.OUTSIDE_SCHEDULE: "No group of the person may enter at this time.",
+    Reason.COOLING_DOWN: "The person was let in a moment ago and has not gone from view since.",
+    Reason.STALE: "The pictures were too old to act on.",
+    Reason.DISARMED: "Recognition may not open this door: it is disarmed, or has no threshold to go by.",
+    Reason.STORE_FAILED: "The visit could not be recorded, and the door is set to deny then.",
+}
+GATES: Mapping[str, str] = {
+    "freshness": "age of the picture in seconds; at most the limit",
+    "quality": "how usable the face is, 0 to 1; the quality section sets the floor",
+    "liveness": "how likely the face is alive, 0 to 1; at least the limit",
+    "armed": "whether a match may open the door; the value is the threshold in force",
+    "score": "cosine to the nearest enrolled person; at least the limit",
+    "margin": "distance to the second nearest person; at least the limit",
+    "agreement": "recent pictures that agree on the person; at least the limit",
+    "person": "validity and schedule of the person",
+    "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",
+    "journal": "whether the visit could be recorded first",
+}
+
+
+def reason_text(stored: StoredEvent) -> str:
+    """Return why an access event ended as it did; empty for other kinds of event."""
+    if stored.event.kind is not EventKind.ACCESS:
+        return ""
+    reason = str(stored.event.body.get("reason"))
+    return REASONS.get(reason, f"The reason is recorded as {reason!r}.")
+
+
+def gate_text(gate: Gate) -> str:
+    """Return what a gate checks; empty for one that this version does not know."""
+    return GATES.get(gate.name, "")
+
+
+def failed_gate(stored: StoredEvent) -> Gate | None:
+    """Return the gate that the newest picture failed, or None if it passed all."""
+    return next((gate for gate in stored.event.trace if not gate.passed), None)
