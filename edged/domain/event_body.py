@@ -65,15 +65,14 @@ def attendance_body(punch: Punch, *, direction: Direction, access_event_id: str)
 def punch_of(event: Event) -> Punch:
     """Return the punch of an attendance event. Raises ``ValueError`` where the body is not one."""
     body: Mapping[str, Any] = event.body
+    if event.person_id is None:
+        raise ValueError(f"event {event.event_id}: not an attendance event: it has no person")
     try:
         zone = timezone(timedelta(minutes=body["utc_offset_minutes"]))
         local = datetime.fromtimestamp(event.occurred_at, zone)
-        return Punch(str(event.person_id), PunchKind(body["punch"]), event.occurred_at, local)
+        return Punch(event.person_id, PunchKind(body["punch"]), event.occurred_at, local)
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
         raise ValueError(f"event {event.event_id}: not an attendance event: {exc!r}") from exc
-    if event.person_id is None:
-        raise ValueError(f"event {event.event_id}: not an attendance event: it has no person")
-    return Punch(event.person_id, kind, event.occurred_at, local)
 
 
 def _rounded(value: float | None, places: int = _PLACES) -> float | None:

@@ -2,7 +2,10 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from edged.errors import StoreError
 
@@ -44,6 +47,31 @@ def create_private_file(path: Path, content: bytes = b"") -> bool:
     finally:
         beside.unlink(missing_ok=True)
     return True
+
+
+@contextmanager
+def private_output(path: Path) -> Iterator[TextIO]:
+    """Yield a text file, mode 0600, that replaces ``path`` when the block ends well.
+
+    A pipe or a device is written to as it is. Raises ``StoreError``.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            return
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                yield file
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except StoreError:
+        raise  # of whoever fills the file; it is an OSError too
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot be written: {exc.strerror}") from exc
 
 
 def _write_private(path: Path, content: bytes) -> None:

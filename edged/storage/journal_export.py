@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TextIO
 
 from edged.domain.types import StoredEvent
@@ -47,6 +47,17 @@ def record_of(stored: StoredEvent) -> dict[str, Any]:
         ],
         "digest": stored.digest,
     }
+
+
+def summary_line(stored: StoredEvent, zone: tzinfo | None) -> str:
+    """Return an event on one line for people; times in ``zone``, None is the machine's own."""
+    event = stored.event
+    local = datetime.fromtimestamp(event.occurred_at, UTC).astimezone(zone)
+    doubt = "" if event.time_synced else " clock not synchronised"
+    body = " ".join(f"{name}={value}" for name, value in event.body.items() if value is not None)
+    person = event.person_id or "-"
+    time = local.isoformat(sep=" ", timespec="seconds")
+    return f"{stored.seq:>8} {time} {event.kind.value:<10} {person:<14} {body} id={event.event_id}{doubt}"
 
 
 def write_json_lines(file: TextIO, events: Iterable[StoredEvent]) -> int:
