@@ -5,9 +5,13 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command group to ``app``."""
-    from edged.cli import door, enrol, identify, people
+    from edged.cli import bench, door, enrol, identify, models, people
+    from edged.cli import eval as evaluation
 
     app.add_typer(door.app, name="door")
     app.command("enrol")(enrol.enrol)
     app.command("identify")(identify.identify)
+    app.add_typer(models.app, name="models")
     app.add_typer(people.app, name="people")
+    app.add_typer(evaluation.app, name="eval")
+    app.command("bench")(bench.bench)

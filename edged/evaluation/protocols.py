@@ -7,6 +7,8 @@ from pathlib import Path
 
 from edged.errors import EvaluationError
 
+_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -40,6 +42,17 @@ def read_labelled(path: Path) -> list[Labelled]:
     return [Labelled(row["person"], row["image"]) for _, row in _rows(path, ("person", "image"))]
 
 
+def images_below(directory: Path) -> list[Path]:
+    """Return the photographs in ``directory`` and its folders, in order of their names.
+
+    Raises ``EvaluationError`` where there is none.
+    """
+    found = sorted(path for path in directory.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    if not found:
+        raise EvaluationError(f"{directory}: expected .jpg or .png files, got none")
+    return found
+
+
 def photographs(directory: Path) -> list[Labelled]:
     """Return every photograph of a tree with one folder a person.
 
@@ -48,7 +61,7 @@ def photographs(directory: Path) -> list[Labelled]:
     found = [
         Labelled(path.parent.name, path.relative_to(directory).as_posix())
         for path in sorted(directory.glob("*/*"))
-        if path.suffix.lower() in {".jpg", ".jpeg", ".png"}
+        if path.suffix.lower() in _SUFFIXES
     ]
     if not found:
         raise EvaluationError(f"{directory}: expected one folder a person with .jpg or .png files, got none")

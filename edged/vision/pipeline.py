@@ -11,7 +11,15 @@ from edged.errors import ModelError
 from edged.vision import alignment
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
-from edged.vision.packs import CalibrationPoint, Catalogue, ModelSpec, Pack, Precision, Task
+from edged.vision.packs import (
+    STANDARD_LANDMARKS,
+    CalibrationPoint,
+    Catalogue,
+    ModelSpec,
+    Pack,
+    Precision,
+    Task,
+)
 from edged.vision.quality import assess, shortfall
 from edged.vision.session import OrtSession
 
@@ -20,7 +28,7 @@ class FacePipeline:
     """A detector and an embedder with the template that joins them.
 
     Not for several threads at once. ``calibration`` is the embedder's table, empty where its pack has
-    none.
+    none. ``template`` (5, 2) fits this detector, ``standard_template`` is the embedder's own.
     """
 
     def __init__(
@@ -30,6 +38,7 @@ class FacePipeline:
         *,
         template: FloatArray,
         quality: QualityConfig,
+        standard_template: FloatArray | None = None,
         calibration: tuple[CalibrationPoint, ...] = (),
         detector_name: str = "detector",
         embedder_name: str = "embedder",
@@ -38,12 +47,13 @@ class FacePipeline:
         self.embedder_name = embedder_name
         self.calibration = calibration
         self.template = template
+        self.standard_template = template if standard_template is None else standard_template
         self.landmarks = detector.landmarks
         self.space = embedder.space
         self.dimension = embedder.dimension
         self._detector = detector
         self._embedder = embedder
-        self._quality = quality
+        self.quality = quality
 
     @classmethod
     def load(cls, models: ModelsConfig, quality: QualityConfig) -> "FacePipeline":
@@ -67,6 +77,7 @@ class FacePipeline:
             embedder,
             template=embedding.template_for(detector.landmarks),
             quality=quality,
+            standard_template=embedding.template_for(STANDARD_LANDMARKS),
             calibration=embedding.calibration,
             detector_name=detectors.name,
             embedder_name=embedders.name,
@@ -82,11 +93,11 @@ class FacePipeline:
 
     def assess(self, face: Face, aligned: Image) -> Quality:
         """Measure how usable ``face`` is."""
-        return assess(face, aligned, self._quality, template=self.template)
+        return assess(face, aligned, self.quality, template=self.template)
 
     def shortfall(self, quality: Quality) -> str | None:
         """Name what is not good enough about a face, or None."""
-        return shortfall(quality, self._quality)
+        return shortfall(quality, self.quality)
 
     def embed(self, faces: Sequence[Image]) -> FloatArray:
         """Return (N, D) float32 unit rows for N aligned faces."""

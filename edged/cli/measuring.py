@@ -1,0 +1,71 @@
+"""What ``edged eval`` and ``edged bench`` share: which models, and the progress bar."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from edged.evaluation.embedding import Progress
+    from edged.vision.pipeline import FacePipeline
+
+_DEFAULT_CONFIG = Path("config.yaml")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="EDGED_CONFIG",
+        help="The configuration file; without one, config.yaml if it is there, else the defaults.",
+    ),
+]
+ModelsOption = Annotated[
+    Path | None, typer.Option("--models", help="The folder of packs instead of the configured one.")
+]
+DetectorOption = Annotated[str | None, typer.Option(help="A detector pack instead of the configured one.")]
+EmbedderOption = Annotated[str | None, typer.Option(help="An embedder pack instead of the configured one.")]
+PrecisionOption = Annotated[
+    Literal["float32", "int8"] | None, typer.Option(help="A precision instead of the configured one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def open_pipeline(
+    config: Path | None,
+    models: Path | None,
+    detector: str | None,
+    embedder: str | None,
+    precision: str | None = None,
+) -> "FacePipeline":
+    """Open the configured models with what the options replace.
+
+    Raises ``ConfigError`` or ``ModelError``.
+    """
+    import msgspec
+
+    from edged.config.loading import load
+    from edged.config.sections import ModelsConfig, QualityConfig
+    from edged.vision.pipeline import FacePipeline
+
+    path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
+    settings = load(path, os.environ) if path else None
+    section, quality = (settings.models, settings.quality) if settings else (ModelsConfig(), QualityConfig())
+    wanted = {"directory": models, "detector": detector, "embedder": embedder, "precision": precision}
+    changes = {key: value for key, value in wanted.items() if value is not None}
+    return FacePipeline.load(msgspec.structs.replace(section, **changes), quality)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator["Progress"]:
+    """Give a callback (done, total) that draws a bar on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
