@@ -35,11 +35,11 @@ _DECODER_TASKS: dict[str, Task] = {
     "minifasnet": "liveness",
 }
 _DESCRIPTOR_LIMIT_BYTES = 65_536  # the shipped ones are below 4 kB
-_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+_NAME = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 
 Name = Annotated[str, Meta(pattern=_NAME)]
-# No separator and no leading dot: a name can never leave the pack's folder.
-FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,120}\.onnx$")]
+# No separator and no leading dot: a name can never leave the pack's folder. Unlike $, \Z lets no newline by.
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,120}\.onnx\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=2000)]
 Side = Annotated[int, Meta(ge=16, le=4096)]
 Point = tuple[float, float]
@@ -57,10 +57,10 @@ class ModelFile(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     name: FileName
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     size: Annotated[int, Meta(gt=0, le=2**31)]
-    url: Annotated[str, Meta(pattern=r"^https://[^\s]+$", max_length=1000)] | None = None
-    space: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}$")] | None = None
+    url: Annotated[str, Meta(pattern=r"^https://[^\s]+\Z", max_length=1000)] | None = None
+    space: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}\Z")] | None = None
 
 
 class CalibrationPoint(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +90,7 @@ class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mean: float = 0.0
     scale: Annotated[float, Meta(gt=0)] = 1.0
     landmarks: Name | None = None
-    space: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}$")] | None = None
+    space: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}\Z")] | None = None
     dimension: Annotated[int, Meta(ge=16, le=4096)] | None = None
     templates: dict[Name, Template] = {}
     calibration: tuple[CalibrationPoint, ...] = ()
@@ -122,7 +122,7 @@ class _Descriptor(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
     title: Text
     licence: Text
-    licence_url: Annotated[str, Meta(pattern=r"^https://[^\s]+$")] | None = None
+    licence_url: Annotated[str, Meta(pattern=r"^https://[^\s]+\Z")] | None = None
     commercial: bool
     provenance: Text
     models: Annotated[tuple[ModelSpec, ...], Meta(min_length=1, max_length=8)]
@@ -274,10 +274,21 @@ class Catalogue:
     def find(self, name: str) -> Pack:
         """Return the pack called ``name``. Raises ``ModelError`` where it is unknown or unreadable."""
         for root in (self.installed, self.shipped):
-            if re.match(_NAME, name) and (root / name / DESCRIPTOR).is_file():
+            if re.fullmatch(_NAME, name) and (root / name / DESCRIPTOR).is_file():
                 return _named(root / name)
         known = ", ".join(pack.name for pack in self.packs()) or "none"
         raise ModelError(f"no model pack {name[:80]!r}; known: {known}")
+
+    def origin(self, name: str) -> Pack:
+        """Return the descriptor to install from: the shipped one, which may be newer than an installed copy.
+
+        Raises ``ModelError``.
+        """
+        return _named(self.shipped / name) if self.ships(name) else self.find(name)
+
+    def ships(self, name: str) -> bool:
+        """Tell whether edged itself describes a pack of this name."""
+        return re.fullmatch(_NAME, name) is not None and (self.shipped / name / DESCRIPTOR).is_file()
 
     def packs(self) -> list[Pack]:
         """Return every pack that can be read, by name."""
