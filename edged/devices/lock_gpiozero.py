@@ -136,8 +136,11 @@ class GpiozeroLock:
 def _open_lgpio(name: str) -> Any:
     try:
         from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415 - importing lgpio starts its thread
-    except (ImportError, OSError) as exc:
+    except ImportError as exc:
         raise LockError(f"{name}: expected the lgpio library (pip install 'edged[pi]'): {exc}") from exc
+    except OSError as exc:
+        # lgpio makes a named pipe in the working directory as soon as it is imported.
+        raise LockError(f"{name}: lgpio needs a writable directory, see its variable LG_WD: {exc}") from exc
     try:
         return LGPIOFactory()
     except (gpiozero.GPIOZeroError, OSError, *_lgpio_errors()) as exc:
