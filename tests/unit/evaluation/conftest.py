@@ -1,0 +1,39 @@
+"""Embeddings with known answers."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edged.domain.types import FloatArray
+from edged.evaluation.embedding import Embedded
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """The rows of ``vectors`` at length one."""
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def embedded(vectors: Mapping[str, FloatArray], without_face: tuple[str, ...] = ()) -> Embedded:
+    """What a pass would have made of photographs with these vectors."""
+    names = tuple(vectors)
+    rows = np.array([vectors[name] for name in names], np.float32)
+    return Embedded(
+        names,
+        rows,
+        np.zeros((len(names), 5, 2), np.float32),
+        (),
+        without_face,
+        {},
+        {name: row for row, name in enumerate(names)},
+    )
+
+
+def crowd(people: int, photographs: int, *, spread: float, seed: int = 0) -> dict[str, FloatArray]:
+    """``person/k`` -> 32-d unit vectors, scattered by ``spread`` about each person's own direction."""
+    rng = np.random.default_rng(seed)
+    centres = unit(rng.normal(size=(people, 32)))
+    return {
+        f"p{person}/{k}": unit((centre + rng.normal(0, spread, 32))[None])[0]
+        for person, centre in enumerate(centres)
+        for k in range(photographs)
+    }

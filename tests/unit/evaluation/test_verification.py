@@ -1,0 +1,75 @@
+"""1:1 and all against all."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from edged.errors import EvaluationError
+from edged.evaluation.cross_pairs import cross_pairs, det_points
+from edged.evaluation.protocols import Pair
+from edged.evaluation.verification import pair_scores, verify_pairs
+from tests.unit.evaluation.conftest import crowd, embedded, unit
+
+
+def listed(names: list[str]) -> list[Pair]:
+    return [Pair(a, b, a.split("/")[0] == b.split("/")[0]) for a, b in itertools.combinations(names, 2)]
+
+
+def test_tight_people_are_told_apart_without_error() -> None:
+    vectors = crowd(8, 4, spread=0.02)
+    result = verify_pairs(embedded(vectors), listed(list(vectors)))
+    assert (result.accuracy, result.fold_accuracy, result.tmr) == (1, 1, 1)
+    assert (result.pairs, result.without_face) == (496, 0)
+
+
+def test_scattered_people_are_confused_and_folds_are_no_better_than_the_whole() -> None:
+    vectors = crowd(8, 4, spread=0.2)
+    result = verify_pairs(embedded(vectors), listed(list(vectors)))
+    # Folds differ in size by a pair or two, so their mean may round past the whole.
+    assert 0.5 < result.fold_accuracy <= result.accuracy + 0.005 < 1
+    assert result.tmr < 1
+
+
+def test_a_photograph_without_a_face_never_matches() -> None:
+    vectors = crowd(8, 4, spread=0.02)
+    pairs = listed(list(vectors))
+    del vectors["p0/0"]
+    lacking = embedded(vectors, ("p0/0",))
+    result = verify_pairs(lacking, pairs)
+    assert result.without_face == 31
+    assert result.accuracy == pytest.approx(1 - 3 / 496)
+    assert pair_scores(lacking, pairs[:1]).tolist() == [-1]
+    assert lacking.face_rate == pytest.approx(31 / 32)
+
+
+def test_too_few_pairs_are_refused() -> None:
+    vectors = crowd(2, 3, spread=0.1)
+    with pytest.raises(EvaluationError, match="at least 10 pairs"):
+        verify_pairs(embedded(vectors), listed(list(vectors)))
+
+
+def test_cross_pairs_are_each_pair_once() -> None:
+    # More rows than one chunk, so that pairs across chunks are counted too.
+    vectors = np.array(list(crowd(300, 4, spread=0.2).values()))
+    people = [f"p{row // 4}" for row in range(1200)]
+    result = cross_pairs(vectors, people)
+    assert result.genuine.total == 300 * 6
+    assert result.impostor.total == 1200 * 1199 // 2 - 300 * 6
+    scores = vectors @ vectors.T
+    upper = np.triu_indices(1200, 1)
+    same = np.repeat(np.arange(300), 4)
+    impostor = scores[upper][same[upper[0]] != same[upper[1]]]
+    assert result.impostor.at_or_above(0.3) == pytest.approx(np.count_nonzero(impostor >= 0.3), abs=20)
+
+
+def test_points_need_thirty_errors_behind_them() -> None:
+    vectors = unit(np.random.default_rng(0).normal(size=(500, 32)))
+    compared = cross_pairs(vectors, [str(row) for row in range(500)])
+    points = det_points(compared)
+    assert compared.impostor.total == 124_750
+    assert [point.fmr for point in points] == [1e-2, 1e-3]
+    for point in points:
+        assert point.errors <= point.fmr * point.comparisons
+        assert round(point.threshold, 4) == point.threshold
+    assert points[0].threshold < points[1].threshold
