@@ -5,7 +5,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command group to ``app``."""
-    from edged.cli import bench, door, enrol, identify, models, people
+    from edged.cli import bench, door, enrol, events, explain, identify, models, people, report
     from edged.cli import eval as evaluation
 
     app.add_typer(door.app, name="door")
@@ -15,3 +15,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(people.app, name="people")
     app.add_typer(evaluation.app, name="eval")
     app.command("bench")(bench.bench)
+    app.add_typer(events.app, name="events")
+    app.command("explain")(explain.explain)
+    app.command("report")(report.report)

@@ -6,6 +6,8 @@ from datetime import date
 from itertools import groupby
 
 from edged.domain.attendance import Punch, PunchKind
+from edged.domain.event_body import punch_of
+from edged.domain.types import EventKind, StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,19 @@ class MonthReport:
     days_missing_in: int
     days_missing_out: int
     days_unsynced: int
+
+
+def stamps_between(events: Iterable[StoredEvent], first: date, last: date) -> list[Stamp]:
+    """Return the stamps of the attendance events whose local day is ``first`` to ``last``, inclusive.
+
+    Raises ``ValueError`` where the body of an event is not a punch's.
+    """
+    stamps = [
+        Stamp(punch_of(stored.event), stored.event.event_id, stored.event.time_synced)
+        for stored in events
+        if stored.event.kind is EventKind.ATTENDANCE
+    ]
+    return [stamp for stamp in stamps if first <= stamp.punch.local.date() <= last]
 
 
 def day_reports(stamps: Iterable[Stamp]) -> list[DayReport]:

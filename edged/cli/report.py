@@ -1,0 +1,94 @@
+"""``edged report``: who came and went when."""
+
+import calendar
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edged.config.sections import Config, GalleryConfig
+    from edged.domain.attendance_report import DayReport
+    from edged.errors import StoreCorruptError
+
+
+def report(
+    *,
+    config: Annotated[
+        Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
+    ] = Path("config.yaml"),
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="One day.")] = None,
+    month: Annotated[datetime | None, typer.Option(formats=["%Y-%m"], help="One month.")] = None,
+    names: Annotated[bool, typer.Option(help="Join the names of the local gallery.")] = True,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table, one row a person and day.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show entry and exit times and the time between, for each person."""
+    from edged.cli import report_view
+    from edged.config.loading import load
+    from edged.domain.attendance_report import month_reports
+
+    if (day is None) == (month is None):
+        raise typer.BadParameter("give one of --day and --month")
+    if as_csv and as_json:
+        raise typer.BadParameter("choose one of --csv and --json")
+    settings = load(config)
+    first, last = _days(day, month)
+    days = _read(settings, first, last)
+    known = _names(settings.gallery) if names and days else {}
+    months = [] if month is None else month_reports(days)
+    if as_json:
+        report_view.print_json(days, months, known)
+    elif as_csv:
+        report_view.print_csv(days, known)
+    elif month is None:
+        report_view.print_days(days, known)
+    else:
+        report_view.print_months(months, known)
+
+
+def _days(day: datetime | None, month: datetime | None) -> tuple[date, date]:
+    """Return the first and the last day that are asked for."""
+    if day is not None:
+        return day.date(), day.date()
+    if month is None:
+        raise typer.BadParameter("give one of --day and --month")
+    first = month.date()
+    return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])
+
+
+def _read(settings: "Config", first: date, last: date) -> "list[DayReport]":
+    from edged.domain.attendance_report import day_reports, stamps_between
+    from edged.domain.types import EventKind
+    from edged.errors import StoreCorruptError
+    from edged.storage.journal_reader import JournalReader
+
+    # Local days reach up to 14 hours beyond the UTC days of the same date.
+    since = datetime.combine(first, time(), UTC) - timedelta(days=1)
+    until = datetime.combine(last, time(), UTC) + timedelta(days=2)
+    with JournalReader.open(settings.journal.path, on_damage=_warn) as reader:
+        events = reader.events(since=since.timestamp(), until=until.timestamp(), kind=EventKind.ATTENDANCE)
+        try:
+            return day_reports(stamps_between(events, first, last))
+        except ValueError as exc:
+            raise StoreCorruptError(f"{settings.journal.path}: {exc}") from exc
+
+
+def _names(gallery: "GalleryConfig") -> dict[str, str]:
+    """Return the names by id; none, with a word on standard error, where the gallery does not open."""
+    from edged.errors import StoreError
+    from edged.storage.people import PeopleStore
+    from edged.storage.vault import Vault
+
+    try:
+        with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
+            return {person.person_id: person.name for person in store.people()}
+    except StoreError as exc:
+        print(f"edged: ids instead of names: {exc}", file=sys.stderr)
+        return {}
+
+
+def _warn(damage: "StoreCorruptError") -> None:
+    print(f"edged: passed over: {damage}; run: edged events verify", file=sys.stderr)
