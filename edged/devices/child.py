@@ -69,6 +69,7 @@ class Child:
 
     def close(self) -> None:
         """Ask the process group to end, then make it; a reader lets go of the pipes when it leaves."""
+        self._handle.closing.set()
         self._end()
         self._handle.close()
 
@@ -85,6 +86,7 @@ class Child:
             return
         self._selector.unregister(key.fileobj)
         if key.data:
+            self._handle.check()
             self._drain()
             raise CameraError(f"command {self.name!r} {self._ending()}{self.quoted()}")
 
@@ -104,7 +106,10 @@ class Child:
         """Wait for the end without reaping: until then nobody else can get this process group's id."""
         deadline = time.monotonic() + seconds
         while True:
-            info = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            try:
+                info = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:  # reaped by a thread that closes it
+                return None
             if info is not None or time.monotonic() >= deadline:
                 return info
             time.sleep(0.01)
