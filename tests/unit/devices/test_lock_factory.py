@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ def test_a_missing_chip_is_an_error_and_no_other_driver_is_tried() -> None:
         open_lock(config)
 
 
-def test_gpiozero_without_a_pi_is_an_error() -> None:
+def test_gpiozero_without_its_back_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     with pytest.raises(LockError, match="lgpio"):
         open_lock(GpiozeroLockConfig(pin=17, active="high", power="fail_secure"))

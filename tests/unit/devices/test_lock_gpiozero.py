@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import gpiozero
@@ -8,6 +9,7 @@ from edged.config.sections import GpiozeroLockConfig
 from edged.devices.lock import Level, Power
 from edged.devices.lock_gpiozero import GpiozeroLock
 from edged.errors import LockError
+from tests.unit.devices.toy_lgpio import ToyLgpio
 
 
 class LgpioLikePin(MockPin):  # type: ignore[misc]
@@ -103,6 +105,62 @@ def test_a_pin_that_cannot_be_driven_raises() -> None:
         pins.pin(17).function = "output"
 
 
-def test_without_its_back_end_it_fails_and_takes_no_other() -> None:
-    with pytest.raises(LockError, match=r"GPIO pin 17 \(gpiozero\): expected .*lgpio"):
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> ToyLgpio:
+    """Stand in for lgpio beneath gpiozero's own back end, on what looks like a Raspberry Pi 4."""
+    module = ToyLgpio()
+    monkeypatch.setitem(sys.modules, "lgpio", module)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: 0xC03111)
+    return module
+
+
+def test_the_real_back_end_never_drives_high_unless_unlocked(toy: ToyLgpio) -> None:
+    with GpiozeroLock(config()) as lock:
+        assert set(toy.levels) == {"floating", "low"}
+        lock.unlock()
+        assert toy.levels[-1] == "high"
+        lock.secure()
+        assert toy.levels[-1] == "low"
+        lock.unlock()
+    after = toy.levels[toy.levels.index("high") + 1 :]
+    assert after[after.index("high") + 1 :] == ["low", "floating", "floating"]
+    assert toy.chips_open == 0
+
+
+def test_a_pin_held_by_another_program_is_a_lock_error(toy: ToyLgpio) -> None:
+    toy.busy = True
+    with pytest.raises(LockError, match=r"GPIO pin 17 \(gpiozero\): cannot be claimed: GPIO busy"):
+        GpiozeroLock(config())
+    assert toy.chips_open == 0
+
+
+def test_a_back_end_that_stops_working_is_a_lock_error(toy: ToyLgpio) -> None:
+    lock = GpiozeroLock(config())
+    toy.broken = True
+    with pytest.raises(LockError, match="cannot be driven: bad write"):
+        lock.unlock()
+    with pytest.raises(LockError, match="cannot be read: bad read"):
+        _ = lock.unlocked
+    with pytest.raises(LockError, match="cannot be driven: bad write"):
+        lock.close()
+    assert toy.chips_open == 0
+    lock.close()
+
+
+def test_off_a_raspberry_pi_the_other_driver_is_named(toy: ToyLgpio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> int:
+        raise gpiozero.PinUnknownPi("no revision")
+
+    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", unknown)
+    with pytest.raises(
+        LockError, match="expected a Raspberry Pi with lgpio: no revision; elsewhere use driver: gpiod"
+    ):
+        GpiozeroLock(config())
+
+
+def test_without_its_back_end_it_fails_and_takes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    with pytest.raises(LockError, match=r"GPIO pin 17 \(gpiozero\): expected the lgpio library"):
         GpiozeroLock(config())

@@ -369,6 +369,26 @@ def test_secure_now_ends_a_pulse_at_once_and_for_good(running: Running) -> None:
     assert running.metrics.registry.get_sample_value("edged_lock_unlocked") == 0
 
 
+def test_a_request_that_waits_when_the_door_is_shut_is_refused(door: Door) -> None:
+    door.ask("A")
+    door.worker.secure_now()
+    door.turn()
+    assert door.report() == DoorChange("refused", 1000.0, "A", "face", reason="stopping")
+    assert [change.state for change in door.lock.transitions] == ["locked"]
+
+
+def test_a_stop_that_cannot_secure_leaves_it_to_the_worker_and_tells(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    running.worker.request(UnlockRequest("A", "face", time.monotonic()))
+    assert running.reported.get(timeout=5).state == "unlocked"
+    running.lock.secure_fails = 1
+    running.worker.stop()
+    assert running.worker.join(5)
+    assert running.lock.transitions[-1].state == "locked"
+    assert "line not secured" in caplog.text or running.worker.failure is not None
+
+
 def test_secure_now_does_not_wait_for_a_driver_that_hangs(running: Running) -> None:
     running.lock.blocker = threading.Event()
     running.worker.request(UnlockRequest("A", "face", time.monotonic()))
