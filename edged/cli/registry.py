@@ -5,9 +5,10 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command group to ``app``."""
-    from edged.cli import bench, door, enrol, events, explain, identify, models, people, report
+    from edged.cli import bench, config, door, enrol, events, explain, identify, models, people, report
     from edged.cli import eval as evaluation
 
+    app.add_typer(config.app, name="config")
     app.add_typer(door.app, name="door")
     app.command("enrol")(enrol.enrol)
     app.command("identify")(identify.identify)

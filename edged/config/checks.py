@@ -1,9 +1,11 @@
 """Checks that need more than one key."""
 
+import urllib.parse
 import zoneinfo
 from datetime import time
 
-from edged.config.sections import Config, GpiozeroLockConfig, MqttConfig
+from edged.config.sections import Config, GpiozeroLockConfig, MqttConfig, UrlSource
+from edged.config.wording import did_you_mean
 
 
 def cross_section_problems(config: Config) -> list[str]:
@@ -11,6 +13,7 @@ def cross_section_problems(config: Config) -> list[str]:
     return [
         *_decision(config),
         *_camera(config),
+        *_quality(config),
         *_door(config),
         *_access(config),
         *_mqtt(config.mqtt),
@@ -32,6 +35,8 @@ def _camera(config: Config) -> list[str]:
     if camera.reconnect_min_ms > camera.reconnect_max_ms:
         problems.append("camera.reconnect_min_ms: must not exceed camera.reconnect_max_ms")
     source = camera.source
+    if isinstance(source, UrlSource):
+        problems += _url(source.url)
     if source.__struct_config__.tag == "command" and getattr(source, "format", "") != "mjpeg":
         problems += [
             f"camera.source.{key}: raw formats need it"
@@ -39,6 +44,29 @@ def _camera(config: Config) -> list[str]:
             if getattr(source, key, None) is None
         ]
     return problems
+
+
+def _url(url: str) -> list[str]:
+    try:
+        holds_user = "@" in urllib.parse.urlsplit(url).netloc
+    except ValueError as exc:
+        return [f"camera.source.url: is not a URL: {exc}"]
+    if holds_user:
+        return [
+            "camera.source.url: holds a user name or password; use camera.source.username and "
+            "camera.source.password_file"
+        ]
+    return []
+
+
+def _quality(config: Config) -> list[str]:
+    quality = config.quality
+    if quality.min_brightness >= quality.max_brightness:
+        return [
+            f"quality.min_brightness: must be below quality.max_brightness ({quality.max_brightness:g}), "
+            f"got {quality.min_brightness:g}"
+        ]
+    return []
 
 
 def _door(config: Config) -> list[str]:
@@ -58,17 +86,22 @@ def _door(config: Config) -> list[str]:
 
 def _access(config: Config) -> list[str]:
     access, problems = config.access, []
-    if access.time_zone != "local" and access.time_zone not in zoneinfo.available_timezones():
-        problems.append(f"access.time_zone: {access.time_zone!r} is not a known zone such as 'Europe/Paris'")
+    if access.time_zone != "local" and access.time_zone not in (zones := zoneinfo.available_timezones()):
+        problems.append(
+            f"access.time_zone: expected 'local' or a zone such as 'Europe/Paris', got {access.time_zone!r}"
+            f"{did_you_mean(access.time_zone, zones, always=False)}"
+        )
     for group, names in access.groups.items():
         problems += [
             f"access.groups.{group}: schedule {name!r} is not defined in access.schedules"
+            f"{did_you_mean(name, access.schedules, always=False)}"
             for name in names
             if name not in access.schedules
         ]
     for name, periods in access.schedules.items():
         problems += [
-            f"access.schedules.{name}[{index}]: from and to are equal ({period.start})"
+            f"access.schedules.{name}[{index}]: from and to are equal ({period.start}); a whole day is "
+            f"from: '00:00', to: '24:00'"
             for index, period in enumerate(periods)
             if _minutes(period.start) == _minutes(period.end)
         ]

@@ -2,7 +2,7 @@
 
 Every struct is frozen, strict and closed: an unknown key is an error. Units are in the key names.
 A default stands only where a wrong guess cannot open a door: lock driver, pin, polarity and the
-lock's behaviour without power have none. The text of ``Meta`` is what editors show.
+lock's behaviour without power have none. ``descriptions.py`` holds what editors show beside a key.
 """
 
 from pathlib import Path

@@ -1,0 +1,56 @@
+"""``edged config``: check, show, describe the configuration."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Check, show or describe the configuration.", no_args_is_help=True)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def check(config: ConfigOption = Path("config.yaml"), as_json: JsonOption = False) -> None:
+    """Report every problem at once; exit status 78 if there is one."""
+    from edged.config.loading import load
+    from edged.errors import ConfigError
+
+    try:
+        load(config)
+    except ConfigError as exc:
+        if not as_json:
+            raise
+        typer.echo(json.dumps({"ok": False, "config": str(config), "problems": list(exc.problems)}))
+        raise typer.Exit(exc.exit_code) from exc
+    typer.echo(
+        json.dumps({"ok": True, "config": str(config), "problems": []}) if as_json else f"{config}: ok"
+    )
+
+
+@app.command()
+def show(config: ConfigOption = Path("config.yaml"), as_json: JsonOption = False) -> None:
+    """Print all values in force, defaults and absolute paths included; keys that are not set are left out.
+
+    It holds no secret, only the paths of their files.
+    """
+    from edged.config.document import write_document
+    from edged.config.effective import effective
+    from edged.config.loading import load
+
+    values = effective(load(config))
+    typer.echo(
+        json.dumps(values, indent=2, ensure_ascii=False) if as_json else write_document(values), nl=as_json
+    )
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    from edged.config.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
