@@ -235,10 +235,11 @@ class BrokerClient:
             if code == _UNSUPPORTED_VERSION:
                 return "version", f"the broker does not speak MQTT {self._negotiation.version}"
             return "credentials" if code in _BAD_CREDENTIALS else "refused", f"the broker refused: {text}"
-        if "[SSL" in word.text:  # TLS 1.3 tells a refused client certificate after the handshake
-            return "tls", f"the broker ended TLS: {word.text}"
         if self._terms is None:
-            return "mute", f"closed before an answer to CONNECT: {word.text}"
+            # TLS 1.3 refuses a client certificate after the handshake, with an alert if one is lucky.
+            hint = "" if self._config.tls is None else " (so it ends where a client certificate is refused)"
+            cause: Cause = "tls" if "_ssl.c" in word.text else "mute"
+            return cause, f"closed before an answer to CONNECT: {word.text}{hint}"
         if word.code == _TAKEN_OVER:
             return "taken_over", f"another client uses the client id {self._client_id!r}"
         return "stalled" if word.text == _KEEPALIVE_TEXT else "lost", word.text

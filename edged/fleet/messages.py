@@ -28,6 +28,8 @@ Whole = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # JSON readers keep integers u
 Fact = bool | int | float | Annotated[str, Meta(max_length=200)] | None
 
 Availability = Literal["online", "offline", "stopped"]
+LockWord = Literal["locked", "unlocked", "fault", "unknown"]
+CameraWord = Literal["up", "down", "frozen", "blind", "ended", "unknown"]
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,8 +61,8 @@ class EventMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class StateMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the door is now; no person data, since the broker keeps it."""
 
-    lock: Literal["locked", "unlocked", "fault", "unknown"]
-    camera: Literal["up", "down", "frozen", "blind", "ended", "unknown"]
+    lock: LockWord
+    camera: CameraWord
     armed: bool
     time_synced: bool
 

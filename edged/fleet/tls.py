@@ -7,6 +7,18 @@ from edged.config.sections import MqttTlsConfig
 from edged.errors import ConfigError
 
 
+class _OwnedSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails: paho drops it open, one descriptor an attempt."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands. Raises ``OSError``."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def tls_context(config: MqttTlsConfig) -> ssl.SSLContext:
     """Return a client context: the authorities of ``ca_file``, or of the system where it is absent.
 
@@ -14,6 +26,7 @@ def tls_context(config: MqttTlsConfig) -> ssl.SSLContext:
     """
     context = _authorities(config.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _OwnedSocket
     if config.certificate_file is not None:
         try:
             # The password callback answers for OpenSSL, which would ask on the terminal and wait.
