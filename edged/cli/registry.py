@@ -5,8 +5,13 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command group to ``app``."""
-    from edged.cli import bench, config, door, enrol, events, explain, identify, models, people, report
+    from edged.cli import (
+        bench, config, demo, door, enrol, events, explain, identify, models, people, report, run,
+    )  # fmt: skip
     from edged.cli import eval as evaluation
+
+    app.command("run")(run.run)
+    app.command("demo")(demo.demo)
 
     app.add_typer(config.app, name="config")
     app.add_typer(door.app, name="door")

@@ -19,8 +19,13 @@ class Clock:
     """Reads the machine's clocks; ``zone`` is ``local`` or an IANA name such as ``Europe/Paris``."""
 
     def __init__(self, zone: str = "local") -> None:
-        self._zone: tzinfo | None = None if zone == "local" else ZoneInfo(zone)
+        self._zone: tzinfo | None = None
+        self.set_zone(zone)
         self._libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+
+    def set_zone(self, zone: str) -> None:
+        """Change the door's time zone."""
+        self._zone = None if zone == "local" else ZoneInfo(zone)
 
     def monotonic(self) -> float:
         """Return seconds on this boot's clock."""

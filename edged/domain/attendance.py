@@ -41,6 +41,11 @@ class AttendanceClock:
         self._last = {punch.person_id: punch for punch in last}
         self._before: dict[str, Punch | None] = {}
 
+    @property
+    def direction(self) -> Direction:
+        """What the door is set to."""
+        return self._direction
+
     def punch(self, person_id: str, at_utc: float, local: datetime) -> Punch | None:
         """Return the punch of a grant at ``at_utc`` (Unix seconds), or None for a double one.
 

@@ -34,6 +34,11 @@ class Tracker:
         self._tracks: dict[int, _Track] = {}
         self._next_id = 1
 
+    @property
+    def tracking(self) -> bool:
+        """Whether any track is open."""
+        return bool(self._tracks)
+
     def update(self, faces: Sequence[Face], at: float) -> list[TrackedFace]:
         """Return the faces with their tracks, nearest (widest) first; ``at`` monotonic seconds."""
         pairs = sorted(

@@ -77,7 +77,7 @@ def _placed(corridor: Image, picture: Image, share: float) -> Image:
 def _grainy(image: Image, noise: np.random.Generator) -> Image:
     """Add a sensor's grain, so that no two frames are equal."""
     grain = noise.normal(0, 2, image.shape[:2]).astype(np.float32)[:, :, None]
-    return np.clip(image.astype(np.float32) + grain, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image.astype(np.float32) + grain, 0, 255), np.uint8)
 
 
 def _read(path: Path) -> Image:

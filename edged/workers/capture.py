@@ -51,7 +51,7 @@ class CaptureWorker(Worker):
         slot: LatestSlot[Frame],
         config: CameraConfig,
         metrics: Metrics,
-        on_state: Callable[[str], None] = lambda _state: None,
+        on_state: Callable[[CameraState], None] = lambda _state: None,
     ) -> None:
         super().__init__("capture", daemon=True)
         self._camera = camera

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitTimeoutError
 from enum import Enum, auto
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 # A dead disk must not eat the memory: 1,000 visits are days of a small office.
 _MAX_UNWRITTEN = 1000
+_RETRY_SECONDS = 1.0
 
 
 class Recorder(Protocol):
@@ -37,14 +38,26 @@ class Written(Enum):
 
 
 class EventLog:
-    """Builds the events of this boot and keeps those that could not be written."""
+    """Builds the events of this boot and keeps those that could not be written.
 
-    def __init__(self, recorder: Recorder, metrics: Metrics, clock: Clock, boot_id: str) -> None:
+    ``on_recorded`` is called after each write, in whatever thread that was, and must not block.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        metrics: Metrics,
+        clock: Clock,
+        boot_id: str,
+        on_recorded: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.on_recorded = on_recorded
         self._recorder = recorder
         self._metrics = metrics
         self._clock = clock
         self._boot_id = boot_id
         self._unwritten: deque[tuple[Event, ...]] = deque()
+        self._retry_at = float("-inf")
 
     def event(self, kind: EventKind, body: Mapping[str, Any], *, person_id: str | None = None) -> Event:
         """Return a new event of now."""
@@ -78,12 +91,14 @@ class EventLog:
             self._metrics.journal_failures.inc(len(events))
             logger.warning("events not recorded error=%s", exc)
             return Written.FAILED
-        self._metrics.events.inc(len(events))
+        self._recorded(events)
         return Written.YES
 
     def retry(self) -> None:
-        """Offer the oldest unwritten events again; call it now and then."""
-        if self._unwritten:
+        """Offer the oldest unwritten events again, at most once a second; call it often."""
+        now = self._clock.monotonic()
+        if self._unwritten and now >= self._retry_at:
+            self._retry_at = now + _RETRY_SECONDS
             self.record(*self._unwritten.popleft())
 
     @property
@@ -96,9 +111,17 @@ class EventLog:
 
     def _settled(self, done: Future[tuple[StoredEvent, ...]], events: tuple[Event, ...]) -> None:
         if not done.cancelled() and done.exception() is None:
-            self._metrics.events.inc(len(events))
+            self._recorded(events)
             return
         self._metrics.journal_failures.inc(len(events))
+        self.keep(*events)
+
+    def _recorded(self, events: tuple[Event, ...]) -> None:
+        self._metrics.events.inc(len(events))
+        self.on_recorded()
+
+    def keep(self, *events: Event) -> None:
+        """Hold events in memory until ``retry`` gets them written."""
         if len(self._unwritten) >= _MAX_UNWRITTEN:
             logger.error("events lost: the journal fails and %d writes wait already", _MAX_UNWRITTEN)
             return

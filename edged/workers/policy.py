@@ -1,9 +1,19 @@
 """From configuration sections to the rules of the domain."""
 
-from edged.config.sections import AccessConfig, CameraConfig, DecisionConfig
-from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
-from edged.domain.decision import DecisionPolicy
+import logging
 
+from edged.config.sections import AccessConfig, AttendanceConfig, CameraConfig, DecisionConfig
+from edged.devices.clock import Clock
+from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
+from edged.domain.attendance import AttendanceClock
+from edged.domain.decision import DecisionPolicy
+from edged.domain.event_body import punch_of
+from edged.storage.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+# A toggling door needs today's punches, and today may have begun in another time zone.
+_RESTORED_SECONDS = 2 * 86_400
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -43,3 +53,19 @@ def access_rules(access: AccessConfig) -> AccessRules:
 def _minutes(text: str) -> int:
     hour, minute = text.split(":")
     return min(int(hour) * 60 + int(minute), MINUTES_A_DAY)
+
+
+def attendance_clock(attendance: AttendanceConfig, journal: Journal, clock: Clock) -> AttendanceClock | None:
+    """Return the door's time clock as the journal left it, or None where it is off.
+
+    Raises ``StoreError`` where the journal cannot be read.
+    """
+    if not attendance.enabled:
+        return None
+    punches = []
+    for stored in journal.last_attendance(clock.unix() - _RESTORED_SECONDS):
+        try:
+            punches.append(punch_of(stored.event))
+        except ValueError as exc:
+            logger.warning("attendance event passed over error=%s", exc)
+    return AttendanceClock(attendance.direction, attendance.double_punch_seconds, punches)

@@ -70,6 +70,7 @@ class RecognitionSettings:
     max_frame_age_seconds: float
     policy: Callable[[float | None], DecisionPolicy]
     rules: AccessRules
+    motion: Gate | None = None
 
 
 class RecognitionWorker(Worker):
@@ -80,7 +81,6 @@ class RecognitionWorker(Worker):
         slot: LatestSlot[Frame],
         pipeline: Pipeline,
         *,
-        motion: Gate | None,
         gallery: Callable[[], GalleryState],
         settings: RecognitionSettings,
         metrics: Metrics,
@@ -93,7 +93,6 @@ class RecognitionWorker(Worker):
         self.frames_done = 0
         self._slot = slot
         self._pipeline = pipeline
-        self._motion = motion
         self._gallery = gallery
         self._metrics = metrics
         self._clock = clock
@@ -102,6 +101,11 @@ class RecognitionWorker(Worker):
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._faces: dict[int, FloatArray] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether a track is open."""
+        return self._tracker.tracking
 
     def run(self) -> None:
         """Process frames until told to stop."""
@@ -135,10 +139,11 @@ class RecognitionWorker(Worker):
 
     def _worth_a_look(self, frame: Frame) -> bool:
         """Nobody in view and nothing moved: the only case in which a frame is not searched."""
-        if self._motion is None:
+        motion = self.settings.motion
+        if motion is None:
             return True
         with self._timed("motion"):
-            moved = self._motion.changed(frame.image, frame.captured_at)
+            moved = motion.changed(frame.image, frame.captured_at)
         return moved or bool(self._faces)
 
     def _judge(self, frame: Frame, item: TrackedFace, state: GalleryState) -> None:

@@ -25,7 +25,8 @@ RANKS = {
     "evaluation": 4,
     "enrolment": 4,
     "app": 5,
-    "cli": 6,
+    "demo": 6,
+    "cli": 7,
 }
 IMPURE = {
     "threading", "time", "socket", "sqlite3", "subprocess", "os", "pathlib", "random", "secrets", "logging",

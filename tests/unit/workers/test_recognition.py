@@ -94,7 +94,6 @@ class Door:
         self.worker = RecognitionWorker(
             LatestSlot(),
             PaintedPipeline(),
-            motion=None,
             gallery=lambda: self.state,
             settings=RecognitionSettings(0.5, self.policy, AccessRules()),
             metrics=self.metrics,

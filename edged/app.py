@@ -1,0 +1,337 @@
+"""The composition root: builds every part from its own section, and is the only file that knows them all.
+
+Order of building: the lock is claimed and secured first, before anything slow. Then stores, models,
+workers; the camera comes last, so that no frame arrives before there is somebody to judge it.
+"""
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import msgspec
+import onnxruntime
+from prometheus_client import CollectorRegistry
+
+from edged import __version__, logs
+from edged.config import Config, adopted, changes
+from edged.devices.camera_factory import open_camera
+from edged.devices.clock import Clock
+from edged.devices.lock_factory import open_lock
+from edged.domain.picture import CameraState
+from edged.domain.types import EventKind, Frame
+from edged.fleet.broker import BrokerClient
+from edged.fleet.connection import Will
+from edged.fleet.messages import BirthMessage, CameraWord, LockWord, StateMessage, availability_payload
+from edged.fleet.topics import Topics
+from edged.metrics import Metrics
+from edged.storage.journal import Journal
+from edged.storage.people import PeopleStore
+from edged.storage.vault import Vault
+from edged.vision.motion import MotionGate
+from edged.vision.pipeline import FacePipeline
+from edged.workers.capture import CaptureWorker
+from edged.workers.door import DoorChange, DoorWorker
+from edged.workers.effects import DecisionEffects, Told
+from edged.workers.event_log import EventLog
+from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
+from edged.workers.health import Check, HealthReport
+from edged.workers.monitor import Monitor
+from edged.workers.policy import access_rules, attendance_clock, decision_policy
+from edged.workers.publisher import PublisherWorker
+from edged.workers.recognition import RecognitionSettings, RecognitionWorker
+from edged.workers.slot import LatestSlot
+from edged.workers.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+# Two seconds of nothing: the last grant has reached the lock and its pulse is over.
+_QUIET_TURNS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who else is told; a console at a desk."""
+
+    on_told: Callable[[Told, GalleryState], None] = lambda _told, _state: None
+    on_door: Callable[[DoorChange], None] = lambda _change: None
+    on_camera: Callable[[str], None] = lambda _state: None
+    on_ready: Callable[["Daemon"], None] = lambda _daemon: None
+
+
+class Daemon:
+    """Everything between one camera and one lock.
+
+    ``run`` blocks until the daemon is told to stop and returns the exit status. With ``until_end`` it
+    also stops once a replay is over, every track has ended and the door is locked again.
+    Raises ``EdgedError`` where a part cannot be built; the lock is secured by then.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        reload: Callable[[], Config] | None = None,
+        until_end: bool = False,
+        listeners: Listeners = Listeners(),
+    ) -> None:
+        self.config = config
+        self.metrics = Metrics(CollectorRegistry())
+        self.boot_id = uuid.uuid4().hex[:12]
+        self._reload_config = reload
+        self._until_end = until_end
+        self._listeners = listeners
+        self._camera_state: CameraWord = "unknown"
+        self._lock_state: LockWord = "locked"
+        self._ended_turns = 0
+        with ExitStack() as building:
+            self._build(building)
+            building.pop_all()
+
+    def _build(self, building: ExitStack) -> None:
+        """Build all parts; on an error those already built are closed again, the lock last."""
+        config, metrics = self.config, self.metrics
+        self.clock = Clock(config.access.time_zone)
+        lock = open_lock(config.door.lock)
+        building.callback(lock.close)
+        self.journal = Journal.open(config.journal)
+        building.callback(self.journal.close)
+        self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
+        self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
+        self.pipeline = FacePipeline.load(config.models, config.quality)
+        self.people = PeopleStore.open(
+            config.gallery.path, Vault.open(config.gallery.key_file), writable=False
+        )
+        building.callback(self.people.close)
+        self.gallery = self._gallery_worker()
+        self.publisher = self._publisher()
+        if self.publisher is not None:
+            self.log.on_recorded = self.publisher.wake
+        self.effects = self._decision_effects()
+        self.slot: LatestSlot[Frame] = LatestSlot()
+        self.recognition = self._recognition_worker()
+        self.capture = CaptureWorker(
+            open_camera(config.camera), self.slot, config.camera, metrics, self._camera_changed
+        )
+        self.supervisor = Supervisor(
+            first_on_stop=self._stopping, on_reload=self._reload, status=self._status
+        )
+        self.monitor = Monitor(config.http, metrics.registry, self.supervisor.health, self.readiness)
+
+    def run(self) -> int:
+        """Start everything in order, watch it, stop it in the mirror order."""
+        supervisor = self.supervisor
+        # The publisher is stopped last, so that the last relock is still told.
+        for worker in (self.publisher, self.gallery, self.door, self.recognition, self.capture):
+            if worker is not None:
+                supervisor.add(worker)
+        supervisor.after_stop("people", self.people.close)
+        supervisor.after_stop("journal", self.journal.close)
+        if self.config.http.enabled:
+            self.monitor.start()
+            supervisor.after_stop("monitor", self.monitor.stop)
+        self._announce()
+        supervisor.start()
+        self._listeners.on_ready(self)
+        self.metrics.up.set(1)
+        return supervisor.run_until_stopped()
+
+    def readiness(self) -> HealthReport:
+        """Say whether a person could be let in now."""
+        state = self.gallery.current
+        threshold = state.threshold.cosine
+        armed = self.config.decision.armed and threshold is not None
+        people = len(state.snapshot.people)
+        return HealthReport(
+            {
+                "camera": Check(self._camera_state == "up", self._camera_state),
+                "models": Check(
+                    ok=True, detail=f"{self.pipeline.detector_name} and {self.pipeline.embedder_name}"
+                ),
+                "gallery": Check(people > 0, f"{people} people, generation {state.snapshot.version}"),
+                "armed": Check(armed, state.threshold.claim if self.config.decision.armed else "disarmed"),
+                "lock": Check(self.door.alive and self._lock_state != "fault", self._lock_state),
+            }
+        )
+
+    def _gallery_worker(self) -> GallerySyncWorker:
+        config = self.config
+        return GallerySyncWorker(
+            self.people,
+            space=self.pipeline.space,
+            dimension=self.pipeline.dimension,
+            calibration=self.pipeline.calibration,
+            target_fpir=config.decision.target_fpir,
+            poll_seconds=config.gallery.poll_seconds,
+            metrics=self.metrics,
+            on_change=self._gallery_changed,
+        )
+
+    def _recognition_worker(self) -> RecognitionWorker:
+        config = self.config
+        return RecognitionWorker(
+            self.slot,
+            self.pipeline,
+            gallery=lambda: self.gallery.current,
+            settings=_settings(config),
+            metrics=self.metrics,
+            clock=self.clock,
+            on_decision=self.effects.apply,
+            on_idle=self._idle,
+        )
+
+    def _decision_effects(self) -> DecisionEffects:
+        return DecisionEffects(
+            self.log,
+            self.door.request,
+            journal=self.config.journal,
+            attendance=attendance_clock(self.config.attendance, self.journal, self.clock),
+            model=self.pipeline.embedder_name,
+            metrics=self.metrics,
+            clock=self.clock,
+            on_told=lambda told: self._listeners.on_told(told, self.gallery.current),
+        )
+
+    def _publisher(self) -> PublisherWorker | None:
+        config = self.config
+        if not config.mqtt.enabled:
+            return None
+        topics = Topics(config.mqtt.topic_prefix, config.site, config.door_id)
+        client = BrokerClient(
+            config.mqtt,
+            client_id=f"edged-{config.site}-{config.door_id}",
+            will=Will(topics.availability, availability_payload("offline")),
+        )
+        return PublisherWorker(
+            self.journal,
+            client,
+            topics,
+            self.metrics,
+            config.mqtt,
+            birth=self._birth(),
+            state=self._state_message(),
+            name_of=self._name_of,
+        )
+
+    def _birth(self) -> BirthMessage:
+        return BirthMessage(
+            boot_id=self.boot_id,
+            version=__version__,
+            models={"detector": self.pipeline.detector_name, "embedder": self.pipeline.embedder_name},
+            gallery_version=self.gallery.current.snapshot.version,
+            config_digest=_digest(self.config),
+        )
+
+    def _state_message(self) -> StateMessage:
+        return StateMessage(
+            lock=self._lock_state,
+            camera=self._camera_state,
+            armed=self.config.decision.armed and self.gallery.current.threshold.cosine is not None,
+            time_synced=self.clock.synced(),
+        )
+
+    def _name_of(self, person_id: str) -> str | None:
+        person = self.gallery.current.snapshot.person(person_id)
+        return None if person is None else person.name
+
+    def _announce(self) -> None:
+        threshold = self.gallery.current.threshold
+        self.metrics.armed.set(self.config.decision.armed and threshold.cosine is not None)
+        self.metrics.build_info.labels(
+            __version__, self.pipeline.detector_name, self.pipeline.embedder_name, onnxruntime.__version__
+        ).set(1)
+        self.log.record(self.log.event(EventKind.SYSTEM, {"type": "started", "version": __version__}))
+        logger.info("edged starts version=%s boot=%s", __version__, self.boot_id)
+        if threshold.cosine is None:
+            logger.warning("door disarmed, nobody will be let in: %s", threshold.claim)
+        else:
+            logger.info("threshold %s", threshold.claim)
+
+    def _tell_state(self) -> None:
+        self.metrics.clock_synced.set(self.clock.synced())
+        if self.publisher is not None:
+            self.publisher.set_state(self._state_message())
+
+    def _gallery_changed(self, state: GalleryState) -> None:
+        self.metrics.armed.set(self.config.decision.armed and state.threshold.cosine is not None)
+        if state.threshold.cosine is None:
+            logger.warning("door disarmed, nobody will be let in: %s", state.threshold.claim)
+        if self.publisher is not None:
+            self.publisher.set_birth(self._birth())
+        self._tell_state()
+
+    def _door_changed(self, change: DoorChange) -> None:
+        """Record and tell what the line did; runs on the door's report thread."""
+        body: dict[str, str | float] = {"type": change.state, "cause": change.cause}
+        body["access_event_id"] = change.event_id
+        if change.reason is not None:
+            body["reason"] = change.reason
+        if change.state == "locked":
+            body["held_seconds"] = round(change.held_seconds, 3)
+        self.log.record(self.log.event(EventKind.DOOR, body))
+        if change.state != "refused":
+            self._lock_state = "fault" if change.state == "failed" else change.state
+        self._tell_state()
+        self._listeners.on_door(change)
+
+    def _camera_changed(self, state: CameraState) -> None:
+        before, self._camera_state = self._camera_state, state.value
+        # A camera that comes up at the start is no news; everything after it is.
+        if state in ("down", "frozen", "blind") or (state == "up" and before != "unknown"):
+            self.log.record(self.log.event(EventKind.ALARM, {"type": f"camera_{state}", "before": before}))
+        self._tell_state()
+        self._listeners.on_camera(state)
+
+    def _idle(self) -> None:
+        """Do what needs no frame; runs on the recognition thread several times a second."""
+        self.log.retry()
+        if self._until_end and self._camera_state == "ended":
+            self._ended_turns = (
+                0 if self.recognition.busy or self._lock_state == "unlocked" else self._ended_turns + 1
+            )
+            if self._ended_turns >= _QUIET_TURNS:
+                self.supervisor.request_stop()
+
+    def _stopping(self) -> None:
+        self.door.secure_now()
+        self.metrics.up.set(0)
+        self.log.record(self.log.event(EventKind.SYSTEM, {"type": "stopped"}))
+
+    def _status(self) -> str:
+        people = len(self.gallery.current.snapshot.people)
+        return f"camera {self._camera_state}, lock {self._lock_state}, {people} people"
+
+    def _reload(self) -> None:
+        """Take over what may change while running; say what waits for a restart."""
+        if self._reload_config is None:
+            return
+        new = self._reload_config()
+        live, restart = changes(self.config, new)
+        self.config = config = adopted(self.config, new)
+        self.clock.set_zone(config.access.time_zone)
+        self.recognition.settings = _settings(config)
+        self.gallery.target_fpir = config.decision.target_fpir
+        self.gallery.poll_seconds = config.gallery.poll_seconds
+        self.pipeline.quality = config.quality
+        self.effects.attendance = attendance_clock(config.attendance, self.journal, self.clock)
+        logs.set_level(config.logging)
+        self._gallery_changed(self.gallery.current)
+        logger.info(
+            "configuration read again live=%s restart=%s", ",".join(live) or "-", ",".join(restart) or "-"
+        )
+
+
+def _digest(config: Config) -> str:
+    """Return a short digest of the effective configuration, by which drift between doors shows."""
+    return hashlib.sha256(msgspec.json.encode(config, enc_hook=str)).hexdigest()[:16]
+
+
+def _settings(config: Config) -> RecognitionSettings:
+    return RecognitionSettings(
+        max_frame_age_seconds=config.camera.max_frame_age_ms / 1000,
+        policy=lambda threshold: decision_policy(config.decision, config.camera, threshold),
+        rules=access_rules(config.access),
+        motion=MotionGate(config.motion) if config.motion.enabled else None,
+    )

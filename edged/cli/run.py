@@ -1,0 +1,28 @@
+"""``edged run``: the daemon."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    config: Annotated[
+        Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
+    ] = Path("config.yaml"),
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop once a replay is over; a camera never is.")
+    ] = False,
+) -> None:
+    """Watch the camera, decide, drive the lock, record and publish. Ends on SIGTERM or Ctrl-C.
+
+    SIGHUP reads the configuration again, SIGUSR1 prints the stacks of all threads.
+    """
+    from edged import logs
+    from edged.app import Daemon
+    from edged.config import load
+
+    loaded = load(config)
+    logs.configure(loaded.logging)
+    sys.exit(Daemon(loaded, reload=lambda: load(config), until_end=until_end).run())

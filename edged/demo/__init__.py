@@ -1,0 +1,1 @@
+"""A door on a desk: photographs instead of a camera, a fake lock, a broker of its own."""

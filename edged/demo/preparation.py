@@ -1,0 +1,94 @@
+"""Everything a demo needs before the daemon starts: models, people, a scene, a configuration."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edged.config import Config, parse
+from edged.config.sections import CameraSource, FolderSource, V4l2Source
+from edged.demo.stage import Actor, cast, programme
+from edged.enrolment.entries import Entry
+from edged.enrolment.opening import open_enrolment
+from edged.enrolment.service import Policy
+from edged.enrolment.sources import FilePhoto
+from edged.errors import ModelError
+from edged.evaluation.scene import write_scene
+from edged.vision.installation import Installer
+from edged.vision.packs import Catalogue
+
+Say = Callable[[str, str], None]
+
+_REPLAY_FPS = 10.0
+_CONFIG = """
+site: demo
+door_id: desk
+camera:
+  source: {type: folder, path: scene, fps: 10}
+door:
+  unlock_seconds: 1.5
+  lock: {driver: fake, trace_path: lock.jsonl}
+models: {directory: models}
+decision: {cooldown_seconds: 5}
+attendance: {enabled: true, direction: in, double_punch_seconds: 5}
+journal: {path: journal.db}
+gallery: {path: people.db, key_file: vault.key}
+logging: {level: warning}
+"""
+
+
+def demo_config(folder: Path, *, broker_port: int | None, camera: str | None, http_port: int) -> Config:
+    """Return the configuration of a door that lives in ``folder``."""
+    config = parse(_CONFIG, base=folder)
+    source: CameraSource = FolderSource(path=folder / "scene", fps=_REPLAY_FPS)
+    if camera is not None:
+        source = V4l2Source(device=f"/dev/video{camera}" if camera.isdigit() else camera)
+    mqtt = msgspec.structs.replace(config.mqtt, enabled=broker_port is not None, port=broker_port)
+    return msgspec.structs.replace(
+        config,
+        camera=msgspec.structs.replace(config.camera, source=source),
+        mqtt=mqtt,
+        http=msgspec.structs.replace(config.http, port=http_port),
+    )
+
+
+def install_models(config: Config, weights: Path | None, say: Say) -> None:
+    """Make sure that the configured packs are there. Raises ``ModelError`` saying what to pull or import."""
+    catalogue = Catalogue(config.models.directory)
+    wanted = (config.models.detector, config.models.embedder)
+    missing = [name for name in wanted if not catalogue.find(name).present()]
+    if missing and weights is not None and weights.is_dir():
+        Installer(catalogue).import_from([weights])
+        missing = [name for name in wanted if not catalogue.find(name).present()]
+    if missing:
+        raise ModelError(
+            f"model packs {', '.join(missing)} are not installed and no folder with their weights was found; "
+            f"see `edged models list`, then `edged models pull NAME --directory {config.models.directory}` "
+            f"or `edged models import FOLDER --directory {config.models.directory}`"
+        )
+    say("models", f"{config.models.detector} and {config.models.embedder}, {config.models.precision}")
+
+
+def set_scene(config: Config, photos: Path, say: Say) -> list[Actor]:
+    """Enrol the people of ``photos`` afresh and write the replay. Raises ``EdgedError``."""
+    actors = cast(photos)
+    for path in (config.gallery.path, config.gallery.path.with_name(f"{config.gallery.path.name}-wal")):
+        path.unlink(missing_ok=True)
+    entries = [
+        Entry(actor.name, tuple(FilePhoto(path) for path in actor.enrol)) for actor in actors if actor.enrol
+    ]
+    with open_enrolment(config.models, config.quality, config.gallery, Policy()) as tools:
+        for report in tools.enrolment.run(entries):
+            say("enrolled" if report.person_id else "refused", f"{report.name}  {report.text or ''}".rstrip())
+    write_replay(config, actors)
+    return actors
+
+
+def write_replay(config: Config, actors: Sequence[Actor]) -> None:
+    """Write the frames in which everybody comes to the door."""
+    source = config.camera.source
+    if not isinstance(source, FolderSource):
+        return
+    shutil.rmtree(source.path, ignore_errors=True)
+    write_scene(programme(actors), source.path)

@@ -1,0 +1,137 @@
+"""What follows from a decision: the record, the lock, the figures. Only here.
+
+On a grant the event is recorded, then the door is asked. A write that takes longer than
+``journal.record_first_ms`` keeps nobody waiting: the door opens and the record follows. A write that
+fails is decided by ``journal.on_failure``: with ``deny`` the door stays shut and the visit becomes a
+denial, with ``open`` it opens. Either way the event is kept in memory until it is written.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from edged.config.sections import JournalConfig
+from edged.devices.clock import Clock
+from edged.domain.attendance import AttendanceClock, Punch
+from edged.domain.event_body import access_body, attendance_body
+from edged.domain.types import Decision, Event, EventKind, Gate, Outcome, Reason
+from edged.metrics import Metrics
+from edged.workers.door import UnlockRequest
+from edged.workers.event_log import EventLog, Written
+from edged.workers.gallery_sync import GalleryState
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A decision as a console is told it: what came of it, the id of its event, the punch if any."""
+
+    decision: Decision
+    event_id: str
+    punch: str | None
+
+
+class DecisionEffects:
+    """Turns decisions into events and unlock requests; called by the recognition thread alone.
+
+    ``attendance`` is None where the clock is off. ``request`` asks the door worker and never waits.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        request: Callable[[UnlockRequest], bool],
+        *,
+        journal: JournalConfig,
+        attendance: AttendanceClock | None,
+        model: str,
+        metrics: Metrics,
+        clock: Clock,
+        on_told: Callable[[Told], None] = lambda _told: None,
+    ) -> None:
+        self.attendance = attendance
+        self._log = log
+        self._request = request
+        self._journal = journal
+        self._model = model
+        self._metrics = metrics
+        self._clock = clock
+        self._on_told = on_told
+
+    def apply(self, decision: Decision, state: GalleryState) -> None:
+        """Record ``decision``, open the door if it is a grant, count it."""
+        if decision.outcome is Outcome.GRANT:
+            decision, event, punch = self._grant(decision, state)
+        else:
+            event, punch = self._access_event(decision, state, None), None
+            self._log.record(event)
+        self._count(decision)
+        self._on_told(Told(decision, event.event_id, punch.kind.value if punch else None))
+
+    def _grant(self, decision: Decision, state: GalleryState) -> tuple[Decision, Event, Punch | None]:
+        punch = self._punch(decision)
+        access = self._access_event(decision, state, punch)
+        events = (access, *self._attendance_event(access, punch))
+        started = self._clock.monotonic()
+        written = self._log.record_within(self._journal.record_first_ms / 1000, *events)
+        self._metrics.stage.labels("journal").observe(self._clock.monotonic() - started)
+        if written is Written.FAILED and self._journal.on_failure == "deny":
+            return self._refuse(decision, access, punch)
+        if written is Written.FAILED:
+            self._log.keep(*events)
+        request = UnlockRequest(
+            access.event_id, "face", decision.freshest_at, first_seen_at=decision.first_seen_at
+        )
+        if not self._request(request):
+            # The line never moved for this grant; the journal must not look as if it had.
+            refused = {"type": "refused", "cause": "face", "access_event_id": access.event_id}
+            self._log.record(self._log.event(EventKind.DOOR, {**refused, "reason": "not_accepted"}))
+        return decision, access, punch
+
+    def _refuse(self, decision: Decision, access: Event, punch: Punch | None) -> tuple[Decision, Event, None]:
+        """Turn a grant that could not be recorded into a denial, which is what happened."""
+        if punch is not None and self.attendance is not None:
+            self.attendance.withdraw(punch)
+        gate = Gate("journal", "failed", "recorded", passed=False)
+        denied = replace(
+            decision, outcome=Outcome.DENY, reason=Reason.STORE_FAILED, trace=(*decision.trace, gate)
+        )
+        changed = {"decision": Outcome.DENY.value, "reason": Reason.STORE_FAILED.value, "punch": None}
+        body = {**access.body, **changed}
+        event = replace(access, body=body, trace=denied.trace)
+        self._log.keep(event)
+        return denied, event, None
+
+    def _punch(self, decision: Decision) -> Punch | None:
+        if self.attendance is None or decision.person_id is None:
+            return None
+        unix = self._clock.unix()
+        return self.attendance.punch(decision.person_id, unix, self._clock.local(unix))
+
+    def _access_event(self, decision: Decision, state: GalleryState, punch: Punch | None) -> Event:
+        latency = self._clock.monotonic() - decision.first_seen_at
+        body = access_body(
+            decision,
+            latency_ms=latency * 1000,
+            gallery_version=state.snapshot.version,
+            model=self._model,
+            direction=None if self.attendance is None else self.attendance.direction,
+            punch=punch,
+        )
+        event = self._log.event(EventKind.ACCESS, body, person_id=decision.person_id)
+        return replace(event, trace=decision.trace)
+
+    def _attendance_event(self, access: Event, punch: Punch | None) -> tuple[Event, ...]:
+        if punch is None or self.attendance is None:
+            return ()
+        body = attendance_body(punch, direction=self.attendance.direction, access_event_id=access.event_id)
+        event = self._log.event(EventKind.ATTENDANCE, body, person_id=punch.person_id)
+        return (replace(event, occurred_at=punch.at),)
+
+    def _count(self, decision: Decision) -> None:
+        outcome = decision.outcome.value
+        self._metrics.decisions.labels(outcome, decision.reason.value).inc()
+        if decision.score > -1:
+            self._metrics.match_score.labels(outcome).observe(decision.score)
+            self._metrics.match_margin.observe(decision.margin)

@@ -1,0 +1,173 @@
+"""The whole way: people walk up to the door, and what follows is seen from outside the program."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.door import OfficeDoor, read_table
+from tests.fakes.collector import Collector
+from tests.fakes.mosquitto import Mosquitto, mosquitto
+
+PEOPLE = 20
+STRANGERS = 5
+
+pytestmark = [pytest.mark.weights, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def cast(photos_dir: Path) -> tuple[dict[str, list[Path]], list[list[Path]], list[list[Path]]]:
+    """Photographs to enrol by name, other photographs of the same people, photographs of strangers."""
+    images = photos_dir / "images"
+    probes: dict[str, list[Path]] = {}
+    for row in read_table(photos_dir / "probe.csv"):
+        probes.setdefault(row["person"], []).append(images / row["image"])
+    enrol: dict[str, list[Path]] = {}
+    for row in read_table(photos_dir / "enrol.csv"):
+        if row["person"] in probes:
+            enrol.setdefault(row["person"], []).append(images / row["image"])
+    chosen = sorted(enrol)[:PEOPLE]
+    known = [probes[name][:2] for name in chosen]
+    return {name: enrol[name] for name in chosen}, known, [[path] for path in probes[""][:STRANGERS]]
+
+
+@pytest.fixture(scope="module")
+def door(
+    tmp_path_factory: pytest.TempPathFactory, weights_dir: Path, cast: tuple[dict[str, list[Path]], ...]
+) -> OfficeDoor:
+    """A door that knows twenty people."""
+    folder = tmp_path_factory.mktemp("door")
+    built = OfficeDoor(folder, weights_dir)
+    built.configure(1)
+    for name, photos in cast[0].items():
+        (folder / "staff" / name).mkdir(parents=True)
+        for photo in photos:
+            (folder / "staff" / name / photo.name).symlink_to(photo)
+    report = built.edged("enrol", "--folder", "staff")
+    assert len(built.json("people", "list")) == PEOPLE, report.stdout
+    return built
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path / "broker") as running:
+        yield running
+
+
+@pytest.fixture
+def collector(broker: Mosquitto) -> Iterator[Collector]:
+    with Collector(broker.port, "edged/test/front/#") as listening:
+        yield listening
+
+
+def test_twenty_people_come_in_and_strangers_stay_outside(
+    door: OfficeDoor,
+    cast: tuple[dict[str, list[Path]], list[list[Path]], list[list[Path]]],
+    broker: Mosquitto,
+    collector: Collector,
+) -> None:
+    enrolled, known, strangers = cast
+    visits = known[:10] + strangers[:3] + known[10:] + strangers[3:]
+    door.configure(broker.port)
+    door.scene(visits)
+    with door.start("--until-end") as daemon:
+        daemon.until(lambda: len([e for e in collector.events if e.kind == "attendance"]) >= PEOPLE - 2, 150)
+        daemon.until(lambda: daemon.metrics()["edged_outbox_rows"] == 0)
+        metrics = daemon.metrics()
+        ready, body = daemon.get("/readyz")
+        assert (ready, json.loads(body)["status"]) == (200, "ok")
+        assert daemon.wait() == 0
+    people = {person["person_id"]: person["name"] for person in door.json("people", "list")}
+    stored = door.lines("events", "export")
+    granted = [e for e in stored if e["kind"] == "access" and e["decision"] == "granted"]
+    denied = [e for e in stored if e["kind"] == "access" and e["decision"] == "denied"]
+    # Nobody is let in under another's name, and the order of the visits is kept.
+    names = [people[e["person_id"]].replace(" ", "_") for e in granted]
+    assert names == [name for name in enrolled if name in names]
+    assert len(names) >= PEOPLE - 1
+    assert len([e for e in denied if e["reason"] == "unknown"]) >= STRANGERS
+    assert all(e["person_id"] is None for e in denied if e["reason"] == "unknown")
+    _lock_followed_only_grants(door, stored, granted)
+    _wire_says_what_the_journal_says(collector, stored, people)
+    _figures_agree(metrics, granted)
+    assert door.edged("events", "verify").returncode == 0
+    explained = door.edged("explain", granted[0]["id"]).stdout
+    assert all(gate in explained for gate in ("score", "margin", "agreement", "cooldown"))
+    report = door.json("report", "--day", time.strftime("%Y-%m-%d"))
+    assert len(json.dumps(report).split('"person_id"')) - 1 >= len(granted)
+
+
+def _lock_followed_only_grants(door: OfficeDoor, stored: list[dict], granted: list[dict]) -> None:
+    states = [change["state"] for change in door.trace()]
+    assert states[0] == states[-1] == "locked"
+    unlocks = [e for e in stored if e["kind"] == "door" and e["type"] == "unlocked"]
+    assert {e["access_event_id"] for e in unlocks} <= {e["id"] for e in granted}
+    assert states.count("unlocked") <= len(unlocks) == len(granted)
+    held = [e["held_seconds"] for e in stored if e["kind"] == "door" and e["type"] == "locked"]
+    assert all(seconds <= 10.05 for seconds in held)
+
+
+def _wire_says_what_the_journal_says(
+    collector: Collector, stored: list[dict], people: dict[str, str]
+) -> None:
+    sent = {event.id: event for event in collector.events}
+    assert [event.seq for event in sent.values()] == [e["seq"] for e in stored]
+    assert set(sent) == {e["id"] for e in stored}
+    wire = b"".join(message.payload for message in collector.messages).decode()
+    assert not [name for name in people.values() if name in wire]
+    assert all(not message.retain for message in collector.messages if "/event/" in message.topic)
+    availability = [payload.decode() for payload in collector.on("edged/test/front/availability")]
+    assert availability[0] == "online"
+    assert availability[-1] == "stopped"
+
+
+def _figures_agree(metrics: dict[str, float], granted: list[dict]) -> None:
+    key = 'edged_decisions_total{decision="granted",reason="matched"}'
+    assert 0 < metrics[key] <= len(granted)
+    assert metrics['edged_lock_actuations_total{cause="face"}'] >= metrics[key] - 1
+    assert metrics["edged_decision_latency_seconds_count"] > 0
+    assert metrics["edged_gallery_people"] == PEOPLE
+    assert metrics["edged_camera_up"] == 1
+
+
+def test_sigterm_in_mid_pulse_leaves_the_lock_secure(
+    door: OfficeDoor,
+    cast: tuple[dict[str, list[Path]], list[list[Path]], list[list[Path]]],
+    broker: Mosquitto,
+) -> None:
+    door.configure(broker.port, unlock_seconds=10)
+    door.scene([cast[1][0]])
+    before = len(door.trace())
+    with door.start() as daemon:
+        daemon.until(lambda: door.trace()[before:] and door.trace()[-1]["state"] == "unlocked")
+        unlocked_at = door.trace()[-1]["monotonic_at"]
+        assert daemon.end(signal.SIGTERM) == 0
+    last = door.trace()[-1]
+    assert last["state"] == "locked"
+    # Far below the ten seconds that the pulse would have had.
+    assert last["monotonic_at"] - unlocked_at < 5
+    relock = door.lines("events", "export", "--kind", "door")[-1]
+    assert relock["type"] == "locked"
+    assert door.edged("events", "verify").returncode == 0
+
+
+def test_somebody_enrolled_while_the_door_runs_is_let_in_without_a_restart(
+    door: OfficeDoor,
+    cast: tuple[dict[str, list[Path]], list[list[Path]], list[list[Path]]],
+    broker: Mosquitto,
+    collector: Collector,
+) -> None:
+    newcomer = cast[2][0][0]
+    door.configure(broker.port)
+    # Two seconds of an empty corridor for each of the thirty gaps: time to enrol while it runs.
+    door.scene([[newcomer]], gap_frames=600)
+    with door.start() as daemon:
+        daemon.until(lambda: [e for e in collector.events if e.body.get("type") == "started"])
+        person_id = door.json("enrol", "New Comer", newcomer)["people"][0]["person_id"]
+        daemon.until(lambda: [e for e in collector.events if e.person_id == person_id], 60)
+        assert daemon.end() == 0
+    door.edged("people", "forget", person_id, "--yes")
+    assert next(e.body["decision"] for e in collector.events if e.person_id == person_id) == "granted"

@@ -1,0 +1,142 @@
+"""What follows from a decision, on a healthy, a slow and a dead disk."""
+
+from dataclasses import replace
+
+import pytest
+
+from edged.config.sections import JournalConfig
+from edged.domain.attendance import AttendanceClock
+from edged.domain.calibration import threshold_for
+from edged.domain.types import Decision, EventKind, Gate, Outcome, Reason
+from edged.errors import StoreError
+from edged.workers.door import UnlockRequest
+from edged.workers.effects import DecisionEffects, Told
+from edged.workers.gallery_sync import GalleryState
+from tests.unit.domain.conftest import gallery as gallery_fixture
+from tests.unit.workers.test_event_log import Desk
+
+TRACE = (Gate("score", 0.7, 0.4, passed=True),)
+GRANT = Decision(
+    Outcome.GRANT,
+    Reason.MATCHED,
+    1,
+    "p-ada",
+    0.7,
+    0.5,
+    3,
+    0.9,
+    first_seen_at=99.5,
+    freshest_at=99.9,
+    trace=TRACE,
+)
+DENY = Decision(Outcome.DENY, Reason.UNKNOWN, 2, None, 0.1, 0.05, 5, 0.9, first_seen_at=99, freshest_at=99.9)
+gallery = gallery_fixture
+
+
+class Stage(Desk):
+    def __init__(self, snapshot: object, on_failure: str = "deny") -> None:
+        super().__init__()
+        self.requests: list[UnlockRequest] = []
+        self.told: list[Told] = []
+        self.door_takes = True
+        self.state = GalleryState(snapshot, threshold_for((), 3, 1e-3))
+        self.effects = DecisionEffects(
+            self.log,
+            self.ask,
+            journal=JournalConfig(on_failure=on_failure, record_first_ms=5),
+            attendance=AttendanceClock("in", 60),
+            model="toy",
+            metrics=self.metrics,
+            clock=self.clock,
+            on_told=self.told.append,
+        )
+
+    def ask(self, request: UnlockRequest) -> bool:
+        self.requests.append(request)
+        return self.door_takes
+
+    def apply(self, decision: Decision) -> None:
+        self.effects.apply(decision, self.state)
+
+    def kinds(self) -> list[EventKind]:
+        return [event.kind for event in self.journal.rows]
+
+    def decisions(self) -> list[tuple[str, str]]:
+        return [
+            (e.body["decision"], e.body["reason"]) for e in self.journal.rows if e.kind is EventKind.ACCESS
+        ]
+
+
+@pytest.fixture
+def stage(gallery: object) -> Stage:
+    return Stage(gallery)
+
+
+def test_a_grant_is_recorded_with_its_punch_and_trace_then_the_door_is_asked(stage: Stage) -> None:
+    stage.apply(GRANT)
+    access, punch = stage.journal.rows
+    assert stage.kinds() == [EventKind.ACCESS, EventKind.ATTENDANCE]
+    assert (access.person_id, access.trace, access.body["latency_ms"]) == ("p-ada", TRACE, 500.0)
+    assert punch.body["access_event_id"] == access.event_id == stage.requests[0].event_id
+    assert stage.requests[0].granted_at == 99.9
+    assert stage.told[0].punch == "in"
+
+
+def test_a_denial_is_recorded_and_the_door_is_not_asked(stage: Stage) -> None:
+    stage.apply(DENY)
+    assert stage.decisions() == [("denied", "unknown")]
+    assert stage.requests == []
+    assert stage.metrics.registry.get_sample_value(
+        "edged_decisions_total", {"decision": "denied", "reason": "unknown"}
+    ) == 1  # fmt: skip
+
+
+def test_a_second_grant_within_the_window_makes_no_second_punch(stage: Stage) -> None:
+    stage.apply(GRANT)
+    stage.apply(replace(GRANT, track_id=7))
+    assert stage.kinds() == [EventKind.ACCESS, EventKind.ATTENDANCE, EventKind.ACCESS]
+    assert len(stage.requests) == 2
+
+
+def test_on_a_dead_disk_deny_keeps_the_door_shut_and_tells_a_denial(stage: Stage) -> None:
+    stage.journal.mode = "fail"
+    stage.apply(GRANT)
+    assert stage.requests == []
+    assert (stage.told[0].decision.outcome, stage.told[0].decision.reason) == (
+        Outcome.DENY,
+        Reason.STORE_FAILED,
+    )
+    stage.journal.mode = "accept"
+    stage.retry()
+    assert stage.decisions() == [("denied", "store_failed")]
+    assert stage.journal.rows[0].trace[-1].name == "journal"
+    stage.apply(GRANT)
+    assert stage.kinds()[-1] is EventKind.ATTENDANCE
+
+
+def test_on_a_dead_disk_open_opens_and_keeps_the_event(gallery: object) -> None:
+    stage = Stage(gallery, on_failure="open")
+    stage.journal.mode = "fail"
+    stage.apply(GRANT)
+    assert len(stage.requests) == 1
+    stage.journal.mode = "accept"
+    stage.retry()
+    assert stage.decisions() == [("granted", "matched")]
+
+
+def test_a_slow_disk_keeps_nobody_waiting_and_loses_nothing(stage: Stage) -> None:
+    stage.journal.mode = "hang"
+    stage.apply(GRANT)
+    assert len(stage.requests) == 1
+    future, _ = stage.journal.waiting[0]
+    future.set_exception(StoreError("gone after all"))
+    stage.journal.mode = "accept"
+    stage.retry()
+    assert stage.decisions() == [("granted", "matched")]
+
+
+def test_a_door_that_takes_no_more_is_on_record(stage: Stage) -> None:
+    stage.door_takes = False
+    stage.apply(GRANT)
+    assert stage.journal.rows[-1].kind is EventKind.DOOR
+    assert stage.journal.rows[-1].body["type"] == "refused"

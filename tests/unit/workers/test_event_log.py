@@ -1,0 +1,111 @@
+"""Events that could not be written are kept and offered again."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from edged.domain.types import Event, EventKind, StoredEvent
+from edged.errors import StoreError
+from edged.metrics import Metrics
+from edged.workers.event_log import EventLog, Written
+from tests.unit.workers.test_recognition import FakeClock
+
+
+class FakeJournal:
+    """Accepts, fails, or keeps the caller waiting, as told."""
+
+    def __init__(self) -> None:
+        self.mode = "accept"
+        self.rows: list[Event] = []
+        self.waiting: list[tuple[Future[tuple[StoredEvent, ...]], Sequence[Event]]] = []
+
+    def submit(self, events: Sequence[Event]) -> Future[tuple[StoredEvent, ...]]:
+        future: Future[tuple[StoredEvent, ...]] = Future()
+        if self.mode == "hang":
+            self.waiting.append((future, events))
+        elif self.mode == "fail":
+            future.set_exception(StoreError("no space left"))
+        else:
+            self.settle(future, events)
+        return future
+
+    def settle(self, future: Future[tuple[StoredEvent, ...]], events: Sequence[Event]) -> None:
+        self.rows += events
+        future.set_result(tuple(StoredEvent("e", len(self.rows), event, "") for event in events))
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.journal, self.clock = FakeJournal(), FakeClock()
+        self.metrics = Metrics(CollectorRegistry())
+        self.woken = 0
+        self.log = EventLog(self.journal, self.metrics, self.clock, "boot", self.wake)
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def event(self) -> Event:
+        return self.log.event(EventKind.SYSTEM, {"type": "test"})
+
+    def retry(self) -> None:
+        self.clock.now += 1.5
+        self.log.retry()
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_what_is_written_is_counted_and_told(desk: Desk) -> None:
+    assert desk.log.record_within(1, desk.event(), desk.event()) is Written.YES
+    assert desk.metrics.registry.get_sample_value("edged_journal_events_total") == 2
+    assert desk.woken == 1
+
+
+def test_a_failed_write_is_offered_again_until_it_is_written(desk: Desk) -> None:
+    desk.journal.mode = "fail"
+    event = desk.event()
+    desk.log.record(event)
+    desk.retry()
+    desk.retry()
+    assert (desk.log.unwritten, desk.journal.rows) == (1, [])
+    desk.journal.mode = "accept"
+    desk.retry()
+    assert (desk.log.unwritten, desk.journal.rows) == (0, [event])
+
+
+def test_retries_are_a_second_apart(desk: Desk) -> None:
+    desk.journal.mode = "fail"
+    desk.log.record(desk.event())
+    desk.retry()
+    failures = desk.metrics.registry.get_sample_value("edged_journal_failures_total")
+    for _ in range(20):
+        desk.log.retry()
+    assert desk.metrics.registry.get_sample_value("edged_journal_failures_total") == failures
+
+
+def test_a_slow_write_is_later_and_kept_if_it_fails(desk: Desk) -> None:
+    desk.journal.mode = "hang"
+    event = desk.event()
+    assert desk.log.record_within(0.01, event) is Written.LATER
+    desk.journal.waiting[0][0].set_exception(StoreError("gone"))
+    assert desk.log.unwritten == 1
+    desk.journal.mode = "accept"
+    desk.retry()
+    assert desk.journal.rows == [event]
+
+
+def test_a_write_that_fails_at_once_is_the_callers_to_judge(desk: Desk) -> None:
+    desk.journal.mode = "fail"
+    assert desk.log.record_within(1, desk.event()) is Written.FAILED
+    assert desk.log.unwritten == 0
+
+
+def test_memory_is_bounded(desk: Desk) -> None:
+    desk.journal.mode = "fail"
+    for _ in range(1100):
+        desk.log.record(desk.event())
+    assert desk.log.unwritten == 1000
