@@ -46,7 +46,7 @@ class UrlCamera:
         target = self._target()
         started_at = time.monotonic()
         with _OPTIONS_LOCK:
-            os.environ[_OPTIONS_VARIABLE] = f"rtsp_transport;{source.rtsp_transport}"
+            os.environ[_OPTIONS_VARIABLE] = f"rtsp_transport;{source.rtsp_transport}|fflags;discardcorrupt"
         if not video.open(target, cv2.CAP_FFMPEG, options):
             video.close()
             if timed_out(started_at, source.open_timeout_ms):
@@ -60,11 +60,12 @@ class UrlCamera:
             raise CameraError(f"{self._what} is not open")
         started_at = time.monotonic()
         image = video.read()
-        if image is not None:
-            return image
+        # After a stall FFmpeg hands out what it has of the picture: as old as the stall, and half of it.
         if timed_out(started_at, self._source.read_timeout_ms):
             raise CameraTimeoutError(f"{self._what} gave no frame within {self._source.read_timeout_ms} ms")
-        raise CameraError(f"{self._what} ended the stream")
+        if image is None:
+            raise CameraError(f"{self._what} ended the stream")
+        return image
 
     def close(self) -> None:
         """Hang up."""
