@@ -7,9 +7,9 @@ from edged.domain.types import Face, FloatArray, Quality
 from edged.enrolment.ports import FaceAnalyser, PhotoSource
 from edged.errors import EnrolmentError
 
-# A face twice as wide as any other is nearer to the camera by half the distance: the others walk by
-# or hang on the wall. Anything closer in size could be who was meant.
-DOMINANT_WIDTH_RATIO = 2.0
+# In 222 of 1,191 photographs of lfw-dev there are several faces. The widest belongs to the person in
+# all 168 where it is 1.3 times as wide as the next, and to somebody else in 4 of the others.
+DOMINANT_WIDTH_RATIO = 1.5
 
 _SHORTFALLS = {
     "too_small": "the face is too small: {face_px:.0f} px wide, eyes {eye_px:.0f} px apart",
@@ -70,7 +70,7 @@ class PhotoCheck:
         limit = widest.box.width / DOMINANT_WIDTH_RATIO
         if others and others[0].box.width > limit and not self._largest_face:
             raise EnrolmentError(
-                "several_faces", f"{len(faces)} faces, none of them twice as wide as all the others"
+                "several_faces", f"{len(faces)} faces, and none is {DOMINANT_WIDTH_RATIO:g} x wider"
             )
         return widest
 

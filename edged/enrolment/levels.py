@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from edged.domain.calibration import MeasuredPoint, cosine_at
 from edged.errors import EnrolmentError
 
-# One wrong stop among 100,000 comparisons of strangers: a company of 450 compares 100,000 pairs.
+# One wrong stop among 100,000 comparisons of strangers. People are compared by the centres of their
+# photographs: of the 78,606 pairs of 397 people of lfw-dev none reaches the level (the nearest: 0.457).
 SIMILAR_FMR = 1e-5
-# Two photographs of one person miss this level in 1.3 % of the pairs of LFW, and a stranger's
-# photograph among somebody's own passes it once in a thousand.
+# Two photographs of one person miss this level in 1.3 % of the pairs of LFW. With three each, 3 of
+# 1,098 photographs were set aside, and 0.2 % of the pairs of different people reach it.
 CONSISTENT_FMR = 1e-3
 # The ratio of the two levels where both were measured: 0.318 / 0.458 with MobileFaceNet.
 _CONSISTENT_RATIO = 0.69

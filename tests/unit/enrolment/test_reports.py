@@ -1,0 +1,52 @@
+import csv
+from pathlib import Path
+
+import pytest
+
+from edged.enrolment.reports import PersonReport, PhotoReport, Status, csv_report, csv_rows
+from edged.errors import EnrolmentError
+
+REPORT = PersonReport(
+    "Jane",
+    "row 2",
+    Status.REFUSED,
+    reason="no_usable_photo",
+    text="none",
+    photos=(PhotoReport("a.jpg", "no_face", "no face was found"), PhotoReport("b.jpg", None, quality=0.5)),
+)
+
+
+def test_the_report_has_a_line_a_photograph(tmp_path: Path) -> None:
+    with csv_report(tmp_path / "report.csv") as write:
+        write(REPORT)
+        write(REPORT)
+    with (tmp_path / "report.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["photo"], row["accepted"], row["reason"]) for row in rows[:3]] == [
+        ("", "", "no_usable_photo"),
+        ("a.jpg", "no", "no_face"),
+        ("b.jpg", "yes", ""),
+    ]
+    assert len(rows) == 6
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@x"])
+def test_a_cell_is_never_a_formula(name: str) -> None:
+    rows = csv_rows(PersonReport(name, "row 2", Status.REFUSED))
+    assert rows[0][0] == f"'{name}"
+
+
+def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(EnrolmentError, match="cannot be written"), csv_report(tmp_path / "no" / "r.csv"):
+        pass
+
+
+def test_no_report_is_written_unless_asked_for() -> None:
+    with csv_report(None) as write:
+        write(REPORT)
+
+
+def test_json_has_each_photograph() -> None:
+    facts = REPORT.as_json()
+    assert facts["status"] == "refused"
+    assert [photo["accepted"] for photo in facts["photos"]] == [False, True]

@@ -1,0 +1,177 @@
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from edged.enrolment.entries import Entry, folder_entries
+from edged.enrolment.fetching import Fetcher
+from edged.enrolment.tables import Columns, table_entries
+from edged.enrolment.terms import Terms
+from edged.errors import EnrolmentError
+
+
+@pytest.fixture
+def fetcher() -> Iterator[Fetcher]:
+    with Fetcher() as opened:
+        yield opened
+
+
+def read(path: Path, fetcher: Fetcher, columns: Columns = Columns(), terms: Terms = Terms()) -> list[Entry]:  # noqa: B008 - frozen
+    return table_entries(path, columns, terms, UTC, fetcher)
+
+
+def csv_file(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "people.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def labels(entry: Entry) -> list[str]:
+    return [photo.label for photo in entry.photos]
+
+
+def test_rows_become_entries_with_paths_beside_the_table(tmp_path: Path, fetcher: Fetcher) -> None:
+    path = csv_file(tmp_path, 'name,photo\nJane Doe,a.jpg\n,\nJosé,"b.jpg, c.jpg"\n')
+    jane, jose = read(path, fetcher)
+    assert (jane.name, jane.origin, labels(jane)) == ("Jane Doe", "row 2", [str(tmp_path / "a.jpg")])
+    assert labels(jose) == [str(tmp_path / "b.jpg"), str(tmp_path / "c.jpg")]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_the_exports_of_spreadsheets_are_read(
+    tmp_path: Path, fetcher: Fetcher, delimiter: str, encoding: str
+) -> None:
+    rows = [("Time", " NAME ", "Photo"), ("09:00", "Zoë", "a.jpg")]
+    path = csv_file(tmp_path, "\r\n".join(delimiter.join(row) for row in rows), encoding)
+    assert [entry.name for entry in read(path, fetcher)] == ["Zoë"]
+
+
+def test_headings_are_configurable(tmp_path: Path, fetcher: Fetcher) -> None:
+    path = csv_file(tmp_path, "Full name,Your picture\nJane,a.jpg\n")
+    (entry,) = read(path, fetcher, Columns("full name", "your picture"))
+    assert entry.name == "Jane"
+
+
+def test_a_missing_heading_is_told_with_those_that_are_there(tmp_path: Path, fetcher: Fetcher) -> None:
+    with pytest.raises(EnrolmentError, match=r"'photo'.*'name', 'picture'"):
+        read(csv_file(tmp_path, "Name,Picture\nJane,a.jpg\n"), fetcher)
+
+
+def test_a_file_name_with_a_comma_stays_whole_and_addresses_too(tmp_path: Path, fetcher: Fetcher) -> None:
+    (tmp_path / "Doe, Jane.jpg").touch()
+    links = "https://a.example/x,y.jpg?key=1, https://u:p@b.example/z.jpg"
+    path = csv_file(tmp_path, f'name,photo\nJane,"Doe, Jane.jpg"\nPetra,"{links}"\n')
+    jane, petra = read(path, fetcher)
+    assert labels(jane) == [str(tmp_path / "Doe, Jane.jpg")]
+    assert labels(petra) == ["https://a.example/x,y.jpg", "https://b.example/z.jpg"]
+
+
+def test_groups_and_dates_of_a_row_are_its_own(tmp_path: Path, fetcher: Fetcher) -> None:
+    path = csv_file(
+        tmp_path, 'name,photo,group,valid_until\nJane,a.jpg,"staff, lab",2026-12-31\nPetra,b.jpg,,\n'
+    )
+    jane, petra = read(path, fetcher, terms=Terms(frozenset({"all"})))
+    assert jane.terms.groups == {"all", "staff", "lab"}
+    assert jane.terms.valid_until == datetime(2027, 1, 1, tzinfo=UTC)
+    assert petra.terms == Terms(frozenset({"all"}))
+
+
+def test_a_row_that_makes_no_sense_is_reported_as_one(tmp_path: Path, fetcher: Fetcher) -> None:
+    path = csv_file(tmp_path, "name,photo,valid_until\n,a.jpg,\nJane,b.jpg,soon\nPetra,c.jpg,\n")
+    problems = [entry.problem and entry.problem.reason for entry in read(path, fetcher)]
+    assert problems == ["bad_name", "bad_date", None]
+
+
+def test_a_workbook_is_read_with_its_dates(tmp_path: Path, fetcher: Fetcher) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Name", "Photo", "valid_until"])
+    sheet.append(["Jane", "a.jpg\nb.jpg", datetime(2026, 12, 31)])  # noqa: DTZ001 - as spreadsheets have it
+    sheet.append([12, "c.jpg", None])
+    sheet.append([None, None, None])
+    book.save(tmp_path / "people.xlsx")
+    jane, number = read(tmp_path / "people.xlsx", fetcher)
+    assert len(jane.photos) == 2
+    assert jane.terms.valid_until == datetime(2027, 1, 1, tzinfo=UTC)
+    assert number.name == "12"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + bytes(100)])
+def test_a_broken_workbook_is_refused(tmp_path: Path, fetcher: Fetcher, content: bytes) -> None:
+    (tmp_path / "people.xlsx").write_bytes(content)
+    with pytest.raises(EnrolmentError) as caught:
+        read(tmp_path / "people.xlsx", fetcher)
+    assert caught.value.reason == "bad_table"
+
+
+def test_an_archive_that_is_no_workbook_is_refused(tmp_path: Path, fetcher: Fetcher) -> None:
+    with zipfile.ZipFile(tmp_path / "people.xlsx", "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    with pytest.raises(EnrolmentError, match="not a readable XLSX"):
+        read(tmp_path / "people.xlsx", fetcher)
+
+
+def test_a_workbook_that_unpacks_to_very_much_is_refused(tmp_path: Path, fetcher: Fetcher) -> None:
+    path = tmp_path / "people.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("sheet.xml", bytes(1000))
+    content = bytearray(path.read_bytes())
+    size_at = content.index(b"PK\x01\x02") + 24
+    content[size_at : size_at + 4] = (500 * 1024**2).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(EnrolmentError, match="400 MiB"):
+        read(path, fetcher)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("name,photo\nM\u00fcller,a.jpg\n".encode("latin-1"), "UTF-8"),
+        (b"name,photo\n", "no rows"),
+        (b"", "no column"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(
+    tmp_path: Path, fetcher: Fetcher, content: bytes, said: str
+) -> None:
+    (tmp_path / "people.csv").write_bytes(content)
+    with pytest.raises(EnrolmentError, match=said):
+        read(tmp_path / "people.csv", fetcher)
+
+
+def test_a_missing_table_is_told(tmp_path: Path, fetcher: Fetcher) -> None:
+    for name in ("people.csv", "people.xlsx"):
+        with pytest.raises(EnrolmentError, match="cannot be read"):
+            read(tmp_path / name, fetcher)
+
+
+def test_each_folder_is_a_person(tmp_path: Path) -> None:
+    for name in ("Jane_Doe/2.jpg", "Jane_Doe/1.PNG", "Jane_Doe/notes.txt", "Jane_Doe/.x.jpg", "Li/a.heic"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    jane, li = folder_entries(tmp_path, Terms())
+    assert (jane.name, li.name) == ("Jane Doe", "Li")
+    assert [Path(photo.label).name for photo in jane.photos] == ["1.PNG", "2.jpg"]
+    assert len(li.photos) == 1
+
+
+def test_a_photograph_outside_the_folders_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "Jane").mkdir()
+    (tmp_path / "party.jpg").touch()
+    problems = {entry.name: entry.problem for entry in folder_entries(tmp_path, Terms())}
+    assert problems["Jane"] is None
+    assert problems["party.jpg"] is not None
+
+
+def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "party.jpg").touch()
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(EnrolmentError) as caught:
+            folder_entries(folder, Terms())
+        assert caught.value.reason == "no_people"
