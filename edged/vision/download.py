@@ -14,13 +14,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.exceptions import (
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    TimeoutError,  # noqa: A004 - theirs, not the builtin
+)
 
 from edged import __version__
 from edged.errors import DownloadError
@@ -156,7 +162,7 @@ class _Transfer:
             if found is None or int(found[1]) != have:
                 raise DownloadError(f"{self.file.name}: {self.url} answered another range than was asked for")
             start, total = have, found[2]
-        if total.isdigit() and int(total) != self.file.size:
+        if total.isascii() and total.isdigit() and int(total) != self.file.size:
             raise DownloadError(
                 f"{self.file.name}: {self.url} offers {total} bytes, expected {self.file.size}"
             )
@@ -213,6 +219,7 @@ class _Transfer:
                 retries=False,
                 redirect=False,
                 preload_content=False,
+                decode_content=False,  # a server that compresses unasked must not blow up a small answer
             )
         except (HTTPError, LocationParseError) as exc:
             raise DownloadError(f"{self.file.name}: {url[:300]}: {_reason(exc)}") from exc
@@ -226,7 +233,10 @@ class _Transfer:
 
 
 def _next_hop(url: str, target: str) -> str:
-    found = urljoin(url, target)
+    try:
+        found = urljoin(url, target)
+    except ValueError as exc:
+        raise DownloadError(f"{url[:300]} redirects to {target[:100]!r}, which is no address") from exc
     if not found.startswith(("http://", "https://")):
         raise DownloadError(f"{url[:300]} redirects to {found[:100]!r}, expected http or https")
     if url.startswith("https://") and not found.startswith("https://"):
@@ -261,9 +271,13 @@ def _drop_if_empty(part: Path, stream: BinaryIO) -> None:
 
 
 def _reason(exc: Exception) -> str:
-    if isinstance(exc, urllib3.exceptions.TimeoutError):
+    if any(isinstance(one, IncompleteRead) for one in (exc, *exc.args)):
+        return "the connection ended early"
+    # urllib3 counts a refused connection among the timeouts.
+    if isinstance(exc, TimeoutError) and not isinstance(exc, NewConnectionError):
         return "no answer in time"
-    return " ".join(str(exc).split())[:200] or type(exc).__name__
+    text = " ".join(str(exc).split())
+    return text.removeprefix(text.partition("): ")[0] + "): ")[:200] or type(exc).__name__
 
 
 def _silent(_name: str, _have: int, _size: int) -> None:

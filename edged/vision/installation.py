@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from edged.errors import ModelError
 from edged.vision.download import Patience, Progress, fetch
@@ -269,7 +269,7 @@ def _local_folder(source: str | None) -> Path | None:
     if source is None or source.startswith(("http://", "https://")):
         return None
     if source.startswith("file:"):
-        parts = urlsplit(source)
+        parts = _split(source)
         if parts.netloc not in ("", "localhost"):
             raise ModelError(f"{source[:300]!r}: names another machine; expected file:///path")
         return Path(unquote(parts.path))
@@ -281,9 +281,16 @@ def _local_folder(source: str | None) -> Path | None:
 def _mirror(source: str | None) -> str | None:
     if source is None:
         return None
-    if "@" in urlsplit(source).netloc:
+    if "@" in _split(source).netloc:
         raise ModelError("a mirror's address may hold no password: it would show in process lists")
     return source.rstrip("/")
+
+
+def _split(source: str) -> SplitResult:
+    try:
+        return urlsplit(source)
+    except ValueError as exc:
+        raise ModelError(f"{source[:300]!r}: no address: {exc}") from exc
 
 
 def _move(part: Path, to: Path) -> None:

@@ -1,8 +1,9 @@
 """An HTTP server on this machine that sends files well or badly."""
 
+import gzip
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -121,6 +122,30 @@ def unmeasured(data: bytes) -> Answer:
     def answer(request: Request) -> None:
         request.start(200)
         request.send(data)
+
+    return answer
+
+
+def chunked(pieces: Sequence[bytes | None]) -> Answer:
+    """Send pieces in chunked encoding; None is a chunk without a size."""
+
+    def answer(request: Request) -> None:
+        request.handler.protocol_version = "HTTP/1.1"
+        request.start(200, Transfer_Encoding="chunked")
+        for piece in pieces:
+            request.send(b"?\r\n" if piece is None else b"%x\r\n%b\r\n" % (len(piece), piece))
+        request.send(b"0\r\n\r\n")
+
+    return answer
+
+
+def compressed(data: bytes) -> Answer:
+    """Send ``data`` in gzip though nobody asked for it."""
+
+    def answer(request: Request) -> None:
+        packed = gzip.compress(data)
+        request.start(200, Content_Length=len(packed), Content_Encoding="gzip")
+        request.send(packed)
 
     return answer
 

@@ -113,6 +113,9 @@ def test_a_flat_mirror_is_a_mirror_too(ground: Ground, server: FileServer) -> No
         (file_server.redirect(PATH), "more than 5 redirects"),
         (file_server.redirect("ftp://127.0.0.1/x"), "expected http or https"),
         (file_server.redirect("file:///etc/passwd"), "expected http or https"),
+        (file_server.redirect("http://[no"), "no address"),
+        (file_server.chunked([b"x", None]), "ended early"),
+        (file_server.compressed(DATA), "offers|another file"),
     ],
 )
 def test_a_bad_answer_installs_nothing(ground: Ground, server: FileServer, answer: Answer, told: str) -> None:
@@ -130,6 +133,12 @@ def test_a_wrong_file_is_not_kept(ground: Ground, server: FileServer) -> None:
     server.routes[PATH] = file_server.whole(DATA.replace(b"tiny", b"tinY"))
     ground.refuse("sent another file")
     assert ground.parts() == []
+
+
+def test_a_file_in_chunks_is_installed(ground: Ground, server: FileServer) -> None:
+    server.routes[PATH] = file_server.chunked([DATA[:7], DATA[7:100_000], DATA[100_000:]])
+    ground.pull()
+    assert ground.installed() == DATA
 
 
 def test_a_redirect_is_followed(ground: Ground, server: FileServer) -> None:
@@ -307,6 +316,7 @@ def test_a_folder_is_a_mirror(ground: Ground, tmp_path: Path, form: str) -> None
         ("file://server/share", "names another machine"),
         ("ftp://127.0.0.1", "expected a folder"),
         ("http://user:secret@127.0.0.1", "may hold no password"),
+        ("http://[no", "no address"),
         ("/no/such/folder", "does not exist"),
     ],
 )

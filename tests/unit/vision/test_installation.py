@@ -9,7 +9,7 @@ from edged.errors import ModelError
 from edged.vision.installation import Installer
 from edged.vision.inventory import check_stock, take_stock
 from edged.vision.packs import Catalogue
-from edged.vision.staging import installing
+from edged.vision.staging import _replace, installing
 from tests.fakes.model_packs import descriptor, flattening_model, write_pack
 from tests.unit.vision import tiny_onnx
 
@@ -245,6 +245,24 @@ def test_what_a_power_cut_left_is_cleared_and_the_old_pack_comes_back(ground: Gr
         pass
     assert ground.snapshot() == before
     assert ground.leftovers() == []
+
+
+def test_without_an_exchange_in_the_file_system_two_renames_do(tmp_path: Path) -> None:
+    old, new = tmp_path / "toy", tmp_path / ".install-x"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "name").write_text(folder.name)
+    _replace(new, old)
+    assert (old / "name").read_text() == ".install-x"
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
+
+
+def test_two_renames_put_the_old_folder_back_when_the_second_fails(tmp_path: Path) -> None:
+    old = tmp_path / "toy"
+    old.mkdir()
+    with pytest.raises(FileNotFoundError):
+        _replace(tmp_path / "not there", old)
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
 
 
 def test_two_installations_do_not_mix(ground: Ground) -> None:
