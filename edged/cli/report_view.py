@@ -67,7 +67,8 @@ def print_csv(days: Iterable[DayReport], names: Mapping[str, str]) -> None:
         cells = (
             report.person_id, names.get(report.person_id, ""), report.day.isoformat(),
             _clock(report.first_entry), _clock(report.last_leaving), round(report.worked_seconds / 60),
-            " ".join(_stays(report)), int(report.missing_in), int(report.missing_out), int(report.clock_unsynced),
+            " ".join(_stays(report)), int(report.missing_in),
+            int(report.missing_out), int(report.clock_unsynced),
         )  # fmt: skip
         writer.writerow([safe_cell(cell) for cell in cells])
 

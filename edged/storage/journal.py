@@ -57,15 +57,17 @@ class Journal:
         self._database: Database
 
     @classmethod
-    def open(cls, config: JournalConfig) -> Self:
+    def open(cls, config: JournalConfig, *, wait_seconds: float = _WRITER_WAIT_SECONDS) -> Self:
         """Open the journal of ``config``, or make it, and start its writer.
+
+        Another writer is waited for ``wait_seconds``.
 
         Raises ``StoreError`` when another process writes to it, ``StoreCorruptError`` on damage; the
         file is then untouched.
         """
         journal = cls(config.path, config.max_rows)
         journal._database = Database.open(
-            config.path, name="journal", schema=SCHEMA, wait_seconds=_WRITER_WAIT_SECONDS, idle=journal._flush
+            config.path, name="journal", schema=SCHEMA, wait_seconds=wait_seconds, idle=journal._flush
         )
         try:
             journal.epoch = journal._database.submit(partial(_initialise, config.path)).result().epoch

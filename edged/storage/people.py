@@ -54,16 +54,18 @@ class PeopleStore:
         self._database = database
 
     @classmethod
-    def open(cls, path: Path, vault: Vault, *, writable: bool) -> Self:
+    def open(
+        cls, path: Path, vault: Vault, *, writable: bool, wait_seconds: float = _WRITER_WAIT_SECONDS
+    ) -> Self:
         """Open the gallery at ``path``; ``writable`` makes it, and its key, if it is the first use.
+
+        Another writer is waited for ``wait_seconds``.
 
         Raises ``StoreError`` when another process writes, or the key is missing or another one.
         """
         store = cls(path, vault, None)
         if writable:
-            store._database = Database.open(
-                path, name="people", schema=SCHEMA, wait_seconds=_WRITER_WAIT_SECONDS
-            )
+            store._database = Database.open(path, name="people", schema=SCHEMA, wait_seconds=wait_seconds)
             try:
                 store._database.submit(
                     lambda connection: people_queries.initialise(connection, vault)
@@ -175,7 +177,7 @@ class PeopleStore:
         """Erase a person and their templates, in the database and its WAL.
 
         Raises ``NotFoundError``; ``StoreError`` when a reader kept old pages from being overwritten:
-        the person is then removed, and the bytes go at the next change.
+        the person is then removed, and the bytes go when a writer closes the gallery without readers.
         """
 
         def work(connection: sqlite3.Connection) -> None:
@@ -268,7 +270,7 @@ class PeopleStore:
         """Overwrite what was deleted: with ``secure_delete`` it stands in the WAL until a checkpoint."""
         if self._database is None or not self._database.truncate_wal():
             raise StoreError(
-                f"{self._path}: deleted, but a reader kept the old pages; the next change overwrites them"
+                f"{self._path}: deleted, but a reader kept the old pages; they go when the gallery is closed"
             )
 
 
