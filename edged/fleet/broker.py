@@ -72,7 +72,7 @@ class BrokerClient:
         config: MqttConfig,
         *,
         client_id: str,
-        will: Will,
+        will: Will | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config

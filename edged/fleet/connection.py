@@ -92,7 +92,7 @@ class Connection:
     """See the module. ``serve`` returns what happened; after an ``Ended`` the object is spent."""
 
     def __init__(
-        self, version: Version, credentials: Credentials, will: Will, tls: ssl.SSLContext | None = None
+        self, version: Version, credentials: Credentials, will: Will | None, tls: ssl.SSLContext | None = None
     ) -> None:
         self.version = version
         self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
@@ -109,7 +109,8 @@ class Connection:
         )
         client.suppress_exceptions = True
         client.connect_timeout = _CONNECT_SECONDS
-        client.will_set(will.topic, will.payload, qos=1, retain=True)
+        if will is not None:
+            client.will_set(will.topic, will.payload, qos=1, retain=True)
         if credentials.username is not None:
             client.username_pw_set(credentials.username, credentials.password)
         if tls is not None:
