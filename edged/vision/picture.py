@@ -26,3 +26,8 @@ def measure(image: Image) -> PictureFacts:
     return PictureFacts(
         hashlib.blake2b(sample.tobytes(), digest_size=16).digest(), float(dark), float(bright)
     )
+
+
+def encode(image: Image, suffix: str) -> bytes:
+    """Return ``image`` (H, W, 3) uint8 BGR as a file of the kind of ``suffix``, such as ``.jpg``."""
+    return bytes(cv2.imencode(suffix, image)[1].tobytes())
