@@ -6,18 +6,33 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add every command group to ``app``."""
     from edged.cli import (
-        bench, config, demo, door, enrol, events, explain, identify, models, people, report, run,
+        bench,
+        camera,
+        config,
+        demo,
+        door,
+        enrol,
+        events,
+        explain,
+        identify,
+        models,
+        mqtt,
+        people,
+        report,
+        run,
     )  # fmt: skip
     from edged.cli import eval as evaluation
 
     app.command("run")(run.run)
     app.command("demo")(demo.demo)
 
+    app.add_typer(camera.app, name="camera")
     app.add_typer(config.app, name="config")
     app.add_typer(door.app, name="door")
     app.command("enrol")(enrol.enrol)
     app.command("identify")(identify.identify)
     app.add_typer(models.app, name="models")
+    app.add_typer(mqtt.app, name="mqtt")
     app.add_typer(people.app, name="people")
     app.add_typer(evaluation.app, name="eval")
     app.command("bench")(bench.bench)
