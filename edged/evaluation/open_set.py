@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edged.domain.calibration import MeasuredPoint, Threshold, threshold_for
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template
@@ -32,6 +33,21 @@ class OpenSetPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a door would do that is told to take the risk ``target_fpir``.
+
+    Its ``threshold`` follows from the pack's calibration; ``fpir`` and ``fnir`` are what was seen at
+    it, ``errors`` the strangers taken for somebody. None where the table does not reach so far.
+    """
+
+    target_fpir: float
+    threshold: float | None
+    fpir: float | None
+    fnir: float | None
+    errors: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSetResult:
     """``rank_one``: share of ``mated`` probes nearest to the right person, at any score."""
 
@@ -42,11 +58,18 @@ class OpenSetResult:
     without_face: int
     rank_one: float
     points: tuple[OpenSetPoint, ...]
+    claims: tuple[Claim, ...]
 
 
-def open_set(embedded: Embedded, enrol: Sequence[Labelled], probes: Sequence[Labelled]) -> OpenSetResult:
+def open_set(
+    embedded: Embedded,
+    enrol: Sequence[Labelled],
+    probes: Sequence[Labelled],
+    calibration: Sequence[MeasuredPoint] = (),
+) -> OpenSetResult:
     """Enrol the centroid of each person, then search every probe with the door's own matching.
 
+    ``calibration`` is the embedder's table; without one there are no claims to check.
     A probe without a face is nobody: it is missed if enrolled, and harmless if a stranger.
     Raises ``EvaluationError`` unless there are people, enrolled probes and strangers.
     """
@@ -70,6 +93,11 @@ def open_set(embedded: Embedded, enrol: Sequence[Labelled], probes: Sequence[Lab
         without_face=sum(probe.image not in embedded.rows for probe in probes),
         rank_one=float(np.mean(right > -2.0)),
         points=tuple(_point(fpir, right, false) for fpir in TARGETS),
+        claims=tuple(
+            _claim(threshold_for(calibration, len(snapshot.people), fpir), right, false)
+            for fpir in TARGETS
+            if calibration
+        ),
     )
 
 
@@ -101,3 +129,11 @@ def _point(fpir: float, right: np.ndarray, false: np.ndarray) -> OpenSetPoint:
         errors=allowed,
         supported=fpir * len(false) >= RULE_OF_ERRORS,
     )
+
+
+def _claim(risk: Threshold, right: np.ndarray, false: np.ndarray) -> Claim:
+    if risk.cosine is None:
+        return Claim(risk.target_fpir, None, None, None, None)
+    errors = int(np.count_nonzero(false >= risk.cosine))
+    missed = float(np.mean(right < risk.cosine))
+    return Claim(risk.target_fpir, risk.cosine, errors / len(false), missed, errors)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edged.evaluation.error_rates import ScoreHistogram, best_accuracy, match_rate
@@ -10,6 +10,7 @@ from edged.evaluation.error_rates import ScoreHistogram, best_accuracy, match_ra
 cosines = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=60)
 
 
+@settings(max_examples=30)  # each builds 200,000 bins
 @given(cosines, st.floats(0, 1))
 def test_a_histogram_threshold_lets_at_most_the_stated_share_pass(scores: list[float], share: float) -> None:
     values = np.array(scores, np.float32)
@@ -25,6 +26,7 @@ def test_a_histogram_threshold_lets_at_most_the_stated_share_pass(scores: list[f
     assert lower > share * len(values) - 1e-9 or lower == len(values)
 
 
+@settings(max_examples=30)
 @given(cosines, st.floats(-1, 1))
 def test_a_histogram_counts_like_the_scores_themselves(scores: list[float], threshold: float) -> None:
     values = np.array(scores, np.float32)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from edged.domain.calibration import CalibrationPoint
 from edged.errors import EvaluationError
 from edged.evaluation.open_set import open_set
 from edged.evaluation.protocols import Labelled
@@ -45,6 +46,24 @@ def test_a_wrong_name_counts_as_missed_however_high_it_scores() -> None:
     result = open_set(embedded(vectors), *lists())
     assert result.rank_one == pytest.approx(0.9)
     assert result.points[0].fnir == pytest.approx(0.1)
+
+
+def test_a_claim_is_held_against_what_was_seen() -> None:
+    table = [CalibrationPoint(1e-6, 0.95, 10**8), CalibrationPoint(1e-1, -0.5, 10**8)]
+    result = open_set(embedded(crowd(40, 4, spread=0.03)), *lists(), table)
+    strict, stricter = result.claims
+    assert strict.threshold is not None
+    assert stricter.threshold is not None
+    assert strict.threshold < stricter.threshold
+    assert strict.errors == round((strict.fpir or 0) * 120)
+    assert (stricter.errors or 0) <= (strict.errors or 0)
+
+
+def test_a_claim_that_the_table_cannot_carry_is_left_open() -> None:
+    table = [CalibrationPoint(1e-2, 0.3, 10**4)]
+    result = open_set(embedded(crowd(40, 4, spread=0.03)), *lists(), table)
+    assert [claim.threshold for claim in result.claims] == [None, None]
+    assert open_set(embedded(crowd(40, 4, spread=0.03)), *lists()).claims == ()
 
 
 def test_probes_without_strangers_are_refused() -> None:

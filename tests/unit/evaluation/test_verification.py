@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edged.errors import EvaluationError
-from edged.evaluation.cross_pairs import cross_pairs, det_points
+from edged.evaluation.cross_pairs import centroid_pairs, cross_pairs, det_points, strictest
 from edged.evaluation.protocols import Pair
 from edged.evaluation.verification import pair_scores, verify_pairs
 from tests.unit.evaluation.conftest import crowd, embedded, unit
@@ -61,6 +61,31 @@ def test_cross_pairs_are_each_pair_once() -> None:
     same = np.repeat(np.arange(300), 4)
     impostor = scores[upper][same[upper[0]] != same[upper[1]]]
     assert result.impostor.at_or_above(0.3) == pytest.approx(np.count_nonzero(impostor >= 0.3), abs=20)
+
+
+def test_centroids_are_compared_with_photographs_outside_them() -> None:
+    vectors = crowd(5, 7, spread=0.1)
+    people = [name.split("/")[0] for name in vectors]
+    result = centroid_pairs(np.array(list(vectors.values())), people)
+    # Two centroids a person, each with four further photographs of them and 28 of others.
+    assert (result.genuine.total, result.impostor.total) == (5 * 2 * 4, 5 * 2 * 28)
+    assert result.genuine.at_or_above(0.5) == 40
+
+
+def test_people_with_few_photographs_have_no_centroid() -> None:
+    result = centroid_pairs(np.array(list(crowd(4, 2, spread=0.1).values())), ["a", "a", "b", "b"] * 2)
+    assert result.impostor.total == 2 * 4  # a and b have four each, hence one centroid
+    assert centroid_pairs(np.zeros((0, 8), np.float32), []).impostor.total == 0
+
+
+def test_a_centroid_draws_strangers_nearer() -> None:
+    rng = np.random.default_rng(2)
+    # All share a direction, as real faces do.
+    vectors = unit(rng.normal(size=(600, 32)) + 0.3)
+    people = [str(row // 3) for row in range(600)]
+    single, centroid = (det_points(one(vectors, people), (1e-2,))[0] for one in (cross_pairs, centroid_pairs))
+    assert centroid.threshold > single.threshold
+    assert strictest([single], [centroid]) == [centroid]
 
 
 def test_points_need_thirty_errors_behind_them() -> None:
