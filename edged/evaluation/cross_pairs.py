@@ -56,8 +56,8 @@ def cross_pairs(vectors: FloatArray, people: Sequence[str], progress: Progress =
 def centroid_pairs(vectors: FloatArray, people: Sequence[str], size: int = ENROLLED) -> CrossPairs:
     """Compare the centroid of every ``size`` photographs of a person with all other photographs.
 
-    That is how people are enrolled. A centroid is nearer to everybody than a single photograph: at the same cosine it is matched by
-    more strangers. Rows as for ``cross_pairs``.
+    That is how people are enrolled. A centroid is nearer to everybody than a single photograph: at the
+    same cosine it is matched by more strangers. Rows as for ``cross_pairs``.
     """
     _, labels = np.unique(np.asarray(people), return_inverse=True)
     groups = [
