@@ -67,8 +67,10 @@ http: {{port: {self.http_port}}}
     def json(self, *arguments: object) -> Any:
         return json.loads(self.edged(*arguments, "--json").stdout)
 
-    def lines(self, *arguments: object) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.edged(*arguments, "--json").stdout.splitlines()]
+    def events(self, *options: object) -> list[dict[str, Any]]:
+        """The journal, the facts of each body beside the keys that every event has."""
+        text = self.edged("events", "export", *options, "--json").stdout
+        return [{**event, **event["body"]} for event in map(json.loads, text.splitlines())]
 
     def scene(self, visits: list[list[Path]], *, frames_a_visit: int = 12, gap_frames: int = 26) -> None:
         write_scene(visits, self.folder / "scene", frames_a_visit=frames_a_visit, gap_frames=gap_frames)
