@@ -1,11 +1,101 @@
-# `make` alone prints what there is.
+# `make` alone prints what there is. Everything is made from the hash-pinned lock files with pip alone.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
+# Where `make install` puts things. DESTDIR stages them elsewhere, without touching the system.
+PROGRAM_DIR ?= /opt/edged
+CONFIG_DIR ?= /etc/edged
+DATA_DIR ?= /var/lib/edged
+UNIT_DIR ?= /etc/systemd/system
+SYSUSERS_DIR ?= /etc/sysusers.d
+COMMAND ?= /usr/local/bin/edged
+DESTDIR ?=
+PURGE ?= 0
+
+UV ?= uv
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet
+
 .DEFAULT_GOAL := help
-.PHONY: help venv system run demo test unit check lint type fmt fmt-check bench install uninstall lock clean
+.PHONY: help system venv run demo test unit check lint type fmt fmt-check bench schema lock wheel \
+	install install-program install-service uninstall clean
 
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+system: ## Install mosquitto and ffmpeg, which the tests run, where they are missing
+	@sh tools/system-packages mosquitto ffmpeg
+
+venv: $(STAMP) ## Create .venv from the lock file
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "edged needs Python 3.11 or newer; $(PYTHON) is older: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: venv ## A whole door on this machine: recorded camera, lock without hardware, broker
+	$(BIN)/edged demo
+
+demo: run ## The same
+
+test: system venv ## All tests
+	$(BIN)/pytest
+
+unit: venv ## The fast tests
+	$(BIN)/pytest tests/unit
+
+check: fmt-check lint type test ## What has to pass before a change is taken
+
+lint: venv ## Look for mistakes
+	$(BIN)/ruff check
+
+type: venv ## Check the types
+	$(BIN)/mypy
+
+fmt: venv ## Format the code
+	$(BIN)/ruff format
+
+fmt-check: venv ## Is the code formatted?
+	$(BIN)/ruff format --check
+
+bench: venv ## Measure the models on this machine
+	$(BIN)/edged bench
+
+schema: venv ## Write the JSON Schema of the configuration anew
+	$(BIN)/edged config schema > edged/config/config.schema.json
+
+lock: ## Resolve the lock files anew (needs uv)
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev --extra demo -o requirements-dev.lock
+	echo 'hatchling>=1.27' | $(COMPILE) - -o requirements-build.lock
+
+wheel: ## Build build/wheel/edged-*.whl
+	@test -x build/venv/bin/python || $(PYTHON) -m venv build/venv
+	build/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	rm -rf build/wheel && mkdir -p build/wheel
+	build/venv/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+
+install: install-program install-service ## Install the program and its service (as root; DESTDIR, PROGRAM_DIR ...)
+
+install-program: wheel ## Only the program
+	@test -x $(DESTDIR)$(PROGRAM_DIR)/bin/python || $(PYTHON) -m venv $(DESTDIR)$(PROGRAM_DIR)
+	$(DESTDIR)$(PROGRAM_DIR)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(DESTDIR)$(PROGRAM_DIR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall build/wheel/edged-*.whl
+
+install-service: ## Only the service: unit, user, configuration, command
+	@DESTDIR='$(DESTDIR)' PROGRAM_DIR='$(PROGRAM_DIR)' CONFIG_DIR='$(CONFIG_DIR)' DATA_DIR='$(DATA_DIR)' \
+		UNIT_DIR='$(UNIT_DIR)' SYSUSERS_DIR='$(SYSUSERS_DIR)' COMMAND='$(COMMAND)' sh tools/service install
+
+uninstall: ## Remove program and service; PURGE=1 removes people, events, key and configuration as well
+	@DESTDIR='$(DESTDIR)' PROGRAM_DIR='$(PROGRAM_DIR)' CONFIG_DIR='$(CONFIG_DIR)' DATA_DIR='$(DATA_DIR)' \
+		UNIT_DIR='$(UNIT_DIR)' SYSUSERS_DIR='$(SYSUSERS_DIR)' COMMAND='$(COMMAND)' PURGE='$(PURGE)' \
+		sh tools/service uninstall
+
+clean: ## Remove what was built and cached; .venv stays
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find edged tests -name __pycache__ -type d -prune -exec rm -rf {} +
