@@ -29,8 +29,14 @@ class Schema:
     script: tuple[str, ...]
 
 
-def translate(path: Path, exc: sqlite3.Error) -> StoreError:
-    """Return the error of ours that says what ``exc`` means for ``path``."""
+# SQLite quotes a damaged schema in its message, and sqlite3 then fails to decode the message.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+
+
+def translate(path: Path, exc: Exception) -> StoreError:
+    """Return the error of ours that says what ``exc``, one of ``FAILURES``, means for ``path``."""
+    if isinstance(exc, UnicodeDecodeError):
+        return StoreCorruptError(f"{path}: damaged: its schema is not text; the file was left untouched")
     primary = getattr(exc, "sqlite_errorcode", 0) & 0xFF
     if primary == sqlite3.SQLITE_FULL:
         return StoreFullError(f"{path}: no space is left: {exc}")
@@ -46,7 +52,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         connection = open_reader(path)
         yield connection
-    except sqlite3.Error as exc:
+    except FAILURES as exc:
         raise translate(path, exc) from exc
     finally:
         if connection is not None:
@@ -54,7 +60,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Return a read-only connection in autocommit mode. Raises ``sqlite3.Error``."""
+    """Return a read-only connection in autocommit mode. Raises ``FAILURES``."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MS / 1000)
     # Damaged text must still be readable, or its checksum could not be held against it.
@@ -63,7 +69,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Return the writing connection of an existing file. Raises ``sqlite3.Error``, ``StoreError``."""
+    """Return the writing connection of an existing file. Raises ``FAILURES``, ``StoreError``."""
     uri = f"{path.absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MS / 1000)
     try:

@@ -131,7 +131,7 @@ class Database:
         except EdgedError as exc:
             self._undo()
             job.future.set_exception(exc)
-        except sqlite3.Error as exc:
+        except connections.FAILURES as exc:
             self._undo()
             failure = translate(self.path, exc)
             failure.__cause__ = exc

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from edged.config.sections import JournalConfig
 from edged.domain.types import Event, StoredEvent
@@ -236,6 +236,7 @@ class Journal:
 def _initialise(path: Path, connection: sqlite3.Connection) -> Ends:
     found = journal_rows.read_ends(connection)
     if found is not None:
+        _check_epoch(path, connection, found.epoch)
         return found
     if connection.execute("SELECT count(*) FROM events").fetchone()[0]:
         raise StoreCorruptError(f"{path}: damaged: the anchor of the chain is missing")
@@ -243,6 +244,22 @@ def _initialise(path: Path, connection: sqlite3.Connection) -> Ends:
     first = journal_rows.genesis(epoch)
     connection.execute("INSERT INTO journal VALUES (1, ?, 0, ?, 0, ?)", (epoch, first, first))
     return Ends(epoch, 0, first, 0, first)
+
+
+def _check_epoch(path: Path, connection: sqlite3.Connection, epoch: str) -> None:
+    """Raise ``StoreCorruptError`` where the newest rows all belong to another epoch than the journal.
+
+    One of them may be damaged. If all look so it is the epoch, and going on would put every event
+    that waits into quarantine.
+    """
+    query = f"SELECT {COLUMNS} FROM events e ORDER BY seq DESC LIMIT 3"  # noqa: S608 - column names
+    rows = connection.execute(query).fetchall()
+    if rows and all(_fails(epoch, row) for row in rows):
+        raise StoreCorruptError(f"{path}: damaged: the epoch, or each of the newest events; left untouched")
+
+
+def _fails(epoch: str, row: Sequence[Any]) -> bool:
+    return journal_rows.checksum(epoch, row[0], journal_rows.covered_columns(row)) != row[10]
 
 
 def _ends(path: Path, connection: sqlite3.Connection) -> Ends:

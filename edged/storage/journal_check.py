@@ -49,7 +49,7 @@ class Verification:
 
 
 def verify(connection: sqlite3.Connection) -> Verification:
-    """Walk the whole chain in one snapshot. Raises ``sqlite3.Error`` where pages cannot be read."""
+    """Walk the whole chain in one snapshot. Raises ``connections.FAILURES`` where pages cannot be read."""
     connection.execute("BEGIN")
     try:
         ends = journal_rows.read_ends(connection)

@@ -41,7 +41,7 @@ class JournalReader:
             raise StoreError(f"{path}: there is no journal; the daemon makes it at its first start")
         try:
             reader = cls(path, connections.open_reader(path), on_damage)
-        except sqlite3.Error as exc:
+        except connections.FAILURES as exc:
             raise translate(path, exc) from exc
         try:
             reader._load()
@@ -170,7 +170,7 @@ class JournalReader:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as exc:
+        except connections.FAILURES as exc:
             raise translate(self._path, exc) from exc
 
 

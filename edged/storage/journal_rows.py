@@ -75,11 +75,13 @@ def genesis(epoch: str) -> bytes:
 
 
 def read_ends(connection: sqlite3.Connection) -> Ends | None:
-    """Return the ends of the chain, or None where their row is missing."""
+    """Return the ends of the chain, or None where their row is missing or illegible."""
     row = connection.execute(
         "SELECT epoch, head_seq, head_digest, anchor_seq, anchor_digest FROM journal"
     ).fetchone()
-    return None if row is None else Ends(*row)
+    # A flipped bit in a record's header changes types, whatever the table says.
+    legible = row is not None and tuple(map(type, row)) == (str, int, bytes, int, bytes)
+    return Ends(*row) if legible else None
 
 
 def encode(event: Event) -> tuple[Any, ...]:
@@ -120,7 +122,7 @@ def covered_columns(row: Sequence[Any]) -> Sequence[Any]:
 def decode(epoch: str, row: Sequence[Any]) -> StoredEvent:
     """Return the event of a row of ``COLUMNS``. Raises ``StoreCorruptError`` naming its seq."""
     seq, covered = row[0], covered_columns(row)
-    if checksum(epoch, seq, covered) != row[10]:
+    if checksum(epoch, seq, covered) != row[10] or not isinstance(row[11], bytes):
         raise StoreCorruptError(f"event number {seq}: the row fails its checksum")
     return stored(epoch, seq, covered, row[11])
 
