@@ -8,7 +8,7 @@ import numpy as np
 from edged.domain.picture import PictureFacts
 from edged.domain.types import Image
 
-# About this many rows are looked at: of 720p every 7th, 0.4 ms on a laptop core.
+# About this many rows are looked at: of 720p every 7th, 0.6 ms of one x86-64 core.
 _ROWS = 96
 _GRID = (32, 24)
 

@@ -2,6 +2,10 @@
 
 import time
 
+import pytest
+
+from edged.errors import CameraError
+from edged.workers.reader import FrameReader
 from tests.unit.workers.capture_bench import Bench, pictures, running
 from tests.unit.workers.scripted_camera import Fault, ScriptedCamera, picture
 
@@ -36,3 +40,31 @@ def test_stopping_does_not_wait_for_a_stuck_read() -> None:
     assert not camera.released.is_set()
     assert bench.worker.failure is None
     camera.released.set()
+
+
+def test_a_camera_that_stays_frozen_is_opened_again_until_it_moves() -> None:
+    still = picture()
+    camera = ScriptedCamera([still] * 4000, [still] * 10, pictures(), period=0.005)
+    with running(camera) as bench:
+        bench.wait_for(lambda: bench.states == ["up", "frozen"])
+        assert camera.opened == 1
+        bench.wait_for(lambda: camera.opened >= 2, seconds=30)
+        bench.wait_for(lambda: bench.worker.state == "up", seconds=30)
+    # The same picture after opening again is still the same picture.
+    assert bench.states == ["up", "frozen", "down", "up"]
+
+
+def test_the_worker_gives_up_when_no_stuck_thread_comes_back() -> None:
+    camera = ScriptedCamera([Fault.STUCK])
+    worker = Bench(camera).worker
+    readers = [FrameReader(camera) for _ in range(3)]
+    try:
+        worker._stuck = list(readers)
+        worker._stuck_since = 1000.0
+        assert not worker._may_open(1059.0)
+        with pytest.raises(CameraError, match="3 reads never returned"):
+            worker._may_open(1061.0)
+    finally:
+        camera.released.set()
+    assert all(reader.finish() for reader in readers)
+    assert worker._may_open(1062.0)
