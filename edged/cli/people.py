@@ -30,7 +30,7 @@ def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     from rich.text import Text
 
     from edged.config.loading import load
-    from edged.enrolment.opening import open_directory
+    from edged.enrolment.directory import open_directory
 
     with open_directory(load(config).gallery, writable=False) as directory:
         records = directory.records()
@@ -57,7 +57,7 @@ def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
 def show(who: Who, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Show what is known of a person."""
     from edged.config.loading import load
-    from edged.enrolment.opening import open_directory
+    from edged.enrolment.directory import open_directory
 
     with open_directory(load(config).gallery, writable=False) as directory:
         facts = _as_json(directory.record(who))
@@ -83,7 +83,7 @@ def rename(
 ) -> None:
     """Give a person another name; the id stays."""
     from edged.config.loading import load
-    from edged.enrolment.opening import open_directory
+    from edged.enrolment.directory import open_directory
 
     with open_directory(load(config).gallery, writable=True) as directory:
         person = directory.rename(who, name, allow_same_name=allow_same_name)
@@ -102,7 +102,8 @@ def merge(
 ) -> None:
     """Join two records of one person."""
     from edged.config.loading import load
-    from edged.enrolment.opening import levels_of, open_directory
+    from edged.enrolment.directory import open_directory
+    from edged.enrolment.opening import levels_of
 
     settings = load(config)
     levels = None if force else levels_of(settings.models, settings.quality, settings.gallery)
@@ -132,7 +133,7 @@ def forget(
 ) -> None:
     """Remove a person and everything enrolled of them. Past events keep the id, which then names nobody."""
     from edged.config.loading import load
-    from edged.enrolment.opening import open_directory
+    from edged.enrolment.directory import open_directory
 
     with open_directory(load(config).gallery, writable=True) as directory:
         person = directory.find(who)
@@ -143,7 +144,7 @@ def forget(
 
 def _switch(who: str, config: Path, *, enabled: bool, as_json: bool) -> None:
     from edged.config.loading import load
-    from edged.enrolment.opening import open_directory
+    from edged.enrolment.directory import open_directory
 
     with open_directory(load(config).gallery, writable=True) as directory:
         person = directory.set_enabled(who, enabled=enabled)
@@ -193,4 +194,4 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _day(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"

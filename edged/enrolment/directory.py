@@ -1,8 +1,10 @@
 """Look up and change people who are enrolled already."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from edged.config.sections import GalleryConfig
 from edged.domain.people import Person
 from edged.domain.types import FloatArray
 from edged.enrolment.levels import Levels
@@ -10,6 +12,8 @@ from edged.enrolment.names import clean_name, name_keys, same_name, similar_name
 from edged.enrolment.ports import People
 from edged.enrolment.roster import centre
 from edged.errors import EnrolmentError, NotFoundError
+from edged.storage.people import PeopleStore
+from edged.storage.vault import Vault
 
 _MAX_SUGGESTIONS = 5
 
@@ -126,3 +130,10 @@ class Directory:
             if template.person_id == person_id:
                 found.setdefault(template.space, []).append(template.vector)
         return found
+
+
+@contextmanager
+def open_directory(gallery: GalleryConfig, *, writable: bool) -> Iterator[Directory]:
+    """Open the gallery alone. Raises ``StoreError``."""
+    with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=writable) as store:
+        yield Directory(store)

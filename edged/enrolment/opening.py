@@ -54,13 +54,6 @@ def open_enrolment(
         )
 
 
-@contextmanager
-def open_directory(gallery: GalleryConfig, *, writable: bool) -> Iterator[Directory]:
-    """Open the gallery alone. Raises ``StoreError``."""
-    with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=writable) as store:
-        yield Directory(store)
-
-
 def open_identifier(
     models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig, decision: DecisionConfig
 ) -> tuple[Identifier, Threshold]:
