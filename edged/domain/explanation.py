@@ -43,8 +43,3 @@ def reason_text(stored: StoredEvent) -> str:
 def gate_text(gate: Gate) -> str:
     """Return what a gate checks; empty for one that this version does not know."""
     return GATES.get(gate.name, "")
-
-
-def failed_gate(stored: StoredEvent) -> Gate | None:
-    """Return the gate that the newest picture failed, or None if it passed all."""
-    return next((gate for gate in stored.event.trace if not gate.passed), None)

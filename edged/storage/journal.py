@@ -259,7 +259,7 @@ def _check_epoch(path: Path, connection: sqlite3.Connection, epoch: str) -> None
 
 
 def _fails(epoch: str, row: Sequence[Any]) -> bool:
-    return journal_rows.checksum(epoch, row[0], journal_rows.covered_columns(row)) != row[10]
+    return bool(journal_rows.checksum(epoch, row[0], journal_rows.covered_columns(row)) != row[10])
 
 
 def _ends(path: Path, connection: sqlite3.Connection) -> Ends:
