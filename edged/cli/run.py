@@ -1,5 +1,6 @@
 """``edged run``: the daemon."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,10 @@ def run(
     from edged.app import Daemon
     from edged.config import load
 
+    # Until the daemon answers it, a reload has nothing to reload, and its default is to end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # A stop while models load unwinds what was built, the lock last.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     loaded = load(config)
     logs.configure(loaded.logging)
     sys.exit(Daemon(loaded, reload=lambda: load(config), until_end=until_end).run())

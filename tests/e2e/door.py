@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,7 @@ http: {{port: {self.http_port}}}
         return [{**event, **event["body"]} for event in map(json.loads, text.splitlines())]
 
     def scene(self, visits: list[list[Path]], *, frames_a_visit: int = 12, gap_frames: int = 26) -> None:
+        shutil.rmtree(self.folder / "scene", ignore_errors=True)
         write_scene(visits, self.folder / "scene", frames_a_visit=frames_a_visit, gap_frames=gap_frames)
 
     def trace(self) -> list[dict[str, Any]]:
