@@ -207,7 +207,7 @@ class Delivery:
         return self._lanes.next_at(now) - now
 
     def _settle(self) -> None:
-        """Tell the outbox; what it cannot note now stays here and narrows the window."""
+        """Tell the outbox; until it has noted everything nothing more is handed over."""
         for seq, reason in list(self._finished.items()):
             if reason is not None:
                 self._outbox.quarantine(seq, reason)
@@ -218,9 +218,11 @@ class Delivery:
 
     def _room(self) -> int:
         window = 1 if self._losses >= _LOSSES_BEFORE_SINGLE else self._window
-        return min(self._client.room(), window - len(self._in_flight) - len(self._finished))
+        return min(self._client.room(), window - len(self._in_flight))
 
     def _hand_over(self, now: float) -> bool:
+        if len(self._in_flight) > self._window // 2:
+            return False  # a question to the database for each answer of the broker would be a waste
         for _ in range(_PAGES_A_TURN):
             after = self._lanes.start(now)
             if after is None or self._room() <= 0:
