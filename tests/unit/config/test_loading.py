@@ -271,7 +271,9 @@ def test_what_is_shown_is_read_back_unchanged() -> None:
     assert parse(write_document(effective(config)), base=Path("/elsewhere")) == config
 
 
-PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Cn"]))
+# Alphabets are spelt out: the library's table of all characters takes seconds to build.
+PRINTABLE = st.text(" aZ09äß漢\u00a0🚪.:-_#&*!|>%@`'\"\\{}[],?\n\t")
+QUICK = settings(max_examples=60, deadline=None)  # deadlines fail on a machine that is busy
 NEARLY_PLAIN = st.text("0123456789eE.+-:~nulltrue")
 KEYS = st.text(string.ascii_letters + "0123456789_:~", max_size=8)
 PLAIN = st.recursive(
@@ -281,14 +283,16 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@QUICK
 @given(mapping=st.dictionaries(KEYS, PLAIN, max_size=4))
 def test_documents_survive_a_round_trip(mapping: dict[str, Any]) -> None:
     assert read_document(write_document(mapping)) == (mapping, [])
 
 
-@settings(max_examples=60)
-@given(text=st.text() | st.text("{}[]:,&*!|>-? \n\"'#%@`ab1") | st.from_regex(r"(site|camera|door|mqtt): .*"))
+@QUICK
+@given(
+    text=PRINTABLE | st.text("{}[]:,&*!|>-? \n\"'#%@`ab1") | st.from_regex(r"(site|camera|door|mqtt): [ -~]*")
+)
 def test_no_text_breaks_the_reader(text: str) -> None:
     assert problems(text)  # none of these is whole
 
