@@ -50,7 +50,7 @@ def print_info(stock: "Stock") -> None:
     pack = stock.pack
     lines = [
         ("title", pack.title),
-        ("state", _state(stock)),
+        ("state", " ".join((_state(stock), *stock.present))),
         ("folder", str(pack.directory)),
         ("licence", pack.licence + (f"\n{pack.licence_url}" if pack.licence_url else "")),
         ("commercial use", "allowed" if pack.commercial else "not allowed"),
@@ -138,9 +138,14 @@ def _table(head: Sequence[str] | None, rows: Sequence[tuple[str, ...]]) -> None:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD if head else None, show_header=bool(head), pad_edge=False)
-    for title in head or ():
-        # Only the licence may be long; `info` shows it in full.
-        table.add_column(title, no_wrap=True)
+    for at, title in enumerate(head or ()):
+        # A narrow terminal costs the licence, which is last and which `info` shows in full.
+        cells = [title, *(line for row in rows for line in row[at].splitlines())]
+        width = None if at == len(_HEAD) - 1 else max(map(len, cells))
+        table.add_column(title, no_wrap=True, min_width=width)
+    if not head:
+        table.add_column()
+        table.add_column(overflow="fold")  # an address must stay whole to be copied
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
@@ -155,8 +160,7 @@ def _row(stock: "Stock") -> tuple[str, ...]:
 
 def _state(stock: "Stock") -> str:
     if stock.state == "installed":
-        whole = len(stock.present) == len(stock.sizes)
-        return "installed" if whole else f"installed: {', '.join(stock.present)}"
+        return "installed" if len(stock.present) == len(stock.sizes) else "partly"
     return {"pull": "to pull", "import": "to import"}[stock.state]
 
 
