@@ -245,3 +245,12 @@ def test_the_camera_without_a_willing_person_enrols_nobody(office: Office, cast:
     done = office.run("enrol", "Jane Doe", "--camera", expect=1)
     assert "of 5 good frames" in done.stderr
     assert office.people() == []
+
+
+def test_somebody_who_turns_as_asked_is_enrolled_at_the_camera(office: Office, photos_dir: Path) -> None:
+    most = max((photos_dir / "images").iterdir(), key=lambda folder: len(list(folder.iterdir())))
+    (office.folder / "scene").symlink_to(most)
+    done = office.run("enrol", "Jane Doe", "--camera", "--largest-face")
+    assert "5 of 5 photographs" in done.stdout
+    assert "turn a little to the left" in done.stderr
+    assert list(office.people()[0]["templates"].values()) == [5]

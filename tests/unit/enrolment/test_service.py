@@ -2,20 +2,34 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edged.domain.types import Image
+from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.entries import Entry
+from edged.enrolment.levels import levels_for
 from edged.enrolment.pictures import decode_picture
 from edged.enrolment.reports import PersonReport, Status
 from edged.enrolment.service import Enrolment, Policy
 from edged.enrolment.sources import FilePhoto, FramePhoto
 from edged.enrolment.terms import Terms
+from edged.errors import StoreFullError
 from edged.storage.people import PeopleStore
+from edged.storage.vault import Vault
 from tests.unit.enrolment.conftest import MakeEnrolment
-from tests.unit.enrolment.scene import LOOK_ALIKE, SPACE, Square, photo, picture, png
+from tests.unit.enrolment.scene import (
+    CALIBRATION,
+    LOOK_ALIKE,
+    SPACE,
+    Square,
+    SquarePipeline,
+    photo,
+    picture,
+    png,
+)
 
 
 def shot(who: int, number: int = 0, **more: int) -> FramePhoto:
@@ -222,6 +236,32 @@ def test_photographs_of_another_embedding_space_do_not_count(
     (jane,) = store.people()
     report = only(enrolment(), entry("", shot(1), add_to=jane.person_id))
     assert report.status is Status.EXTENDED
+
+
+class FullDisk:
+    """A store that keeps people but has no room for their templates."""
+
+    def __init__(self, store: PeopleStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def add_templates(self, person_id: str, new: object) -> None:
+        del person_id, new
+        raise StoreFullError("no space is left")
+
+
+def test_a_full_disk_ends_the_batch_and_leaves_nobody_half_enrolled(
+    store: PeopleStore, vault: Vault, enrolment: MakeEnrolment
+) -> None:
+    only(enrolment(), entry("Jane", shot(1)))
+    pipeline = SquarePipeline()
+    full: Any = FullDisk(store)
+    service = Enrolment(pipeline, full, PhotoCheck(pipeline, vault.digest), levels_for(CALIBRATION), Policy())
+    with pytest.raises(StoreFullError):
+        list(service.run([entry("Petra", shot(2)), entry("Li", shot(3))]))
+    assert [person.name for person in store.people()] == ["Jane"]
 
 
 @dataclass
