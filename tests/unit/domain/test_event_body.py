@@ -28,8 +28,8 @@ def test_an_access_body_says_what_was_decided() -> None:
     )
     assert body == {
         "decision": "granted", "reason": "matched", "score": 0.6124, "margin": 0.2, "frames": 4,
-        "quality": 0.875, "live": None, "latency_ms": 312.3, "gallery_version": 7, "model": "toy/1", "direction": "toggle",
-        "punch": "out",
+        "quality": 0.875, "live": None, "latency_ms": 312.3, "gallery_version": 7, "model": "toy/1",
+        "direction": "toggle", "punch": "out",
     }  # fmt: skip
 
 
