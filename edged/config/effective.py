@@ -33,6 +33,16 @@ def is_live(key: str) -> bool:
     return key in LIVE_KEYS or key.partition(".")[0] in LIVE_SECTIONS
 
 
+def adopted(old: Config, new: Config) -> Config:
+    """Return ``old`` with everything of ``new`` that may change without a restart."""
+    sections = {name: getattr(new, name) for name in LIVE_SECTIONS}
+    for path in LIVE_KEYS:
+        section, _, key = path.partition(".")
+        changed = {key: getattr(getattr(new, section), key)}
+        sections[section] = msgspec.structs.replace(getattr(old, section), **changed)
+    return msgspec.structs.replace(old, **sections)
+
+
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
+import yaml
 
-from edged.config import Config, parse
-from edged.config.sections import CameraSource, FolderSource, V4l2Source
+from edged.config import Config, load
+from edged.config.sections import FolderSource
 from edged.demo.stage import Actor, cast, programme
 from edged.enrolment.entries import Entry
 from edged.enrolment.opening import open_enrolment
@@ -15,42 +15,44 @@ from edged.enrolment.service import Policy
 from edged.enrolment.sources import FilePhoto
 from edged.errors import ModelError
 from edged.evaluation.scene import write_scene
+from edged.fleet.local_broker import LocalBroker
 from edged.vision.installation import Installer
 from edged.vision.packs import Catalogue
 
 Say = Callable[[str, str], None]
 
+CONFIG_NAME = "config.yaml"
 _REPLAY_FPS = 10.0
-_CONFIG = """
-site: demo
-door_id: desk
-camera:
-  source: {type: folder, path: scene, fps: 10}
-door:
-  unlock_seconds: 1.5
-  lock: {driver: fake, trace_path: lock.jsonl}
-models: {directory: models}
-decision: {cooldown_seconds: 5}
-attendance: {enabled: true, direction: in, double_punch_seconds: 5}
-journal: {path: journal.db}
-gallery: {path: people.db, key_file: vault.key}
-logging: {level: warning}
-"""
 
 
-def demo_config(folder: Path, *, broker_port: int | None, camera: str | None, http_port: int) -> Config:
-    """Return the configuration of a door that lives in ``folder``."""
-    config = parse(_CONFIG, base=folder)
-    source: CameraSource = FolderSource(path=folder / "scene", fps=_REPLAY_FPS)
+def write_config(folder: Path, *, broker: LocalBroker | None, camera: str | None, http_port: int) -> Config:
+    """Write ``config.yaml`` of a door that lives in ``folder``, and load it.
+
+    It stays, so that ``edged events``, ``explain``, ``report`` and ``people`` work on the demo's door.
+    """
+    source: dict[str, object] = {"type": "folder", "path": "scene", "fps": _REPLAY_FPS}
     if camera is not None:
-        source = V4l2Source(device=f"/dev/video{camera}" if camera.isdigit() else camera)
-    mqtt = msgspec.structs.replace(config.mqtt, enabled=broker_port is not None, port=broker_port)
-    return msgspec.structs.replace(
-        config,
-        camera=msgspec.structs.replace(config.camera, source=source),
-        mqtt=mqtt,
-        http=msgspec.structs.replace(config.http, port=http_port),
-    )
+        source = {"type": "v4l2", "device": f"/dev/video{camera}" if camera.isdigit() else camera}
+    mqtt: dict[str, object] = {"enabled": False}
+    if broker is not None:
+        mqtt = {"port": broker.port, "protocol": broker.protocol}
+    document = {
+        "site": "demo",
+        "door_id": "desk",
+        "camera": {"source": source},
+        "door": {"unlock_seconds": 1.5, "lock": {"driver": "fake", "trace_path": "lock.jsonl"}},
+        "models": {"directory": "models"},
+        "decision": {"cooldown_seconds": 5.0},
+        "attendance": {"enabled": True, "direction": "in", "double_punch_seconds": 5.0},
+        "mqtt": mqtt,
+        "journal": {"path": "journal.db"},
+        "gallery": {"path": "people.db", "key_file": "vault.key"},
+        "http": {"port": http_port},
+        "logging": {"level": "warning"},
+    }
+    path = folder / CONFIG_NAME
+    path.write_text("# Written by edged demo.\n" + yaml.safe_dump(document, sort_keys=False))
+    return load(path)
 
 
 def install_models(config: Config, weights: Path | None, say: Say) -> None:
