@@ -46,7 +46,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.up = Gauge("edged_up", "1 while the daemon is ready", registry=registry)
-        self.camera_up = Gauge("edged_camera_up", "1 while frames arrive", registry=registry)
+        self.camera_up = Gauge("edged_camera_up", "1 while usable frames arrive", registry=registry)
         self.camera_reconnects = Counter(
             "edged_camera_reconnects", "Times the camera was opened again", registry=registry
         )
@@ -131,7 +131,7 @@ class Metrics:
                     self.decisions.labels(outcome.value, reason.value)
         for cause in LOCK_CAUSES:
             self.lock_actuations.labels(cause)
-        for reason_name in ("stale", "queue_full", "line_failed"):
+        for reason_name in ("stale", "queue_full", "stopping", "line_failed"):
             self.lock_refusals.labels(reason_name)
         for result in PUBLISH_RESULTS:
             self.publishes.labels(result)

@@ -55,13 +55,14 @@ def pulse(
 def safe(config: ConfigOption = Path("config.yaml"), as_json: JsonOption = False) -> None:
     """Claim the lock line, drive it to its secure level, and let it go.
 
-    For the service manager, after the daemon has ended in whatever way (ExecStopPost). A line that is
-    still in use is an error: its owner decides then.
+    For the service manager, after the daemon has ended in whatever way (ExecStopPost). Only door.lock is
+    read of the configuration, so a mistake elsewhere does not matter. A line that is still in use is an
+    error: its owner decides then.
     """
-    from edged.config.loading import load
+    from edged.config.loading import load_lock
     from edged.devices.lock_factory import open_lock
 
-    with open_lock(load(config).door.lock) as lock:
+    with open_lock(load_lock(config)) as lock:
         name = lock.name
     _say(as_json, f"{name}: secured", state="secure", lock=name)
 

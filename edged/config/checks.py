@@ -81,6 +81,11 @@ def _door(config: Config) -> list[str]:
             "door.lock.active: gpiozero drives the line low before its first value, so an active-low "
             "relay would open the door at every start; use driver: gpiod"
         )
+    if isinstance(door.lock, GpiozeroLockConfig) and door.lock.power == "fail_safe":
+        problems.append(
+            "door.lock.power: gpiozero drives the line low before its first value, so a magnet would let go "
+            "at every start; use driver: gpiod"
+        )
     return problems
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from edged.config.checks import cross_section_problems
 from edged.config.document import MAX_BYTES, read_document
-from edged.config.sections import Config
+from edged.config.sections import Config, LockConfig
 from edged.config.wording import did_you_mean, said, why
 from edged.errors import ConfigError
 
@@ -30,13 +30,32 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
 
     Raises ``ConfigError`` with all problems.
     """
+    return parse(_read(path), base=path.parent, environ=environ)
+
+
+def load_lock(path: Path) -> LockConfig:
+    """Return ``door.lock`` alone, whatever is wrong elsewhere in the file.
+
+    For the command that secures the line after a crash: a typing mistake in another section must not
+    leave a door open. Raises ``ConfigError`` where the lock itself is not described.
+    """
+    raw, _ = read_document(_read(path))
+    door = raw.get("door") if isinstance(raw, dict) else None
+    given = door.get("lock") if isinstance(door, dict) else None
+    problems: list[str] = []
+    lock = _Reader(path.parent.resolve(), {}, problems).value(LockConfig, given, "door.lock")
+    if problems or not isinstance(lock, LockConfig):
+        raise ConfigError(problems or ["door.lock: missing"])
+    return lock
+
+
+def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES * 4 + 1)  # UTF-8 takes four bytes a character at most
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, ValueError) as exc:
         raise ConfigError([f"{path}: cannot be read: {exc}"]) from exc
-    return parse(text, base=path.parent, environ=environ)
 
 
 def parse(text: str, *, base: Path, environ: Mapping[str, str] | None = None) -> Config:

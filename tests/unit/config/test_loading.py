@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edged.config import load, parse
+from edged.config import load, load_lock, parse
 from edged.config.document import MAX_BYTES, read_document, write_document
 from edged.config.effective import effective
-from edged.config.sections import Config, FolderSource, GpiodLockConfig, UrlSource
+from edged.config.sections import Config, FakeLockConfig, FolderSource, GpiodLockConfig, UrlSource
 from edged.errors import ConfigError
 
 SMALL = """\
@@ -302,3 +302,30 @@ def test_kinds_are_chosen_by_their_tag() -> None:
     config = parse(text, base=BASE)
     assert config.camera.source == FolderSource(path=BASE / "photos", fps=2.0)
     assert isinstance(config.door.lock, GpiodLockConfig)
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "site: {}\n", "decision: {target_fpri: 1}\n", "door_id: 7\ncamera: none\n"]
+)
+def test_the_lock_alone_is_read_from_a_file_with_mistakes_elsewhere(tmp_path: Path, rest: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"door: {{lock: {{driver: fake, trace_path: lock.jsonl}}, unlock_secnods: 3}}\n{rest}")
+    assert load_lock(path) == FakeLockConfig(trace_path=tmp_path / "lock.jsonl")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "site: a\n",
+        "door: 3\n",
+        "door: {lock: {driver: gpiod}}\n",
+        "door: {lock: {driver: nought}}\n",
+        "door: [",
+    ],
+)
+def test_a_lock_that_is_not_described_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="door|not YAML"):
+        load_lock(path)
