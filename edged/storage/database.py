@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from edged.errors import EdgedError, StoreError
 from edged.storage import connections
 from edged.storage.connections import Schema, translate
-from edged.storage.files import create_private_file, make_private_directory
+from edged.storage.files import create_private_file, is_there, make_private_directory
 from edged.storage.guard import WriterGuard
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Database:
         make_private_directory(path.parent)
         guard = WriterGuard.acquire(path, wait_seconds)
         try:
-            if path.exists() or not create_private_file(path):
+            if is_there(path) or not create_private_file(path):
                 connections.check(path, schema)
         except BaseException:
             guard.release()

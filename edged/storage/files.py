@@ -13,10 +13,20 @@ FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 
 
+def is_there(path: Path) -> bool:
+    """Whether ``path`` exists. Raises ``StoreError`` where we may not even look."""
+    try:
+        return path.exists()
+    except OSError as exc:
+        raise StoreError(
+            f"{path}: cannot be looked at: {exc.strerror}; run this as the service's user"
+        ) from exc
+
+
 def make_private_directory(path: Path) -> None:
     """Create ``path`` and its missing parents, mode 0700. Raises ``StoreError``."""
     missing = []
-    while not path.exists():
+    while not is_there(path):
         missing.append(path)
         path = path.parent
     try:
@@ -56,7 +66,7 @@ def private_output(path: Path) -> Iterator[TextIO]:
     A pipe or a device is written to as it is. Raises ``StoreError``.
     """
     try:
-        if path.exists() and not path.is_file():
+        if is_there(path) and not path.is_file():
             with path.open("w", encoding="utf-8", newline="") as file:
                 yield file
             return

@@ -11,6 +11,7 @@ from edged.domain.types import EventKind, StoredEvent
 from edged.errors import NotFoundError, StoreCorruptError, StoreError
 from edged.storage import connections, journal_check, journal_rows
 from edged.storage.connections import translate
+from edged.storage.files import is_there
 from edged.storage.journal_check import Verification
 from edged.storage.journal_rows import COLUMNS, SCHEMA
 
@@ -37,7 +38,7 @@ class JournalReader:
     @classmethod
     def open(cls, path: Path, *, on_damage: Callable[[StoreCorruptError], None] = _refuse) -> Self:
         """Open the journal at ``path``. Raises ``StoreError`` where there is none or it does not open."""
-        if not path.exists():
+        if not is_there(path):
             raise StoreError(f"{path}: there is no journal; the daemon makes it at its first start")
         try:
             reader = cls(path, connections.open_reader(path), on_damage)

@@ -17,6 +17,7 @@ from edged.domain.people import Consent, Person, Template
 from edged.errors import EnrolmentError, NotFoundError, StoreError
 from edged.storage import connections, people_queries
 from edged.storage.database import Database
+from edged.storage.files import is_there
 from edged.storage.people_queries import SCHEMA
 from edged.storage.people_records import NewTemplate, seal_person, seal_template
 from edged.storage.vault import Vault
@@ -248,7 +249,7 @@ class PeopleStore:
 
     def _read(self, query: Callable[[sqlite3.Connection], T], default: T) -> T:
         """Ask on a connection of its own; ``default`` where no gallery was made yet."""
-        if not self._path.exists():
+        if not is_there(self._path):
             return default
         with connections.reading(self._path) as connection:
             connection.execute("BEGIN")  # one snapshot for all that ``query`` asks

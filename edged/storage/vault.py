@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage.files import create_private_file, make_private_directory
+from edged.storage.files import create_private_file, is_there, make_private_directory
 
 CREDENTIAL_NAME = "edged-vault-key"
 KEY_BYTES = 32
@@ -46,7 +46,7 @@ class Vault:
         """
         directory = environ.get("CREDENTIALS_DIRECTORY")
         credential = Path(directory) / CREDENTIAL_NAME if directory else None
-        if credential is not None and credential.exists():
+        if credential is not None and is_there(credential):
             vault = cls(credential, supervised=True)
         else:
             vault = cls(key_file, supervised=False)
@@ -61,7 +61,7 @@ class Vault:
 
     def has_key(self) -> bool:
         """Whether the key file exists."""
-        return self._key_file.exists()
+        return is_there(self._key_file)
 
     def create_key(self) -> None:
         """Make the key file with a random key; an existing one is kept. Raises ``StoreError``."""

@@ -1,3 +1,4 @@
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from edged.domain.people import Consent
 from edged.errors import EnrolmentError, NotFoundError, StoreCorruptError, StoreError
 from edged.storage import people_records
 from edged.storage.connections import reading
+from edged.storage.journal_reader import JournalReader
 from edged.storage.people import NewTemplate, PeopleStore
 from edged.storage.vault import Vault
 from tests.unit.storage.conftest import unit
@@ -314,3 +316,14 @@ def test_database_and_key_are_private(store: PeopleStore, path: Path, vault: Vau
     store.add_person("Ada")
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
     assert vault.key_file.parent == path.parent
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_we_may_not_enter_is_a_store_error(store: PeopleStore, path: Path, vault: Vault) -> None:
+    path.parent.chmod(0)
+    try:
+        for ask in (store.people, vault.has_key, lambda: JournalReader.open(path)):
+            with pytest.raises(StoreError, match="cannot be looked at"):
+                ask()
+    finally:
+        path.parent.chmod(0o700)
