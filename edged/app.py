@@ -96,7 +96,7 @@ class Daemon:
         self.clock = Clock(config.access.time_zone)
         lock = open_lock(config.door.lock)
         building.callback(lock.close)
-        self.journal = Journal.open(config.journal)
+        self.journal = Journal.open(config.journal, deliver=config.mqtt.enabled)
         building.callback(self.journal.close)
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)

@@ -47,9 +47,10 @@ class OutboxState:
 class Journal:
     """The one writer of the journal, and what the publisher asks of it. All methods are thread-safe."""
 
-    def __init__(self, path: Path, max_rows: int) -> None:
+    def __init__(self, path: Path, max_rows: int, *, deliver: bool = True) -> None:
         self._path = path
         self._max_rows = max_rows
+        self._deliver = deliver
         self._lock = threading.Lock()
         self._acked: set[int] = set()
         self._flushing = False
@@ -57,15 +58,18 @@ class Journal:
         self._database: Database
 
     @classmethod
-    def open(cls, config: JournalConfig, *, wait_seconds: float = _WRITER_WAIT_SECONDS) -> Self:
+    def open(
+        cls, config: JournalConfig, *, deliver: bool = True, wait_seconds: float = _WRITER_WAIT_SECONDS
+    ) -> Self:
         """Open the journal of ``config``, or make it, and start its writer.
 
-        Another writer is waited for ``wait_seconds``.
+        Another writer is waited for ``wait_seconds``. Without ``deliver`` there is no collector to wait
+        for: nothing enters the outbox, and what is in it does not keep the oldest events from making room.
 
         Raises ``StoreError`` when another process writes to it, ``StoreCorruptError`` on damage; the
         file is then untouched.
         """
-        journal = cls(config.path, config.max_rows)
+        journal = cls(config.path, config.max_rows, deliver=deliver)
         journal._database = Database.open(
             config.path, name="journal", schema=SCHEMA, wait_seconds=wait_seconds, idle=journal._flush
         )
@@ -185,7 +189,8 @@ class Journal:
             connection.execute(
                 "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (seq, *covered, crc, last)
             )
-            connection.execute("INSERT INTO outbox VALUES (?)", (seq,))
+            if self._deliver:
+                connection.execute("INSERT INTO outbox VALUES (?)", (seq,))
             found.append(journal_rows.stored(self.epoch, seq, covered, last))
         connection.execute("UPDATE journal SET head_seq = ?, head_digest = ?", (seq, last))
         return tuple(found)
@@ -197,6 +202,7 @@ class Journal:
             return ends
         _leave_outbox(connection, self._acked_json())
         (undelivered,) = connection.execute("SELECT min(seq) FROM outbox").fetchone()
+        undelivered = undelivered if self._deliver else None
         last = ends.head_seq if undelivered is None else undelivered - 1
         upto = min(last, ends.anchor_seq + min(max(excess, _PRUNE_BATCH), _PRUNE_LIMIT))
         if upto == last and upto - ends.anchor_seq < excess:
@@ -276,6 +282,7 @@ def _leave_outbox(connection: sqlite3.Connection, seqs: str) -> None:
 def _prune(connection: sqlite3.Connection, ends: Ends, upto: int) -> Ends:
     """Delete the rows up to ``upto`` and keep the digest that the rest is chained to."""
     (anchor,) = connection.execute("SELECT digest FROM events WHERE seq = ?", (upto,)).fetchone()
+    connection.execute("DELETE FROM outbox WHERE seq <= ?", (upto,))
     connection.execute("DELETE FROM quarantine WHERE seq <= ?", (upto,))
     connection.execute("DELETE FROM events WHERE seq <= ?", (upto,))
     connection.execute("UPDATE journal SET anchor_seq = ?, anchor_digest = ?", (upto, anchor))

@@ -144,7 +144,7 @@ class RecognitionWorker(Worker):
             return True
         with self._timed("motion"):
             moved = motion.changed(frame.image, frame.captured_at)
-        return moved or bool(self._faces)
+        return moved or self._tracker.tracking
 
     def _judge(self, frame: Frame, item: TrackedFace, state: GalleryState) -> None:
         observation = self._observe(frame, item, state)

@@ -228,3 +228,19 @@ def test_after_close_nothing_is_recorded(journal_path: Path) -> None:
 def test_files_are_private(journal: Journal, journal_path: Path) -> None:
     record(journal, event(1))
     assert {stat.S_IMODE(file.stat().st_mode) for file in journal_path.parent.iterdir()} == {0o600}
+
+
+def test_without_a_collector_nothing_waits_and_the_oldest_make_room(journal_path: Path) -> None:
+    config = JournalConfig(path=journal_path, max_rows=100)
+    before = Journal.open(config)
+    record(before, *(event(number) for number in range(60)))
+    before.close()
+    journal = Journal.open(config, deliver=False)
+    for number in range(60, 260):
+        record(journal, event(number))
+    waiting = journal.outbox()
+    journal.close()
+    with JournalReader.open(journal_path) as reader:
+        assert reader.verify().ok
+        assert [stored.seq for stored in reader.events()][-1] == 260
+    assert waiting == OutboxState(0, None, 0)
