@@ -43,11 +43,11 @@ run: venv ## A whole door on this machine: recorded camera, lock without hardwar
 
 demo: run ## The same
 
-test: system venv ## All tests
-	$(BIN)/pytest
+test: system unit ## All tests
+	$(BIN)/pytest tests/integration tests/e2e
 
-unit: venv ## The fast tests
-	$(BIN)/pytest tests/unit
+unit: venv ## The fast tests, on all cores
+	$(BIN)/pytest -n auto tests/unit
 
 check: fmt-check lint type test ## What has to pass before a change is taken
 

@@ -17,7 +17,7 @@ from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
 from edged.storage.people import PeopleStore
 from edged.storage.vault import Vault
-from tests.unit.storage.conftest import event
+from tests.integration.storage.conftest import event
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,7 +9,7 @@ import pytest
 
 from edged.domain.types import Event, StoredEvent
 from edged.storage.journal_export import COLUMNS, safe_cell, summary_line, write_csv, write_json_lines
-from tests.unit.storage.conftest import event
+from tests.integration.storage.conftest import event
 
 
 def stored(*events: Event) -> Sequence[StoredEvent]:

@@ -11,7 +11,7 @@ from edged.domain.types import Event, EventKind, Gate
 from edged.errors import StoreError, StoreFullError
 from edged.storage.journal import Journal, OutboxState
 from edged.storage.journal_reader import JournalReader
-from tests.unit.storage.conftest import NOON, event
+from tests.integration.storage.conftest import NOON, event
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from edged.errors import NotFoundError, StoreCorruptError, StoreError
 from edged.storage.journal import Journal
 from edged.storage.journal_check import FaultKind
 from edged.storage.journal_reader import JournalReader
-from tests.unit.storage.conftest import NOON, event
+from tests.integration.storage.conftest import NOON, event
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from edged.storage.connections import reading
 from edged.storage.journal_reader import JournalReader
 from edged.storage.people import NewTemplate, PeopleStore
 from edged.storage.vault import Vault
-from tests.unit.storage.conftest import unit
+from tests.integration.storage.conftest import unit
 
 NAME = "Ada Augusta Lovelace"
 
