@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 # A busy machine makes any single example slow; what is tested is what happens, not how fast.
 # `HYPOTHESIS_PROFILE=thorough` looks longer.
 settings.register_profile(
-    "quick", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
+    "quick", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

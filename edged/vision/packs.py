@@ -34,6 +34,8 @@ _DECODER_TASKS: dict[str, Task] = {
     "arcface": "embedder",
     "minifasnet": "liveness",
 }
+# libyaml's loader builds the same plain values ten times as fast: 6 ms a descriptor otherwise.
+_SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DESCRIPTOR_LIMIT_BYTES = 65_536  # the shipped ones are below 4 kB
 _NAME = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 
@@ -198,7 +200,7 @@ def parse_pack(raw: bytes, directory: Path) -> Pack:
     if len(raw) > _DESCRIPTOR_LIMIT_BYTES:
         raise ModelError(f"{path}: larger than {_DESCRIPTOR_LIMIT_BYTES} bytes")
     try:
-        document = msgspec.convert(yaml.safe_load(raw), _Descriptor)
+        document = msgspec.convert(yaml.load(raw, Loader=_SAFE_LOADER), _Descriptor)  # noqa: S506 - both are safe
     except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as exc:
         raise ModelError(f"{path}: {' '.join(str(exc).split())[:400]}") from exc
     problems = list(_problems(document))

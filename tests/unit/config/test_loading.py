@@ -327,5 +327,5 @@ def test_the_lock_alone_is_read_from_a_file_with_mistakes_elsewhere(tmp_path: Pa
 def test_a_lock_that_is_not_described_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match="door|not YAML"):
+    with pytest.raises(ConfigError, match=r"door|not YAML"):
         load_lock(path)
