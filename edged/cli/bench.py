@@ -11,10 +11,10 @@ from edged.cli.measuring import (
     ConfigOption,
     DetectorOption,
     EmbedderOption,
-    JsonOption,
     ModelsOption,
     PrecisionOption,
 )
+from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from edged.evaluation.benchmark import BenchResult

@@ -7,19 +7,17 @@ from typing import Annotated
 
 import typer
 
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonLinesOption
+
 app = typer.Typer(help="List cameras, look at pictures, measure.", no_args_is_help=True)
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
 
 # A USB camera's exposure settles within a second.
 _SETTLE_SECONDS = 1.0
 
 
 @app.command("list")
-def list_devices(as_json: JsonOption = False) -> None:
+def list_devices(as_json: JsonLinesOption = False) -> None:
     """List the cameras of Video4Linux with the names that survive a restart."""
     from edged.devices.camera_list import list_cameras
 
@@ -38,9 +36,9 @@ def list_devices(as_json: JsonOption = False) -> None:
 @app.command()
 def snapshot(
     output: Annotated[Path, typer.Argument(help="The file to write, .jpg or .png.", dir_okay=False)],
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
-    as_json: JsonOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Write one picture of the configured camera to a file that only you can read."""
     from edged.config.loading import load
@@ -66,9 +64,9 @@ def snapshot(
 
 @app.command()
 def check(
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     seconds: Annotated[int, typer.Option(min=1, max=3600, help="How long to look.")] = 5,
-    as_json: JsonOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Print the state, size, rate and age of the frames, once a second. Exit status 1 if it ends badly."""
     from edged.config.loading import load

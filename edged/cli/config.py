@@ -1,21 +1,16 @@
 """``edged config``: check, show, describe the configuration."""
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Check, show or describe the configuration.", no_args_is_help=True)
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app = typer.Typer(help="Check, show or describe the configuration.", no_args_is_help=True)
 
 
 @app.command()
-def check(config: ConfigOption = Path("config.yaml"), as_json: JsonOption = False) -> None:
+def check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Report every problem at once; exit status 78 if there is one."""
     from edged.config.loading import load
     from edged.errors import ConfigError
@@ -33,7 +28,7 @@ def check(config: ConfigOption = Path("config.yaml"), as_json: JsonOption = Fals
 
 
 @app.command()
-def show(config: ConfigOption = Path("config.yaml"), as_json: JsonOption = False) -> None:
+def show(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Print all values in force, defaults and absolute paths included; keys that are not set are left out.
 
     It holds no secret, only the paths of their files.

@@ -4,27 +4,23 @@ import json
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonLinesOption
 
 if TYPE_CHECKING:
     from edged.workers.door import DoorChange
 
 app = typer.Typer(help="Try the lock, or secure it.", no_args_is_help=True)
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
-
 
 @app.command("test")
 def pulse(
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the door WILL be unlocked.")] = False,
-    as_json: JsonOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Unlock the door once for its configured time, and check that it is locked again.
 
@@ -52,7 +48,7 @@ def pulse(
 
 
 @app.command()
-def safe(config: ConfigOption = Path("config.yaml"), as_json: JsonOption = False) -> None:
+def safe(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonLinesOption = False) -> None:
     """Claim the lock line, drive it to its secure level, and let it go.
 
     For the service manager, after the daemon has ended in whatever way (ExecStopPost). Only door.lock is

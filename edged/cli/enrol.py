@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+
 if TYPE_CHECKING:
     from edged.config.sections import CameraConfig
     from edged.enrolment.entries import Entry
@@ -50,9 +52,6 @@ LargestFace = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
 Report = Annotated[Path | None, typer.Option(help="Write one line a photograph to this CSV file.")]
-ConfigOption = Annotated[
-    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a person.")]
 
 
@@ -76,7 +75,7 @@ def enrol(
     largest_face: LargestFace = False,
     dry_run: DryRun = False,
     report: Report = None,
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Enrol people from photographs. No photograph is kept, only what recognition needs.

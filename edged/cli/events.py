@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+
 if TYPE_CHECKING:
     from edged.config.sections import Config
     from edged.domain.types import StoredEvent
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Read, export and verify what happened at the door.")
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-]
 Since = Annotated[str | None, typer.Option(help="From this day or time on, such as 2026-01-31.")]
 Until = Annotated[str | None, typer.Option(help="To the end of this day, or to before this time.")]
 
@@ -41,7 +40,7 @@ KindOption = Annotated[Kind | None, typer.Option("--kind", help="Only events of 
 @app.command()
 def tail(
     *,
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     count: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many.")] = 10,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events happen.")] = False,
     kind: KindOption = None,
@@ -73,7 +72,7 @@ def tail(
 @app.command()
 def export(
     *,
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     since: Since = None,
     until: Until = None,
     kind: KindOption = None,
@@ -109,7 +108,7 @@ def export(
 @app.command()
 def verify(
     *,
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check every event against its checksum and the chain. Exit status 1 if anything is wrong."""

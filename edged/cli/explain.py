@@ -1,10 +1,11 @@
 """``edged explain``: why the door decided as it did."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 def explain(
     event_id: Annotated[str, typer.Argument(help="The id of an event, or the beginning of one.")],
     *,
-    config: Annotated[
-        Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-    ] = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show each check behind a decision: the value seen, the limit, the result."""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+
 if TYPE_CHECKING:
     from edged.enrolment.identification import Identification
 
 
 def identify(
     photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Files or addresses.")],
-    config: Annotated[
-        Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-    ] = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a face.")] = False,
 ) -> None:
     """Say who is on photographs, by the threshold that the door would use; nothing is recorded.

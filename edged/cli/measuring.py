@@ -30,7 +30,6 @@ EmbedderOption = Annotated[str | None, typer.Option(help="An embedder pack inste
 PrecisionOption = Annotated[
     Literal["float32", "int8"] | None, typer.Option(help="A precision instead of the configured one.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def open_pipeline(

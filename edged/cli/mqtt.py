@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption
 
 if TYPE_CHECKING:
     from edged.fleet.trial import Trial
@@ -23,9 +24,7 @@ _EVENT = {
 
 @app.command()
 def check(
-    config: Annotated[
-        Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-    ] = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Connect as the daemon would, publish one test message on event/check, and say what the broker is worth.

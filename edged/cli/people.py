@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+
 if TYPE_CHECKING:
     from edged.domain.people import Person
     from edged.enrolment.directory import Record
@@ -15,11 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look up and change enrolled people.", no_args_is_help=True)
 
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="An id, or a name that only one person has.")]
-ConfigOption = Annotated[
-    Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DEFAULT_CONFIG = Path("config.yaml")
 
 
 @app.command("list")

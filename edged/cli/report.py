@@ -3,10 +3,11 @@
 import calendar
 import sys
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption
 
 if TYPE_CHECKING:
     from edged.config.sections import Config, GalleryConfig
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 def report(
     *,
-    config: Annotated[
-        Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-    ] = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="One day.")] = None,
     month: Annotated[datetime | None, typer.Option(formats=["%Y-%m"], help="One month.")] = None,
     names: Annotated[bool, typer.Option(help="Join the names of the local gallery.")] = True,

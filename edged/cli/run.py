@@ -2,16 +2,15 @@
 
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+
 
 def run(
-    config: Annotated[
-        Path, typer.Option("--config", envvar="EDGED_CONFIG", help="The configuration file.")
-    ] = Path("config.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Stop once a replay is over; a camera never is.")
     ] = False,

@@ -1,6 +1,6 @@
 """One frame's way from the slot to a decision.
 
-The thread owns the sessions, the tracker, the motion gate and the engine; nobody else touches them.
+The thread owns the models, the tracker, the motion gate and the engine; nobody else touches them.
 Settings and gallery are swapped whole by others and read once a frame.
 """
 
