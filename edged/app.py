@@ -24,7 +24,7 @@ from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame
 from edged.fleet.broker import BrokerClient
 from edged.fleet.connection import Will
-from edged.fleet.messages import BirthMessage, CameraWord, LockWord, StateMessage, availability_payload
+from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, StateMessage, availability_payload
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
@@ -136,6 +136,7 @@ class Daemon:
         supervisor.start()
         self._listeners.on_ready(self)
         self.metrics.up.set(1)
+        self.metrics.ready_at.set(self.clock.unix())
         return supervisor.run_until_stopped()
 
     def readiness(self) -> HealthReport:
@@ -213,6 +214,7 @@ class Daemon:
             birth=self._birth(),
             state=self._state_message(),
             name_of=self._name_of,
+            health=self._vital_signs,
         )
 
     def _birth(self) -> BirthMessage:
@@ -231,6 +233,15 @@ class Daemon:
             armed=self.config.decision.armed and self.gallery.current.threshold.cosine is not None,
             time_synced=self.clock.synced(),
         )
+
+    def _vital_signs(self) -> dict[str, Fact]:
+        return {
+            "camera": self._camera_state,
+            "lock": self._lock_state,
+            "frames": self.recognition.frames_done,
+            "people": len(self.gallery.current.snapshot.people),
+            "unwritten_events": self.log.unwritten,
+        }
 
     def _name_of(self, person_id: str) -> str | None:
         person = self.gallery.current.snapshot.person(person_id)

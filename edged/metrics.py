@@ -46,6 +46,11 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.up = Gauge("edged_up", "1 while the daemon is ready", registry=registry)
+        self.ready_at = Gauge(
+            "edged_ready_timestamp_seconds",
+            "Unix time at which the daemon was ready; less process_start_time_seconds: how long that took",
+            registry=registry,
+        )
         self.camera_up = Gauge("edged_camera_up", "1 while usable frames arrive", registry=registry)
         self.camera_reconnects = Counter(
             "edged_camera_reconnects", "Times the camera was opened again", registry=registry
