@@ -38,7 +38,10 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: venv ## A whole door on this machine: recorded camera, lock without hardware, broker
+# Weights and photographs that lie beside the checkout are used where nothing else is named.
+run demo: export EDGED_DEMO_WEIGHTS ?= $(wildcard ../shared/models)
+run demo: export EDGED_DEMO_PHOTOS ?= $(wildcard ../shared/data/lfw-dev/images)
+run: venv ## A whole door on this machine: a replay for a camera, a fake lock, a broker of its own
 	$(BIN)/edged demo
 
 demo: run ## The same
