@@ -6,6 +6,7 @@ old gallery and is counted.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,9 @@ from edged.metrics import Metrics
 from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+# A poll may be an hour away; the heartbeat and a change of the stated risk cannot wait for it.
+_TURN_SECONDS = 0.25
 
 
 class People(Protocol):
@@ -76,8 +80,12 @@ class GallerySyncWorker(Worker):
 
     def run(self) -> None:
         """Poll until told to stop."""
-        while not self.stopping.wait(self.poll_seconds):
+        polled_at = time.monotonic()
+        while not self.stopping.wait(min(self.poll_seconds, _TURN_SECONDS)):
             self.beat()
+            if time.monotonic() - polled_at < self.poll_seconds and self._same_risk():
+                continue
+            polled_at = time.monotonic()
             try:
                 self._refresh()
             except (StoreError, ValueError) as exc:
@@ -85,10 +93,11 @@ class GallerySyncWorker(Worker):
             else:
                 self._failing = False
 
+    def _same_risk(self) -> bool:
+        return self._current.threshold.target_fpir == self.target_fpir
+
     def _refresh(self) -> None:
-        current = self._current
-        same_risk = current.threshold.target_fpir == self.target_fpir
-        if self._people.generation() == current.snapshot.version and same_risk:
+        if self._people.generation() == self._current.snapshot.version and self._same_risk():
             return
         self._current = self._load()
         logger.info(

@@ -109,3 +109,21 @@ def test_an_empty_store_is_an_empty_gallery() -> None:
     sync, metrics = worker(FakePeople())
     assert sync.current.snapshot.people == ()
     assert not math.isnan(metrics.registry.get_sample_value("edged_match_threshold"))
+
+
+def test_a_poll_that_is_rare_is_no_silence_and_a_new_risk_does_not_wait_for_it() -> None:
+    people = FakePeople()
+    people.add("p-ada", 0)
+    sync, _ = worker(people)
+    sync.poll_seconds = 3600.0
+    before = sync.current
+    sync.start()
+    try:
+        began_at = time.monotonic()
+        assert eventually(lambda: time.monotonic() - sync.silence(time.monotonic()) > began_at + 0.1)
+        sync.target_fpir = 1e-4
+        assert eventually(lambda: sync.current.threshold.target_fpir == 1e-4)
+    finally:
+        sync.stop()
+        assert sync.join(2)
+    assert sync.current.threshold.cosine > before.threshold.cosine
