@@ -65,9 +65,9 @@ def install_models(config: Config, weights: Path | None, say: Say) -> None:
         missing = [name for name in wanted if not catalogue.find(name).present()]
     if missing:
         raise ModelError(
-            f"the demo needs the model packs {' and '.join(wanted)}; put their weights into a folder and name it "
-            f"with --weights FOLDER (EDGED_DEMO_WEIGHTS=FOLDER make run). `edged models info {missing[0]}` "
-            f"shows the files and their hashes"
+            f"the demo needs the model packs {' and '.join(wanted)}: put their weights into a folder and "
+            f"name it with --weights FOLDER (EDGED_DEMO_WEIGHTS=FOLDER make run); "
+            f"`edged models info {missing[0]}` shows the files and their hashes"
         )
     say("models", f"{config.models.detector} and {config.models.embedder}, {config.models.precision}")
 
