@@ -133,11 +133,10 @@ class Daemon:
             self.monitor.start()
             supervisor.after_stop("monitor", self.monitor.stop)
         self._announce()
-        supervisor.start()
         self._listeners.on_ready(self)
         self.metrics.up.set(1)
         self.metrics.ready_at.set(self.clock.unix())
-        return supervisor.run_until_stopped()
+        return supervisor.run()
 
     def readiness(self) -> HealthReport:
         """Say whether a person could be let in now."""

@@ -92,6 +92,16 @@ class Supervisor:
         """Ask for an orderly stop; returns at once, from any thread or signal handler."""
         self._orders.put("stop")
 
+    def run(self) -> int:
+        """Start every worker and watch; see ``start`` and ``run_until_stopped``.
+
+        Signals are answered from before the first start: an exception raised by some other handler
+        while threads run would leave them without anybody to stop them.
+        """
+        with self._signals():
+            self.start()
+            return self._watch_and_finish()
+
     def run_until_stopped(self) -> int:
         """Watch until a stop is asked for or a worker fails; stop all; return the exit status, 0 or 1.
 
@@ -99,14 +109,7 @@ class Supervisor:
         SIGHUP, and SIGUSR1, which writes the stacks of all threads to standard error.
         """
         with self._signals():
-            try:
-                if not self._failed:
-                    self._show("READY=1")
-                self._watch()
-            except BaseException:
-                self._failed = True
-                logger.critical("supervisor failed", exc_info=True)
-            return self._finish()
+            return self._watch_and_finish()
 
     def health(self) -> HealthReport:
         """Return one check per worker: alive, and its heartbeat fresh."""
@@ -118,6 +121,16 @@ class Supervisor:
             )
             for worker, _ in self._workers
         })  # fmt: skip
+
+    def _watch_and_finish(self) -> int:
+        try:
+            if not self._failed:
+                self._show("READY=1")
+            self._watch()
+        except BaseException:
+            self._failed = True
+            logger.critical("supervisor failed", exc_info=True)
+        return self._finish()
 
     def _watch(self) -> None:
         while not self._failed:

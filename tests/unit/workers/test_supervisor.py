@@ -100,6 +100,24 @@ def test_a_failure_before_the_watch_begins_is_not_lost() -> None:
     assert supervisor.run_until_stopped() == 1
 
 
+def test_a_signal_between_the_start_and_the_watch_is_a_stop_and_no_exception() -> None:
+    def leave(_number: int, _frame: object) -> None:
+        raise SystemExit
+
+    class Signalling(Toy):
+        def start(self) -> None:
+            super().start()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    story: list[str] = []
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        assert supervised(Signalling("a", story), Toy("b", story)).run() == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert story == ["start a", "start b", "stop b", "stop a"]
+
+
 def test_steps_that_raise_do_not_keep_the_others_from_running() -> None:
     story: list[str] = []
     supervisor = supervised(Toy("a", story), first_on_stop=fail)
