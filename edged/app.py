@@ -128,7 +128,7 @@ class Daemon:
             if worker is not None:
                 supervisor.add(worker)
         supervisor.after_stop("people", self.people.close)
-        supervisor.after_stop("journal", self.journal.close)
+        supervisor.after_stop("journal", self._close_journal)
         if self.config.http.enabled:
             self.monitor.start()
             supervisor.after_stop("monitor", self.monitor.stop)
@@ -305,9 +305,17 @@ class Daemon:
                 self.supervisor.request_stop()
 
     def _stopping(self) -> None:
-        self.door.secure_now()
-        self.metrics.up.set(0)
-        self.log.record(self.log.event(EventKind.SYSTEM, {"type": "stopped"}))
+        try:
+            self.door.secure_now()
+        finally:  # a line that does not follow is no reason to end without a word
+            self.metrics.up.set(0)
+            self.log.record(self.log.event(EventKind.SYSTEM, {"type": "stopped"}))
+
+    def _close_journal(self) -> None:
+        """Give what could not be written a last chance, then close."""
+        self.log.retry_all()
+        self.journal.close()
+        self.log.close()
 
     def _status(self) -> str:
         people = len(self.gallery.current.snapshot.people)

@@ -95,11 +95,21 @@ class EventLog:
         return Written.YES
 
     def retry(self) -> None:
-        """Offer the oldest unwritten events again, at most once a second; call it often."""
+        """Offer the oldest unwritten events again, once a second while writes fail; call it often."""
         now = self._clock.monotonic()
         if self._unwritten and now >= self._retry_at:
             self._retry_at = now + _RETRY_SECONDS
             self.record(*self._unwritten.popleft())
+
+    def retry_all(self) -> None:
+        """Offer everything unwritten once more, without waiting; before the journal is closed."""
+        for _ in range(len(self._unwritten)):
+            self.record(*self._unwritten.popleft())
+
+    def close(self) -> None:
+        """Say how much is lost for good; after the journal was closed."""
+        if self._unwritten:
+            logger.error("events lost: %d writes failed until the end", len(self._unwritten))
 
     @property
     def unwritten(self) -> int:
@@ -118,6 +128,7 @@ class EventLog:
 
     def _recorded(self, events: tuple[Event, ...]) -> None:
         self._metrics.events.inc(len(events))
+        self._retry_at = float("-inf")
         self.on_recorded()
 
     def keep(self, *events: Event) -> None:

@@ -87,6 +87,36 @@ def test_retries_are_a_second_apart(desk: Desk) -> None:
     assert desk.metrics.registry.get_sample_value("edged_journal_failures_total") == failures
 
 
+def test_once_a_write_succeeds_the_others_do_not_wait(desk: Desk) -> None:
+    desk.journal.mode = "fail"
+    events = [desk.event() for _ in range(20)]
+    for event in events:
+        desk.log.record(event)
+    desk.retry()
+    desk.journal.mode = "accept"
+    desk.clock.now += 1.5
+    for _ in events:
+        desk.log.retry()
+    assert desk.log.unwritten == 0
+    assert {event.event_id for event in desk.journal.rows} == {event.event_id for event in events}
+
+
+def test_at_the_end_everything_is_offered_once_more(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.journal.mode = "fail"
+    events = [desk.event() for _ in range(3)]
+    for event in events:
+        desk.log.record(event)
+    desk.log.retry_all()
+    assert desk.log.unwritten == 3
+    desk.log.close()
+    assert "events lost: 3 writes" in caplog.text
+    desk.journal.mode = "accept"
+    desk.log.retry_all()
+    caplog.clear()
+    desk.log.close()
+    assert (desk.journal.rows, desk.log.unwritten, caplog.text) == (events, 0, "")
+
+
 def test_a_slow_write_is_later_and_kept_if_it_fails(desk: Desk) -> None:
     desk.journal.mode = "hang"
     event = desk.event()
