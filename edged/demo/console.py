@@ -9,6 +9,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.markup import escape
 
+from edged.domain.explanation import REASONS
 from edged.domain.types import Outcome
 from edged.workers.door import DoorChange
 from edged.workers.effects import Told
@@ -19,17 +20,6 @@ _PLUMBING = {
     "access_event_id", "local_date", "utc_offset_minutes", "config_digest", "time_synced", "quality",
     "model", "frames",
 }  # fmt: skip
-_DENIED = {
-    "unknown": "nobody who is enrolled",
-    "ambiguous": "two enrolled people are equally near",
-    "low_quality": "no usable picture of the face",
-    "disabled": "enrolled, but not enabled or not valid now",
-    "outside_schedule": "enrolled, but not at this time",
-    "cooling_down": "was let in a moment ago",
-    "stale": "the pictures came too late",
-    "disarmed": "the door is disarmed",
-    "store_failed": "the event could not be recorded",
-}
 
 
 class DemoConsole:
@@ -61,8 +51,7 @@ class DemoConsole:
             self.say("granted", f"{person.name if person else '?'}  {numbers}{punch}", "green")
         else:
             self.denied += 1
-            why = _DENIED.get(decision.reason.value, decision.reason.value)
-            self.say("denied", f"{decision.reason.value}: {why}  {numbers}", "red")
+            self.say("denied", f"{decision.reason.value}  {numbers}  {REASONS[decision.reason]}", "red")
 
     def door(self, change: DoorChange) -> None:
         """Show what the lock line did."""
