@@ -327,13 +327,17 @@ class Daemon:
             return
         new = self._reload_config()
         live, restart = changes(self.config, new)
-        self.config = config = adopted(self.config, new)
+        config = adopted(self.config, new)
+        # First what may fail, since a reload that is refused must have changed nothing.
+        if config.attendance != self.config.attendance:
+            clock = attendance_clock(config.attendance, self.journal, self.clock)
+            self.effects.replace_attendance(clock)
+        self.config = config
         self.clock.set_zone(config.access.time_zone)
         self.recognition.settings = _settings(config)
         self.gallery.target_fpir = config.decision.target_fpir
         self.gallery.poll_seconds = config.gallery.poll_seconds
         self.pipeline.quality = config.quality
-        self.effects.attendance = attendance_clock(config.attendance, self.journal, self.clock)
         logs.set_level(config.logging)
         self._gallery_changed(self.gallery.current)
         logger.info(

@@ -7,6 +7,7 @@ denial, with ``open`` it opens. Either way the event is kept in memory until it 
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -33,7 +34,7 @@ class Told:
 
 
 class DecisionEffects:
-    """Turns decisions into events and unlock requests; called by the recognition thread alone.
+    """Turns decisions into events and unlock requests; ``apply`` is called by the recognition thread alone.
 
     ``attendance`` is None where the clock is off. ``request`` asks the door worker and never waits.
     """
@@ -50,7 +51,8 @@ class DecisionEffects:
         clock: Clock,
         on_told: Callable[[Told], None] = lambda _told: None,
     ) -> None:
-        self.attendance = attendance
+        self._attendance = attendance
+        self._successors: deque[AttendanceClock | None] = deque()
         self._log = log
         self._request = request
         self._journal = journal
@@ -59,8 +61,13 @@ class DecisionEffects:
         self._clock = clock
         self._on_told = on_told
 
+    def replace_attendance(self, successor: AttendanceClock | None) -> None:
+        """Change the time clock before the next decision, never within one; from any thread."""
+        self._successors.append(successor)
+
     def apply(self, decision: Decision, state: GalleryState) -> None:
         """Record ``decision``, open the door if it is a grant, count it."""
+        self._succeed()
         if decision.outcome is Outcome.GRANT:
             decision, event, punch = self._grant(decision, state)
         else:
@@ -68,6 +75,13 @@ class DecisionEffects:
             self._log.record(event)
         self._count(decision)
         self._on_told(Told(decision, event.event_id, punch.kind.value if punch else None))
+
+    def _succeed(self) -> None:
+        while self._successors:
+            successor = self._successors.popleft()
+            if successor is not None and self._attendance is not None:
+                successor.learn(self._attendance)
+            self._attendance = successor
 
     def _grant(self, decision: Decision, state: GalleryState) -> tuple[Decision, Event, Punch | None]:
         punch = self._punch(decision)
@@ -91,8 +105,8 @@ class DecisionEffects:
 
     def _refuse(self, decision: Decision, access: Event, punch: Punch | None) -> tuple[Decision, Event, None]:
         """Turn a grant that could not be recorded into a denial, which is what happened."""
-        if punch is not None and self.attendance is not None:
-            self.attendance.withdraw(punch)
+        if punch is not None and self._attendance is not None:
+            self._attendance.withdraw(punch)
         gate = Gate("journal", "failed", "recorded", passed=False)
         denied = replace(
             decision, outcome=Outcome.DENY, reason=Reason.STORE_FAILED, trace=(*decision.trace, gate)
@@ -104,10 +118,10 @@ class DecisionEffects:
         return denied, event, None
 
     def _punch(self, decision: Decision) -> Punch | None:
-        if self.attendance is None or decision.person_id is None:
+        if self._attendance is None or decision.person_id is None:
             return None
         unix = self._clock.unix()
-        return self.attendance.punch(decision.person_id, unix, self._clock.local(unix))
+        return self._attendance.punch(decision.person_id, unix, self._clock.local(unix))
 
     def _access_event(self, decision: Decision, state: GalleryState, punch: Punch | None) -> Event:
         latency = self._clock.monotonic() - decision.first_seen_at
@@ -116,16 +130,16 @@ class DecisionEffects:
             latency_ms=latency * 1000,
             gallery_version=state.snapshot.version,
             model=self._model,
-            direction=None if self.attendance is None else self.attendance.direction,
+            direction=None if self._attendance is None else self._attendance.direction,
             punch=punch,
         )
         event = self._log.event(EventKind.ACCESS, body, person_id=decision.person_id)
         return replace(event, trace=decision.trace)
 
     def _attendance_event(self, access: Event, punch: Punch | None) -> tuple[Event, ...]:
-        if punch is None or self.attendance is None:
+        if punch is None or self._attendance is None:
             return ()
-        body = attendance_body(punch, direction=self.attendance.direction, access_event_id=access.event_id)
+        body = attendance_body(punch, direction=self._attendance.direction, access_event_id=access.event_id)
         event = self._log.event(EventKind.ATTENDANCE, body, person_id=punch.person_id)
         return (replace(event, occurred_at=punch.at),)
 

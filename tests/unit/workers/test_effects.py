@@ -140,3 +140,29 @@ def test_a_door_that_takes_no_more_is_on_record(stage: Stage) -> None:
     stage.apply(GRANT)
     assert stage.journal.rows[-1].kind is EventKind.DOOR
     assert stage.journal.rows[-1].body["type"] == "refused"
+
+
+def test_another_time_clock_knows_the_punches_that_are_on_no_disk_yet(gallery: object) -> None:
+    stage = Stage(gallery, on_failure="open")
+    stage.journal.mode = "fail"
+    stage.apply(GRANT)
+    stage.effects.replace_attendance(AttendanceClock("toggle", 60))
+    stage.apply(replace(GRANT, track_id=7))
+    stage.effects.replace_attendance(AttendanceClock("toggle", 0))
+    stage.apply(replace(GRANT, track_id=8))
+    assert [told.punch for told in stage.told] == ["in", None, "out"]
+
+
+def test_a_time_clock_is_replaced_between_two_decisions_and_not_within_one(stage: Stage) -> None:
+    unix = stage.clock.unix
+
+    def meanwhile() -> float:
+        stage.effects.replace_attendance(None)
+        return unix()
+
+    stage.clock.unix = meanwhile
+    stage.apply(GRANT)
+    assert stage.kinds() == [EventKind.ACCESS, EventKind.ATTENDANCE]
+    assert stage.journal.rows[0].body["punch"] == "in"
+    stage.apply(replace(GRANT, person_id="p-ben"))
+    assert stage.journal.rows[-1].body["direction"] is None
