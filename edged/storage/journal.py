@@ -153,7 +153,8 @@ class Journal:
     def last_attendance(self, since: float) -> list[StoredEvent]:
         """Return everybody's newest attendance event at or after ``since`` (Unix seconds), by seq.
 
-        Damaged rows are passed over. Raises ``StoreError``.
+        Of one start of the daemon its monotonic clock says which is newest: an event that could not be
+        written at once stands behind newer ones. Damaged rows are passed over. Raises ``StoreError``.
         """
         query = (
             f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance' AND occurred_at >= ?"  # noqa: S608 - column names
@@ -167,7 +168,8 @@ class Journal:
                 except StoreCorruptError:
                     logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
                     continue
-                newest[event.event.person_id] = event
+                if not _precedes(event.event, newest.get(event.event.person_id)):
+                    newest[event.event.person_id] = event
         return sorted(newest.values(), key=lambda event: event.seq)
 
     def close(self) -> None:
@@ -237,6 +239,13 @@ class Journal:
     def _acked_json(self) -> str:
         with self._lock:
             return json.dumps(sorted(self._acked))
+
+
+def _precedes(event: Event, stored: StoredEvent | None) -> bool:
+    """Whether ``event`` happened before the one ``stored``, as far as their clocks can be compared."""
+    if stored is None or stored.event.boot_id != event.boot_id:
+        return False
+    return event.monotonic_at < stored.event.monotonic_at
 
 
 def _initialise(path: Path, connection: sqlite3.Connection) -> Ends:

@@ -143,6 +143,17 @@ def test_the_newest_punch_of_each_person_is_found(journal: Journal) -> None:
     assert [stored.seq for stored in journal.last_attendance(NOON + 3)] == [4]
 
 
+def test_a_punch_that_was_written_late_is_not_the_newest(journal: Journal) -> None:
+    late, newest = event(1, EventKind.ATTENDANCE), event(2, EventKind.ATTENDANCE)
+    record(journal, newest)
+    record(journal, late)
+    assert [stored.event for stored in journal.last_attendance(NOON)] == [newest]
+    # Of another start the clocks cannot be compared: there the order of the journal counts.
+    restarted = replace(event(0, EventKind.ATTENDANCE), boot_id="boot-2")
+    record(journal, restarted)
+    assert [stored.event for stored in journal.last_attendance(NOON)] == [restarted]
+
+
 def test_the_oldest_delivered_events_make_room(small: Journal, journal_path: Path) -> None:
     for number in range(250):
         journal_seqs = record(small, event(number))
