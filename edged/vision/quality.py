@@ -104,7 +104,7 @@ def _above(value: float, limit: float) -> float:
     """Score a value that should not be below ``limit``; a limit of 0 asks for nothing."""
     if limit <= 0:
         return 1.0
-    return float(np.clip(value / (2 * limit), 0, 1))
+    return min(1.0, max(0.0, value / (2 * limit)))  # in this order NaN gives 0
 
 
 def _within(angle: float, limit: float) -> float:

@@ -1,6 +1,7 @@
 """Quality of a face, and what it falls short of."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -118,8 +119,9 @@ def test_a_face_falls_short_exactly_when_it_breaks_a_limit(  # noqa: PLR0917 - h
     assert (shortfall(quality, LIMITS) is None) == within
 
 
-def test_a_measurement_that_is_no_number_falls_short() -> None:
-    quality = Quality(0, math.nan, 50, 100, 120, 0, 0, 0)
+@pytest.mark.parametrize("part", ["face_px", "eye_px", "sharpness", "brightness", "yaw", "pitch", "roll"])
+def test_a_measurement_that_is_no_number_falls_short(part: str) -> None:
+    quality = replace(Quality(0, 100, 50, 100, 120, 0, 0, 0), **{part: math.nan})
     assert shortfall(quality, LIMITS) is not None
 
 
