@@ -117,8 +117,9 @@ class RecognitionWorker(Worker):
             if frame is not None:
                 self._process(frame, state)
                 self.frames_done += 1
-            self._expire(state)
+            self._expire(state, self._clock.monotonic())
             self._on_idle()
+        self._expire(self._gallery(), float("inf"))  # nobody who is in view now is left out of the record
 
     def _process(self, frame: Frame, state: GalleryState) -> None:
         age = self._clock.monotonic() - frame.captured_at
@@ -191,8 +192,8 @@ class RecognitionWorker(Worker):
         self._faces[track_id] = vector
         return track_id
 
-    def _expire(self, state: GalleryState) -> None:
-        for track_id in self._tracker.expire(self._clock.monotonic()):
+    def _expire(self, state: GalleryState, now: float) -> None:
+        for track_id in self._tracker.expire(now):
             self._finish(track_id, state)
 
     def _finish(self, track_id: int, state: GalleryState) -> None:

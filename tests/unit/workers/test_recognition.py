@@ -111,7 +111,7 @@ class Door:
             self.seq += 1
             self.clock.now += 0.1
             self.worker._process(Frame(self.seq, self.clock.now - age, picture(*faces)), self.state)
-            self.worker._expire(self.state)
+            self.worker._expire(self.state, self.clock.now)
 
     def told(self) -> list[tuple[Outcome, Reason, str | None]]:
         return [(d.outcome, d.reason, d.person_id) for d in self.decisions]
@@ -175,6 +175,13 @@ def test_a_short_visit_is_told_when_its_track_ends(door: Door) -> None:
     door.show((100, 80, 5), times=4)
     assert door.told() == []
     door.show(times=12)
+    assert door.told() == [(Outcome.DENY, Reason.UNKNOWN, None)]
+
+
+def test_a_visit_that_a_stop_cuts_short_is_told(door: Door) -> None:
+    door.show((100, 80, 5), times=4)
+    door.worker.stop()
+    door.worker.run()
     assert door.told() == [(Outcome.DENY, Reason.UNKNOWN, None)]
 
 
