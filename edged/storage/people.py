@@ -289,9 +289,11 @@ def _check_person(person: Person) -> None:
         raise EnrolmentError(
             "bad_name", f"name: expected 1 to {_MAX_NAME} printable characters, got {len(person.name)}"
         )
-    limits = (person.valid_from, person.valid_until)
+    limits = (person.valid_from, person.valid_until, person.consent and person.consent.until)
     if any(limit is not None and limit.tzinfo is None for limit in limits):
-        raise EnrolmentError("bad_validity", "valid_from, valid_until: expected times with a time zone")
+        raise EnrolmentError(
+            "bad_validity", "valid_from, valid_until, end of consent: expected times with a time zone"
+        )
     if person.valid_from and person.valid_until and person.valid_until <= person.valid_from:
         raise EnrolmentError("bad_validity", f"valid_until {person.valid_until} is not after valid_from")
 

@@ -199,6 +199,12 @@ def test_a_taken_id_a_bad_id_a_bad_name_and_a_bad_validity_are_refused(store: Pe
     assert len(store.people()) == 1
 
 
+def test_a_consent_that_ends_at_no_known_moment_is_refused(store: PeopleStore) -> None:
+    given_at = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(EnrolmentError, match="time zone"):
+        store.add_person("Ada", consent=Consent(given_at, "consent", "v3", given_at.replace(tzinfo=None)))
+
+
 def test_unknown_ids_are_not_found(store: PeopleStore) -> None:
     for ask in (
         lambda: store.person("p-none"),
