@@ -289,7 +289,7 @@ def _check_person(person: Person) -> None:
         raise EnrolmentError(
             "bad_name", f"name: expected 1 to {_MAX_NAME} printable characters, got {len(person.name)}"
         )
-    limits = (person.valid_from, person.valid_until, person.consent and person.consent.until)
+    limits = (person.valid_from, person.valid_until, person.consent.until if person.consent else None)
     if any(limit is not None and limit.tzinfo is None for limit in limits):
         raise EnrolmentError(
             "bad_validity", "valid_from, valid_until, end of consent: expected times with a time zone"
