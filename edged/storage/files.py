@@ -23,6 +23,21 @@ def is_there(path: Path) -> bool:
         ) from exc
 
 
+def identity(path: Path) -> tuple[int, ...] | None:
+    """Return numbers that change once ``path`` is another file; None where there is none.
+
+    They change now and then for the same file too, when it is written. Raises ``StoreError``.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot be looked at: {exc.strerror}") from exc
+    # The time as well: the number of a deleted file is soon given to a new one.
+    return found.st_dev, found.st_ino, found.st_ctime_ns
+
+
 def make_private_directory(path: Path) -> None:
     """Create ``path`` and its missing parents, mode 0700. Raises ``StoreError``."""
     missing = []

@@ -17,7 +17,7 @@ from edged.domain.people import Consent, Person, Template
 from edged.errors import EnrolmentError, NotFoundError, StoreError
 from edged.storage import connections, people_queries
 from edged.storage.database import Database
-from edged.storage.files import is_there
+from edged.storage.files import identity, is_there
 from edged.storage.people_queries import SCHEMA
 from edged.storage.people_records import NewTemplate, seal_person, seal_template
 from edged.storage.vault import Vault
@@ -94,6 +94,13 @@ class PeopleStore:
     def generation(self) -> int:
         """Return a number that every change raises. Cheap: for polling. Raises ``StoreError``."""
         return self._read(people_queries.generation, 0)
+
+    def identity(self) -> tuple[int, ...] | None:
+        """Return what differs once the file was replaced, by a restored copy perhaps. For polling too.
+
+        Two stores may have the same generation. Raises ``StoreError``.
+        """
+        return identity(self._path)
 
     def people(self) -> list[Person]:
         """Return everybody, ordered by name. Raises ``StoreError``, ``StoreCorruptError``."""

@@ -1,8 +1,8 @@
 """Keeps the gallery in memory equal to the people on disk.
 
-The store is polled for its generation, which costs one row. A new gallery is built aside and swapped
-in by one assignment, so no frame ever meets a half-built or empty one. A load that fails keeps the
-old gallery and is counted.
+The store is polled for its generation, which costs one row, and for being the same file. A new gallery
+is built aside and swapped in by one assignment, so no frame ever meets a half-built or empty one. A load
+that fails keeps the old gallery and is counted.
 """
 
 import logging
@@ -29,6 +29,9 @@ class People(Protocol):
 
     def generation(self) -> int:
         """Return a number that grows with every change."""
+
+    def identity(self) -> tuple[int, ...] | None:
+        """Return what differs once the store is another one, whatever its generation."""
 
     def people(self) -> list[Person]:
         """Return everybody."""
@@ -70,6 +73,7 @@ class GallerySyncWorker(Worker):
         self._dimension = dimension
         self._calibration = tuple(calibration)
         self._metrics = metrics
+        self._identity: tuple[int, ...] | None = None
         self._current = self._load()
         self._failing = False
 
@@ -97,7 +101,11 @@ class GallerySyncWorker(Worker):
         return self._current.threshold.target_fpir == self.target_fpir
 
     def _refresh(self) -> None:
-        if self._people.generation() == self._current.snapshot.version and self._same_risk():
+        same_people = (
+            self._people.generation() == self._current.snapshot.version
+            and self._people.identity() == self._identity
+        )
+        if same_people and self._same_risk():
             return
         self._current = self._load()
         logger.info(
@@ -109,11 +117,12 @@ class GallerySyncWorker(Worker):
         self.on_change(self._current)
 
     def _load(self) -> GalleryState:
-        """Read the generation first: a change during the reading is then seen at the next poll."""
-        version = self._people.generation()
+        """Read generation and identity first: a change during the reading is then seen at the next poll."""
+        identity, version = self._people.identity(), self._people.generation()
         snapshot = build_snapshot(
             self._space, self._dimension, version, self._people.people(), self._people.templates(self._space)
         )
+        self._identity = identity
         threshold = threshold_for(self._calibration, len(snapshot.people), self.target_fpir)
         self._metrics.gallery_people.set(len(snapshot.people))
         self._metrics.gallery_templates.set(snapshot.templates)

@@ -34,6 +34,9 @@ class FakePeople:
             raise self.broken
         return self.number
 
+    def identity(self) -> tuple[int, ...] | None:
+        return None
+
     def people(self) -> list[Person]:
         return [person for person, _ in self.rows]
 
