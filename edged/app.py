@@ -6,6 +6,7 @@ workers; the camera comes last, so that no frame arrives before there is somebod
 
 import hashlib
 import logging
+import threading
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -86,6 +87,7 @@ class Daemon:
         self._camera_state: CameraWord = "unknown"
         self._lock_state: LockWord = "locked"
         self._ended_turns = 0
+        self._telling = threading.Lock()
         with ExitStack() as building:
             self._build(building)
             building.pop_all()
@@ -261,15 +263,17 @@ class Daemon:
 
     def _tell_state(self) -> None:
         self.metrics.clock_synced.set(self.clock.synced())
-        if self.publisher is not None:
-            self.publisher.set_state(self._state_message())
+        with self._telling:  # or of two threads the one that looked first might speak last
+            if self.publisher is not None:
+                self.publisher.set_state(self._state_message())
 
     def _gallery_changed(self, state: GalleryState) -> None:
         self.metrics.armed.set(self.config.decision.armed and state.threshold.cosine is not None)
         if state.threshold.cosine is None:
             logger.warning("door disarmed, nobody will be let in: %s", state.threshold.claim)
-        if self.publisher is not None:
-            self.publisher.set_birth(self._birth())
+        with self._telling:
+            if self.publisher is not None:
+                self.publisher.set_birth(self._birth())
         self._tell_state()
 
     def _door_changed(self, change: DoorChange) -> None:
