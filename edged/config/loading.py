@@ -36,10 +36,14 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
 def load_lock(path: Path) -> LockConfig:
     """Return ``door.lock`` alone, whatever is wrong elsewhere in the file.
 
-    For the command that secures the line after a crash: a typing mistake in another section must not
-    leave a door open. Raises ``ConfigError`` where the lock itself is not described.
+    For the command that secures the line after a crash: a typing mistake in another section, even one
+    after which the file is no YAML, must not leave a door open. Raises ``ConfigError`` where the lock itself is not described.
     """
-    raw, _ = read_document(_read(path))
+    text = _read(path)
+    try:
+        raw, _ = read_document(text)
+    except ConfigError:
+        raw, _ = read_document(_block(text, "door"))
     door = raw.get("door") if isinstance(raw, dict) else None
     given = door.get("lock") if isinstance(door, dict) else None
     problems: list[str] = []
@@ -47,6 +51,18 @@ def load_lock(path: Path) -> LockConfig:
     if problems or not isinstance(lock, LockConfig):
         raise ConfigError(problems or ["door.lock: missing"])
     return lock
+
+
+def _block(text: str, section: str) -> str:
+    """Return the lines of one top-level section, cut out without understanding the others."""
+    found: list[str] = []
+    for line in text.splitlines():
+        starts_another = line[:1] not in ("", " ", "#")
+        if found and starts_another:
+            break
+        if found or line.startswith(f"{section}:"):
+            found.append(line)
+    return "\n".join(found)
 
 
 def _read(path: Path) -> str:

@@ -314,6 +314,24 @@ def test_the_lock_alone_is_read_from_a_file_with_mistakes_elsewhere(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    "broken", ["mqtt: [", "mqtt: {a: 1", "site: 'hq", "\tsite: hq", "site: !!python/x y"]
+)
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    "door",
+    ["door: {lock: {driver: fake, trace_path: a}}", "door:\n  lock:\n    driver: fake\n    trace_path: a"],
+)
+def test_the_lock_is_read_from_a_file_that_is_no_yaml_elsewhere(
+    tmp_path: Path, broken: str, order: int, door: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("\n".join([broken, door, "http: {}"][::order]) + "\n")
+    with pytest.raises(ConfigError):
+        load(path)
+    assert load_lock(path) == FakeLockConfig(trace_path=tmp_path / "a")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
