@@ -37,7 +37,8 @@ def load_lock(path: Path) -> LockConfig:
     """Return ``door.lock`` alone, whatever is wrong elsewhere in the file.
 
     For the command that secures the line after a crash: a typing mistake in another section, even one
-    after which the file is no YAML, must not leave a door open. Raises ``ConfigError`` where the lock itself is not described.
+    after which the file is no YAML, must not leave a door open. Raises ``ConfigError`` where the lock
+    itself is not described.
     """
     text = _read(path)
     try:
