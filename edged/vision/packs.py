@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -231,6 +232,9 @@ def _problems(document: _Descriptor) -> Iterator[str]:
         )
         if spec.calibration and not spec.measured_with:
             yield f"{at}.measured_with: missing; a calibration must say what it was measured with"
+        table = sorted((point.fmr, point.threshold) for point in spec.calibration)
+        if any(after[0] == before[0] or after[1] > before[1] for before, after in pairwise(table)):
+            yield f"{at}.calibration: expected a threshold that falls as the fmr rises, each fmr once"
 
 
 def verify_pack(pack: Pack, precision: Precision | None = None) -> None:

@@ -49,6 +49,16 @@ def test_a_descriptor_is_read(tmp_path: Path) -> None:
         ({"files": {"float16": {}}}, "files"),
         ({"calibration": [{"fmr": 0.001, "threshold": 0.3, "comparisons": 9}]}, "measured_with: missing"),
         ({"calibration": [{"fmr": 0, "threshold": 0.3, "comparisons": 9}]}, "fmr"),
+        (
+            {
+                "measured_with": "faces",
+                "calibration": [
+                    {"fmr": 0.001, "threshold": 0.3, "comparisons": 9},
+                    {"fmr": 0.0001, "threshold": 0.04, "comparisons": 9},
+                ],
+            },
+            "calibration: expected a threshold that falls",
+        ),
         ({"task": "detector", "decoder": "yunet"}, "landmarks: missing"),
         ({"task": "liveness", "decoder": "minifasnet"}, "crop_scale: missing"),
     ],
