@@ -96,6 +96,10 @@ def _access(config: Config) -> list[str]:
             f"access.time_zone: expected 'local' or a zone such as 'Europe/Paris', got {access.time_zone!r}"
             f"{did_you_mean(access.time_zone, zones, always=False)}"
         )
+    if access.schedules and not access.groups:
+        problems.append(
+            "access.groups: missing, but access.schedules is given: without groups all may enter always"
+        )
     for group, names in access.groups.items():
         problems += [
             f"access.groups.{group}: schedule {name!r} is not defined in access.schedules"

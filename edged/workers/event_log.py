@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 # A dead disk must not eat the memory: 1,000 visits are days of a small office.
 _MAX_UNWRITTEN = 1000
 _RETRY_SECONDS = 1.0
+# A worn SD card may take hundreds of milliseconds for a write; one that takes seconds is dying.
+_HUNG_SECONDS = 2.0
 
 
 class Recorder(Protocol):
@@ -58,6 +60,7 @@ class EventLog:
         self._boot_id = boot_id
         self._unwritten: deque[tuple[Event, ...]] = deque()
         self._retry_at = float("-inf")
+        self._late: tuple[float, Future[tuple[StoredEvent, ...]]] | None = None
 
     def event(self, kind: EventKind, body: Mapping[str, Any], *, person_id: str | None = None) -> Event:
         """Return a new event of now."""
@@ -79,13 +82,20 @@ class EventLog:
     def record_within(self, seconds: float, *events: Event) -> Written:
         """Wait up to ``seconds`` for the write.
 
-        LATER: still being written, and kept if it fails. FAILED: not written and not kept.
+        LATER: still being written, and kept if it fails. FAILED: not written and not kept. While a write
+        that was LATER hangs for ``_HUNG_SECONDS``, the disk counts as dead and every further one fails.
+        One thread calls this.
         """
+        if self._hangs():
+            self._metrics.journal_failures.inc(len(events))
+            return Written.FAILED
         future = self._recorder.submit(events)
         try:
             future.result(seconds)
         except WaitTimeoutError:
             self._keep_on_failure(future, events)
+            if self._late is None or self._late[1].done():
+                self._late = (self._clock.monotonic(), future)
             return Written.LATER
         except StoreError as exc:
             self._metrics.journal_failures.inc(len(events))
@@ -115,6 +125,14 @@ class EventLog:
     def unwritten(self) -> int:
         """How many writes wait in memory."""
         return len(self._unwritten)
+
+    def _hangs(self) -> bool:
+        if self._late is None or self._late[1].done():
+            return False
+        hangs = self._clock.monotonic() - self._late[0] > _HUNG_SECONDS
+        if hangs:
+            logger.warning("the journal hangs, it counts as failed")
+        return hangs
 
     def _keep_on_failure(self, future: Future[tuple[StoredEvent, ...]], events: tuple[Event, ...]) -> None:
         future.add_done_callback(lambda done: self._settled(done, events))

@@ -14,7 +14,7 @@ from typing import Protocol
 from edged.domain.calibration import MeasuredPoint, Threshold, threshold_for
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.people import Person, Template
-from edged.errors import StoreError
+from edged.errors import StoreCorruptError, StoreError
 from edged.metrics import Metrics
 from edged.workers.worker import Worker
 
@@ -92,7 +92,7 @@ class GallerySyncWorker(Worker):
             polled_at = time.monotonic()
             try:
                 self._refresh()
-            except (StoreError, ValueError) as exc:
+            except StoreError as exc:
                 self._failed(exc)
             else:
                 self._failing = False
@@ -117,11 +117,16 @@ class GallerySyncWorker(Worker):
         self.on_change(self._current)
 
     def _load(self) -> GalleryState:
-        """Read generation and identity first: a change during the reading is then seen at the next poll."""
+        """Read generation and identity first: a change during the reading is then seen at the next poll.
+
+        Raises ``StoreError``.
+        """
         identity, version = self._people.identity(), self._people.generation()
-        snapshot = build_snapshot(
-            self._space, self._dimension, version, self._people.people(), self._people.templates(self._space)
-        )
+        people, templates = self._people.people(), self._people.templates(self._space)
+        try:
+            snapshot = build_snapshot(self._space, self._dimension, version, people, templates)
+        except ValueError as exc:
+            raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
         threshold = threshold_for(self._calibration, len(snapshot.people), self.target_fpir)
         self._metrics.gallery_people.set(len(snapshot.people))

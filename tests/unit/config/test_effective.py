@@ -54,8 +54,13 @@ def test_a_schedule_within_access_changes_live() -> None:
     old = config(
         "access: {schedules: {day: [{days: [mon], from: '08:00', to: '18:00'}]}, groups: {staff: [day]}}"
     )
-    new = config("access: {schedules: {day: [{days: [mon], from: '07:00', to: '18:00'}]}, groups: {}}")
-    assert changes(old, new) == (("access.groups", "access.groups.staff", "access.schedules.day"), ())
+    new = config(
+        "access: {schedules: {day: [{days: [mon], from: '07:00', to: '18:00'}]}, groups: {crew: [day]}}"
+    )
+    assert changes(old, new) == (
+        ("access.groups.crew", "access.groups.staff", "access.schedules.day"),
+        (),
+    )
 
 
 def test_another_lock_needs_a_restart() -> None:

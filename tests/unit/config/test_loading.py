@@ -119,7 +119,8 @@ test_fail = [
     ("access: {time_zone: Europe/Pariss}", "got 'Europe/Pariss'; did you mean 'Europe/Paris'?"),
     ("access: {groups: {staff: [nights]}}",
      "access.groups.staff: schedule 'nights' is not defined in access.schedules"),
-    ("access: {schedules: {day: [{days: [mon], from: '08:00', to: '08:00'}]}}",
+    ("access: {schedules: {day: [{days: [mon], from: '08:00', to: '18:00'}]}}", "access.groups: missing"),
+    ("access: {groups: {all: [day]}, schedules: {day: [{days: [mon], from: '08:00', to: '08:00'}]}}",
      "access.schedules.day[0]: from and to are equal (08:00)"),
 ]  # fmt: skip
 

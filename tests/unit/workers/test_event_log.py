@@ -139,3 +139,17 @@ def test_memory_is_bounded(desk: Desk) -> None:
     for _ in range(1100):
         desk.log.record(desk.event())
     assert desk.log.unwritten == 1000
+
+
+def test_a_disk_that_hangs_counts_as_dead_until_it_answers(desk: Desk) -> None:
+    desk.journal.mode = "hang"
+    assert desk.log.record_within(0.01, desk.event()) is Written.LATER
+    desk.clock.now += 1
+    assert desk.log.record_within(0.01, desk.event()) is Written.LATER
+    desk.clock.now += 1.5
+    assert desk.log.record_within(0.01, desk.event()) is Written.FAILED
+    for future, events in desk.journal.waiting:
+        desk.journal.settle(future, events)
+    desk.journal.mode = "accept"
+    assert desk.log.record_within(1, desk.event()) is Written.YES
+    assert len(desk.journal.rows) == 3
