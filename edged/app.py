@@ -23,6 +23,7 @@ from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame
+from edged.errors import MonitorError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.connection import Will
 from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, StateMessage, availability_payload
@@ -126,19 +127,30 @@ class Daemon:
         """Start everything in order, watch it, stop it in the mirror order."""
         supervisor = self.supervisor
         # The publisher is stopped last, so that the last relock is still told.
-        for worker in (self.publisher, self.gallery, self.door, self.recognition, self.capture):
-            if worker is not None:
-                supervisor.add(worker)
+        if self.publisher is not None:
+            supervisor.add(self.publisher)
+        supervisor.add(self.gallery)
+        supervisor.add(self.door, then=self._record_stop)
+        supervisor.add(self.recognition)
+        supervisor.add(self.capture)
         supervisor.after_stop("people", self.people.close)
         supervisor.after_stop("journal", self._close_journal)
         if self.config.http.enabled:
-            self.monitor.start()
-            supervisor.after_stop("monitor", self.monitor.stop)
+            self._start_monitor()
         self._announce()
         self._listeners.on_ready(self)
         self.metrics.up.set(1)
         self.metrics.ready_at.set(self.clock.unix())
         return supervisor.run()
+
+    def _start_monitor(self) -> None:
+        """Serve the monitoring pages; a port that is taken is no reason to keep people outside."""
+        try:
+            self.monitor.start()
+        except MonitorError as exc:
+            logger.error("no monitoring: %s", exc)  # noqa: TRY400 - the text says it all
+        else:
+            self.supervisor.after_stop("monitor", self.monitor.stop)
 
     def readiness(self) -> HealthReport:
         """Say whether a person could be let in now."""
@@ -309,11 +321,12 @@ class Daemon:
                 self.supervisor.request_stop()
 
     def _stopping(self) -> None:
-        try:
-            self.door.secure_now()
-        finally:  # a line that does not follow is no reason to end without a word
-            self.metrics.up.set(0)
-            self.log.record(self.log.event(EventKind.SYSTEM, {"type": "stopped"}))
+        self.metrics.up.set(0)
+        self.door.secure_now()
+
+    def _record_stop(self) -> None:
+        """Record the stop after the last relock, and while the publisher can still tell it."""
+        self.log.record(self.log.event(EventKind.SYSTEM, {"type": "stopped"}))
 
     def _close_journal(self) -> None:
         """Give what could not be written a last chance, then close."""

@@ -131,9 +131,10 @@ class Metrics:
             self.frames.labels(result)
         for outcome in (Outcome.GRANT, Outcome.DENY):
             self.match_score.labels(outcome.value)
-            for reason in Reason:
-                if reason is not Reason.COLLECTING:
-                    self.decisions.labels(outcome.value, reason.value)
+        self.decisions.labels(Outcome.GRANT.value, Reason.MATCHED.value)
+        for reason in Reason:
+            if reason not in (Reason.COLLECTING, Reason.MATCHED):
+                self.decisions.labels(Outcome.DENY.value, reason.value)
         for cause in LOCK_CAUSES:
             self.lock_actuations.labels(cause)
         for reason_name in ("stale", "queue_full", "stopping", "line_failed"):

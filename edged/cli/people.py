@@ -47,7 +47,7 @@ def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
         )
         table.add_row(*map(Text, cells))
     Console().print(table)
-    typer.echo(f"{len(records)} people")
+    typer.echo("1 person" if len(records) == 1 else f"{len(records)} people")
 
 
 @app.command()
@@ -65,6 +65,8 @@ def show(who: Who, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = 
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
         if isinstance(value, dict):
             shown = ", ".join(f"{name}: {item}" for name, item in value.items() if item is not None)
+        if key == "consent" and shown:
+            shown = str(shown).replace("until: ", "until before: ")
         typer.echo(f"{key.replace('_', ' '):<14}{'-' if shown in (None, '') else shown}")
 
 
@@ -91,13 +93,15 @@ def rename(
 def merge(
     source: Annotated[str, typer.Argument(metavar="PERSON", help="Who is removed; id or name.")],
     into: Annotated[str, typer.Argument(metavar="INTO", help="Who gets the photographs; id or name.")],
+    *,
     force: Annotated[
         bool, typer.Option("--force", help="Although they do not look like one person.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Join two records of one person."""
+    """Join two records of one person; the first one is removed."""
     from edged.config.loading import load
     from edged.enrolment.directory import open_directory
     from edged.enrolment.opening import levels_of
@@ -105,6 +109,11 @@ def merge(
     settings = load(config)
     levels = None if force else levels_of(settings.models, settings.quality, settings.gallery)
     with open_directory(settings.gallery, writable=True) as directory:
+        gone, kept = directory.find(source), directory.find(into)
+        question = (
+            f"Join {gone.name} ({gone.person_id}) to {kept.name} ({kept.person_id}) and remove the first?"
+        )
+        _confirm(question, yes=yes)
         record = directory.merge(source, into, levels)
     _done("merged", record.person, as_json=as_json, photographs=sum(record.templates.values()))
 

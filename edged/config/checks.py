@@ -2,26 +2,30 @@
 
 import urllib.parse
 import zoneinfo
+from collections.abc import Callable, Mapping
 from datetime import time
+from typing import Any
 
-from edged.config.sections import Config, GpiozeroLockConfig, MqttConfig, UrlSource
+from edged.config.sections import (
+    AccessConfig,
+    CameraConfig,
+    DecisionConfig,
+    DoorConfig,
+    GpiozeroLockConfig,
+    MqttConfig,
+    QualityConfig,
+    UrlSource,
+)
 from edged.config.wording import did_you_mean
 
 
-def cross_section_problems(config: Config) -> list[str]:
-    """Return one ``path: text`` for each contradiction between keys."""
-    return [
-        *_decision(config),
-        *_camera(config),
-        *_quality(config),
-        *_door(config),
-        *_access(config),
-        *_mqtt(config.mqtt),
-    ]
+def contradictions(section: object) -> list[str]:
+    """Return one ``path: text`` for each contradiction between the keys of one section."""
+    check = _CHECKS.get(type(section))
+    return [] if check is None else check(section)
 
 
-def _decision(config: Config) -> list[str]:
-    decision = config.decision
+def _decision(decision: DecisionConfig) -> list[str]:
     if decision.confirm_frames > decision.window_frames:
         return [
             f"decision.confirm_frames: must not exceed decision.window_frames "
@@ -30,8 +34,8 @@ def _decision(config: Config) -> list[str]:
     return []
 
 
-def _camera(config: Config) -> list[str]:
-    camera, problems = config.camera, []
+def _camera(camera: CameraConfig) -> list[str]:
+    problems = []
     if camera.reconnect_min_ms > camera.reconnect_max_ms:
         problems.append("camera.reconnect_min_ms: must not exceed camera.reconnect_max_ms")
     source = camera.source
@@ -59,8 +63,7 @@ def _url(url: str) -> list[str]:
     return []
 
 
-def _quality(config: Config) -> list[str]:
-    quality = config.quality
+def _quality(quality: QualityConfig) -> list[str]:
     if quality.min_brightness >= quality.max_brightness:
         return [
             f"quality.min_brightness: must be below quality.max_brightness ({quality.max_brightness:g}), "
@@ -69,8 +72,8 @@ def _quality(config: Config) -> list[str]:
     return []
 
 
-def _door(config: Config) -> list[str]:
-    door, problems = config.door, []
+def _door(door: DoorConfig) -> list[str]:
+    problems = []
     if door.unlock_seconds > door.max_unlock_seconds:
         problems.append(
             f"door.unlock_seconds: must not exceed door.max_unlock_seconds "
@@ -89,8 +92,8 @@ def _door(config: Config) -> list[str]:
     return problems
 
 
-def _access(config: Config) -> list[str]:
-    access, problems = config.access, []
+def _access(access: AccessConfig) -> list[str]:
+    problems = []
     if access.time_zone != "local" and access.time_zone not in (zones := zoneinfo.available_timezones()):
         problems.append(
             f"access.time_zone: expected 'local' or a zone such as 'Europe/Paris', got {access.time_zone!r}"
@@ -133,3 +136,13 @@ def _mqtt(mqtt: MqttConfig) -> list[str]:
     if mqtt.reconnect_min_seconds > mqtt.reconnect_max_seconds:
         problems.append("mqtt.reconnect_min_seconds: must not exceed mqtt.reconnect_max_seconds")
     return problems
+
+
+_CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
+    AccessConfig: _access,
+    CameraConfig: _camera,
+    DecisionConfig: _decision,
+    DoorConfig: _door,
+    MqttConfig: _mqtt,
+    QualityConfig: _quality,
+}

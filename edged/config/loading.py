@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from edged.config.checks import cross_section_problems
+from edged.config.checks import contradictions
 from edged.config.document import MAX_BYTES, read_document
 from edged.config.sections import Config, LockConfig
 from edged.config.wording import did_you_mean, said, why
@@ -71,6 +71,8 @@ def _read(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES * 4 + 1)  # UTF-8 takes four bytes a character at most
         return content.decode("utf-8-sig")
+    except FileNotFoundError as exc:
+        raise ConfigError([f"{path}: there is no such file; name another one with --config"]) from exc
     except (OSError, UnicodeDecodeError, ValueError) as exc:
         raise ConfigError([f"{path}: cannot be read: {exc}"]) from exc
 
@@ -81,11 +83,11 @@ def parse(text: str, *, base: Path, environ: Mapping[str, str] | None = None) ->
     reader = _Reader(base.resolve(), environ or {}, problems)
     config = reader.struct(Config, raw, "")
     reader.check_environment()
-    if not problems and isinstance(config, Config):
-        problems += cross_section_problems(config)
-        if not problems:
-            return config
-    raise ConfigError(problems)
+    for section in reader.sections:
+        problems += contradictions(section)
+    if problems or not isinstance(config, Config):
+        raise ConfigError(problems)
+    return config
 
 
 class _Reader:
@@ -96,6 +98,7 @@ class _Reader:
         self.environ = environ
         self.problems = problems
         self.secrets: set[str] = set()
+        self.sections: list[object] = []  # those that are well-formed, whatever is wrong elsewhere
 
     def struct(self, kind: type[msgspec.Struct], raw: object, path: str) -> object:
         """Build one struct from a mapping; None where a key of it is wrong. Nothing means all defaults."""
@@ -124,7 +127,11 @@ class _Reader:
                 values[field.name] = self.base / field.default
             elif isinstance(field.default, msgspec.Struct):
                 values[field.name] = self.struct(type(field.default), {}, here)
-        return kind(**values) if len(self.problems) == before else None
+        if len(self.problems) > before:
+            return None
+        built = kind(**values)
+        self.sections.append(built)
+        return built
 
     def value(self, hint: Any, raw: object, path: str) -> object:
         """Convert one value; the type decides whether it is walked or handed to msgspec."""

@@ -50,8 +50,10 @@ def _explain(text: str, hint: Any, raw: Any) -> str:
     else:
         where = ""
     choices = _choices(hint)
-    if text.startswith("Invalid enum value") and choices:
-        shown = ", ".join(str(choice) for choice in choices)
+    if choices and (
+        text.startswith("Invalid enum value") or not isinstance(raw, (list, dict, type(choices[0])))
+    ):
+        shown = ", ".join(_as_written(choice) for choice in choices)
         meant = did_you_mean(str(raw), [str(choice) for choice in choices], always=False)
         return f"{where}: expected one of {shown}, got {said(raw)}{meant}"
     expected = text.partition(", got `")[0].replace("Expected", "expected", 1)
@@ -59,6 +61,11 @@ def _explain(text: str, hint: Any, raw: Any) -> str:
         expected = expected.replace(theirs, ours)
     hint_text = "; write true or false" if expected == "expected `bool`" else ""
     return f"{where}: {expected.replace('`', '')}, got {said(raw)}{hint_text}"
+
+
+def _as_written(choice: object) -> str:
+    """Return a choice as it has to stand in YAML: text that looks like a number needs quotes."""
+    return f'"{choice}"' if isinstance(choice, str) and choice[:1].isdigit() else str(choice)
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:

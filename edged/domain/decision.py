@@ -131,7 +131,7 @@ class DecisionEngine:
                 Reason.LOW_QUALITY,
                 Gate("quality", seen.quality.score, None, match is not None),
             ),
-            (Reason.NOT_LIVE, self._liveness(seen.liveness)),
+            *self._liveness(seen.liveness),
             (
                 Reason.DISARMED,
                 Gate("armed", policy.threshold, None, policy.armed and policy.threshold is not None),
@@ -165,11 +165,13 @@ class DecisionEngine:
     def _fresh(self, age: float, now: float) -> bool:
         return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds
 
-    def _liveness(self, value: float | None) -> Gate:
+    def _liveness(self, value: float | None) -> tuple[tuple[Reason, Gate], ...]:
+        """Return the gate, or none where liveness is not asked for: a trace must not claim a check."""
         limit = self.policy.liveness_threshold
         if not self.policy.liveness_required:
-            return Gate("liveness", value, None, passed=True)
-        return Gate("liveness", value, limit, passed=value is not None and _at_least(value, limit))
+            return ()
+        passed = value is not None and _at_least(value, limit)
+        return ((Reason.NOT_LIVE, Gate("liveness", value, limit, passed)),)
 
     def _decide_person(
         self,

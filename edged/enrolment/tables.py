@@ -142,12 +142,16 @@ def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
 
 
 def _delimiter(start: str, columns: Columns) -> str:
+    """Return the delimiter that shows the wanted headings, else the one that shows most headings."""
     wanted = {columns.name.strip().lower(), columns.photo.strip().lower()}
-    for delimiter in _DELIMITERS:
-        header = next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), [])
+    headers = {
+        delimiter: next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), [])
+        for delimiter in _DELIMITERS
+    }
+    for delimiter, header in headers.items():
         if wanted <= {heading.strip().lower() for heading in header}:
             return delimiter
-    return _DELIMITERS[0]
+    return max(headers, key=lambda delimiter: len(headers[delimiter]))
 
 
 def _xlsx_rows(path: Path) -> Iterator[Row]:

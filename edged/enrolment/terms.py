@@ -44,7 +44,8 @@ def make_terms(
 ) -> Terms:
     """Return the terms that these texts say; ``now`` (aware) is when consent counts as given.
 
-    Raises ``EnrolmentError``: ``bad_date``, or ``bad_consent`` where basis and policy are not given both.
+    Raises ``EnrolmentError``: ``bad_date``, ``bad_validity`` where it is over already, or ``bad_consent``
+    where basis and policy are not given both.
     """
     if bool(consent_basis) != bool(consent_policy) or (consent_until and not consent_basis):
         raise EnrolmentError("bad_consent", "a consent record needs its basis and the version of its policy")
@@ -52,9 +53,12 @@ def make_terms(
     if consent_basis and consent_policy:
         until = parse_moment(consent_until, zone, end=True) if consent_until else None
         consent = Consent(now, consent_basis, consent_policy, until)
+    until = parse_moment(valid_until, zone, end=True) if valid_until else None
+    if until is not None and until <= now:
+        raise EnrolmentError("bad_validity", f"valid until {valid_until}, which is over")
     return Terms(
         frozenset(groups),
         parse_moment(valid_from, zone, end=False) if valid_from else None,
-        parse_moment(valid_until, zone, end=True) if valid_until else None,
+        until,
         consent,
     )

@@ -89,6 +89,7 @@ def _start(command: Sequence[str], template: str) -> tuple[int, Callable[[], Non
     process = subprocess.Popen(  # noqa: S603 - a program found above, with a file of ours
         [*command, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, cwd=folder.name,
+        start_new_session=True,  # Ctrl-C is for us: the broker still has to hear our goodbye
     )  # fmt: skip
 
     def stop() -> None:

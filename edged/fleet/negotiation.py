@@ -6,7 +6,10 @@ silence are also what a bad network does, so they count only when they happen tw
 had worked; and every new cycle asks for MQTT 5 again, so a wrong conclusion lasts one connection.
 """
 
+import logging
 from typing import Literal
+
+logger = logging.getLogger(__name__)
 
 Version = Literal["5", "3.1.1"]
 
@@ -46,6 +49,7 @@ class Negotiation:
         self._mutes = min(self._mutes + 1, _MUTE_LIMIT)
         if self._mutes == _MUTE_LIMIT:
             self.version = "3.1.1"
+            logger.info("mqtt broker is silent to version 5, asking for 3.1.1")
 
     def failed(self) -> None:
         """Note an attempt that says nothing about versions: no network, no TLS, no rights."""

@@ -123,7 +123,9 @@ def _open(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsConfi
 
 
 def _how_to_install(pack: Pack, task: Task, path: Path) -> str:
+    pulled = any(file.url for spec in pack.models for file in spec.files.values())
+    pull = f"`edged models pull {pack.name}`, or " if pulled else ""
     return (
         f"the {task} of pack {pack.name} is not installed: {path} is missing; "
-        f"run `edged models pull {pack.name}`, or `edged models import DIR` with a folder that holds it"
+        f"run {pull}`edged models import DIR` with a folder that holds it"
     )

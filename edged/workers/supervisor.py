@@ -58,6 +58,7 @@ class Supervisor:
         self._stop_seconds = stop_seconds
         self._abandon = abandon
         self._workers: list[tuple[Worker, float]] = []
+        self._afterwards: dict[Worker, Callable[[], None]] = {}
         self._clean_up: list[tuple[str, Callable[[], None]]] = []
         # SimpleQueue.put is reentrant, so a signal handler may call it; Event.set is not.
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -67,10 +68,20 @@ class Supervisor:
         self._awake_since = time.monotonic()
         self._shown = ""
 
-    def add(self, worker: Worker, *, stop_seconds: float = WORKER_STOP_SECONDS) -> None:
-        """Own ``worker``; it starts after those added before it and stops before them."""
+    def add(
+        self,
+        worker: Worker,
+        *,
+        stop_seconds: float = WORKER_STOP_SECONDS,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Own ``worker``; it starts after those added before it and stops before them.
+
+        ``then`` is called once it has stopped, or its time was up.
+        """
         worker.on_failure = self._worker_failed
         self._workers.append((worker, stop_seconds))
+        self._afterwards[worker] = then
 
     def after_stop(self, name: str, clean_up: Callable[[], None]) -> None:
         """Call ``clean_up`` once all workers have stopped, those registered last first."""
@@ -237,6 +248,7 @@ class Supervisor:
             self._guarded(f"stop {worker.name}", worker.stop)
             if not worker.join(max(0.0, min(stop_seconds, ends_at - time.monotonic()))):
                 logger.error("worker does not stop name=%s seconds=%.1f", worker.name, stop_seconds)
+            self._guarded(f"after {worker.name}", self._afterwards[worker])
         left = [worker for worker, _ in self._workers if worker.alive]
         for worker in left:
             logger.critical("thread left behind name=edged-%s", worker.name)

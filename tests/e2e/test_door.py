@@ -101,8 +101,9 @@ def test_sigterm_in_mid_pulse_leaves_the_lock_secure(
     assert last["state"] == "locked"
     # Far below the ten seconds that the pulse would have had.
     assert last["monotonic_at"] - unlocked_at < 5
-    relock = door.events("--kind", "door")[-1]
-    assert relock["type"] == "locked"
+    relock, stopped = door.events()[-2:]
+    assert (relock["kind"], relock["type"]) == ("door", "locked")
+    assert stopped["type"] == "stopped"
     assert door.edged("events", "verify").returncode == 0
 
 

@@ -233,8 +233,11 @@ def test_two_records_are_merged_only_if_they_look_alike(office: Office, cast: Ca
     office.run("enrol", "J. Doe", one[0], "--largest-face")
     office.run("enrol", "Jane Roe", one[1], "--largest-face", "--allow-similar")
     office.run("enrol", "Petra Winter", other[0], "--largest-face")
-    assert "do not look like" in office.run("people", "merge", "Petra Winter", "J. Doe", expect=1).stderr
-    office.run("people", "merge", "J. Doe", "Jane Roe")
+    assert (
+        "do not look like"
+        in office.run("people", "merge", "Petra Winter", "J. Doe", "--yes", expect=1).stderr
+    )
+    office.run("people", "merge", "J. Doe", "Jane Roe", "--yes")
     assert [person["name"] for person in office.people()] == ["Jane Roe", "Petra Winter"]
 
 

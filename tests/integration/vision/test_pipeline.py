@@ -40,6 +40,15 @@ def test_listed_pairs_are_told_apart(
     assert 0.15 < result.threshold < 0.4
 
 
+@pytest.mark.timeout(600)
+def test_all_listed_pairs_are_told_apart_as_the_figures_say(pipeline: FacePipeline, photos_dir: Path) -> None:
+    pairs = read_pairs(photos_dir / "pairs.csv")
+    names = {name for pair in pairs for name in (pair.first, pair.second)}
+    embedded = embed_photographs(pipeline, photos_dir / "images", names)
+    assert embedded.face_rate >= 0.999
+    assert verify_pairs(embedded, pairs).accuracy >= 0.993
+
+
 def test_a_face_is_the_same_person_mirrored_darker_larger_and_turned(
     pipeline: FacePipeline, photographs: list[Image]
 ) -> None:

@@ -256,9 +256,11 @@ def test_a_file_is_read_with_its_own_folder_as_base(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read_are_said(tmp_path: Path) -> None:
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("site: caf\xe9".encode("latin-1"))
-    for path in (tmp_path, tmp_path / "none.yaml", latin):
+    for path in (tmp_path, latin):
         with pytest.raises(ConfigError, match="cannot be read"):
             load(path, {})
+    with pytest.raises(ConfigError, match="no such file; name another"):
+        load(tmp_path / "none.yaml", {})
     with pytest.raises(ConfigError, match="65536 characters"):
         load(Path("/dev/zero"), {})
 
@@ -348,3 +350,15 @@ def test_a_lock_that_is_not_described_is_told(tmp_path: Path, text: str) -> None
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"door|not YAML"):
         load_lock(path)
+
+
+def test_contradictions_are_told_beside_mistakes_elsewhere() -> None:
+    text = SMALL.replace("line: 17, active: high, power: fail_secure}", "line: 17, active: high}") + (
+        "decision: {confirm_frames: 9}\naccess: {groups: {staff: [ofice]}}\nmqtt: {protocol: 5}\n"
+        "camera2: {}\n"
+    )
+    found = problems(text)
+    assert [line.split(":")[0] for line in found] == [
+        "camera2", "door.lock.power", "mqtt.protocol", "decision.confirm_frames", "access.groups.staff",
+    ]  # fmt: skip
+    assert '"5"' in found[2]

@@ -56,7 +56,7 @@ def test_the_third_agreeing_frame_grants(engine: DecisionEngine, gallery: Galler
     assert [d.outcome for d in decisions] == [Outcome.WAIT, Outcome.WAIT, Outcome.GRANT]
     assert decisions[2].person_id == "p-ada"
     assert [gate.name for gate in decisions[2].trace] == [
-        "freshness", "quality", "liveness", "armed", "score", "margin", "agreement", "person", "cooldown",
+        "freshness", "quality", "armed", "score", "margin", "agreement", "person", "cooldown",
     ]  # fmt: skip
     assert all(gate.passed for gate in decisions[2].trace)
 
