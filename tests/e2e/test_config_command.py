@@ -38,7 +38,7 @@ def test_problems_as_json(tmp_path: Path) -> None:
     done = edged("check", "--json", "--config", str(path))
     answer = json.loads(done.stdout)
     assert (done.returncode, answer["ok"], answer["config"]) == (78, False, str(path))
-    assert "cannot be read" in answer["problems"][0]
+    assert "no such file" in answer["problems"][0]
 
 
 def test_show_prints_what_check_accepts(tmp_path: Path) -> None:
