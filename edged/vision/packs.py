@@ -8,7 +8,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -292,6 +292,16 @@ class Catalogue:
         """
         return _named(self.shipped / name) if self.ships(name) else self.find(name)
 
+    def in_force(self, name: str) -> Pack:
+        """Return the pack to run: the installed files under the newest description of them.
+
+        An upgrade may bring a better calibration of the same weights. An installed copy of the descriptor
+        must not keep the old threshold alive. Raises ``ModelError``.
+        """
+        found, origin = self.find(name), self.origin(name)
+        same = _pins(found) <= _pins(origin)
+        return replace(origin, directory=found.directory) if same else found
+
     def ships(self, name: str) -> bool:
         """Tell whether edged itself describes a pack of this name."""
         return re.fullmatch(_NAME, name) is not None and (self.shipped / name / DESCRIPTOR).is_file()
@@ -317,8 +327,14 @@ class Catalogue:
 
 def shipped_directory() -> Path:
     """Return where the descriptors that come with edged lie: beside the sources, or below the prefix."""
-    beside = Path(__file__).parents[2] / "models"
-    return beside if beside.is_dir() else Path(sys.prefix) / "share" / "edged" / "models"
+    root = Path(__file__).parents[2]
+    # An installed package has other people's folders beside it.
+    in_checkout = (root / "pyproject.toml").is_file()
+    return root / "models" if in_checkout else Path(sys.prefix) / "share" / "edged" / "models"
+
+
+def _pins(pack: Pack) -> set[tuple[str, str]]:
+    return {(file.name, file.sha256) for spec in pack.models for file in spec.files.values()}
 
 
 def _named(directory: Path) -> Pack:

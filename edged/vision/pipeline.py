@@ -61,7 +61,7 @@ class FacePipeline:
         # Pictures this small gain nothing from OpenCV's threads, which would compete with inference.
         cv2.setNumThreads(1)
         catalogue = Catalogue(models.directory)
-        detectors, embedders = catalogue.find(models.detector), catalogue.find(models.embedder)
+        detectors, embedders = catalogue.in_force(models.detector), catalogue.in_force(models.embedder)
         seeing, embedding = detectors.model("detector"), embedders.model("embedder")
         seeing_precision = _detector_precision(seeing, models.precision)
         detector = FaceDetector(

@@ -87,7 +87,7 @@ def test_most_photographs_are_good_enough(pipeline: FacePipeline, photographs: l
 def test_a_pack_without_its_file_says_how_to_install_it(models: ModelsConfig, tmp_path: Path) -> None:
     installed = tmp_path / "models"
     shutil.copytree(models.directory, installed, ignore=shutil.ignore_patterns("*.onnx"))
-    with pytest.raises(ModelError, match=r"edged models pull yunet.*edged models import DIR"):
+    with pytest.raises(ModelError, match=r"yunet is not installed.*edged models import DIR"):
         FacePipeline.load(msgspec.structs.replace(models, directory=installed), QualityConfig())
 
 

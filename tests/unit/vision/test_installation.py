@@ -323,3 +323,13 @@ def test_a_gutted_pack_fails_its_verification(ground: Ground) -> None:
     (verdict,) = check_stock(ground.catalogue, [])
     assert verdict.problem is not None
     assert "no model file is installed" in verdict.problem
+
+
+def test_a_newer_description_of_the_same_files_is_in_force_at_once(ground: Ground) -> None:
+    ground.installer.import_from([ground.put("one.onnx", FLOAT32)])
+    write_pack(ground.shipped, descriptor("toy", BOTH, title="newer"))
+    pack = ground.catalogue.in_force("toy")
+    assert (pack.title, pack.directory) == ("newer", ground.models / "toy")
+    other = flattening_model(note="other weights")
+    write_pack(ground.shipped, descriptor("toy", {"float32": other}, title="newest"))
+    assert ground.catalogue.in_force("toy").title != "newest"
