@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edged.domain.analysis import FaceAnalyser
 from edged.domain.types import Face, FloatArray, Quality
-from edged.enrolment.ports import FaceAnalyser, PhotoSource
+from edged.enrolment.ports import PhotoSource
 from edged.errors import EnrolmentError
 
 # In 222 of 1,191 photographs of lfw-dev there are several faces. The widest belongs to the person in

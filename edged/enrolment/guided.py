@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edged.devices.camera import Camera, EndOfStream
+from edged.domain.analysis import FaceAnalyser
 from edged.domain.types import FloatArray, Image, Quality
 from edged.enrolment.checks import PhotoCheck
-from edged.enrolment.ports import FaceAnalyser
 from edged.enrolment.sources import FramePhoto
 from edged.errors import EnrolmentError
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from edged.domain.analysis import FaceAnalyser
 from edged.domain.calibration import Threshold
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.matching import best_match
 from edged.domain.people import Person
 from edged.domain.types import Face, Image, Match
 from edged.enrolment.checks import shortfall_text
-from edged.enrolment.ports import FaceAnalyser, PhotoSource
+from edged.enrolment.ports import PhotoSource
 from edged.errors import EnrolmentError
 
 

@@ -4,49 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from edged.domain.calibration import MeasuredPoint
 from edged.domain.people import Consent, Person, Template
-from edged.domain.types import Face, FloatArray, Image, Quality
+from edged.domain.types import Image
 from edged.storage.people import NewTemplate
-
-
-class FaceAnalyser(Protocol):
-    """Pictures to faces to unit vectors; ``edged.vision.pipeline.FacePipeline`` is the real one."""
-
-    @property
-    def space(self) -> str:
-        """Name of the embedding space."""
-        ...
-
-    @property
-    def dimension(self) -> int:
-        """Length of an embedding."""
-        ...
-
-    @property
-    def calibration(self) -> Sequence[MeasuredPoint]:
-        """Measured cosines a false match rate; empty where the pack has none."""
-        ...
-
-    def detect(self, image: Image) -> list[Face]:
-        """Faces of an (H, W, 3) uint8 BGR picture, best score first."""
-        ...
-
-    def align(self, image: Image, face: Face) -> Image:
-        """Return the face as (112, 112, 3) uint8 BGR."""
-        ...
-
-    def assess(self, face: Face, aligned: Image) -> Quality:
-        """How usable the face is."""
-        ...
-
-    def shortfall(self, quality: Quality) -> str | None:
-        """Why the face is not usable, or None."""
-        ...
-
-    def embed(self, aligned: Sequence[Image]) -> FloatArray:
-        """(N, D) float32 unit rows."""
-        ...
 
 
 class People(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from edged.domain.analysis import FaceAnalyser
 from edged.domain.people import Person
 from edged.domain.types import FloatArray
 from edged.enrolment.checks import Candidate, PhotoCheck
@@ -11,7 +12,7 @@ from edged.enrolment.consistency import closeness, odd_ones_out
 from edged.enrolment.entries import Entry
 from edged.enrolment.levels import Levels
 from edged.enrolment.names import clean_name
-from edged.enrolment.ports import FaceAnalyser, People, PhotoSource
+from edged.enrolment.ports import People, PhotoSource
 from edged.enrolment.reports import PersonReport, PhotoReport, Status
 from edged.enrolment.roster import Roster, centre
 from edged.errors import EnrolmentError, StoreError

@@ -5,7 +5,7 @@ Settings and gallery are swapped whole by others and read once a frame.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,11 +14,11 @@ import numpy as np
 
 from edged.devices.clock import Clock
 from edged.domain.access import AccessRules
-from edged.domain.calibration import MeasuredPoint
+from edged.domain.analysis import FaceAnalyser
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.matching import best_match
 from edged.domain.tracking import TrackedFace, Tracker
-from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome, Quality
+from edged.domain.types import Decision, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.slot import LatestSlot
@@ -28,32 +28,6 @@ logger = logging.getLogger(__name__)
 
 # Not an approach to the door: such a face is neither evidence nor an event.
 _FAR_AWAY = "too_small"
-
-
-class Pipeline(Protocol):
-    """Pixels to facts; ``vision.pipeline.FacePipeline`` is the real one."""
-
-    space: str
-    dimension: int
-
-    @property
-    def calibration(self) -> Sequence[MeasuredPoint]:
-        """The table of the embedder, empty where it has none."""
-
-    def detect(self, image: Image) -> list[Face]:
-        """Return the faces of a picture."""
-
-    def align(self, image: Image, face: Face) -> Image:
-        """Return the face as (112, 112, 3) uint8 BGR."""
-
-    def assess(self, face: Face, aligned: Image) -> Quality:
-        """Measure how usable it is."""
-
-    def shortfall(self, quality: Quality) -> str | None:
-        """Return the reason code of what is missing, or None."""
-
-    def embed(self, faces: Sequence[Image]) -> FloatArray:
-        """Return one unit row a face."""
 
 
 class Gate(Protocol):
@@ -79,7 +53,7 @@ class RecognitionWorker(Worker):
     def __init__(
         self,
         slot: LatestSlot[Frame],
-        pipeline: Pipeline,
+        pipeline: FaceAnalyser,
         *,
         gallery: Callable[[], GalleryState],
         settings: RecognitionSettings,
