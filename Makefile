@@ -66,8 +66,8 @@ fmt: venv ## Format the code
 fmt-check: venv ## Is the code formatted?
 	$(BIN)/ruff format --check
 
-bench: venv ## Measure the models on this machine
-	$(BIN)/edged bench
+bench: venv ## Measure the models on this machine, on the frames of the demo where it has run
+	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--models var/demo/models --images var/demo/scene)
 
 schema: venv ## Write the JSON Schema of the configuration anew
 	$(BIN)/edged config schema > edged/config/config.schema.json
