@@ -59,6 +59,8 @@ class CaptureWorker(Worker):
         self._metrics = metrics
         self._on_state = on_state
         self._first_frame_seconds = config.first_frame_timeout_ms / 1000
+        # What piles up in less time is still young enough to be judged.
+        self._stall_seconds = config.max_frame_age_ms / 1000
         # A source may be slow by its own configuration.
         fps = getattr(config.source, "fps", None) or float("inf")
         self._frame_seconds = max(config.no_frame_timeout_ms / 1000, 2 / fps)
@@ -96,7 +98,7 @@ class CaptureWorker(Worker):
 
     def _session(self) -> float:
         """Open the camera once and feed until it fails; return for how many seconds it was of use."""
-        reader = FrameReader(self._camera)
+        reader = FrameReader(self._camera, stall_seconds=self._stall_seconds)
         started_at, seq = time.monotonic(), self._seq
         try:
             self._feed(reader)

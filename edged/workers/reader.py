@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from edged.devices.camera import Camera
+from edged.domain.backlog import Backlog
 from edged.domain.types import Image
 from edged.errors import CameraError
 
@@ -28,10 +29,15 @@ class Arrival:
 
 
 class FrameReader:
-    """Opens ``camera`` once, reads it without pause, and keeps the newest picture."""
+    """Opens ``camera`` once, reads it without pause, and keeps the newest picture.
 
-    def __init__(self, camera: Camera) -> None:
+    Of a live camera, pictures that piled up while it stalled for ``stall_seconds`` count as missed.
+    """
+
+    def __init__(self, camera: Camera, *, stall_seconds: float = 0.5) -> None:
         self._camera = camera
+        self._backlog = Backlog(stall_seconds)
+        self._passed_over = 0
         self._changed = threading.Condition()
         self._newest: Arrival | None = None
         self._error: BaseException | None = None
@@ -81,7 +87,9 @@ class FrameReader:
             self._camera.open()
             self._opened = True
             while not self._leaving.is_set():
-                self._deliver(self._camera.read())
+                started_at = time.monotonic()
+                image = self._camera.read()
+                self._deliver(image, started_at, time.monotonic())
         except Exception as exc:  # noqa: BLE001 - top of a thread: the worker raises it
             error = exc
         with self._changed:
@@ -91,9 +99,12 @@ class FrameReader:
         if not self._abandoned.is_set():
             self._camera.close()
 
-    def _deliver(self, image: Image) -> None:
-        at = time.monotonic()
+    def _deliver(self, image: Image, started_at: float, at: float) -> None:
+        if self._camera.live and self._backlog.is_old(at - started_at, at):
+            self._passed_over += 1
+            return
         with self._changed:
-            missed = 0 if self._newest is None else self._newest.missed + 1
+            missed = self._passed_over + (0 if self._newest is None else self._newest.missed + 1)
+            self._passed_over = 0
             self._newest = Arrival(at, image, missed)
             self._changed.notify()
