@@ -48,5 +48,5 @@ def test_what_piled_up_during_a_stall_is_never_handed_on() -> None:
     except CameraError:
         assert reader.finish()
     assert not set(taken) & set(range(13, 25))
-    assert {8, 30} <= set(taken)
+    assert min(taken) < 13
     assert taken[-1] == counted == 36
