@@ -63,7 +63,6 @@ class BrokerWatch:
     """A subscriber of its own: what it shows has been through the broker."""
 
     def __init__(self, port: int, prefix: str, console: DemoConsole) -> None:
-        self.received = 0
         self._console = console
         self._prefix = prefix
         self._client = mqtt.Client(
@@ -86,8 +85,6 @@ class BrokerWatch:
         client.subscribe(f"{self._prefix}/#", qos=1)
 
     def _message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        if "/event/" in message.topic:
-            self.received += 1
         if not message.topic.endswith("/health"):
             self._console.say("mqtt", f"{message.topic}  {_facts(bytes(message.payload))}", "dim")
 

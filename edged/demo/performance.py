@@ -74,5 +74,8 @@ def _run(config: Config, show: DemoConsole, *, until_end: bool) -> int:
     def ready(daemon: Daemon) -> None:
         show.say("metrics", f"http://127.0.0.1:{daemon.monitor.port}/metrics   (also /healthz and /readyz)")
 
-    listeners = Listeners(on_told=show.told, on_door=show.door, on_ready=ready)
+    def camera(state: str) -> None:
+        show.say("camera", state)
+
+    listeners = Listeners(on_told=show.told, on_door=show.door, on_camera=camera, on_ready=ready)
     return Daemon(config, until_end=until_end, listeners=listeners).run()
