@@ -43,7 +43,7 @@ from edged.workers.health import Check, HealthReport
 from edged.workers.monitor import Monitor
 from edged.workers.policy import access_rules, attendance_clock, decision_policy
 from edged.workers.publisher import PublisherWorker
-from edged.workers.recognition import RecognitionSettings, RecognitionWorker
+from edged.workers.recognition import RecognitionSettings, RecognitionWorker, Sight
 from edged.workers.slot import LatestSlot
 from edged.workers.supervisor import Supervisor
 
@@ -57,6 +57,7 @@ _QUIET_TURNS = 8
 class Listeners:
     """Who else is told; a console at a desk."""
 
+    on_seen: Callable[[Sight], None] = lambda _sight: None
     on_told: Callable[[Told, GalleryState], None] = lambda _told, _state: None
     on_door: Callable[[DoorChange], None] = lambda _change: None
     on_camera: Callable[[str], None] = lambda _state: None
@@ -194,6 +195,7 @@ class Daemon:
             clock=self.clock,
             on_decision=self.effects.apply,
             on_idle=self._idle,
+            on_seen=self._listeners.on_seen,
         )
 
     def _decision_effects(self) -> DecisionEffects:

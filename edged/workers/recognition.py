@@ -18,7 +18,7 @@ from edged.domain.analysis import FaceAnalyser
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.matching import best_match
 from edged.domain.tracking import TrackedFace, Tracker
-from edged.domain.types import Decision, FloatArray, Frame, Image, Observation, Outcome
+from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.slot import LatestSlot
@@ -47,8 +47,20 @@ class RecognitionSettings:
     motion: Gate | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """A face that is about to be judged, with the frame it was found in."""
+
+    frame: Frame
+    face: Face
+    observation: Observation
+
+
 class RecognitionWorker(Worker):
-    """Takes frames, keeps tracks, asks the engine, hands decisions to ``on_decision``."""
+    """Takes frames, keeps tracks, asks the engine, hands decisions to ``on_decision``.
+
+    ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
+    """
 
     def __init__(
         self,
@@ -61,6 +73,7 @@ class RecognitionWorker(Worker):
         clock: Clock,
         on_decision: Callable[[Decision, GalleryState], None],
         on_idle: Callable[[], None] = lambda: None,
+        on_seen: Callable[[Sight], None] = lambda _sight: None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
@@ -72,6 +85,7 @@ class RecognitionWorker(Worker):
         self._clock = clock
         self._on_decision = on_decision
         self._on_idle = on_idle
+        self._on_seen = on_seen
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._faces: dict[int, FloatArray] = {}
@@ -125,6 +139,7 @@ class RecognitionWorker(Worker):
         observation = self._observe(frame, item, state)
         if observation is None:
             return
+        self._on_seen(Sight(frame, item.face, observation))
         now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)

@@ -16,7 +16,7 @@ from edged.domain.people import Person
 from edged.domain.types import Box, Decision, Face, FloatArray, Frame, Image, Outcome, Quality, Reason
 from edged.metrics import Metrics
 from edged.workers.gallery_sync import GalleryState
-from edged.workers.recognition import RecognitionSettings, RecognitionWorker
+from edged.workers.recognition import RecognitionSettings, RecognitionWorker, Sight
 from edged.workers.slot import LatestSlot
 from tests.unit.domain.conftest import template
 
@@ -88,6 +88,7 @@ class Door:
         self.clock = FakeClock()
         self.metrics = Metrics(CollectorRegistry())
         self.decisions: list[Decision] = []
+        self.sights: list[tuple[Sight, int]] = []  # with the number of decisions so far
         people = [Person("p-ada", "Ada"), Person("p-ben", "Ben")]
         snapshot = build_snapshot("toy/1", DIMENSION, 1, people, [template("p-ada", 0), template("p-ben", 1)])
         self.state = GalleryState(snapshot, threshold_for(TABLE, 2, 1e-3), TABLE)
@@ -99,6 +100,7 @@ class Door:
             metrics=self.metrics,
             clock=self.clock,
             on_decision=lambda decision, _state: self.decisions.append(decision),
+            on_seen=lambda sight: self.sights.append((sight, len(self.decisions))),
         )
         self.seq = 0
 
@@ -144,6 +146,14 @@ def test_a_face_far_away_is_neither_evidence_nor_event(door: Door) -> None:
     door.show((100, 40, 5), times=20)
     door.show(times=20)
     assert door.told() == []
+
+
+def test_every_face_is_shown_before_it_is_judged(door: Door) -> None:
+    door.show((100, 80, 0), (10, 40, 1), times=3)
+    assert [(sight.frame.seq, sight.face.box.width, decided) for sight, decided in door.sights] == [
+        (1, 80.0, 0), (2, 80.0, 0), (3, 80.0, 0),
+    ]  # fmt: skip
+    assert {sight.observation.track_id for sight, _ in door.sights} == {door.decisions[0].track_id}
 
 
 def test_a_blurred_face_is_a_low_quality_denial(door: Door) -> None:
