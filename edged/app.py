@@ -37,7 +37,7 @@ from edged.vision.pipeline import FacePipeline
 from edged.workers.capture import CaptureWorker
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
-from edged.workers.event_log import EventLog
+from edged.workers.event_log import EventLog, Written
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.monitor import Monitor
@@ -51,6 +51,8 @@ logger = logging.getLogger(__name__)
 
 # Two seconds of nothing: the last grant has reached the lock and its pulse is over.
 _QUIET_TURNS = 8
+# A sound card commits in milliseconds; a dying one must not hold up the stop.
+_STOP_RECORD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +330,10 @@ class Daemon:
 
     def _record_stop(self) -> None:
         """Record the stop after the last relock, and while the publisher can still tell it."""
-        self.log.record(self.log.event(EventKind.SYSTEM, {"type": "stopped"}))
+        stopped = self.log.event(EventKind.SYSTEM, {"type": "stopped"})
+        # What is committed before the publisher leaves is delivered now, not at the next start.
+        if self.log.record_within(_STOP_RECORD_SECONDS, stopped) is Written.FAILED:
+            self.log.record(stopped)
 
     def _close_journal(self) -> None:
         """Give what could not be written a last chance, then close."""

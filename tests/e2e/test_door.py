@@ -65,6 +65,10 @@ def _lock_followed_only_grants(door: OfficeDoor, stored: list[dict], granted: li
 def _wire_says_what_the_journal_says(
     collector: Collector, stored: list[dict], people: dict[str, str]
 ) -> None:
+    # The subscriber's thread may still be reading what the daemon sent before it ended.
+    deadline = time.monotonic() + 10
+    while stored[-1]["seq"] not in collector.seqs and time.monotonic() < deadline:
+        time.sleep(0.02)
     sent = {event.id: event for event in collector.events}
     assert [event.seq for event in sent.values()] == [e["seq"] for e in stored]
     assert set(sent) == {e["event_id"] for e in stored}
