@@ -1,7 +1,7 @@
 """What ``edged eval`` and ``edged bench`` share: which models, and the progress bar."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from edged.config.sections import ModelsConfig, QualityConfig
     from edged.evaluation.embedding import Progress
     from edged.vision.pipeline import FacePipeline
 
@@ -43,18 +44,32 @@ def open_pipeline(
 
     Raises ``ConfigError`` or ``ModelError``.
     """
-    import msgspec
+    from edged.vision.pipeline import FacePipeline
 
+    wanted = {"directory": models, "detector": detector, "embedder": embedder, "precision": precision}
+    section, quality = _sections(config)
+    return FacePipeline.load(_changed(section, wanted), quality)
+
+
+def models_section(config: Path | None, **wanted: Path | str | None) -> "ModelsConfig":
+    """Return the configured models with what the options replace. Raises ``ConfigError``."""
+    return _changed(_sections(config)[0], wanted)
+
+
+def _sections(config: Path | None) -> "tuple[ModelsConfig, QualityConfig]":
     from edged.config.loading import load
     from edged.config.sections import ModelsConfig, QualityConfig
-    from edged.vision.pipeline import FacePipeline
 
     path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
     settings = load(path, os.environ) if path else None
-    section, quality = (settings.models, settings.quality) if settings else (ModelsConfig(), QualityConfig())
-    wanted = {"directory": models, "detector": detector, "embedder": embedder, "precision": precision}
+    return (settings.models, settings.quality) if settings else (ModelsConfig(), QualityConfig())
+
+
+def _changed(section: "ModelsConfig", wanted: "Mapping[str, Path | str | None]") -> "ModelsConfig":
+    import msgspec
+
     changes = {key: value for key, value in wanted.items() if value is not None}
-    return FacePipeline.load(msgspec.structs.replace(section, **changes), quality)
+    return msgspec.structs.replace(section, **changes)
 
 
 @contextmanager

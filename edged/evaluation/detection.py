@@ -1,0 +1,199 @@
+"""How well a detector finds faces: against a reference detector, and on pictures without any."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from edged.config.sections import ModelsConfig
+from edged.domain.types import Face, Image
+from edged.errors import EvaluationError, ModelError
+from edged.evaluation.conditions import CONDITIONS
+from edged.evaluation.embedding import Progress, main_face, silent
+from edged.evaluation.faceless import GENERATORS, without_faces
+from edged.vision.detector import FaceDetector
+from edged.vision.packs import Catalogue
+from edged.vision.session import OrtSession
+
+# The usual overlap at which a box counts as the face (PASCAL VOC, WIDER FACE).
+FOUND_IOU = 0.5
+# What the reference sees faintly is cut out too before a picture counts as faceless.
+FAINT_SCORE = 0.3
+
+Detect = Callable[[Image], list[Face]]
+Read = Callable[[], Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition: how many faces were shown, and how many found where they are.
+
+    ``landmark_error`` is the mean distance of the five points to the reference's, in % of its eye
+    distance, over the found faces; None where none was found.
+    """
+
+    faces: int
+    found: int
+    landmark_error: float | None
+
+    @property
+    def rate(self) -> float:
+        """Share of the faces that were found."""
+        return self.found / self.faces if self.faces else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """Pictures without a face, how many of them a face was seen in, and how many faces in all."""
+
+    pictures: int
+    alarmed: int
+    faces: int
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionReport:
+    """``findings`` by condition, ``false_alarms`` by source.
+
+    ``without_reference`` photographs have no face for the reference either; they count nowhere.
+    """
+
+    photographs: int
+    without_reference: int
+    findings: Mapping[str, Finding]
+    false_alarms: Mapping[str, FalseAlarms]
+
+    @property
+    def all_false_alarms(self) -> FalseAlarms:
+        """The sum over the sources."""
+        every = self.false_alarms.values()
+        return FalseAlarms(
+            sum(one.pictures for one in every),
+            sum(one.alarmed for one in every),
+            sum(one.faces for one in every),
+        )
+
+
+def open_detector(models: ModelsConfig) -> FaceDetector:
+    """Open the detector of ``models`` alone, in its ``precision`` or else in the only one it comes in.
+
+    Raises ``ModelError``.
+    """
+    pack = Catalogue(models.directory).in_force(models.detector)
+    spec = pack.model("detector")
+    precision = models.precision if models.precision in spec.files else next(iter(spec.files))
+    path = pack.file_path(spec, precision)
+    if not path.is_file():
+        raise ModelError(f"the detector of pack {pack.name} is not installed: {path} is missing")
+    session = OrtSession(
+        path,
+        sha256=spec.files[precision].sha256,
+        threads=models.threads,
+        providers=models.providers,
+        input_size=spec.input,
+    )
+    return FaceDetector(session, spec, threshold=models.detection_threshold)
+
+
+class DetectionTrial:
+    """Holds ``detect`` against ``reference``, picture by picture.
+
+    ``threshold`` is the lowest score of the reference that counts as a face; it may report fainter ones,
+    which then are only cut out of faceless pictures.
+    """
+
+    def __init__(self, detect: Detect, reference: Detect, *, threshold: float, seed: int = 1) -> None:
+        self._detect = detect
+        self._reference = reference
+        self._threshold = threshold
+        self._rng = np.random.default_rng(seed)
+        self._photographs = 0
+        self._without_reference = 0
+        self._errors: dict[str, list[float | None]] = {name: [] for name in CONDITIONS}
+        self._alarms: dict[str, list[int]] = {}
+
+    def photograph(self, read: Read) -> None:
+        """Show one photograph under every condition, then what is left of it without its faces."""
+        image = read()
+        self._photographs += 1
+        seen = self._reference(image)
+        face = main_face((one for one in seen if one.score >= self._threshold), image)
+        if face is None:
+            self._without_reference += 1
+        else:
+            for name, condition in CONDITIONS.items():
+                shown, wanted = condition(image, face, self._rng)
+                self._errors[name].append(landmark_error(self._detect(shown), wanted))
+        for source, picture in without_faces(image, seen, self._rng):
+            self._show_faceless(source, picture)
+
+    def generated(self, number: int) -> None:
+        """Show the generated picture ``number``; the kinds take turns."""
+        names = list(GENERATORS)
+        name = names[number % len(names)]
+        self._show_faceless(name, GENERATORS[name](self._rng))
+
+    def faceless(self, source: str, read: Read) -> None:
+        """Show a picture that is known to have no face."""
+        self._show_faceless(source, read())
+
+    def _show_faceless(self, source: str, picture: Image) -> None:
+        self._alarms.setdefault(source, []).append(len(self._detect(picture)))
+
+    def report(self) -> DetectionReport:
+        """Return the result so far."""
+        return DetectionReport(
+            self._photographs,
+            self._without_reference,
+            {name: _finding(errors) for name, errors in self._errors.items()},
+            {
+                source: FalseAlarms(len(counts), sum(count > 0 for count in counts), sum(counts))
+                for source, counts in self._alarms.items()
+            },
+        )
+
+
+def run_trial(
+    trial: DetectionTrial,
+    photographs: Sequence[Read],
+    *,
+    generated: int,
+    faceless: Sequence[Read] = (),
+    progress: Progress = silent,
+) -> DetectionReport:
+    """Show all ``photographs``, ``generated`` pictures without a face and those of ``faceless``.
+
+    Pictures are read when their turn comes. Raises ``EvaluationError`` where no photograph has a face.
+    """
+    turns: list[Callable[[], None]] = [
+        *(partial(trial.photograph, read) for read in photographs),
+        *(partial(trial.generated, number) for number in range(generated)),
+        *(partial(trial.faceless, "folder", read) for read in faceless),
+    ]
+    for done, turn in enumerate(turns, start=1):
+        turn()
+        progress(done, len(turns))
+    report = trial.report()
+    if report.photographs == report.without_reference:
+        raise EvaluationError(
+            "the reference detector finds no face in any photograph: nothing to hold against"
+        )
+    return report
+
+
+def landmark_error(faces: Iterable[Face], wanted: Face) -> float | None:
+    """Return the mean distance of the points of the best overlapping face in eye distances.
+
+    None where no face overlaps ``wanted`` by ``FOUND_IOU``.
+    """
+    best = max(faces, key=lambda face: face.box.iou(wanted.box), default=None)
+    if best is None or best.box.iou(wanted.box) < FOUND_IOU:
+        return None
+    away = np.linalg.norm(best.landmarks - wanted.landmarks, axis=1).mean()
+    return float(away) / wanted.eye_distance
+
+
+def _finding(errors: Sequence[float | None]) -> Finding:
+    found = [error for error in errors if error is not None]
+    return Finding(len(errors), len(found), 100 * float(np.mean(found)) if found else None)
