@@ -53,7 +53,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "directory": "Folder of the installed model packs.",
         "detector": "Pack that finds faces.",
         "embedder": "Pack that recognises them. Another embedder means enrolling everybody anew.",
-        "precision": "Which of the pack's files is run. int8 is not always faster: measure it.",
+        "precision": "Which of the pack's files is run; auto: float32 if there, else int8.",
         "threads": "Threads for one inference. Leave a core to the camera.",
         "providers": "ONNX Runtime execution providers, best first.",
         "detection_threshold": "Confidence from which a finding counts as a face.",

@@ -112,7 +112,7 @@ class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     directory: Path = Path("var/models")
     detector: Slug = "yunet"
     embedder: Slug = "arcface-y1"
-    precision: Literal["float32", "int8"] = "float32"
+    precision: Literal["auto", "float32", "int8"] = "auto"
     threads: Annotated[int, Meta(ge=1, le=64)] = 2
     providers: Annotated[tuple[str, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
     detection_threshold: Ratio = 0.6

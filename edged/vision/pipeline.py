@@ -1,27 +1,17 @@
 """What recognition, enrolment and evaluation share: pictures to faces to vectors."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 
 from edged.config.sections import ModelsConfig, QualityConfig
 from edged.domain.types import Face, FloatArray, Image, Quality
-from edged.errors import ModelError
 from edged.vision import alignment
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
-from edged.vision.packs import (
-    STANDARD_LANDMARKS,
-    CalibrationPoint,
-    Catalogue,
-    ModelSpec,
-    Pack,
-    Precision,
-    Task,
-)
+from edged.vision.opening import open_detector, open_embedder
+from edged.vision.packs import STANDARD_LANDMARKS, CalibrationPoint
 from edged.vision.quality import assess, shortfall
-from edged.vision.session import OrtSession
 
 
 class FacePipeline:
@@ -60,18 +50,9 @@ class FacePipeline:
         """Open the configured packs. Raises ``ModelError`` naming the command that mends it."""
         # Pictures this small gain nothing from OpenCV's threads, which would compete with inference.
         cv2.setNumThreads(1)
-        catalogue = Catalogue(models.directory)
-        detectors, embedders = catalogue.in_force(models.detector), catalogue.in_force(models.embedder)
-        seeing, embedding = detectors.model("detector"), embedders.model("embedder")
-        seeing_precision = _detector_precision(seeing, models.precision)
-        detector = FaceDetector(
-            _open(detectors, seeing, seeing_precision, models), seeing, threshold=models.detection_threshold
-        )
-        embedder = FaceEmbedder(
-            _open(embedders, embedding, models.precision, models),
-            embedding,
-            space=embedding.space_of(models.precision),
-        )
+        detectors, detector = open_detector(models)
+        embedders, embedder = open_embedder(models)
+        embedding = embedders.model("embedder")
         return cls(
             detector,
             embedder,
@@ -102,30 +83,3 @@ class FacePipeline:
     def embed(self, faces: Sequence[Image]) -> FloatArray:
         """Return (N, D) float32 unit rows for N aligned faces."""
         return self._embedder.embed(faces)
-
-
-def _detector_precision(spec: ModelSpec, wanted: Precision) -> Precision:
-    """Detectors often come in float32 alone: YuNet in int8 is slower (4.1 ms to 3.0) and no better."""
-    return wanted if wanted in spec.files or "float32" not in spec.files else "float32"
-
-
-def _open(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsConfig) -> OrtSession:
-    path = pack.file_path(spec, precision)
-    if not path.is_file():
-        raise ModelError(_how_to_install(pack, spec.task, path))
-    return OrtSession(
-        path,
-        sha256=spec.files[precision].sha256,
-        threads=models.threads,
-        providers=models.providers,
-        input_size=spec.input,
-    )
-
-
-def _how_to_install(pack: Pack, task: Task, path: Path) -> str:
-    pulled = any(file.url for spec in pack.models for file in spec.files.values())
-    pull = f"`edged models pull {pack.name}`, or " if pulled else ""
-    return (
-        f"the {task} of pack {pack.name} is not installed: {path} is missing; "
-        f"run {pull}`edged models import DIR` with a folder that holds it"
-    )
