@@ -198,6 +198,15 @@ def test_an_installed_pack_comes_before_the_shipped_descriptor(tmp_path: Path) -
     assert catalogue.origin("toy").title == "shipped"
 
 
+def test_a_shipped_pack_with_its_files_beside_it_runs_without_being_installed(tmp_path: Path) -> None:
+    write_pack(tmp_path / "shipped", descriptor("toy", FLOAT32), FLOAT32)
+    catalogue = Catalogue(tmp_path / "installed", tmp_path / "shipped")
+    pack = catalogue.in_force("toy")
+    assert pack.present() == ("float32",)
+    assert pack.file_path(pack.model("embedder"), "float32").parent == tmp_path / "shipped" / "toy"
+    verify_pack(pack)
+
+
 @pytest.mark.parametrize("name", ["nobody", "../installed/toy", "", ".", "toy/"])
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path, name: str) -> None:
     write_pack(tmp_path / "installed", descriptor("toy"))
