@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edged.cli.eval_compare import compare
 from edged.cli.eval_detection import detection
 from edged.cli.measuring import (
     ConfigOption,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from edged.vision.pipeline import FacePipeline
 
 app = typer.Typer(help="Measure accuracy on labelled photographs.", no_args_is_help=True)
+app.command()(compare)
 app.command()(detection)
 
 ImagesOption = Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")]
