@@ -14,6 +14,7 @@ from edged.cli.measuring import (
     DetectorOption,
     EmbedderOption,
     ModelsOption,
+    PeopleOption,
     PrecisionOption,
 )
 from edged.cli.options import JsonOption
@@ -86,6 +87,7 @@ def open_set(
 def calibration(
     *,
     images: ImagesOption,
+    people: PeopleOption = None,
     config: ConfigOption = None,
     models: ModelsOption = None,
     detector: DetectorOption = None,
@@ -98,14 +100,13 @@ def calibration(
     Measured for single photographs and for the centroids of three, as people are enrolled; the table
     takes the stricter. A false match rate without 30 errors behind it is left out.
     """
-    from edged.cli.measuring import open_pipeline
-    from edged.evaluation.protocols import photographs
+    from edged.cli.measuring import chosen_photographs, open_pipeline
 
-    found = photographs(images)
+    found = chosen_photographs(images, people)
     pipeline = open_pipeline(config, models, detector, embedder, precision)
     embedded = _embed(pipeline, images, (item.image for item in found))
-    people = {item.image: item.person for item in found}
-    _print(_header(pipeline, embedded) | _calibration(embedded, people), as_json=as_json)
+    owners = {item.image: item.person for item in found}
+    _print(_header(pipeline, embedded) | _calibration(embedded, owners), as_json=as_json)
 
 
 @app.command("all")

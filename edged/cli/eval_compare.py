@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edged.cli.measuring import ConfigOption, ModelsOption
+from edged.cli.measuring import ConfigOption, ModelsOption, PeopleOption
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ def compare(
     ],
     *,
     images: Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")],
-    people: Annotated[
-        Path | None,
-        typer.Option("--people", help="Only these people: a file of folder names, or of their hashes."),
-    ] = None,
+    people: PeopleOption = None,
     config: ConfigOption = None,
     models: ModelsOption = None,
     as_json: JsonOption = False,
@@ -41,19 +38,15 @@ def compare(
     At most three pairs of the same person count, and as many drawn pairs of different people; the true
     match rates are at the thresholds that a share of all pairs of different people still reach.
     """
+    from edged.cli.measuring import chosen_photographs, progress_bar
     from edged.evaluation import comparison
-    from edged.evaluation.protocols import photographs
+    from edged.evaluation.embedding import embed_photographs
 
-    found = photographs(images)
-    if people is not None:
-        found = comparison.only(found, comparison.read_people(people))
+    found = chosen_photographs(images, people)
     pairs = comparison.drawn_pairs(found)
     opened = [(name, _open(name, config, models)) for name in packs]
     rows = []
     for name, pipeline in opened:
-        from edged.cli.measuring import progress_bar
-        from edged.evaluation.embedding import embed_photographs
-
         with progress_bar(name) as progress:
             embedded = embed_photographs(pipeline, images, (one.image for one in found), progress)
         rows.append((name, pipeline, comparison.standing(embedded, found, pairs)))

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig, QualityConfig
     from edged.evaluation.embedding import Progress
+    from edged.evaluation.protocols import Labelled
     from edged.vision.pipeline import FacePipeline
 
 _DEFAULT_CONFIG = Path("config.yaml")
@@ -30,6 +31,10 @@ DetectorOption = Annotated[str | None, typer.Option(help="A detector pack instea
 EmbedderOption = Annotated[str | None, typer.Option(help="An embedder pack instead of the configured one.")]
 PrecisionOption = Annotated[
     Literal["float32", "int8"] | None, typer.Option(help="A precision instead of the configured one.")
+]
+PeopleOption = Annotated[
+    Path | None,
+    typer.Option("--people", help="Only these people: a file of folder names, or of their hashes."),
 ]
 
 
@@ -70,6 +75,18 @@ def _changed(section: "ModelsConfig", wanted: "Mapping[str, Path | str | None]")
 
     changes = {key: value for key, value in wanted.items() if value is not None}
     return msgspec.structs.replace(section, **changes)
+
+
+def chosen_photographs(images: Path, people: Path | None) -> "list[Labelled]":
+    """Return the photographs below ``images``, of the listed people alone where there is a list.
+
+    Raises ``EvaluationError``.
+    """
+    from edged.evaluation.comparison import only, read_people
+    from edged.evaluation.protocols import photographs
+
+    found = photographs(images)
+    return found if people is None else only(found, read_people(people))
 
 
 @contextmanager
