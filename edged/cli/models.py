@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli import models_view
+from edged.cli.models_quantize import quantize
 
 if TYPE_CHECKING:
     from edged.vision.packs import Catalogue
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch, import and verify model packs.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, import, verify and quantize model packs.")
+app.command()(quantize)
 
 _DEFAULT_CONFIG = Path("config.yaml")
 

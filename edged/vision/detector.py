@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from edged.domain.types import Box, Face, Image
+from edged.domain.types import Box, Face, FloatArray, Image
 from edged.errors import ModelError
 from edged.vision.decoding import (
     STRIDES,
@@ -65,14 +65,20 @@ class FaceDetector:
         """
         check_image(image)
         fit = letterbox((image.shape[1], image.shape[0]), self._spec.input)
-        tensor = to_tensor(
-            [_boxed(image, fit, self._spec.input)],
-            channels=self._spec.channels,
-            mean=self._spec.mean,
-            scale=self._spec.scale,
-        )
+        tensor = network_input(image, self._spec)
         found = self._family.decode(self._session.run(tensor), self._spec.input, self._threshold)
         return _faces(suppress(found, self._family.max_iou), fit)
+
+
+def network_input(image: Image, spec: ModelSpec) -> FloatArray:
+    """Return what a detector is fed for ``image`` (H, W, 3) uint8 BGR: (1, 3, height, width) float32.
+
+    Raises ``ValueError`` for another kind of array.
+    """
+    check_image(image)
+    fit = letterbox((image.shape[1], image.shape[0]), spec.input)
+    boxed = _boxed(image, fit, spec.input)
+    return to_tensor([boxed], channels=spec.channels, mean=spec.mean, scale=spec.scale)
 
 
 def _boxed(image: Image, fit: Letterbox, input_size: tuple[int, int]) -> Image:

@@ -84,5 +84,9 @@ def _check(catalogue: Catalogue, pack: Pack) -> Verdict:
 def _outdated(catalogue: Catalogue, pack: Pack) -> bool:
     if not catalogue.ships(pack.name):
         return False
-    shipped = catalogue.origin(pack.name).directory
-    return (shipped / DESCRIPTOR).read_bytes() != (pack.directory / DESCRIPTOR).read_bytes()
+    shipped = catalogue.origin(pack.name)
+    if (shipped.directory / DESCRIPTOR).read_bytes() == (pack.directory / DESCRIPTOR).read_bytes():
+        return False
+    # One with a precision that was made here is another text, and still says the same.
+    made_here = pack.precisions != shipped.precisions
+    return not made_here or catalogue.in_force(pack.name).models != pack.models

@@ -296,9 +296,11 @@ class Catalogue:
         """Return the pack to run: the installed files under the newest description of them.
 
         An upgrade may bring a better calibration of the same weights. An installed copy of the descriptor
-        must not keep the old threshold alive. Raises ``ModelError``.
+        must not keep the old threshold alive. A precision that was made here, of weights that are still
+        the same, stays in it. Raises ``ModelError``.
         """
-        found, origin = self.find(name), self.origin(name)
+        found = self.find(name)
+        origin = _with_own_files(self.origin(name), found)
         same = _pins(found) <= _pins(origin)
         return replace(origin, directory=found.directory) if same else found
 
@@ -331,6 +333,19 @@ def shipped_directory() -> Path:
     # An installed package has other people's folders beside it.
     in_checkout = (root / "pyproject.toml").is_file()
     return root / "models" if in_checkout else Path(sys.prefix) / "share" / "edged" / "models"
+
+
+def _with_own_files(origin: Pack, found: Pack) -> Pack:
+    """Return ``origin`` with the precisions that ``found`` alone has, where their float32 is one."""
+
+    def joined(ours: ModelSpec, theirs: ModelSpec) -> ModelSpec:
+        source = theirs.files.get("float32")
+        same = source is not None and source == ours.files.get("float32") and theirs.space == ours.space
+        return msgspec.structs.replace(ours, files=theirs.files | ours.files) if same else ours
+
+    if [spec.task for spec in origin.models] != [spec.task for spec in found.models]:
+        return origin
+    return replace(origin, models=tuple(map(joined, origin.models, found.models)))
 
 
 def _pins(pack: Pack) -> set[tuple[str, str]]:

@@ -59,7 +59,8 @@ class FacePipeline:
             template=embedding.template_for(detector.landmarks),
             quality=quality,
             standard_template=embedding.template_for(STANDARD_LANDMARKS),
-            calibration=embedding.calibration,
+            # A table holds for the space that it was measured in, not for a file with one of its own.
+            calibration=embedding.calibration if embedder.space == embedding.space else (),
             detector_name=detectors.name,
             embedder_name=embedders.name,
         )

@@ -12,6 +12,6 @@ if find_spec("onnx") is None:
         "quantizing needs the package onnx, which a door does not: pip install 'edged[quantize]'"
     )
 
-from edged.vision.quantization.static import QuantizationReport, quantize  # noqa: E402 - after the check
+from edged.vision.quantization.static import QuantizationReport, quantize
 
 __all__ = ["QuantizationReport", "quantize"]

@@ -59,12 +59,13 @@ def compile_network(
 
 
 def _deviation(one: Network, other: Network, samples: Sequence[FloatArray]) -> float:
+    """Return the largest difference of an output, as a share of its largest value over all samples."""
     first, second = Probe(one), Probe(other)
-    worst = 0.0
+    sizes, differences = dict.fromkeys(one.outputs, 1e-30), dict.fromkeys(one.outputs, 0.0)
     for sample in samples:
         expected, got = first.run(sample), second.run(sample)
         for name in one.outputs:
-            size = max(float(np.abs(expected[name]).max()), 1e-30)
+            sizes[name] = max(sizes[name], float(np.abs(expected[name]).max()))
             # max() of Python would drop a NaN.
-            worst = float(np.maximum(worst, np.abs(expected[name] - got[name]).max() / size))
-    return worst
+            differences[name] = float(np.maximum(differences[name], np.abs(expected[name] - got[name]).max()))
+    return float(np.max([differences[name] / sizes[name] for name in one.outputs]))

@@ -18,6 +18,8 @@ _HOMOGENEOUS = {
     "Relu", "LeakyRelu", "PRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Flatten",
 }  # fmt: skip
 _WEIGHTED = {"Conv", "Gemm", "MatMul"}
+# A channel quieter than this share of the loudest speaks below int8's last bit; it need not be raised.
+_FLOOR = 1e-3
 
 
 @dataclass(slots=True, eq=False)
@@ -124,12 +126,9 @@ def _factors(ranges: list[Array], exponent: float) -> Array:
     """Return (channels,) positive factors of geometric mean 1."""
     shares = np.max([one / max(float(one.max()), 1e-30) for one in ranges], axis=0)
     # A channel that never speaks must not become the loudest.
-    powers = np.maximum(shares, FLOOR) ** exponent
+    powers = np.maximum(shares, _FLOOR) ** exponent
     factors: Array = powers / np.exp(np.mean(np.log(powers)))
     return factors
-
-
-FLOOR = 1e-3
 
 
 def _scale(network: Network, group: ChannelGroup, factors: Array) -> None:

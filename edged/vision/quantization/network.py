@@ -15,6 +15,11 @@ from edged.errors import ModelError
 # DequantizeLinear knows an axis, and so weights a scale per channel, from this operator set on.
 OPSET = 13
 
+_QUANTIZED = {
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
+    "ConvInteger", "MatMulInteger",
+}  # fmt: skip
+
 Array = npt.NDArray[Any]
 Node = onnx.NodeProto
 
@@ -128,9 +133,7 @@ def read_network(path: Path) -> Network:
     if any(one.data_location == onnx.TensorProto.EXTERNAL for one in model.graph.initializer):
         raise ModelError(f"{path}: its weights lie in another file; expected one file")
     network = Network(model)
-    done = sorted(
-        {node.op_type for node in network.nodes if "Quantize" in node.op_type or "Integer" in node.op_type}
-    )
+    done = sorted({node.op_type for node in network.nodes} & _QUANTIZED)
     if done:
         raise ModelError(f"{path}: is quantized already: it has {', '.join(done)}")
     return network

@@ -1,6 +1,6 @@
 """Static int8: QDQ, unsigned activations, signed weights with a scale per channel."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ _OPERATORS = [
     "Resize", "Concat", "Flatten", "Reshape", "Transpose",
 ]  # fmt: skip
 
+_STEPS = 4
+
+Progress = Callable[[int, int], None]
 Spans = Mapping[str, tuple[float, float]]
 
 
@@ -50,13 +53,23 @@ class QuantizationReport:
     int8_size: int
 
 
+def _silent(_done: int, _total: int) -> None:
+    return None
+
+
 def quantize(
-    source: Path, target: Path, calibration: Iterable[FloatArray], *, float_heads: bool = False
+    source: Path,
+    target: Path,
+    calibration: Iterable[FloatArray],
+    *,
+    float_heads: bool = False,
+    progress: Progress = _silent,
 ) -> QuantizationReport:
     """Write ``target``, the int8 form of the float32 file ``source``.
 
     ``calibration`` gives network inputs (N, C, H, W) float32 of real pictures. ``float_heads`` leaves the
     last layer before each output in float32, as detectors need. Outputs are float32 always.
+    ``progress`` is told (step, steps).
     Raises ``ModelError`` for a file that cannot be quantized.
     """
     samples = list(calibration)
@@ -65,22 +78,28 @@ def quantize(
     network = read_network(source)
     _name_nodes(network)
     compiled = compile_network(network, samples[:_CHECKED])
+    progress(1, _STEPS)
     kept = _heads(compiled.network) if float_heads else []
     layers = [node.name for node in weighted(compiled.network)]
     quantized = [name for name in layers if name not in kept]
     if not quantized:
         raise ModelError(f"{source}: has no layer with weights to quantize")
-    result = _int8(compiled.network, samples, kept)
+    tensors = spans(compiled.network, _float_tensors(compiled.network), samples, SHARE)
+    progress(2, _STEPS)
+    result = _int8(compiled.network, tensors, kept)
+    progress(3, _STEPS)
     try:
         onnx.save_model(result, target)
     except OSError as exc:
         raise ModelError(f"{target}: cannot be written: {exc.strerror or exc}") from exc
+    correlation = _correlation(network, Network(result), samples[:_CHECKED])
+    progress(_STEPS, _STEPS)
     return QuantizationReport(
         samples=len(samples),
         prelus=compiled.prelus,
         groups=compiled.groups,
         deviation=compiled.deviation,
-        correlation=_correlation(network, Network(result), samples[:_CHECKED]),
+        correlation=correlation,
         layers=len(layers),
         quantized_layers=len(quantized),
         float32_size=source.stat().st_size,
@@ -105,10 +124,8 @@ def _heads(network: Network) -> list[str]:
     return found
 
 
-def _int8(network: Network, samples: Sequence[FloatArray], kept: Sequence[str]) -> onnx.ModelProto:
+def _int8(network: Network, found: Spans, kept: Sequence[str]) -> onnx.ModelProto:
     model = onnx.shape_inference.infer_shapes(network.model())
-    tensors = _float_tensors(network, model)
-    found = spans(network, tensors, samples, SHARE)
     quantizer = QDQQuantizer(
         model,
         per_channel=True,
@@ -130,7 +147,8 @@ def _int8(network: Network, samples: Sequence[FloatArray], kept: Sequence[str]) 
     return result
 
 
-def _float_tensors(network: Network, model: onnx.ModelProto) -> list[str]:
+def _float_tensors(network: Network) -> list[str]:
+    model = onnx.shape_inference.infer_shapes(network.model())
     types = {one.name: one.type.tensor_type.elem_type for one in model.graph.value_info}
     made = [name for node in network.nodes for name in node.output if name]
     return [
