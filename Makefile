@@ -38,9 +38,6 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Weights and photographs that lie beside the checkout are used where nothing else is named.
-run demo: export EDGED_DEMO_WEIGHTS ?= $(wildcard ../shared/models)
-run demo: export EDGED_DEMO_PHOTOS ?= $(wildcard ../shared/data/lfw-dev/images)
 run: venv ## A whole door on this machine: a replay for a camera, a fake lock, a broker of its own
 	$(BIN)/edged demo
 
@@ -67,7 +64,7 @@ fmt-check: venv ## Is the code formatted?
 	$(BIN)/ruff format --check
 
 bench: venv ## Measure the models on this machine, on the frames of the demo where it has run
-	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--models var/demo/models --images var/demo/scene)
+	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--images var/demo/scene)
 
 schema: venv ## Write the JSON Schema of the configuration anew
 	$(BIN)/edged config schema > edged/config/config.schema.json

@@ -1,48 +1,59 @@
 """``edged demo``: a door on a desk."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edged.cli.options import JsonOption
+
 
 def demo(
+    *,
     photos: Annotated[
         Path | None,
         typer.Option(
-            "--photos", envvar="EDGED_DEMO_PHOTOS", help="One folder a person, two or more photographs each."
+            help="Your own people: one folder each, two or more photographs; one alone is a stranger."
         ),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", envvar="EDGED_DEMO_WEIGHTS", help="A folder with model weights to import."),
-    ] = None,
     camera: Annotated[
-        str | None, typer.Option("--camera", help="A webcam (0, or a device) instead of the replay.")
+        str | None,
+        typer.Option(help="A number (0), device, stream or video file instead of the replay; Ctrl-C ends."),
     ] = None,
-    folder: Annotated[Path, typer.Option("--folder", help="Where the demo keeps its files.")] = Path(
-        "var/demo"
-    ),
-    http_port: Annotated[
-        int, typer.Option("--http-port", min=0, max=65535, help="Port of the metrics.")
-    ] = 9477,
+    models: Annotated[
+        Path | None, typer.Option(help="A folder of installed packs, or of weights to import.")
+    ] = None,
+    detector: Annotated[str | None, typer.Option(help="Name of the detector's pack.")] = None,
+    embedder: Annotated[str | None, typer.Option(help="Name of the embedder's pack.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write one picture of the show, .jpg or .png.", dir_okay=False)
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, max=86_400, help="End after this time, whatever is left to show.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the metrics.")] = 9477,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the whole way from camera to lock, event and metric, without camera, GPIO or broker.
 
-    People are enrolled from photographs, come to the door one after the other, and so do strangers.
+    People come to the door one after the other, so do strangers, and one holds up a printed photograph.
+    Exit code 1 where an enrolled person was not let in, or anybody else was.
     """
     from rich.console import Console
 
-    from edged.demo.performance import perform
+    from edged.demo.console import DemoConsole
+    from edged.demo.performance import Wishes, perform
+    from edged.demo.preparation import Options
 
-    sys.exit(
-        perform(
-            Console(highlight=False, soft_wrap=True),
-            folder,
-            photos=photos,
-            weights=weights,
-            camera=camera,
-            http_port=http_port,
-        )
+    console = DemoConsole(Console(highlight=False, soft_wrap=True, stderr=as_json))
+    result = perform(
+        console,
+        Options(folder, models, detector, embedder, http_port),
+        Wishes(photos, camera, seconds, picture),
     )
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False))
+    sys.exit(0 if result["ok"] else 1)

@@ -1,25 +1,42 @@
-"""What a person at the desk sees: decisions, the lock, and what arrives at the broker."""
+"""What a person at the desk sees: who comes, what the door decides, what the lock does."""
 
-import json
 import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
-from rich.markup import escape
+from rich.progress import track
+from rich.text import Text
 
+from edged.demo.stage import Appearance
 from edged.domain.explanation import REASONS
-from edged.domain.types import Outcome
+from edged.domain.types import Decision, Outcome
 from edged.workers.door import DoorChange
-from edged.workers.effects import Told
-from edged.workers.gallery_sync import GalleryState
 
-_PLUMBING = {
-    "v", "id", "epoch", "boot_id", "ts", "mono_ms", "kind", "historical", "gallery_version",
-    "access_event_id", "local_date", "utc_offset_minutes", "config_digest", "time_synced", "quality",
-    "model", "frames",
-}  # fmt: skip
+Item = TypeVar("Item")
+
+_FOOLED = (
+    "A PHOTOGRAPH FOOLED THIS DOOR: no liveness check is in force, so a print is taken for the person. "
+    "A door that guards something must have one."
+)
+_FOOLED_ALIVE = "A PHOTOGRAPH FOOLED THIS DOOR: the liveness check took it for a living face"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a score and a margin are held against; ``threshold`` None lets nobody in."""
+
+    threshold: float | None
+    min_margin: float
+
+    def compared(self, decision: Decision) -> str:
+        """Tell the score beside its limit; empty where the face was compared with nobody."""
+        if decision.score <= -1:
+            return ""
+        needs = "nothing suffices" if self.threshold is None else f"needs {self.threshold:.2f}"
+        return f"score {decision.score:.2f} ({needs})"
 
 
 class DemoConsole:
@@ -28,75 +45,64 @@ class DemoConsole:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self.granted = 0
-        self.denied = 0
 
     def say(self, topic: str, text: str, style: str = "") -> None:
-        """Print one line below a topic word."""
+        """Print one line behind a topic word; used before and after the show."""
+        with self._lock:
+            self._console.print(Text.assemble((f"{topic:<10}", "bold"), (text, style)))
+
+    def track(self, items: Sequence[Item]) -> Iterable[Item]:
+        """Yield ``items`` with a bar of their progress on standard error, where that is a terminal."""
+        bar = Console(stderr=True)
+        return track(items, "setting the scene", console=bar, transient=True, disable=not bar.is_terminal)
+
+    def heading(self, text: str) -> None:
+        """Begin a part."""
+        with self._lock:
+            self._console.print(Text(f"\n{text}", "bold underline"))
+
+    def happened(self, topic: str, text: str, style: str = "", *, strong: str = "") -> None:
+        """Print one line with the time; ``strong`` is the style of the topic word."""
         now = datetime.now().astimezone().strftime("%H:%M:%S")
         with self._lock:
             self._console.print(
-                f"[dim]{now}[/]  [bold]{topic:<8}[/]",
-                f"[{style}]{escape(text)}[/]" if style else escape(text),
+                Text.assemble((now, "dim"), "  ", (f"{topic:<10}", strong or "bold"), (text, style))
             )
 
-    def told(self, told: Told, state: GalleryState) -> None:
+    def comes(self, number: int, of: int, appearance: Appearance) -> None:
+        """Announce a visit; the first face of it has just been seen."""
+        with self._lock:
+            self._console.print()
+        self.happened(f"{number} of {of}", appearance.announcement, "bold")
+
+    def decided(self, decision: Decision, name: str | None, punch: str | None, limits: Limits) -> None:
         """Show a decision with the name, which the console may know and the wire does not."""
-        decision = told.decision
-        numbers = f"score {decision.score:.2f}  margin {decision.margin:.2f}  {decision.frames} frames"
         if decision.outcome is Outcome.GRANT:
-            self.granted += 1
-            person = state.snapshot.person(decision.person_id or "")
-            punch = f"  punch {told.punch}" if told.punch else ""
-            self.say("granted", f"{person.name if person else '?'}  {numbers}{punch}", "green")
+            took_ms = (decision.freshest_at - decision.first_seen_at) * 1000
+            text = (
+                f"{name or '?'}   {limits.compared(decision)}, margin {decision.margin:.2f} "
+                f"(needs {limits.min_margin:.2f}), {decision.frames} pictures in {took_ms:.0f} ms"
+            )
+            text += f", attendance: {punch}" if punch else ""
+            self.happened("granted", text, "green", strong="bold green")
         else:
-            self.denied += 1
-            self.say("denied", f"{decision.reason.value}  {numbers}  {REASONS[decision.reason]}", "red")
+            text = f"{decision.reason.value}: {REASONS[decision.reason].lower()} {limits.compared(decision)}"
+            self.happened("denied", text.rstrip(), "red", strong="bold red")
+
+    def fooled(self, liveness: float | None) -> None:
+        """Say plainly that a printed photograph was let in; ``liveness`` is None where it was not checked."""
+        text = _FOOLED if liveness is None else f"{_FOOLED_ALIVE} ({liveness:.2f})"
+        self.happened("fooled", text, "bold yellow", strong="bold yellow")
 
     def door(self, change: DoorChange) -> None:
         """Show what the lock line did."""
-        held = f" after {change.held_seconds:.1f} s" if change.state == "locked" else ""
-        self.say("lock", f"{change.state}{held}", "yellow" if change.state == "unlocked" else "")
+        if change.state == "unlocked":
+            self.happened("lock", "UNLOCKED", "bold green")
+        elif change.state == "locked":
+            self.happened("lock", f"locked after {change.held_seconds:.1f} s")
+        else:
+            self.happened("lock", f"{change.state}: {change.reason}", "red")
 
-
-class BrokerWatch:
-    """A subscriber of its own: what it shows has been through the broker."""
-
-    def __init__(self, port: int, prefix: str, console: DemoConsole) -> None:
-        self._console = console
-        self._prefix = prefix
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id="edged-demo-console", protocol=mqtt.MQTTv311
-        )
-        self._client.on_connect = self._connected
-        self._client.on_message = self._message
-        self._client.connect_async("127.0.0.1", port)
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._client.loop_start()
-
-    def stop(self) -> None:
-        """Leave the broker."""
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _connected(self, client: mqtt.Client, *_details: object) -> None:
-        client.subscribe(f"{self._prefix}/#", qos=1)
-
-    def _message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        if not message.topic.endswith("/health"):
-            self._console.say("mqtt", f"{message.topic}  {_facts(bytes(message.payload))}", "dim")
-
-
-def _facts(payload: bytes) -> str:
-    """Return the telling part of a payload: the whole of a word, the facts of an object."""
-    text = payload[:4096].decode(errors="replace")
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return text[:100]
-    if not isinstance(found, dict):
-        return text[:100]
-    told = {key: value for key, value in found.items() if key not in _PLUMBING and value not in (None, {})}
-    return " ".join(f"{key}={value}" for key, value in told.items())[:200]
+    def arrived(self, topic: str, body: str) -> None:
+        """Show an event as it came out of the broker."""
+        self.happened("broker", f"{topic}  {body}", "dim")

@@ -1,81 +1,175 @@
 """The demo from curtain to curtain."""
 
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
+from typing import Any
 
 from edged import logs
-from edged.app import Daemon, Listeners
+from edged.app import Daemon
 from edged.config import Config
-from edged.demo.console import BrokerWatch, DemoConsole
-from edged.demo.preparation import CONFIG_NAME, install_models, set_scene, write_config
-from edged.errors import NotFoundError
+from edged.demo.broker_watch import BrokerWatch
+from edged.demo.bundled import bundled_cast
+from edged.demo.console import DemoConsole
+from edged.demo.moments import Moments, last_seconds
+from edged.demo.photographs import digest, people_in
+from edged.demo.preparation import (
+    CONFIG_NAME,
+    SCENE_NAME,
+    Options,
+    clear,
+    enrol,
+    install_models,
+    write_config,
+)
+from edged.demo.reel import record
+from edged.demo.rendering import Story, check_place, write_picture
+from edged.demo.show import Show
+from edged.demo.stage import Actor, cast, programme
+from edged.demo.summary import sum_up
+from edged.demo.tally import Tally
+from edged.demo.viewpoint import first_working, sources
+from edged.enrolment.checks import PhotoCheck
 from edged.fleet.local_broker import LocalBroker, start_local_broker
+from edged.vision.pipeline import FacePipeline
+
+# More than this would crowd the timeline; a camera may have run for a day.
+_PICTURED_SECONDS = 90.0
 
 
-def perform(
-    console: Console,
-    folder: Path,
-    *,
-    photos: Path | None,
-    weights: Path | None,
-    camera: str | None,
-    http_port: int,
-) -> int:
-    """Prepare, run until the replay is over (a camera: until Ctrl-C), sum up; return the exit status.
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What to show: ``photos`` None for the bundled people, ``camera`` None for a replay of them.
 
-    Raises ``EdgedError`` where models or photographs are missing.
+    ``seconds`` ends the show early, ``picture`` is where a picture of it is to be written.
     """
-    show = DemoConsole(console)
-    folder.mkdir(parents=True, exist_ok=True)
-    config = write_config(folder, broker=None, camera=camera, http_port=http_port)
-    logs.configure(config.logging)
-    install_models(config, weights, show.say)
-    _set_people(config, photos, camera, show)
+
+    photos: Path | None = None
+    camera: str | None = None
+    seconds: float | None = None
+    picture: Path | None = None
+
+
+def perform(console: DemoConsole, options: Options, wishes: Wishes) -> dict[str, Any]:
+    """Prepare, run until the replay is over (a camera: until Ctrl-C), sum up; return what happened.
+
+    ``ok`` tells whether every enrolled person was let in as themselves and nobody else was. A camera
+    shows whoever is there, so there it only tells whether the daemon ran well. Raises ``EdgedError``.
+    """
+    if wishes.picture is not None:
+        check_place(wishes.picture)
+    clear(options.folder)
     with ExitStack() as stack:
         broker = start_local_broker()
         if broker is not None:
             stack.callback(broker.stop)
-            config = write_config(folder, broker=broker, camera=camera, http_port=http_port)
-            watch = BrokerWatch(broker.port, config.mqtt.topic_prefix, show)
+        config = _configure(options, wishes, broker)
+        show = _prepare(config, options, wishes, console)
+        _introduce(console, config, broker, wishes, show)
+        if broker is not None:
+            watch = BrokerWatch(broker.port, config.mqtt.topic_prefix, console.arrived)
             watch.start()
             stack.callback(watch.stop)
-        _introduce(show, broker, camera)
-        code = _run(config, show, until_end=camera is None)
-    show.say("summary", f"{show.granted} let in, {show.denied} denied")
-    show.say(
-        "next", f"edged events tail --config {folder / CONFIG_NAME}   (or: explain, report, people list)"
-    )
-    return code
+        code = _run(config, show, wishes.seconds)
+    if wishes.picture is not None:
+        write_picture(_story(config, show), wishes.picture)
+        console.happened("picture", str(wishes.picture))
+    if code != 0:
+        console.happened("problem", "the daemon failed; its log above says why", "bold red")
+    path = options.folder / CONFIG_NAME
+    sum_up(console, show.tally, config, path, pulses=show.pulses)
+    return {"ok": code == 0 and not show.tally.problems, "config": str(path), **show.tally.as_json()}
 
 
-def _set_people(config: Config, photos: Path | None, camera: str | None, show: DemoConsole) -> None:
-    if photos is not None and photos.is_dir():
-        set_scene(config, photos, show.say)
-    elif camera is None:
-        raise NotFoundError(
-            "nothing to show: give --photos FOLDER (one folder a person, two or more photographs each) "
-            "or --camera 0"
+def _configure(options: Options, wishes: Wishes, broker: LocalBroker | None) -> Config:
+    """Write the configuration, with a camera that has given a picture. Raises ``EdgedError``."""
+    if wishes.camera is None:
+        return write_config(options, broker=broker, source=None)
+    found = sources(wishes.camera)
+    configs = [write_config(options, broker=broker, source=source) for source in found]
+    chosen = first_working([config.camera for config in configs])
+    return write_config(options, broker=broker, source=found[chosen])
+
+
+def _prepare(config: Config, options: Options, wishes: Wishes, console: DemoConsole) -> Show:
+    """Enrol the people and write the replay. Raises ``EdgedError``."""
+    logs.configure(config.logging)
+    install_models(config, options.models, console.say)
+    actors = enrol(config, _actors(config, wishes, console), console.say)
+    appearances = programme(actors) if wishes.camera is None else []
+    reel = record(appearances, options.folder / SCENE_NAME, track=console.track) if appearances else None
+    return Show(console, Tally(appearances), Moments(), reel, min_margin=config.decision.min_margin)
+
+
+def _actors(config: Config, wishes: Wishes, console: DemoConsole) -> list[Actor]:
+    people, strangers = bundled_cast()
+    if wishes.photos is None:
+        console.say(
+            "people", "the bundled ones; none of them exists: each is blended from several photographs"
         )
-
-
-def _introduce(show: DemoConsole, broker: LocalBroker | None, camera: str | None) -> None:
-    """Say what stands in for the real thing, one line each."""
-    show.say("camera", "none is used: a replay of photographs" if camera is None else f"camera {camera}")
-    show.say("lock", "no GPIO line is used: a fake lock records its pulses")
-    if broker is None:
-        show.say("mqtt", "no broker: neither mosquitto nor amqtt is installed; events stay in the journal")
     else:
-        show.say("mqtt", f"a broker of its own: {broker.description}, 127.0.0.1:{broker.port}")
+        check = PhotoCheck(FacePipeline.load(config.models, config.quality), digest)
+        people = people_in(wishes.photos, check, console.say)
+    return cast(people, strangers)
 
 
-def _run(config: Config, show: DemoConsole, *, until_end: bool) -> int:
-    def ready(daemon: Daemon) -> None:
-        show.say("metrics", f"http://127.0.0.1:{daemon.monitor.port}/metrics   (also /healthz and /readyz)")
+def _introduce(
+    console: DemoConsole, config: Config, broker: LocalBroker | None, wishes: Wishes, show: Show
+) -> None:
+    """Say what stands in for the real thing, one line each."""
+    if show.reel is not None:
+        console.say("camera", f"a replay: {show.tally.visits} visits in {show.reel.seconds:.0f} s")
+    else:
+        console.say(
+            "camera", f"{wishes.camera}: stand before it, an arm's length away, and look at it; Ctrl-C ends"
+        )
+        if wishes.photos is None:
+            console.say(
+                "", "you are not among the people: expect to be denied, or enrol yourself with --photos DIR"
+            )
+    console.say("lock", "no GPIO line is used: a fake lock keeps a record of its pulses")
+    if broker is None:
+        console.say("broker", "none: neither mosquitto nor amqtt is installed; events stay in the journal")
+    else:
+        topics = f"{config.mqtt.topic_prefix}/{config.site}/{config.door_id}/#"
+        console.say("broker", f"{broker.description}, of the demo's own: 127.0.0.1:{broker.port}, {topics}")
 
-    def camera(state: str) -> None:
-        show.say("camera", state)
 
-    listeners = Listeners(on_told=show.told, on_door=show.door, on_camera=camera, on_ready=ready)
-    return Daemon(config, until_end=until_end, listeners=listeners).run()
+def _run(config: Config, show: Show, seconds: float | None) -> int:
+    """Run the daemon to its end, or for ``seconds`` from when it is ready."""
+    daemon = Daemon(config, until_end=True, listeners=show.listeners)
+    with _alarm(seconds, daemon):
+        return daemon.run()
+
+
+@contextmanager
+def _alarm(seconds: float | None, daemon: Daemon) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, daemon.supervisor.request_stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _story(config: Config, show: Show) -> Story:
+    """Return what the picture tells."""
+    tally, models = show.tally, dict.fromkeys((config.models.detector, config.models.embedder))
+    figures = [(str(tally.granted), "let in"), (str(sum(tally.denied.values())), "denied")]
+    if tally.visits:
+        figures = [
+            (f"{tally.recognised} of {tally.enrolled}", "enrolled people let in"),
+            (str(len(tally.mistakes)), "wrong person"),
+        ]
+    return Story(
+        f"{tally.visits or ''} visits at a demo door, models: {' + '.join(models)}".strip(),
+        list(show.moments.best.items()),
+        last_seconds(show.moments.marks, _PICTURED_SECONDS),
+        figures,
+    )

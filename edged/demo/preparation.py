@@ -1,96 +1,168 @@
-"""Everything a demo needs before the daemon starts: models, people, a scene, a configuration."""
+"""Everything a demo needs before the daemon starts: a folder, a configuration, models, people."""
 
-import shutil
-from collections.abc import Callable, Sequence
+import contextlib
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from edged.config import Config, load
-from edged.config.sections import FolderSource
-from edged.demo.stage import Actor, cast, programme
+from edged.demo.photographs import Say
+from edged.demo.reel import FPS
+from edged.demo.stage import Actor
 from edged.enrolment.entries import Entry
 from edged.enrolment.opening import open_enrolment
+from edged.enrolment.reports import PersonReport
 from edged.enrolment.service import Policy
 from edged.enrolment.sources import FilePhoto
-from edged.errors import ModelError
-from edged.evaluation.scene import write_scene
+from edged.errors import EnrolmentError, ModelError, StoreError
 from edged.fleet.local_broker import LocalBroker
 from edged.vision.installation import Installer
-from edged.vision.packs import Catalogue
-
-Say = Callable[[str, str], None]
+from edged.vision.packs import DESCRIPTOR, Catalogue
 
 CONFIG_NAME = "config.yaml"
-_REPLAY_FPS = 10.0
+SCENE_NAME = "scene"
+_MARK = "# Written by edged demo."
+# What a run leaves behind and the next one makes anew, so that its records tell of one show.
+_REMAINS = ("people.db", "journal.db", "lock.jsonl")
 
 
-def write_config(folder: Path, *, broker: LocalBroker | None, camera: str | None, http_port: int) -> Config:
-    """Write ``config.yaml`` of a door that lives in ``folder``, and load it.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where and with what: ``models`` is a folder of packs or of weights, None the default."""
+
+    folder: Path
+    models: Path | None = None
+    detector: str | None = None
+    embedder: str | None = None
+    http_port: int = 9477
+
+
+def clear(folder: Path) -> None:
+    """Make ``folder`` ready for a show; what an earlier one left is removed, but for models and key.
+
+    Raises ``StoreError`` where the folder holds anything that a demo did not put there.
+    """
+    config = folder / CONFIG_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ours = config.is_file() and config.read_text(errors="replace").startswith(_MARK)
+        if not ours and any(folder.iterdir()):
+            raise StoreError(f"{folder} holds something that is not the demo's: name an empty --folder")
+        for name in _REMAINS:
+            for path in folder.glob(f"{name}*"):
+                path.unlink()
+    except OSError as exc:
+        if isinstance(exc, StoreError):
+            raise
+        raise StoreError(f"{folder}: {exc.strerror or exc}") from exc
+
+
+def write_config(
+    options: Options, *, broker: LocalBroker | None, source: Mapping[str, object] | None
+) -> Config:
+    """Write ``config.yaml`` of a door that lives in the folder, and load it; ``source`` None is the replay.
 
     It stays, so that ``edged events``, ``explain``, ``report`` and ``people`` work on the demo's door.
     """
-    source: dict[str, object] = {"type": "folder", "path": "scene", "fps": _REPLAY_FPS}
-    if camera is not None:
-        source = {"type": "v4l2", "device": f"/dev/video{camera}" if camera.isdigit() else camera}
     mqtt: dict[str, object] = {"enabled": False}
     if broker is not None:
         mqtt = {"port": broker.port, "protocol": broker.protocol}
     document = {
         "site": "demo",
         "door_id": "desk",
-        "camera": {"source": source},
+        "camera": {"source": source or {"type": "folder", "path": SCENE_NAME, "fps": FPS}},
         "door": {"unlock_seconds": 1.5, "lock": {"driver": "fake", "trace_path": "lock.jsonl"}},
-        "models": {"directory": "models"},
-        "decision": {"cooldown_seconds": 5.0},
-        "attendance": {"enabled": True, "direction": "in", "double_punch_seconds": 5.0},
+        "models": _models(options),
+        # People follow each other faster than at a door.
+        "decision": {"cooldown_seconds": 2.0},
+        "attendance": {"enabled": True, "direction": "in", "double_punch_seconds": 2.0},
         "mqtt": mqtt,
         "journal": {"path": "journal.db"},
         "gallery": {"path": "people.db", "key_file": "vault.key"},
-        "http": {"port": http_port},
+        "http": {"port": _free(options.http_port)},
         "logging": {"level": "warning"},
     }
-    path = folder / CONFIG_NAME
-    path.write_text("# Written by edged demo.\n" + yaml.safe_dump(document, sort_keys=False))
+    path = options.folder / CONFIG_NAME
+    try:
+        path.write_text(f"{_MARK}\n{yaml.safe_dump(document, sort_keys=False)}")
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
     return load(path)
 
 
 def install_models(config: Config, weights: Path | None, say: Say) -> None:
     """Make sure that the configured packs are there. Raises ``ModelError`` saying what to pull or import."""
     catalogue = Catalogue(config.models.directory)
-    wanted = (config.models.detector, config.models.embedder)
+    wanted = tuple(dict.fromkeys((config.models.detector, config.models.embedder)))
     missing = [name for name in wanted if not catalogue.find(name).present()]
-    if missing and weights is not None and weights.is_dir():
+    if missing and weights is not None and not _holds_packs(weights):
         Installer(catalogue).import_from([weights])
         missing = [name for name in wanted if not catalogue.find(name).present()]
     if missing:
         raise ModelError(
-            f"the demo needs the model packs {' and '.join(wanted)}: put their weights into a folder and "
-            f"name it with --weights FOLDER (EDGED_DEMO_WEIGHTS=FOLDER make run); "
-            f"`edged models info {missing[0]}` shows the files and their hashes"
+            f"the files of the model pack {' and '.join(missing)} are missing: name a folder that holds them "
+            f"with --models DIR; `edged models info {missing[0]}` shows the files and their hashes"
         )
-    say("models", f"{config.models.detector} and {config.models.embedder}, {config.models.precision}")
+    say("models", ", ".join(f"{name} ({_precision(catalogue, name, config)})" for name in wanted))
 
 
-def set_scene(config: Config, photos: Path, say: Say) -> list[Actor]:
-    """Enrol the people of ``photos`` afresh and write the replay. Raises ``EdgedError``."""
-    actors = cast(photos)
-    for path in (config.gallery.path, config.gallery.path.with_name(f"{config.gallery.path.name}-wal")):
-        path.unlink(missing_ok=True)
-    entries = [
-        Entry(actor.name, tuple(FilePhoto(path) for path in actor.enrol)) for actor in actors if actor.enrol
-    ]
+def enrol(config: Config, actors: Sequence[Actor], say: Say) -> list[Actor]:
+    """Enrol who is to be enrolled; return everybody but those who were refused, which is told.
+
+    Raises ``EdgedError``.
+    """
+    entries = [Entry(one.name, tuple(FilePhoto(path) for path in one.enrol)) for one in actors if one.enrol]
     with open_enrolment(config.models, config.quality, config.gallery, Policy()) as tools:
-        for report in tools.enrolment.run(entries):
-            say("enrolled" if report.person_id else "refused", f"{report.name}  {report.text or ''}".rstrip())
-    write_replay(config, actors)
-    return actors
+        reports = {report.name: report for report in tools.enrolment.run(entries)}
+    for report in reports.values():
+        _tell(report, say)
+    if all(report.person_id is None for report in reports.values()):
+        raise EnrolmentError("no_people", "nobody could be enrolled, so there is nothing to show")
+    return [one for one in actors if not one.enrol or (one.name in reports and reports[one.name].person_id)]
 
 
-def write_replay(config: Config, actors: Sequence[Actor]) -> None:
-    """Write the frames in which everybody comes to the door."""
-    source = config.camera.source
-    if not isinstance(source, FolderSource):
+def _tell(report: PersonReport, say: Say) -> None:
+    if report.person_id is None:
+        say("refused", f"{report.name}: {report.text}; takes no part")
         return
-    shutil.rmtree(source.path, ignore_errors=True)
-    write_scene(programme(actors), source.path)
+    count = report.accepted
+    say("enrolled", f"{report.name}, {count} photograph{'s' if count > 1 else ''}")
+    for photo in report.photos:
+        if not photo.accepted:
+            say("skipped", f"{photo.label}: {photo.text}")
+
+
+def _precision(catalogue: Catalogue, name: str, config: Config) -> str:
+    """Return the precision that a pack will run in."""
+    wanted = config.models.precision
+    return catalogue.in_force(name).present()[0] if wanted == "auto" else wanted
+
+
+def _models(options: Options) -> dict[str, str]:
+    """Return the models section: a folder that holds packs is used as it is, and never written to."""
+    directory = "models"
+    if options.models is not None:
+        if not options.models.is_dir():
+            raise ModelError(f"--models {options.models}: not a folder")
+        if _holds_packs(options.models):
+            directory = str(options.models.absolute())
+    named = {"detector": options.detector, "embedder": options.embedder}
+    return {"directory": directory} | {key: name for key, name in named.items() if name is not None}
+
+
+def _holds_packs(folder: Path) -> bool:
+    return any(folder.glob(f"*/{DESCRIPTOR}"))
+
+
+def _free(port: int) -> int:
+    """Return ``port``, or 0 (any) where somebody listens on it already."""
+    with contextlib.closing(socket.socket()) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port

@@ -4,52 +4,65 @@ from pathlib import Path
 
 import pytest
 
-from edged.demo.stage import cast, programme
+from edged.demo.stage import MAX_PEOPLE, Role, cast, programme
 from edged.errors import NotFoundError
 
 
-def folder(root: Path, **people: int) -> Path:
-    for name, count in people.items():
-        (root / name).mkdir(parents=True)
-        for number in range(count):
-            (root / name / f"{number}.jpg").touch()
-        (root / name / "notes.txt").touch()
-    return root
+def photos(name: str, count: int) -> list[Path]:
+    return [Path(name) / f"{number}.jpg" for number in range(count)]
 
 
-def test_nobody_is_shown_with_a_photograph_that_was_enrolled(tmp_path: Path) -> None:
-    actors = cast(folder(tmp_path, Ada=2, Ben=3, Cy=9, Dan=1))
+def people(**counts: int) -> dict[str, list[Path]]:
+    return {name: photos(name, count) for name, count in counts.items()}
+
+
+def test_nobody_is_shown_with_a_photograph_that_was_enrolled() -> None:
+    actors = cast(people(Ada=2, Ben=3, Cy=5, Dan=1), [])
     assert {actor.name: (len(actor.enrol), len(actor.show)) for actor in actors} == {
-        "Ada": (1, 1), "Ben": (1, 2), "Cy": (3, 2), "Dan": (0, 1),
+        "Ada": (1, 1), "Ben": (2, 1), "Cy": (3, 2), "stranger, Dan": (0, 1),
     }  # fmt: skip
     assert all(not set(actor.enrol) & set(actor.show) for actor in actors)
 
 
-def test_the_people_with_most_photographs_play_and_single_photographs_are_strangers(tmp_path: Path) -> None:
-    many = {f"Person_{number}": number + 2 for number in range(12)}
-    actors = cast(folder(tmp_path, Zoe=1, Yan=1, Xia=1, **many))
-    assert [actor.name for actor in actors if actor.enrol][:2] == ["Person 11", "Person 10"]
-    assert len([actor for actor in actors if actor.enrol]) == 6
-    assert [actor.name for actor in actors if not actor.enrol] == ["Xia", "Yan"]
+def test_strangers_are_added_until_there_are_two() -> None:
+    spare = [photos("x", 2), photos("y", 2), photos("z", 2)]
+    names = [actor.name for actor in cast(people(Ada=2, Dan=1), spare) if not actor.enrol]
+    assert names == ["stranger, Dan", "stranger A"]
+    own = [actor.name for actor in cast(people(Ada=2, Dan=1, Eve=1, Flo=1), spare) if not actor.enrol]
+    assert own == ["stranger, Dan", "stranger, Eve", "stranger, Flo"]
 
 
-def test_without_single_photographs_somebody_not_enrolled_is_the_stranger(tmp_path: Path) -> None:
-    actors = cast(folder(tmp_path, **{f"P{number}": 3 for number in range(8)}))
-    assert len([actor for actor in actors if not actor.enrol]) == 2
-    assert len({actor.name for actor in actors}) == len(actors)
+def test_a_crowd_is_cut_to_what_can_be_shown() -> None:
+    actors = cast(people(**{f"P{number}": 2 for number in range(40)}), [])
+    assert len(actors) == MAX_PEOPLE
 
 
-@pytest.mark.parametrize("people", [{}, {"Ada": 1}, {"Ada": 0}])
-def test_a_folder_with_nobody_to_enrol_is_told(tmp_path: Path, people: dict[str, int]) -> None:
-    with pytest.raises(NotFoundError, match="two photographs"):
-        cast(folder(tmp_path, **people))
+@pytest.mark.parametrize("counts", [{}, {"Ada": 1}, {"Ada": 0}])
+def test_nobody_to_enrol_is_told(counts: dict[str, int]) -> None:
+    with pytest.raises(NotFoundError, match="two usable photographs"):
+        cast(people(**counts), [photos("x", 2)])
 
 
-def test_everybody_appears_once_and_a_stranger_in_between(tmp_path: Path) -> None:
-    actors = cast(folder(tmp_path, Zoe=1, Yan=1, **{f"P{number}": 4 for number in range(6)}))
+def test_everybody_appears_once_strangers_in_between_and_a_print_before_the_last_person() -> None:
+    actors = cast(people(**{f"P{number}": 4 for number in range(6)}), [photos("x", 2), photos("y", 2)])
     visits = programme(actors)
-    assert sorted(map(str, visits)) == sorted(str(actor.show) for actor in actors)
-    strangers = [
-        index for index, shown in enumerate(visits) if shown in [a.show for a in actors if not a.enrol]
-    ]
-    assert strangers == [3, 7]
+    assert sorted(visit.name for visit in visits if visit.role is not Role.PRINT) == sorted(
+        actor.name for actor in actors
+    )
+    assert [visit.role.name[0] for visit in visits] == list("EEESEEPES")
+
+
+def test_a_stranger_holds_up_the_photograph_of_somebody_who_is_enrolled() -> None:
+    actors = cast(people(Ada=5, Ben=5), [photos("x", 2), photos("y", 2)])
+    held = next(visit for visit in programme(actors) if visit.role is Role.PRINT)
+    assert held.name == "Ada"
+    assert held.printed in actors[0].show
+    assert held.photos == actors[-1].show
+    assert "printed photograph of Ada" in held.announcement
+
+
+def test_a_small_cast_has_a_programme_too() -> None:
+    both = [visit.role for visit in programme(cast(people(Ada=2, Dan=1), []))]
+    assert both == [Role.PRINT, Role.ENROLLED, Role.STRANGER]
+    alone = [visit.role for visit in programme(cast(people(Ada=2), []))]
+    assert alone == [Role.ENROLLED]  # nobody is there to hold up a print
