@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from edged.demo.bundled import bundled_cast
 
+from edged.demo.bundled import bundled_cast
 from tests.e2e.door import edged
 
 pytestmark = pytest.mark.timeout(300)
