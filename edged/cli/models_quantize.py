@@ -1,6 +1,5 @@
 """``edged models quantize``: an int8 file for an installed pack, refused unless it is as good."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -69,21 +68,33 @@ def quantize(
     order = Order(name, photos, models, task.value if task else None, out, force)
     with _bars() as progress:
         outcome = quantize_pack(catalogue, order, progress)
-    told = _as_json(outcome)
+    # Unlike the standard library's, this JSON has null for a number that there is none of.
+    told = msgspec.json.format(msgspec.json.encode(_as_json(outcome)), indent=2).decode()
     if report:
-        report.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        _write(report, f"{told}\n")
     if as_json:
-        typer.echo(json.dumps(told, indent=2))
+        typer.echo(told)
     else:
         _show(outcome)
     if outcome.installed is None:
         raise ModelError(f"{name}: refused, nothing was installed: {'; '.join(outcome.problems)}")
 
 
+def _write(path: Path, text: str) -> None:
+    from edged.errors import EvaluationError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise EvaluationError(f"{path}: the report cannot be written: {exc.strerror or exc}") from exc
+
+
 def _as_json(outcome: "Outcome") -> dict[str, Any]:
+    from edged.evaluation.quantization.embedders import EmbedderFigures
+
     figures = asdict(outcome.figures)
-    if outcome.task == "embedder":
-        figures |= {"shift": outcome.figures.shift, "one_space": outcome.figures.one_space}  # type: ignore[union-attr]
+    if isinstance(outcome.figures, EmbedderFigures):
+        figures |= {"shift": outcome.figures.shift, "one_space": outcome.figures.one_space}
     return {
         "pack": outcome.pack,
         "task": outcome.task,

@@ -154,7 +154,8 @@ def _points(pairs: CrossPairs, rates: Sequence[float]) -> tuple[OperatingPoint, 
 
 
 def _correlation(moments: npt.NDArray[np.float64]) -> float:
-    """Return Pearson's correlation from the sums of products of (1, x, y)."""
+    """Return Pearson's correlation from the sums of products of (1, x, y); 0 where one does not vary."""
     count, x, y = moments[0]
     covariance = moments[1, 2] - x * y / count
-    return float(covariance / np.sqrt((moments[1, 1] - x * x / count) * (moments[2, 2] - y * y / count)))
+    spread = (moments[1, 1] - x * x / count) * (moments[2, 2] - y * y / count)
+    return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0

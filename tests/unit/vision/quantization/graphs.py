@@ -37,7 +37,7 @@ class Builder:
         return self.random.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32)
 
     def conv(
-        self, x: str, inward: int, outward: int, size: int = 3, group: int = 1, bias: bool = True
+        self, x: str, inward: int, outward: int, *, size: int = 3, group: int = 1, bias: bool = True
     ) -> str:
         inputs = [x, self.constant(self.weights(outward, inward // group, size, size))]
         if bias:
