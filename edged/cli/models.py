@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from edged.vision.packs import Catalogue
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, import, verify and quantize model packs.")
-app.command()(quantize)
 
 _DEFAULT_CONFIG = Path("config.yaml")
 
@@ -159,6 +158,9 @@ def import_files(
         typer.echo(f"left out, incomplete: {line}", err=True)
     for path in done.unknown:
         typer.echo(f"left out, of no known pack: {path}", err=True)
+
+
+app.command()(quantize)
 
 
 def _catalogue(config: Path | None, directory: Path | None) -> "Catalogue":
