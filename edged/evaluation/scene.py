@@ -5,73 +5,99 @@ enough that every track ends.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from edged.domain.types import Image
+from edged.domain.types import FloatArray, Image
 from edged.errors import EnrolmentError
+from edged.evaluation.scene_corridor import corridor
+from edged.evaluation.scene_print import Grip, held_up, printed
+from edged.evaluation.scene_visitor import Figure, figure, placed
 
 FRAME_SIZE = (640, 480)
 _JPEG_QUALITY = 92
 # From arm's length off to right in front: the photograph grows from 0.6 to 0.95 of the picture's height.
 _NEAR, _FAR = 0.95, 0.6
+# Who walks sways by a few pixels and tilts the head by a degree or two, twice on the way.
+_SWAY_PX, _TILT_DEGREES, _STEPS = 9.0, 1.6, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody comes to the door: ``photos`` of the visitor, one after the other.
+
+    ``printed`` is a photograph that the visitor holds up before the own face.
+    """
+
+    photos: Sequence[Path]
+    printed: Path | None = None
 
 
 def write_scene(
-    visits: Sequence[Sequence[Path]],
+    visits: Sequence[Visit | Sequence[Path]],
     folder: Path,
     *,
     frames_a_visit: int = 12,
     gap_frames: int = 15,
     seed: int = 1,
 ) -> int:
-    """Write the frames of all ``visits`` (the photographs of one visitor each); return their number.
+    """Write the frames of all ``visits`` (a sequence of photographs is a visit too); return their number.
 
     Raises ``EnrolmentError`` with reason ``unreadable`` for a photograph that does not decode.
     """
     folder.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed)
     count = 0
-    for image in _frames(visits, frames_a_visit, gap_frames, noise):
+    calls = [visit if isinstance(visit, Visit) else Visit(visit) for visit in visits]
+    for image in _frames(calls, frames_a_visit, gap_frames, noise):
         cv2.imwrite(str(folder / f"{count:06d}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         count += 1
     return count
 
 
 def _frames(
-    visits: Sequence[Sequence[Path]], frames_a_visit: int, gap_frames: int, noise: np.random.Generator
+    visits: Sequence[Visit], frames_a_visit: int, gap_frames: int, noise: np.random.Generator
 ) -> Iterator[Image]:
-    corridor = _corridor()
-    for photos in visits:
-        pictures = [_read(path) for path in photos]
+    empty = corridor(FRAME_SIZE)
+    for visit in visits:
+        figures = [figure(_read(path)) for path in visit.photos]
+        sheet = None if visit.printed is None else printed(_read(visit.printed))
         for _ in range(gap_frames):
-            yield _grainy(corridor, noise)
+            yield _grainy(empty, noise)
         for step in range(frames_a_visit):
-            picture = pictures[step * len(pictures) // frames_a_visit]
+            person = figures[step * len(figures) // frames_a_visit]
             nearness = step / max(1, frames_a_visit - 1)
-            yield _grainy(_placed(corridor, picture, _FAR + (_NEAR - _FAR) * nearness), noise)
+            yield _grainy(_lit(_visitor(empty, person, sheet, nearness), nearness), noise)
     for _ in range(gap_frames):
-        yield _grainy(corridor, noise)
+        yield _grainy(empty, noise)
 
 
-def _corridor() -> Image:
-    """Return an empty corridor: light above, darker floor."""
-    width, height = FRAME_SIZE
-    column = np.linspace(190, 110, height, dtype=np.float32)
-    return np.repeat(np.repeat(column[:, None, None], width, axis=1), 3, axis=2).astype(np.uint8)
+def _visitor(empty: Image, person: Figure, sheet: FloatArray | None, nearness: float) -> Image:
+    """Return the corridor with the visitor, ``nearness`` 0 where the face is small, 1 right in front."""
+    swing = float(np.sin(2 * np.pi * _STEPS * nearness))
+    share = _FAR + (_NEAR - _FAR) * nearness
+    frame = placed(empty, person, share, aside_px=_SWAY_PX * swing, turn=_TILT_DEGREES * swing)
+    if sheet is None:
+        return frame
+    # The sheet's upper edge stays between the holder's eyes and nose.
+    grip = Grip(
+        top=1 - 0.60 * share,
+        height=0.62 * share,
+        lean=2.5 - 2.0 * swing,
+        aside_px=1.4 * _SWAY_PX * swing,
+        skin=person.colour_at(0.5, 0.5),
+        sleeve=person.colour_at(0.5, 0.95),
+    )
+    return held_up(frame, sheet, grip)
 
 
-def _placed(corridor: Image, picture: Image, share: float) -> Image:
-    width, height = FRAME_SIZE
-    factor = share * height / picture.shape[0]
-    small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    small = small[:height, :width]
-    top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
-    frame = corridor.copy()
-    frame[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return frame
+def _lit(image: Image, nearness: float) -> Image:
+    """Let the light change a little on the way: brighter at the door, between two lamps darker."""
+    level = 0.90 + 0.12 * nearness + 0.03 * np.sin(9 * nearness)
+    return np.asarray(np.clip(image.astype(np.float32) * level, 0, 255), np.uint8)
 
 
 def _grainy(image: Image, noise: np.random.Generator) -> Image:
