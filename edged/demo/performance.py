@@ -32,6 +32,7 @@ from edged.demo.summary import sum_up
 from edged.demo.tally import Tally
 from edged.demo.viewpoint import first_working, sources
 from edged.enrolment.checks import PhotoCheck
+from edged.errors import NotFoundError
 from edged.fleet.local_broker import LocalBroker, start_local_broker
 from edged.vision.pipeline import FacePipeline
 
@@ -104,7 +105,10 @@ def _prepare(config: Config, options: Options, wishes: Wishes, console: DemoCons
 
 
 def _actors(config: Config, wishes: Wishes, console: DemoConsole) -> list[Actor]:
-    people, strangers = bundled_cast()
+    try:
+        people, strangers = bundled_cast()
+    except OSError as exc:
+        raise NotFoundError(f"the demo's own photographs are missing: {exc}") from exc
     if wishes.photos is None:
         console.say(
             "people", "the bundled ones; none of them exists: each is blended from several photographs"
