@@ -16,11 +16,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from corpus import held_out, name_hash
+from corpus import held_out
 from rich.progress import track
 
 from edged.config.sections import ModelsConfig
 from edged.domain.types import Box, Face, Image
+from edged.evaluation.comparison import name_hash
 from edged.evaluation.detection import Detect, open_detector
 
 # Faces nobody is sure of matter as well: they must not be taught as background.
@@ -72,9 +73,7 @@ def load_labels(cache: Path) -> Labels:
         )
 
 
-def label(
-    image: Image, first: Detect, second: Detect
-) -> list[tuple[FloatArray, FloatArray, bool]]:
+def label(image: Image, first: Detect, second: Detect) -> list[tuple[FloatArray, FloatArray, bool]]:
     """Return box (4,), landmarks (5, 2) and whether it is sure, for all that either teacher sees."""
     # A face that fills its picture is larger than what the teachers know best.
     side = max(image.shape[:2])
@@ -152,7 +151,7 @@ def build(photos: Path, archive: Path | None, models: Path, out: Path) -> None:
         landmarks=np.array(points, np.float32),
         sure=np.array(sure, np.bool_),
     )
-    print(f"{len(every)} photographs, {sum(sure)} sure faces, {len(sure) - sum(sure)} doubtful")  # noqa: T201
+    print(f"{len(every)} photographs, {sum(sure)} sure faces, {len(sure) - sum(sure)} doubtful")
 
 
 def main() -> None:

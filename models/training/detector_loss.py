@@ -16,9 +16,10 @@ LENIENT = 1.3
 RADIUS = 1.5
 # A point that is not seen, or outside the picture, is half a guess.
 GUESSED = 0.2
-# Errors of this share of the face's size end the loss's steep part (wing loss, Feng et al. 2018).
-STEEP = 0.015
-BOX_WEIGHT, POINT_WEIGHT = 2.0, 0.7
+# Steep for errors below this share of the face's size (wing loss, Feng et al. 2018), and still rising
+# beyond: points that do not follow a leaning head yet must be pulled as well.
+STEEP, BEYOND = 0.05, 5.0
+BOX_WEIGHT, POINT_WEIGHT = 2.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +126,4 @@ def _point_loss(offsets: Tensor, at: Tensor, stride: Tensor, wanted: Tensor) -> 
     size = wanted[:, 2:4].prod(dim=1).sqrt()[:, None, None]
     error = (points - wanted[:, POINTS].view(-1, 5, 2)).abs() / size
     weight = GUESSED + (1 - GUESSED) * wanted[:, WEIGHTS]
-    return (torch.log1p(error / STEEP).mean(dim=2) * weight).mean(dim=1)
+    return ((torch.log1p(error / STEEP) + BEYOND * error).mean(dim=2) * weight).mean(dim=1)

@@ -79,7 +79,7 @@ def destroy(image: Image, box: FloatArray, rng: Random, texture: Texture) -> Ima
         return texture(rng, width, height)
     kind = rng.random()
     if kind < 0.45:
-        face[:] = _shuffled(face, int(rng.integers(3, 7)), rng)
+        face[:] = _shuffled(face, int(rng.integers(3, 10)), rng)
     elif kind < 0.6:
         few = cv2.resize(face, tuple(int(v) for v in rng.integers(2, 5, 2)), interpolation=cv2.INTER_AREA)
         method = cv2.INTER_NEAREST if rng.random() < 0.6 else cv2.INTER_CUBIC
@@ -96,6 +96,7 @@ def destroy(image: Image, box: FloatArray, rng: Random, texture: Texture) -> Ima
 
 def _shuffled(face: Image, pieces: int, rng: Random) -> Image:
     """Exchange the cells of a grid; none keeps its place."""
+    pieces = min(pieces, min(face.shape[:2]) // 4)
     high, wide = face.shape[0] // pieces, face.shape[1] // pieces
     cells = [
         np.s_[r * high : (r + 1) * high, c * wide : (c + 1) * wide] for r, c in np.ndindex(pieces, pieces)
@@ -104,7 +105,8 @@ def _shuffled(face: Image, pieces: int, rng: Random) -> Image:
     out = face.copy()
     for target, source in zip(order, np.roll(order, 1), strict=True):
         piece = face[cells[source]]
-        out[cells[target]] = piece[:, ::-1] if rng.random() < 0.3 else piece
+        turned = piece[:: int(rng.choice([-1, 1])), :: int(rng.choice([-1, 1]))]
+        out[cells[target]] = turned if rng.random() < 0.5 else piece
     return out
 
 

@@ -164,9 +164,9 @@ class Studio:
     def picture(self) -> tuple[Image, FloatArray]:
         """Return one (SIDE, SIDE, 3) uint8 BGR picture and its faces (MAX_FACES, COLUMNS)."""
         kind = self.rng.random()
-        if kind < 0.24:
+        if kind < 0.30:
             scene = self._portrait()
-        elif kind < 0.52:
+        elif kind < 0.56:
             scene = self._crowd()
         elif kind < 0.74:
             scene = self._mosaic()
@@ -237,7 +237,7 @@ class Studio:
         """Show backgrounds, textures, and what is left of destroyed faces."""
         rng = self.rng
         scene = Scene(self._background())
-        for _ in range(int(rng.integers(0, 6)) if rng.random() < 0.6 else 0):
+        for _ in range(int(rng.integers(0, 6)) if rng.random() < 0.75 else 0):
             layer = self._layer()
             if not len(layer.faces) or not (layer.faces[:1, KIND] == SURE).all():
                 continue

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
-from detector_net import CHANNELS, PARTS, STRIDES, Detector, Unit
+from detector_net import CHANNELS, PARTS, STRIDES, Conv, Detector, Unit
 from detector_scenes import SIDE
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import (
@@ -55,20 +55,20 @@ class Graph:
         self.weights.append(numpy_helper.from_array(values, name))
         return name
 
-    def conv(self, source: str, conv: nn.Conv2d, name: str, kernel: FloatArray, bias: FloatArray) -> str:
-        """Add a convolution shaped like ``conv``."""
+    def conv(self, source: str, name: str, kernel: FloatArray, bias: FloatArray, stride: int = 1) -> str:
+        """Add a convolution that keeps the size, but for its stride."""
         inputs = [source, self.weight(f"{name}.weight", kernel), self.weight(f"{name}.bias", bias)]
-        size, pad = list(conv.kernel_size), [int(side) for side in conv.padding] * 2
-        return self.add("Conv", inputs, name, kernel_shape=size, pads=pad, strides=list(conv.stride))
+        size = kernel.shape[-1]
+        shape = {"kernel_shape": [size] * 2, "pads": [size // 2] * 4, "strides": [stride] * 2}
+        return self.add("Conv", inputs, name, **shape)
 
     def unit(self, source: str, unit: Unit, name: str, scale: float = 1.0) -> str:
         """Add a convolution with its normalisation folded in, and a ReLU."""
         kernel, bias = folded(unit)
         conv = unit[0]
-        assert isinstance(conv, nn.Conv2d)
-        return self.add(
-            "Relu", [self.conv(source, conv, f"{name}.conv", kernel * np.float32(scale), bias)], name
-        )
+        assert isinstance(conv, Conv)
+        convolved = self.conv(source, f"{name}.conv", kernel * np.float32(scale), bias, conv.stride)
+        return self.add("Relu", [convolved], name)
 
     def enlarged(self, source: str, name: str) -> str:
         """Repeat every pixel twice both ways."""
@@ -87,12 +87,12 @@ class Graph:
 def folded(unit: Unit) -> tuple[FloatArray, FloatArray]:
     """Return kernel and bias of one convolution that does what ``unit`` does before its ReLU."""
     conv, norm = unit[0], unit[1]
-    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(conv, Conv)
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
     share = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    kernel = (conv.weight * share[:, None, None, None]).detach().cpu().numpy()
+    kernel = (conv.kernel() * share[:, None, None, None]).detach().cpu().numpy()
     bias = (norm.bias - norm.running_mean * share).detach().cpu().numpy()
     return kernel.astype(np.float32), bias.astype(np.float32)
 
@@ -143,7 +143,7 @@ def _head(
     bias = head.bias.detach().cpu().numpy().astype(np.float32)
     bias[:2] += shift
     kernel = head.weight.detach().cpu().numpy().astype(np.float32)
-    flat = graph.conv(source, head, f"head{stride}", kernel, bias)
+    flat = graph.conv(source, f"head{stride}", kernel, bias)
     flat = graph.add("Transpose", [flat], f"head{stride}.last", perm=[0, 2, 3, 1])
     cells = (side // stride) ** 2
     shape = graph.weight(f"head{stride}.shape", np.array([1, cells, CHANNELS], np.int64))
@@ -248,11 +248,11 @@ def main() -> None:
     pictures = training_pictures(arguments.shards, arguments.pictures)
     full, small = arguments.out / "detector.onnx", arguments.out / "detector-int8.onnx"
     onnx.save(build(net, SIDE, arguments.shift), full)
-    print(f"largest difference to the net: {verify(net, full, pictures[:8], arguments.shift):.2g}")  # noqa: T201
+    print(f"largest difference to the net: {verify(net, full, pictures[:8], arguments.shift):.2g}")
     quantize(full, small, pictures)
     for path in (full, small):
         content = path.read_bytes()
-        print(path.name, len(content), hashlib.sha256(content).hexdigest())  # noqa: T201 - a command's result
+        print(path.name, len(content), hashlib.sha256(content).hexdigest())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from detector_hints import Hints, Teacher
 from detector_labels import MIRRORED
 from detector_loss import Cells, losses
 from detector_net import Detector, multiply_adds
@@ -23,9 +24,13 @@ from detector_scenes import HIDDEN, IGNORED, KIND, NONE, POINTS, SEEN, SIDE, SUR
 from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
+Parts = dict[str, Tensor]
 # A batch is cut to one of these, so often: more shifts of the same pictures, and cheaper.
 CUTS = {192: 0.25, 224: 0.3, 256: 0.25, 320: 0.2}
 WARM_UP = 200
+HINT_WEIGHT = 2.0
+# Muon (Jordan et al. 2024) moves the matrices; norms, biases and heads follow AdamW at this share of it.
+ADAM_SHARE = 0.2
 LOG_EVERY, SAVE_EVERY, LOOK_EVERY = 50, 250, 50
 
 
@@ -104,22 +109,27 @@ class Run:
 
     net: Detector
     average: Detector
-    optimizer: torch.optim.Optimizer
+    hints: Hints
+    optimizers: tuple[torch.optim.Optimizer, ...]
     step: int = 0
     seen: int = 0
 
     def save(self, path: Path) -> None:
         """Write all to ``path`` at once."""
         partial = path.with_suffix(".partial")
-        parts = {name: getattr(self, name).state_dict() for name in ("net", "average", "optimizer")}
+        parts = {name: getattr(self, name).state_dict() for name in ("net", "average", "hints")}
+        parts["optimizers"] = [one.state_dict() for one in self.optimizers]
         torch.save(parts | {"step": self.step, "seen": self.seen}, partial)
         partial.rename(path)
 
     def load(self, path: Path, device: torch.device) -> None:
         """Go on from ``path``."""
         kept = torch.load(path, map_location=device, weights_only=True)
-        for name in ("net", "average", "optimizer"):
-            getattr(self, name).load_state_dict(kept[name])
+        self.net.load_state_dict(kept["net"])
+        self.average.load_state_dict(kept["average"])
+        self.hints.load_state_dict(kept["hints"])
+        for one, state in zip(self.optimizers, kept["optimizers"], strict=True):
+            one.load_state_dict(state)
         self.step, self.seen = kept["step"], kept["seen"]
 
     def follow(self) -> None:
@@ -138,17 +148,14 @@ class Run:
 def begin(arguments: argparse.Namespace, device: torch.device) -> Run:
     """Return a fresh or a resumed run."""
     torch.manual_seed(arguments.seed)
-    net = Detector().to(device)
-    for one in net.parameters():
-        if one.ndim == 4:
-            one.data = one.data.contiguous(memory_format=torch.channels_last)
-    decayed = [one for one in net.parameters() if one.ndim > 1]
-    others = [one for one in net.parameters() if one.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
-        lr=arguments.rate,
+    net, hints = Detector().to(device), Hints().to(device)
+    matrices = [one for one in net.parameters() if one.ndim == 2]
+    others = [one for one in (*net.parameters(), *hints.parameters()) if one.ndim != 2]
+    optimizers = (
+        torch.optim.Muon(matrices, lr=arguments.rate, weight_decay=0.05, adjust_lr_fn="original"),
+        torch.optim.AdamW(others, lr=arguments.rate * ADAM_SHARE, weight_decay=0.0),
     )
-    run = Run(net, copy.deepcopy(net), optimizer)
+    run = Run(net, copy.deepcopy(net), hints, optimizers)
     state = arguments.resume or arguments.out / "state.pt"
     if state.exists():
         run.load(state, device)
@@ -162,6 +169,7 @@ def train(arguments: argparse.Namespace) -> None:
     run = begin(arguments, device)
     say(f"{multiply_adds(run.net) / 1e6:.1f} million multiply-adds, from step {run.step}")
     pool = Pool(arguments.shards)
+    teacher = Teacher(arguments.teacher) if arguments.teacher else None
     cells = {cut: Cells.of(cut, device) for cut in CUTS}
     sums: dict[str, float] = {}
     since, pictures = time.monotonic(), 0
@@ -175,7 +183,8 @@ def train(arguments: argparse.Namespace) -> None:
         # Every picture a little brighter or darker than it was the last time.
         gains = torch.from_numpy(rng.uniform(0.8, 1.2, (arguments.batch, 1, 1, 1))).float().to(device)
         x = torch.from_numpy(stored).to(device).permute(0, 3, 1, 2).float().mul_(gains).clamp_(max=255)
-        parts = _step(run, x, torch.from_numpy(faces).to(device), cells[x.shape[-1]], arguments)
+        batch = (x, torch.from_numpy(faces).to(device))
+        parts = _step(run, batch, cells[x.shape[-1]], rate(run.step, arguments), teacher)
         pictures += len(x)
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
@@ -191,17 +200,23 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def _step(
-    run: Run, x: Tensor, faces: Tensor, cells: Cells, arguments: argparse.Namespace
-) -> dict[str, Tensor]:
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate(run.step, arguments)
+    run: Run, batch: tuple[Tensor, Tensor], cells: Cells, rate: float, teacher: Teacher | None
+) -> Parts:
+    x, faces = batch
+    for optimizer, share in zip(run.optimizers, (1.0, ADAM_SHARE), strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * share
     with torch.autocast(x.device.type, torch.bfloat16):
-        maps = run.net(x)
-    parts = losses(maps, faces, cells)
-    run.optimizer.zero_grad(set_to_none=True)
+        maps, seen = run.net.features(x)
+        parts = losses(maps, faces, cells)
+        if teacher is not None:
+            parts["hints"] = HINT_WEIGHT * run.hints(seen, teacher.maps(x))
+    for optimizer in run.optimizers:
+        optimizer.zero_grad(set_to_none=True)
     torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(run.net.parameters(), 10.0)
-    run.optimizer.step()
+    for optimizer in run.optimizers:
+        optimizer.step()
     run.follow()
     run.step += 1
     run.seen += len(x)
@@ -210,7 +225,7 @@ def _step(
 
 def say(text: str) -> None:
     """Print a line of progress at once."""
-    print(text, flush=True)  # noqa: T201 - a command's result
+    print(text, flush=True)
 
 
 def main() -> None:
@@ -220,11 +235,12 @@ def main() -> None:
     )
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, help="YuNet's file: its maps are hints")
     parser.add_argument("--resume", type=Path, help="a state to go on from instead of the folder's own")
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--decay", type=int, default=2_500)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=0.012)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)

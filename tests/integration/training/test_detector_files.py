@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 import export_detector  # noqa: E402 - needs both
+from detector_hints import Hints, Teacher  # noqa: E402
 from detector_net import Detector  # noqa: E402
 from detector_scenes import BOX, COLUMNS, KIND, MAX_FACES, POINTS, SIDE, SURE, WEIGHTS  # noqa: E402
 from train_detector import train  # noqa: E402
@@ -41,8 +42,8 @@ def write_shard(folder: Path) -> None:
 def asked(tmp_path: Path) -> dict[str, object]:
     write_shard(tmp_path / "shards")
     return {
-        "shards": tmp_path / "shards", "resume": None, "decay": 0, "batch": 2, "rate": 1e-3, "device": "cpu",
-        "seed": 1,
+        "shards": tmp_path / "shards", "resume": None, "teacher": None, "decay": 0, "batch": 2,
+        "rate": 1e-3, "device": "cpu", "seed": 1,
     }  # fmt: skip
 
 
@@ -53,6 +54,27 @@ def test_run_in_two_parts_ends_like_one(tmp_path: Path, asked: dict[str, object]
     first, second = (torch.load(tmp_path / out / "final.pt", weights_only=True) for out in ("one", "two"))
     for name, values in first.items():
         torch.testing.assert_close(values, second[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.weights
+def test_teacher_gives_a_hint_for_every_stage(weights_dir: Path) -> None:
+    teacher = Teacher(weights_dir / "yunet_n_320_320.onnx")
+    x = torch.rand(2, 3, 64, 96) * 255
+    maps = teacher.maps(x)
+    seen = Detector().features(x)[1]
+    assert [one.shape[2:] for one in maps] == [one.shape[2:] for one in seen]
+    hints = Hints()
+    learner = torch.optim.Adam(hints.parameters(), lr=0.05)
+    missed = []
+    for _ in range(60):
+        loss = hints([one.detach() for one in seen], maps)
+        learner.zero_grad()
+        loss.backward()
+        learner.step()
+        missed.append(float(loss.detach()))
+    assert missed[-1] < 0.5 * missed[0]
+    with pytest.raises(ValueError, match="expected YuNet"):
+        Teacher(weights_dir / "scrfd_det_500m.onnx")
 
 
 @pytest.fixture(scope="module")

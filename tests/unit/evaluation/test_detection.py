@@ -39,10 +39,11 @@ def test_face_elsewhere_is_not_found() -> None:
 
 
 def test_perfect_detector_finds_all_photographs() -> None:
-    trial = DetectionTrial(seeing(face()), seeing(face()), threshold=0.6)
+    trial = DetectionTrial(seeing(face()), seeing(face()), threshold=0.6, views=1)
     report = run_trial(trial, [lambda: PICTURE] * 3, generated=0)
     assert report.findings["photograph"].rate == 1
     assert report.findings["photograph"].landmark_error == 0
+    assert report.reference_spread is None
     # It says the same of every picture: in the frames of other sizes that is the wrong place.
     assert report.findings["40 px"].rate == 0
     assert set(report.findings) == set(CONDITIONS)
@@ -63,6 +64,15 @@ def test_false_faces_are_counted_by_source() -> None:
     assert report.false_alarms["folder"].faces == 2
     every = report.all_false_alarms
     assert (every.alarmed, every.faces) == (every.pictures, 2 * every.pictures)
+
+
+def test_spread_of_the_reference_is_told_in_percent() -> None:
+    # A face in the middle of the picture is its own mirror image, but that the points lean by 4 pixels.
+    points = np.array([[109, 110], [149, 110], [129, 130], [114, 150], [144, 150]], np.float32)
+    leaning = Face(Box(85, 80, 80, 100), points, 0.9)
+    trial = DetectionTrial(blind, seeing(leaning), threshold=0.6, views=2)
+    spread = run_trial(trial, [lambda: PICTURE], generated=0).reference_spread
+    assert spread == pytest.approx(100 * 2 * 4.5 / 40)
 
 
 def test_faint_reference_face_is_no_truth() -> None:
