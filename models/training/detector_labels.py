@@ -22,7 +22,8 @@ from rich.progress import track
 from edged.config.sections import ModelsConfig
 from edged.domain.types import Box, Face, Image
 from edged.evaluation.comparison import name_hash
-from edged.evaluation.detection import Detect, open_detector
+from edged.evaluation.consensus import Detect
+from edged.evaluation.detection import open_detector
 
 # Faces nobody is sure of matter as well: they must not be taught as background.
 FAINT_SCORE = 0.25

@@ -4,7 +4,8 @@ import pytest
 from edged.domain.types import Box, Face, Image
 from edged.errors import EvaluationError
 from edged.evaluation.conditions import CONDITIONS
-from edged.evaluation.detection import Detect, DetectionTrial, landmark_error, run_trial
+from edged.evaluation.consensus import Detect
+from edged.evaluation.detection import DetectionTrial, landmark_error, run_trial
 from edged.evaluation.faceless import GENERATORS
 
 PICTURE = np.full((250, 250, 3), 90, np.uint8)
