@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edged.cli.measuring import ConfigOption, DetectorOption, ModelsOption, PrecisionOption
+from edged.cli.measuring import ConfigOption, DetectorOption, ModelsOption, PeopleOption, PrecisionOption
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def detection(
     views: Annotated[
         int, typer.Option(min=1, max=8, help="Average the reference's points over so many views.")
     ] = 8,
+    people: PeopleOption = None,
     config: ConfigOption = None,
     models: ModelsOption = None,
     detector: DetectorOption = None,
@@ -40,7 +41,7 @@ def detection(
     """
     import msgspec
 
-    from edged.cli.measuring import models_section, progress_bar
+    from edged.cli.measuring import chosen_photographs, models_section, progress_bar
     from edged.evaluation.detection import FAINT_SCORE, DetectionTrial, open_detector, run_trial
     from edged.evaluation.embedding import read_image
     from edged.evaluation.protocols import images_below
@@ -53,7 +54,8 @@ def detection(
         threshold=section.detection_threshold,
         views=views,
     )
-    paths = images_below(images)
+    listed = [images / one.image for one in chosen_photographs(images, people)] if people else None
+    paths = listed or images_below(images)
     step = max(1, len(paths) // limit) if limit else 1
     shown = [partial(read_image, path) for path in paths[::step]]
     empty = [partial(read_image, path) for path in images_below(faceless)] if faceless else []

@@ -56,3 +56,13 @@ def test_table_names_every_condition(folder: Path, packs_dir: Path) -> None:
     for condition in ("photograph", "40 px", "dark", "mask", "beside"):
         assert condition in shown
     assert "100.00" in shown
+
+
+def test_only_the_listed_people_are_shown(folder: Path, packs_dir: Path, photos_dir: Path) -> None:
+    people = sorted((photos_dir / "images").iterdir())[:2]
+    listed = folder / "people.txt"
+    listed.write_text("".join(f"{one.name}\n" for one in people))
+    asked = ["detection", "--images", str(photos_dir / "images"), "--people", str(listed), "--json"]
+    asked += ["--models", str(packs_dir), "--detector", "yunet", "--reference", "yunet", "--generated", "0"]
+    result = CliRunner().invoke(evaluation.app, asked, catch_exceptions=False)
+    assert json.loads(result.stdout)["photographs"] == sum(len(list(one.glob("*.jpg"))) for one in people)
