@@ -133,7 +133,7 @@ def look(member: Member, number: int) -> Look:
 
 
 def portrait(member: Member, number: int, album: Album) -> Image:
-    """Return photograph ``number`` of ``member``: of each contributor the plainest photograph and one more."""
+    """Return photograph ``number``: of each contributor the plainest photograph and one more."""
     chance = np.random.default_rng([member.seed, number])
     views, persons = [], []
     for at, person in enumerate(member.contributors):

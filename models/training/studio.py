@@ -83,14 +83,15 @@ def _background(look: Look, noise: np.random.Generator) -> FloatArray:
         factor = float(noise.uniform(0.6, 1.35))
         tint = noise.uniform(0.9, 1.1, 3).astype(np.float32)
         picture[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)] *= factor * tint
-    return np.clip(cv2.GaussianBlur(picture, (0, 0), float(noise.uniform(13, 24))), 12, 245)
+    blurred = cv2.GaussianBlur(picture, (0, 0), float(noise.uniform(13, 24)))
+    return np.asarray(np.clip(blurred, 12, 245), np.float32)
 
 
 def _lit(picture: FloatArray, look: Look) -> FloatArray:
     """Give the picture a light from one side, an exposure and a white balance."""
     across = np.linspace(-1, 1, SIDE, dtype=np.float32)[None, :, None]
     balance = np.array([1 - 0.07 * look.warmth, 1.0, 1 + 0.07 * look.warmth], np.float32)
-    return picture * (1 + 0.22 * look.light * across) * look.exposure * balance
+    return np.asarray(picture * (1 + 0.22 * look.light * across) * look.exposure * balance, np.float32)
 
 
 def _taken_by_phone(picture: FloatArray, look: Look, noise: np.random.Generator) -> Image:
@@ -104,4 +105,4 @@ def _taken_by_phone(picture: FloatArray, look: Look, noise: np.random.Generator)
     soft = cv2.GaussianBlur(small, (0, 0), 1.2)
     crisp = small + 0.5 * (small - soft)
     grain = cv2.GaussianBlur(noise.normal(0, 3.2, small.shape).astype(np.float32), (0, 0), 0.6)
-    return np.clip(crisp + grain, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(crisp + grain, 0, 255), np.uint8)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import cv2
 import corpus
+import cv2
 import demo_people
 import figure
 import numpy as np
