@@ -56,6 +56,7 @@ lint: venv ## Look for mistakes
 
 type: venv ## Check the types
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file models/training/mypy.ini
 
 fmt: venv ## Format the code
 	$(BIN)/ruff format

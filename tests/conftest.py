@@ -17,6 +17,15 @@ settings.register_profile("thorough", parent=settings.get_profile("quick"), max_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 SHARED = Path(__file__).parents[2] / "shared"
+# What a door may run on: the starter pack and the people who come with edged, and, where they lie beside
+# the checkout, the research weights and photographs.
+SETTINGS = ("bundled", "research") if SHARED.is_dir() else ("bundled",)
+
+
+@pytest.fixture(scope="session", params=SETTINGS)
+def setting(request: pytest.FixtureRequest) -> str:
+    """One of ``SETTINGS``: a test that asks for it runs in each."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -110,8 +110,8 @@ class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which packs are used and how onnxruntime runs them."""
 
     directory: Path = Path("var/models")
-    detector: Slug = "yunet"
-    embedder: Slug = "arcface-y1"
+    detector: Slug = "starter"
+    embedder: Slug = "starter"
     precision: Literal["auto", "float32", "int8"] = "auto"
     threads: Annotated[int, Meta(ge=1, le=64)] = 2
     providers: Annotated[tuple[str, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)

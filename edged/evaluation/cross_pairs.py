@@ -80,8 +80,12 @@ def centroid_pairs(vectors: FloatArray, people: Sequence[str], size: int = ENROL
 
 
 def strictest(*tables: Sequence[DetPoint]) -> list[DetPoint]:
-    """Return for every false match rate the point with the highest threshold of ``tables``."""
-    rates = sorted({point.fmr for table in tables for point in table}, reverse=True)
+    """Return for every false match rate that all ``tables`` carry the point with the highest threshold.
+
+    A rate that only one kind of comparison can show would be claimed for the other without evidence.
+    """
+    carried = [{point.fmr for point in table} for table in tables]
+    rates = sorted(set[float]().union(*carried).intersection(*carried), reverse=True)
     return [
         max((point for table in tables for point in table if point.fmr == fmr), key=lambda one: one.threshold)
         for fmr in rates

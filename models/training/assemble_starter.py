@@ -2,7 +2,7 @@
 
     python models/training/assemble_starter.py --corpus CACHE --out models/starter
         --embedder embedder-float32.onnx --detector detector-int8.onnx
-    edged eval calibration --images DIR --people models/training/heldout.txt --models models \\
+    edged eval calibration --images DIR --people models/training/heldout.txt
         --detector starter --embedder starter --json > calibration.json
     python models/training/assemble_starter.py ... --calibration calibration.json
 

@@ -77,7 +77,7 @@ class Store:
 
     def draw(self, size: int) -> Batch:
         """Return ``size`` samples by chance, after waiting for as many fresh ones as ``reuse`` demands."""
-        least = min(len(self._views), 20 * size)
+        least = min(len(self._views), 60 * size)
         while self._filled < least or self._drawn + size > self._reuse * self._taught:
             lesson = self._stream.take(600)
             if lesson is None:

@@ -154,6 +154,8 @@ def train(arguments: argparse.Namespace) -> None:
     if checkpoint.exists():
         run.load(checkpoint)
         print(f"goes on from step {run.step:,} after {run.seconds / 60:.0f} min")
+    if arguments.again:
+        run.decay_from = None
     if arguments.decay_steps and run.decay_from is None:
         run.decay_from = run.step
     # A piece that goes on must not repeat the views of the one before.
@@ -195,6 +197,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this long")
     parser.add_argument("--decay-steps", type=int, default=0, help="lower the rate to zero, then end")
+    parser.add_argument("--again", action="store_true", help="go on at the full rate after a decay")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     train(parser.parse_args())

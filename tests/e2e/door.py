@@ -36,12 +36,15 @@ def environment() -> dict[str, str]:
 class OfficeDoor:
     """The folder of one door. ``edged(...)`` runs a command in it, ``start`` the daemon."""
 
-    def __init__(self, folder: Path, weights: Path) -> None:
+    def __init__(self, folder: Path, weights: Path | None) -> None:
+        """Without ``weights`` the door runs the pack that comes with edged."""
         self.folder = folder
         self.http_port = free_port()
         self.trace_path = folder / "lock.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
-        self.edged("models", "import", weights, "--directory", folder / "models")
+        self._packs = "" if weights is None else ", detector: yunet, embedder: arcface-y1"
+        if weights is not None:
+            self.edged("models", "import", weights, "--directory", folder / "models")
 
     def configure(self, mqtt_port: int, *, fps: float = 20, unlock_seconds: float = 0.5) -> None:
         (self.folder / "config.yaml").write_text(
@@ -53,7 +56,7 @@ camera:
 door:
   unlock_seconds: {unlock_seconds}
   lock: {{driver: fake, trace_path: lock.jsonl}}
-models: {{directory: models}}
+models: {{directory: models{self._packs}}}
 attendance: {{enabled: true, direction: in}}
 mqtt: {{port: {mqtt_port}}}
 journal: {{path: journal.db}}

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from edged.fleet.messages import EventMessage
+from tests.e2e.conftest import Cast
 from tests.e2e.door import OfficeDoor, edged
 from tests.fakes.collector import Collector
 from tests.fakes.mosquitto import Mosquitto, free_port
 
 pytestmark = pytest.mark.timeout(300)
 
-Cast = tuple[dict[str, list[Path]], list[list[Path]], list[list[Path]]]
+# What is tested here does not depend on whose models recognise whom.
+ONE_SETTING = pytest.mark.parametrize("setting", ["bundled"], indirect=True)
 
 MINIMAL = """
 site: test
@@ -36,7 +38,7 @@ def test_a_bad_configuration_names_every_problem_and_ends_with_78(tmp_path: Path
 
 
 def test_missing_models_are_told_with_the_command_that_mends_it(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text(MINIMAL)
+    (tmp_path / "config.yaml").write_text(MINIMAL + "models: {embedder: arcface-y1}\n")
     done = edged("run", cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert "edged models import" in done.stderr
@@ -44,12 +46,12 @@ def test_missing_models_are_told_with_the_command_that_mends_it(tmp_path: Path) 
     assert (tmp_path / "lock.jsonl").read_text().count("unlocked") == 0
 
 
-@pytest.mark.weights
+@ONE_SETTING
 def test_without_a_broker_the_door_works_and_tells_everything_later(
     door: OfficeDoor, cast: Cast, broker: Mosquitto
 ) -> None:
     door.configure(free_port())
-    door.scene(cast[1][:2])
+    door.scene(cast.visits[:2])
     earlier = len(door.events())
     with door.start("--until-end") as daemon:
         assert daemon.wait() == 0
@@ -64,12 +66,12 @@ def test_without_a_broker_the_door_works_and_tells_everything_later(
     assert all(late[e["event_id"]].historical for e in stored if e["kind"] == "access")
 
 
-@pytest.mark.weights
+@ONE_SETTING
 def test_a_kill_in_mid_pulse_loses_no_event_and_the_next_start_secures_the_line(
     door: OfficeDoor, cast: Cast, broker: Mosquitto, collector: Collector
 ) -> None:
     door.configure(broker.port, unlock_seconds=10)
-    door.scene(cast[1][:1])
+    door.scene(cast.visits[:1])
     before, earlier = len(door.trace()), len(door.events())
     with door.start() as daemon:
         daemon.until(lambda: door.trace()[before:] and door.trace()[-1]["state"] == "unlocked")
@@ -87,7 +89,7 @@ def test_a_kill_in_mid_pulse_loses_no_event_and_the_next_start_secures_the_line(
         assert daemon.end() == 0
 
 
-@pytest.mark.weights
+@ONE_SETTING
 def test_a_stop_while_it_starts_is_a_stop(door: OfficeDoor) -> None:
     door.configure(free_port())
     before = len(door.trace())
@@ -97,12 +99,12 @@ def test_a_stop_while_it_starts_is_a_stop(door: OfficeDoor) -> None:
     assert door.trace()[-1]["state"] == "locked"
 
 
-@pytest.mark.weights
+@ONE_SETTING
 def test_sighup_disarms_a_running_door(
     door: OfficeDoor, cast: Cast, broker: Mosquitto, collector: Collector
 ) -> None:
     door.configure(broker.port)
-    door.scene(cast[1][:3], gap_frames=60)
+    door.scene(cast.visits[:3], gap_frames=60)
     config = door.folder / "config.yaml"
     with door.start() as daemon:
         daemon.until(lambda: _starts(collector))

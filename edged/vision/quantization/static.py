@@ -181,6 +181,9 @@ def _free_outputs(model: onnx.ModelProto) -> None:
         makers[inner].output[0] = last.output[0]
         graph.node.remove(last)
         graph.node.remove(rounding)
+    used = {name for node in graph.node for name in node.input}
+    for constant in [one for one in graph.initializer if one.name not in used]:
+        graph.initializer.remove(constant)
 
 
 def _only_used_domains(model: onnx.ModelProto) -> None:

@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from edged.demo.bundled import bundled_cast
 from tests.e2e.door import edged
 from tests.fakes.file_server import FileServer, file, status
 
-PEOPLE = 10
+PEOPLE = len(bundled_cast()[0])
 CONFIG = """
 site: test
 door_id: front
 camera: {source: {type: folder, path: scene}}
 door: {lock: {driver: fake}}
-models: {directory: models}
 gallery: {path: people.db, key_file: vault.key}
 access:
   time_zone: Europe/Paris
@@ -30,44 +30,28 @@ access:
   groups: {staff: [always]}
 """
 
-pytestmark = [pytest.mark.weights, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 Cast = dict[str, list[Path]]
 
 
 @pytest.fixture(scope="module")
-def cast(photos_dir: Path) -> Cast:
-    """Ten people with at least four photographs each."""
-    photos: Cast = defaultdict(list)
-    for name in ("enrol.csv", "probe.csv"):
-        with (photos_dir / name).open(newline="") as stream:
-            for row in csv.DictReader(stream):
-                photos[row["person"]].append(photos_dir / "images" / row["image"])
-    names = [name for name in sorted(photos) if name and len(photos[name]) >= 4]
-    return {name: photos[name] for name in names[:PEOPLE]}
+def cast() -> Cast:
+    """The demo's people, five photographs each, as folders would name them."""
+    return {name.replace(" ", "_"): photos for name, photos in bundled_cast()[0].items()}
 
 
 @pytest.fixture(scope="module")
-def strangers(photos_dir: Path) -> list[Path]:
-    with (photos_dir / "probe.csv").open(newline="") as stream:
-        paths = [photos_dir / "images" / row["image"] for row in csv.DictReader(stream) if not row["person"]]
-    return paths[:10]
-
-
-@pytest.fixture(scope="module")
-def models(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    edged("models", "import", weights_dir, "--directory", folder, cwd=folder)
-    return folder
+def strangers() -> list[Path]:
+    return [photo for photos in bundled_cast()[1] for photo in photos]
 
 
 class Office:
     """A folder with a configuration, in which commands are run."""
 
-    def __init__(self, folder: Path, models: Path) -> None:
+    def __init__(self, folder: Path, models: str = "") -> None:
         self.folder = folder
-        (folder / "models").symlink_to(models)
-        (folder / "config.yaml").write_text(CONFIG)
+        (folder / "config.yaml").write_text(CONFIG + models)
 
     def run(self, *arguments: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
         done = edged(*arguments, cwd=self.folder, check=False)
@@ -94,14 +78,14 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path, models: Path) -> Office:
-    return Office(tmp_path, models)
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def enrolled(tmp_path_factory: pytest.TempPathFactory, models: Path, cast: Cast) -> Office:
-    """Ten people enrolled from two photographs each; a test that uses it leaves the gallery as it is."""
-    built = Office(tmp_path_factory.mktemp("office"), models)
+def enrolled(tmp_path_factory: pytest.TempPathFactory, cast: Cast) -> Office:
+    """Everybody enrolled from two photographs each; a test that uses it leaves the gallery as it is."""
+    built = Office(tmp_path_factory.mktemp("office"))
     built.run("enrol", "--folder", built.lay_out(cast, 0, 2), "--largest-face")
     return built
 
@@ -250,7 +234,12 @@ def test_the_camera_without_a_willing_person_enrols_nobody(office: Office, cast:
     assert office.people() == []
 
 
-def test_somebody_who_turns_as_asked_is_enrolled_at_the_camera(office: Office, photos_dir: Path) -> None:
+@pytest.mark.weights
+def test_somebody_who_turns_as_asked_is_enrolled_at_the_camera(
+    tmp_path: Path, photos_dir: Path, weights_dir: Path
+) -> None:
+    office = Office(tmp_path, "models: {directory: models, detector: yunet, embedder: arcface-y1}\n")
+    office.run("models", "import", weights_dir, "--directory", "models")
     most = max((photos_dir / "images").iterdir(), key=lambda folder: len(list(folder.iterdir())))
     (office.folder / "scene").symlink_to(most)
     done = office.run("enrol", "Jane Doe", "--camera", "--largest-face")

@@ -35,7 +35,7 @@ def packs_dir(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def models(packs_dir: Path) -> ModelsConfig:
-    return ModelsConfig(directory=packs_dir)
+    return ModelsConfig(directory=packs_dir, detector="yunet", embedder="arcface-y1")
 
 
 @pytest.fixture(scope="session")

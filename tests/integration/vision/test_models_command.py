@@ -43,7 +43,7 @@ def test_models_come_before_any_configuration(tmp_path: Path, stick: Path) -> No
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("mine: installed float32")
     assert (tmp_path / "var" / "models" / "mine" / "float32.onnx").read_bytes() == FLOAT32
-    assert edged("verify", cwd=tmp_path).stdout == "mine: ok (float32)\n"
+    assert edged("verify", cwd=tmp_path).stdout == "mine: ok (float32)\nstarter: ok (int8)\n"
 
 
 def test_list_and_info_tell_what_is_installed(tmp_path: Path, stick: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_licence_without_commercial_use_is_not_accepted_silently(tmp_path: Pat
         (["info", "nobody"], 1),
         (["pull", "nobody"], 1),
         (["import", "nowhere"], 1),
-        (["verify"], 1),
+        (["verify", "nobody"], 1),
         (["import"], 2),
         (["pull", "yunet", "--precision", "float16"], 2),
         (["list", "--config", "nowhere.yaml"], 78),

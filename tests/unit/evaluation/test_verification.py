@@ -1,6 +1,7 @@
 """1:1 and all against all."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,8 @@ def test_a_centroid_draws_strangers_nearer() -> None:
     single, centroid = (det_points(one(vectors, people), (1e-2,))[0] for one in (cross_pairs, centroid_pairs))
     assert centroid.threshold > single.threshold
     assert strictest([single], [centroid]) == [centroid]
+    # Nothing is known of centroids at this rate, so nothing is claimed.
+    assert strictest([single, replace(single, fmr=1e-4, threshold=0.5)], [centroid]) == [centroid]
 
 
 def test_points_need_thirty_errors_behind_them() -> None:
