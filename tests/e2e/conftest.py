@@ -17,7 +17,7 @@ STRANGERS = 5
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Photographs: ``enrol`` by name, in the order of ``visits`` (others of the same people); ``strangers``."""
+    """Photographs: ``enrol`` by name; ``visits``, others of the same people in order; ``strangers``."""
 
     enrol: dict[str, list[Path]]
     visits: list[list[Path]]
