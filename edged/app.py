@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from edged import __version__, logs
 from edged.config import Config, adopted, changes
+from edged.config.sections import FakeLockConfig
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
@@ -107,6 +108,11 @@ class Daemon:
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
+        if not isinstance(config.door.lock, FakeLockConfig):
+            for pack, licence in self.pipeline.restrictions.items():
+                logger.warning(
+                    "a real lock on models not for commercial use pack=%s licence=%r", pack, licence
+                )
         self.people = PeopleStore.open(
             config.gallery.path, Vault.open(config.gallery.key_file), writable=False
         )

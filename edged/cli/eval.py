@@ -184,6 +184,7 @@ def _header(pipeline: "FacePipeline", embedded: "Embedded") -> dict[str, Any]:
         "detector": pipeline.detector_name,
         "embedder": pipeline.embedder_name,
         "space": pipeline.space,
+        "weights": pipeline.weights,
         "photographs": len(embedded.names) + len(embedded.without_face),
         "face_rate": embedded.face_rate,
         "refused_rate": sum(embedded.shortfalls.values()) / max(1, len(embedded.names)),

@@ -1,8 +1,7 @@
 """The demo from curtain to curtain."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,20 +143,13 @@ def _introduce(
 def _run(config: Config, show: Show, seconds: float | None) -> int:
     """Run the daemon to its end, or for ``seconds`` from when it is ready."""
     daemon = Daemon(config, until_end=True, listeners=show.listeners)
-    with _alarm(seconds, daemon):
-        return daemon.run()
-
-
-@contextmanager
-def _alarm(seconds: float | None, daemon: Daemon) -> Iterator[None]:
     if seconds is None:
-        yield
-        return
+        return daemon.run()
     timer = threading.Timer(seconds, daemon.supervisor.request_stop)
     timer.daemon = True
-    timer.start()
+    show.when_ready = timer.start
     try:
-        yield
+        return daemon.run()
     finally:
         timer.cancel()
 

@@ -1,6 +1,7 @@
 """Everything a demo needs before the daemon starts: a folder, a configuration, models, people."""
 
 import contextlib
+import hashlib
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,14 +20,17 @@ from edged.enrolment.service import Policy
 from edged.enrolment.sources import FilePhoto
 from edged.errors import EnrolmentError, ModelError, StoreError
 from edged.fleet.local_broker import LocalBroker
+from edged.storage.guard import WriterGuard
 from edged.vision.installation import Installer
 from edged.vision.packs import DESCRIPTOR, Catalogue
 
 CONFIG_NAME = "config.yaml"
 SCENE_NAME = "scene"
-_MARK = "# Written by edged demo."
-# What a run leaves behind and the next one makes anew, so that its records tell of one show.
-_REMAINS = ("people.db", "journal.db", "lock.jsonl")
+_MARK = "# Written by edged demo, of which the next one makes everything anew; contents:"
+_DATABASES = ("people.db", "journal.db")
+# What a run leaves behind and the next one makes anew, so that its records tell of one show. The
+# databases' .lock files stay: removing them would let two writers in.
+_REMAINS = (*(f"{name}{part}" for name in _DATABASES for part in ("", "-wal", "-shm")), "lock.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +47,39 @@ class Options:
 def clear(folder: Path) -> None:
     """Make ``folder`` ready for a show; what an earlier one left is removed, but for models and key.
 
-    Raises ``StoreError`` where the folder holds anything that a demo did not put there.
+    Raises ``StoreError`` where the folder holds anything that a demo did not put there, where its
+    configuration was changed, and while a door runs in it.
     """
-    config = folder / CONFIG_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        ours = config.is_file() and config.read_text(errors="replace").startswith(_MARK)
-        if not ours and any(folder.iterdir()):
-            raise StoreError(f"{folder} holds something that is not the demo's: name an empty --folder")
-        for name in _REMAINS:
-            for path in folder.glob(f"{name}*"):
-                path.unlink()
+        if not any(folder.iterdir()):
+            return
+        if not _is_ours(folder / CONFIG_NAME):
+            raise StoreError(
+                f"{folder} holds something that is not the demo's, or its {CONFIG_NAME} was changed: "
+                "name an empty --folder"
+            )
+        with contextlib.ExitStack() as held:
+            for name in _DATABASES:
+                held.callback(WriterGuard.acquire(folder / name, 0.0).release)
+            for name in _REMAINS:
+                (folder / name).unlink(missing_ok=True)
     except OSError as exc:
         if isinstance(exc, StoreError):
             raise
         raise StoreError(f"{folder}: {exc.strerror or exc}") from exc
+
+
+def _is_ours(config: Path) -> bool:
+    """Tell whether ``config`` is, to the byte, what a demo wrote: somebody's own door is never cleared."""
+    if not config.is_file():
+        return False
+    first, _, rest = config.read_text(encoding="utf-8", errors="replace").partition("\n")
+    return first == f"{_MARK} {_digest(rest)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_config(
@@ -87,7 +109,8 @@ def write_config(
     }
     path = options.folder / CONFIG_NAME
     try:
-        path.write_text(f"{_MARK}\n{yaml.safe_dump(document, sort_keys=False)}")
+        text = yaml.safe_dump(document, sort_keys=False)
+        path.write_text(f"{_MARK} {_digest(text)}\n{text}", encoding="utf-8")
     except OSError as exc:
         raise StoreError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
     return load(path)

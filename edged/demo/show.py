@@ -1,5 +1,7 @@
 """What the daemon tells while the demo runs, shared out to console, tally and picture."""
 
+from collections.abc import Callable
+
 from edged.app import Daemon, Listeners
 from edged.demo.console import DemoConsole, Limits
 from edged.demo.moments import Moments
@@ -26,6 +28,7 @@ class Show:
         self.moments = moments
         self.reel = reel
         self.pulses = 0
+        self.when_ready: Callable[[], None] = lambda: None
         self._min_margin = min_margin
 
     @property
@@ -45,6 +48,7 @@ class Show:
             self.console.say("metrics", f"http://127.0.0.1:{port}/metrics   (also /healthz and /readyz)")
         self.console.say("threshold", _risk(daemon.gallery.current.threshold))
         self.moments.began()
+        self.when_ready()
 
     def _camera(self, state: str) -> None:
         self.tally.cut_short = state != CameraState.ENDED

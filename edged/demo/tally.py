@@ -136,11 +136,15 @@ class Tally:
     @property
     def problems(self) -> list[str]:
         """What speaks against this door, a sentence each; empty where it did what it is for."""
+        # Who stood before the door when the show was cut short may not have had the time.
+        seen = [visit for visit in self._visits if visit.seen]
+        cut = seen[-1] if seen and self.cut_short else None
         missed = [
             f"{visit.appearance.name} is enrolled and was not let in"
             f"{'' if visit.seen else ': no face was seen near enough'}"
             for visit in self._of(Role.ENROLLED)
-            if visit.appearance.name not in visit.granted and (visit.seen or not self.cut_short)
+            if visit.appearance.name not in visit.granted
+            and (not self.cut_short or (visit.seen and visit is not cut))
         ]
         return self.mistakes + missed
 

@@ -88,11 +88,11 @@ def drawn_pairs(photographs: Sequence[Labelled], seed: int = 1) -> list[Pair]:
     by_person: dict[str, list[str]] = {}
     for one in photographs:
         by_person.setdefault(one.person, []).append(one.image)
-    pairs = []
+    pairs: list[Pair] = []
     for images in by_person.values():
         every = list(combinations(images, 2))
         chosen = sorted(chance.permutation(len(every))[:SAME_PAIRS_A_PERSON])
-        pairs.extend(Pair(*every[index], same=True) for index in chosen)
+        pairs.extend(Pair(every[index][0], every[index][1], same=True) for index in chosen)
     if not pairs or len(by_person) < 2:
         raise EvaluationError("expected two people or more, and one of them with two photographs or more")
     people = sorted(by_person)

@@ -34,7 +34,7 @@ def consensus(detect: Detect, image: Image, face: Face, views: int = len(VIEWS))
     ]
     if not others:
         return face, None
-    points = np.mean([face.landmarks, *others], axis=0, dtype=np.float32)
+    points = np.asarray(np.mean([face.landmarks, *others], axis=0), np.float32)
     away = np.linalg.norm(face.landmarks - np.mean(others, axis=0), axis=1).mean()
     return Face(face.box, points, face.score), float(away) / face.eye_distance
 
@@ -52,7 +52,8 @@ def _seen(detect: Detect, image: Image, face: Face, scale: float, mirrored: bool
         box, points = one.box, one.landmarks
         if mirrored:
             box = Box(width - box.x - box.width, box.y, box.width, box.height)
-            points = points[_MIRRORED] * np.float32([-1, 1]) + np.float32([width - 1, 0])
+            turned = np.array([-1, 1], np.float32), np.array([width - 1, 0], np.float32)
+            points = points[_MIRRORED] * turned[0] + turned[1]
         there = Box(box.x / scale, box.y / scale, box.width / scale, box.height / scale)
         if there.iou(face.box) >= _SAME_FACE_IOU:
             return np.asarray(points / np.float32(scale), np.float32)

@@ -159,4 +159,4 @@ def _disorder(face: Image, rng: Random) -> None:
 
 
 def _levels(values: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> Image:
-    return np.clip(values, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(values, 0, 255), np.uint8)

@@ -10,8 +10,8 @@ from edged.vision.packs import PRECISIONS, Catalogue, ModelSpec, Pack, Precision
 from edged.vision.session import OrtSession
 
 
-def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector]:
-    """Open the detector of ``models.detector``.
+def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector, str]:
+    """Open the detector of ``models.detector``; return its pack, it, and the SHA-256 of its file.
 
     One that comes in a single precision runs in that, whatever is configured: YuNet in int8 is slower
     (4.1 ms to 3.0) and no better. Raises ``ModelError`` naming the command that mends it.
@@ -21,13 +21,16 @@ def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector]:
     precision = _chosen(pack, spec, models.precision)
     if precision not in spec.files:
         precision = next(iter(spec.files))
-    return pack, FaceDetector(
-        _session(pack, spec, precision, models), spec, threshold=models.detection_threshold
-    )
+    session = _session(pack, spec, precision, models)
+    detector = FaceDetector(session, spec, threshold=models.detection_threshold)
+    return pack, detector, spec.files[precision].sha256
 
 
-def open_embedder(models: ModelsConfig) -> tuple[Pack, FaceEmbedder]:
-    """Open the embedder of ``models.embedder``. Raises ``ModelError`` naming the command that mends it."""
+def open_embedder(models: ModelsConfig) -> tuple[Pack, FaceEmbedder, str]:
+    """Open the embedder of ``models.embedder``; return its pack, it, and the SHA-256 of its file.
+
+    Raises ``ModelError`` naming the command that mends it.
+    """
     pack = Catalogue(models.directory).in_force(models.embedder)
     spec = pack.model("embedder")
     precision = _chosen(pack, spec, models.precision)
@@ -36,7 +39,8 @@ def open_embedder(models: ModelsConfig) -> tuple[Pack, FaceEmbedder]:
             f"models.precision: pack {pack.name} has no {precision} embedder, only {', '.join(spec.files)}"
         )
     session = _session(pack, spec, precision, models)
-    return pack, FaceEmbedder(session, spec, space=spec.space_of(precision))
+    embedder = FaceEmbedder(session, spec, space=spec.space_of(precision))
+    return pack, embedder, spec.files[precision].sha256
 
 
 def _chosen(pack: Pack, spec: ModelSpec, wanted: str) -> Precision:

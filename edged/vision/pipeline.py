@@ -1,6 +1,6 @@
 """What recognition, enrolment and evaluation share: pictures to faces to vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 
@@ -17,6 +17,9 @@ from edged.vision.quality import assess, shortfall
 class FacePipeline:
     """A detector and an embedder with the template that joins them.
 
+    ``weights`` are the SHA-256 of the files by task, ``restrictions`` the licences that forbid commercial
+    use by pack.
+
     Not for several threads at once. ``calibration`` is the embedder's table, empty where its pack has
     none. ``template`` (5, 2) fits this detector, ``standard_template`` is the embedder's own.
     """
@@ -32,9 +35,13 @@ class FacePipeline:
         calibration: tuple[CalibrationPoint, ...] = (),
         detector_name: str = "detector",
         embedder_name: str = "embedder",
+        weights: Mapping[str, str] | None = None,
+        restrictions: Mapping[str, str] | None = None,
     ) -> None:
         self.detector_name = detector_name
         self.embedder_name = embedder_name
+        self.weights = dict(weights or {})
+        self.restrictions = dict(restrictions or {})
         self.calibration = calibration
         self.template = template
         self.standard_template = template if standard_template is None else standard_template
@@ -50,8 +57,8 @@ class FacePipeline:
         """Open the configured packs. Raises ``ModelError`` naming the command that mends it."""
         # Pictures this small gain nothing from OpenCV's threads, which would compete with inference.
         cv2.setNumThreads(1)
-        detectors, detector = open_detector(models)
-        embedders, embedder = open_embedder(models)
+        detectors, detector, detector_sha256 = open_detector(models)
+        embedders, embedder, embedder_sha256 = open_embedder(models)
         embedding = embedders.model("embedder")
         return cls(
             detector,
@@ -63,6 +70,8 @@ class FacePipeline:
             calibration=embedding.calibration if embedder.space == embedding.space else (),
             detector_name=detectors.name,
             embedder_name=embedders.name,
+            weights={"detector": detector_sha256, "embedder": embedder_sha256},
+            restrictions={pack.name: pack.licence for pack in (detectors, embedders) if not pack.commercial},
         )
 
     def detect(self, image: Image) -> list[Face]:

@@ -4,10 +4,10 @@
         --embedder embedder-float32.onnx --detector detector-int8.onnx
     edged eval calibration --images DIR --people models/training/heldout.txt
         --detector starter --embedder starter --json > calibration.json
-    python models/training/assemble_starter.py ... --calibration calibration.json
+    python models/training/assemble_starter.py --out models/starter --calibration calibration.json
 
-The calibration is measured with the finished pack, so it takes two rounds: the first writes none, and a
-door without a table does not arm.
+The table is measured with the finished pack, so it comes last, and only for the very files that were
+measured; a door without a table does not arm.
 """
 
 import argparse
@@ -25,7 +25,6 @@ from corpus import MARGIN
 from edged.domain.types import FloatArray
 from edged.vision.quantization import quantize
 
-SPACE = "starter/1"
 SAMPLES = 512  # training photographs that set the ranges of the activations
 _TEXT = Path(__file__).with_name("starter.yaml")
 
@@ -45,31 +44,43 @@ def descriptor(folder: Path, calibration: Path | None) -> dict[str, Any]:
         for file in model["files"].values():
             data = (folder / file["name"]).read_bytes()
             file["sha256"], file["size"] = hashlib.sha256(data).hexdigest(), len(data)
-        if model["task"] == "embedder" and calibration is not None:
-            model["calibration"] = json.loads(calibration.read_text())["calibration"]
+        if model["task"] == "embedder":
+            # Other weights are another space: their vectors must never meet.
+            model["space"] = f"starter/{model['files']['int8']['sha256'][:8]}"
+    if calibration is not None:
+        _calibrate(text["models"], json.loads(calibration.read_text()))
     return text
+
+
+def _calibrate(models: list[dict[str, Any]], measured: dict[str, Any]) -> None:
+    """Add the measured table. Raises ``SystemExit`` where other files were measured."""
+    pinned = {model["task"]: model["files"]["int8"]["sha256"] for model in models}
+    if measured["weights"] != pinned:
+        raise SystemExit(f"the table was measured with {measured['weights']}, the pack holds {pinned}")
+    next(one for one in models if one["task"] == "embedder")["calibration"] = measured["calibration"]
 
 
 def main() -> None:
     """Read the command line."""
     shape = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=shape)
-    parser.add_argument("--embedder", type=Path, required=True, help="what export_embedder.py wrote")
-    parser.add_argument("--detector", type=Path, required=True, help="what export_detector.py wrote, int8")
-    parser.add_argument("--corpus", type=Path, required=True, help="what corpus.py wrote")
+    parser.add_argument("--embedder", type=Path, help="what export_embedder.py wrote; quantized")
+    parser.add_argument("--detector", type=Path, help="what export_detector.py wrote, int8; copied")
+    parser.add_argument("--corpus", type=Path, help="what corpus.py wrote; needed with --embedder")
     parser.add_argument("--calibration", type=Path, help="what `edged eval calibration --json` printed")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    report = quantize(
-        arguments.embedder, arguments.out / "embedder-int8.onnx", calibration_inputs(arguments.corpus)
-    )
-    if arguments.detector.resolve() != (arguments.out / "detector-int8.onnx").resolve():
+    if arguments.embedder is not None:
+        if arguments.corpus is None:
+            parser.error("--embedder needs --corpus, to calibrate with")
+        inputs = calibration_inputs(arguments.corpus)
+        print(quantize(arguments.embedder, arguments.out / "embedder-int8.onnx", inputs))
+    if arguments.detector is not None:
         shutil.copyfile(arguments.detector, arguments.out / "detector-int8.onnx")
     text = descriptor(arguments.out, arguments.calibration)
     with (arguments.out / "pack.yaml").open("w", encoding="utf-8") as file:
         yaml.safe_dump(text, file, sort_keys=False, width=110, default_flow_style=None)
-    print(report)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ def test_packs_stand_side_by_side(app: typer.Typer, few: Path) -> None:
     arguments = ("--images", few / "tree", "--people", few / "people.txt", "--json")
     result = CliRunner().invoke(app, ["eval", "compare", "starter:int8", *map(str, arguments)])
     (row,) = json.loads(result.stdout)
-    assert (row["people"], row["same_pairs"], row["space"]) == (2, 6, "starter/1")
+    assert (row["people"], row["same_pairs"]) == (2, 6)
+    assert row["space"].startswith("starter/")
     assert row["accuracy"] > 0.9
 
 

@@ -1,15 +1,19 @@
 """The pack that comes with edged, on the people who come with edged."""
 
+import shutil
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
 from edged.config.sections import ModelsConfig, QualityConfig
 from edged.demo.bundled import bundled_cast
 from edged.domain.types import Image
+from edged.errors import ModelError
 from edged.evaluation.comparison import drawn_pairs, only, read_people, standing
+from edged.evaluation.cross_pairs import centroid_pairs, cross_pairs, det_points, strictest
 from edged.evaluation.embedding import embed_photographs
 from edged.evaluation.protocols import photographs
 from edged.vision.packs import Catalogue, verify_pack
@@ -79,6 +83,81 @@ def test_a_wall_has_no_face(starter: FacePipeline) -> None:
     ramp = np.linspace(40, 220, 640, dtype=np.uint8)
     wall = np.repeat(np.repeat(ramp[None, :, None], 480, axis=0), 3, axis=2)
     assert starter.detect(wall) == []
+
+
+def test_points_lie_inside_every_face_in_the_order_of_the_template(starter: FacePipeline) -> None:
+    for photos in bundled_cast()[0].values():
+        for photo in photos:
+            image = read(photo)
+            (face, *others) = starter.detect(image)
+            assert others == []
+            assert starter.shortfall(starter.assess(face, starter.align(image, face))) is None
+            left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
+            assert left_eye[0] < nose[0] < right_eye[0]
+            assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
+            box = face.box
+            inside = (face.landmarks - [box.x, box.y]) / [box.width, box.height]
+            assert inside.min() > 0
+            assert inside.max() < 1
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> ModelsConfig:
+    """The pack as an installed one, to be damaged."""
+    shutil.copytree(Catalogue(tmp_path).find("starter").directory, tmp_path / "models" / "starter")
+    return ModelsConfig(directory=tmp_path / "models")
+
+
+def test_the_pipeline_says_what_it_is_made_of(copied: ModelsConfig) -> None:
+    pipeline = FacePipeline.load(copied, QualityConfig())
+    assert (pipeline.detector_name, pipeline.embedder_name) == ("starter", "starter")
+    assert pipeline.space == f"starter/{pipeline.weights['embedder'][:8]}"
+    assert "not for commercial use" in pipeline.restrictions["starter"]
+    thresholds = [point.threshold for point in pipeline.calibration]
+    assert thresholds == sorted(thresholds)
+
+
+def test_a_pack_without_its_file_says_how_to_install_it(copied: ModelsConfig) -> None:
+    (copied.directory / "starter" / "embedder-int8.onnx").unlink()
+    with pytest.raises(ModelError, match=r"starter is not installed.*edged models import DIR"):
+        FacePipeline.load(copied, QualityConfig())
+
+
+@pytest.mark.parametrize("name", ["detector-int8.onnx", "embedder-int8.onnx"])
+def test_an_altered_file_is_not_loaded(copied: ModelsConfig, name: str) -> None:
+    path = copied.directory / "starter" / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="SHA-256"):
+        FacePipeline.load(copied, QualityConfig())
+
+
+def test_a_precision_or_provider_that_is_not_there_is_refused(copied: ModelsConfig) -> None:
+    with pytest.raises(ModelError, match="no float32 embedder, only int8"):
+        FacePipeline.load(msgspec.structs.replace(copied, precision="float32"), QualityConfig())
+    providers = ("NoneSuchExecutionProvider",)
+    with pytest.raises(ModelError, match="NoneSuchExecutionProvider"):
+        FacePipeline.load(msgspec.structs.replace(copied, providers=providers), QualityConfig())
+
+
+@pytest.mark.weights
+@pytest.mark.timeout(600)
+def test_the_table_is_that_of_these_very_files(starter: FacePipeline, photos_dir: Path) -> None:
+    images = photos_dir / "images"
+    unseen = only(photographs(images), read_people(HELD_OUT))
+    embedded = embed_photographs(starter, images, (one.image for one in unseen))
+    people = {one.image: one.person for one in unseen}
+    owners = [people[name] for name in embedded.names]
+    single, centroid = (
+        det_points(pairs(embedded.vectors, owners)) for pairs in (cross_pairs, centroid_pairs)
+    )
+    fresh = {point.fmr: point for point in strictest(single, centroid)}
+    assert [point.fmr for point in starter.calibration] == list(fresh)
+    for point in starter.calibration:
+        # Other processors round int8 sums otherwise.
+        assert abs(point.threshold - fresh[point.fmr].threshold) < 0.01
+        assert abs(point.comparisons - fresh[point.fmr].comparisons) < 0.01 * point.comparisons
 
 
 @pytest.mark.weights

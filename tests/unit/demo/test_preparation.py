@@ -9,6 +9,7 @@ from edged.config.sections import FolderSource, V4l2Source
 from edged.demo.preparation import Options, clear, install_models, write_config
 from edged.errors import ModelError, StoreError
 from edged.fleet.local_broker import LocalBroker
+from edged.storage.guard import WriterGuard
 from tests.fakes.model_packs import descriptor, flattening_model, write_pack
 
 
@@ -18,8 +19,35 @@ def test_a_first_show_makes_its_folder_and_a_second_one_starts_afresh(tmp_path: 
     write_config(Options(folder), broker=None, source=None)
     for name in ("people.db", "people.db-wal", "journal.db", "lock.jsonl", "vault.key"):
         (folder / name).write_text("old")
+    (folder / "people.db.backup").write_text("somebody's")
     clear(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "vault.key"]
+    left = {path.name for path in folder.iterdir()}
+    # Without its lock file a database would take two writers.
+    locks = {"people.db.lock", "journal.db.lock"}
+    assert left == {"config.yaml", "vault.key", "people.db.backup"} | locks
+
+
+def test_a_demo_that_became_somebodys_door_is_left_alone(tmp_path: Path) -> None:
+    write_config(Options(tmp_path), broker=None, source=None)
+    config = tmp_path / "config.yaml"
+    config.write_text(config.read_text().replace("site: demo", "site: office"))
+    (tmp_path / "people.db").write_text("enrolled")
+    with pytest.raises(StoreError, match="was changed"):
+        clear(tmp_path)
+    assert (tmp_path / "people.db").read_text() == "enrolled"
+
+
+@pytest.mark.parametrize("name", ["people.db", "journal.db"])
+def test_nothing_is_removed_under_a_running_door(tmp_path: Path, name: str) -> None:
+    write_config(Options(tmp_path), broker=None, source=None)
+    (tmp_path / "people.db").write_text("enrolled")
+    guard = WriterGuard.acquire(tmp_path / name, 0)
+    try:
+        with pytest.raises(StoreError, match="expected no other writer"):
+            clear(tmp_path)
+    finally:
+        guard.release()
+    assert (tmp_path / "people.db").read_text() == "enrolled"
 
 
 @pytest.mark.parametrize("name", ["people.db", "config.yaml"])

@@ -86,12 +86,15 @@ def test_a_print_that_stays_outside_and_one_that_nobody_noticed(tally: Tally) ->
     assert Tally([PRINT]).prints == [None]
 
 
-def test_an_early_end_excuses_who_had_not_come_and_nobody_else() -> None:
-    tally = Tally([ADA, Appearance(Role.ENROLLED, "Ben", (Path("ben.jpg"),))])
+def test_an_early_end_excuses_who_had_not_come_and_who_was_just_there() -> None:
+    others = [Appearance(Role.ENROLLED, name, (Path(f"{name}.jpg"),)) for name in ("Cid", "Ben")]
+    tally = Tally([ADA, *others])
     tally.saw(1, 0)
+    tally.saw(2, 1)
     tally.cut_short = True
     assert tally.problems == ["Ada is enrolled and was not let in"]
     tally.cut_short = False
+    assert "Cid is enrolled and was not let in" in tally.problems
     assert "Ben is enrolled and was not let in: no face was seen near enough" in tally.problems
 
 
