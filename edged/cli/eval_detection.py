@@ -42,15 +42,16 @@ def detection(
     import msgspec
 
     from edged.cli.measuring import chosen_photographs, models_section, progress_bar
-    from edged.evaluation.detection import FAINT_SCORE, DetectionTrial, open_detector, run_trial
+    from edged.evaluation.detection import FAINT_SCORE, DetectionTrial, run_trial
     from edged.evaluation.embedding import read_image
     from edged.evaluation.protocols import images_below
+    from edged.vision.opening import open_detector
 
     section = models_section(config, directory=models, detector=detector, precision=precision)
     truth = msgspec.structs.replace(section, detector=reference, detection_threshold=FAINT_SCORE)
     trial = DetectionTrial(
-        open_detector(section).detect,
-        open_detector(truth).detect,
+        open_detector(section)[1].detect,
+        open_detector(truth)[1].detect,
         threshold=section.detection_threshold,
         views=views,
     )

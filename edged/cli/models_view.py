@@ -171,7 +171,7 @@ def _described(spec: "ModelSpec") -> list[tuple[str, str]]:
         lines.append(("embedding", f"space {spec.space}, {spec.dimension} numbers"))
     for precision, file in spec.files.items():
         own = f"\nspace {file.space}" if file.space else ""
-        where = file.url or "no address: to be imported"
+        where = file.url or "no address"
         lines.append((precision, f"{file.name}, {file.size:,} bytes\nSHA-256 {file.sha256}\n{where}{own}"))
     lines += [
         (f"FMR {point.fmr:g}", f"cosine {point.threshold:g} ({point.comparisons:,} comparisons)")

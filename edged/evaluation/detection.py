@@ -6,16 +6,12 @@ from functools import partial
 
 import numpy as np
 
-from edged.config.sections import ModelsConfig
 from edged.domain.types import Face, Image
-from edged.errors import EvaluationError, ModelError
+from edged.errors import EvaluationError
 from edged.evaluation.conditions import CONDITIONS
 from edged.evaluation.consensus import VIEWS, Detect, consensus
 from edged.evaluation.embedding import Progress, main_face, silent
 from edged.evaluation.faceless import GENERATORS, without_faces
-from edged.vision.detector import FaceDetector
-from edged.vision.packs import Catalogue
-from edged.vision.session import OrtSession
 
 # The usual overlap at which a box counts as the face (PASCAL VOC, WIDER FACE).
 FOUND_IOU = 0.5
@@ -76,27 +72,6 @@ class DetectionReport:
             sum(one.alarmed for one in every),
             sum(one.faces for one in every),
         )
-
-
-def open_detector(models: ModelsConfig) -> FaceDetector:
-    """Open the detector of ``models`` alone, in its ``precision`` or else in the only one it comes in.
-
-    Raises ``ModelError``.
-    """
-    pack = Catalogue(models.directory).in_force(models.detector)
-    spec = pack.model("detector")
-    precision = models.precision if models.precision in spec.files else next(iter(spec.files))
-    path = pack.file_path(spec, precision)
-    if not path.is_file():
-        raise ModelError(f"the detector of pack {pack.name} is not installed: {path} is missing")
-    session = OrtSession(
-        path,
-        sha256=spec.files[precision].sha256,
-        threads=models.threads,
-        providers=models.providers,
-        input_size=spec.input,
-    )
-    return FaceDetector(session, spec, threshold=models.detection_threshold)
 
 
 class DetectionTrial:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from corpus import held_out
@@ -23,7 +24,7 @@ from edged.config.sections import ModelsConfig
 from edged.domain.types import Box, Face, Image
 from edged.evaluation.comparison import name_hash
 from edged.evaluation.consensus import Detect
-from edged.evaluation.detection import open_detector
+from edged.vision.opening import open_detector
 
 # Faces nobody is sure of matter as well: they must not be taught as background.
 FAINT_SCORE = 0.25
@@ -130,8 +131,9 @@ def files(photos: Path, archive: Path | None) -> Iterator[bytes]:
 
 def build(photos: Path, archive: Path | None, models: Path, out: Path) -> None:
     """Write ``photos.npy`` and ``labels.npz`` below ``out``."""
+    config = ModelsConfig(directory=models, detection_threshold=FAINT_SCORE)
     first, second = (
-        open_detector(ModelsConfig(directory=models, detector=name, detection_threshold=FAINT_SCORE)).detect
+        open_detector(msgspec.structs.replace(config, detector=name))[1].detect
         for name in ("yunet", "scrfd-500m")
     )
     every = list(files(photos, archive))
