@@ -52,12 +52,18 @@ def states(folder: Path) -> list[str]:
     return [json.loads(line)["state"] for line in lines]
 
 
+def heed_interrupts() -> None:
+    """Tests that a shell runs in the background inherit that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_pulse(folder: Path) -> subprocess.Popen[bytes]:
     """Start a pulse of 30 s and wait until the door is unlocked."""
     configure(folder, seconds=30)
     process = subprocess.Popen(
-        command(folder, "test", "--yes"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        command(folder, "test", "--yes"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it sets one signal and takes no lock
+    )  # fmt: skip
     deadline = time.monotonic() + 30
     while states(folder)[-1:] != ["unlocked"]:
         assert time.monotonic() < deadline
