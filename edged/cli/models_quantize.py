@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edged.cli.measuring import ConfigOption
+
 if TYPE_CHECKING:
     from edged.evaluation.quantization.run import Outcome, Progress
-
-_DEFAULT_CONFIG = Path("config.yaml")
 
 
 class Task(StrEnum):
@@ -35,14 +35,7 @@ def quantize(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an int8 file that is there.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write all figures to this file, as JSON.")] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            envvar="EDGED_CONFIG",
-            help="Configuration that names models.directory.  [default: config.yaml, where there is one]",
-        ),
-    ] = None,
+    config: ConfigOption = None,
     directory: Annotated[
         Path | None, typer.Option("--directory", help="Models directory instead of the configured one.")
     ] = None,
@@ -54,16 +47,12 @@ def quantize(
     """
     import msgspec
 
-    from edged.config import load
-    from edged.config.sections import ModelsConfig
+    from edged.cli.measuring import models_section
     from edged.errors import ModelError
     from edged.evaluation.quantization.run import Order, quantize_pack
     from edged.vision.packs import Catalogue
 
-    path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.exists() else None)
-    models = load(path).models if path else ModelsConfig()
-    if detector:
-        models = msgspec.structs.replace(models, detector=detector)
+    models = models_section(config, detector=detector)
     catalogue = Catalogue((directory or models.directory).absolute())
     order = Order(name, photos, models, task.value if task else None, out, force)
     with _bars() as progress:

@@ -19,8 +19,9 @@ import numpy.typing as npt
 from rich.progress import track
 
 from edged.config.sections import ModelsConfig, QualityConfig
-from edged.domain.types import Face, Image
+from edged.domain.types import Image
 from edged.evaluation.comparison import name_hash, read_people
+from edged.evaluation.embedding import main_face
 from edged.vision.alignment import similarity
 from edged.vision.pipeline import FacePipeline
 
@@ -70,16 +71,6 @@ def _decoded(data: bytes, name: str) -> Image:
     return np.asarray(image, np.uint8)
 
 
-def central(faces: list[Face], image: Image) -> Face | None:
-    """Return the face that the photograph is of: large and near the middle."""
-    middle = np.array(image.shape[1::-1]) / 2
-
-    def weight(face: Face) -> float:
-        return face.box.width - float(np.hypot(*(np.array(face.box.centre) - middle)))
-
-    return max(faces, key=weight, default=None)
-
-
 def wide_crop(image: Image, landmarks: FloatArray, template: FloatArray) -> Image:
     """Return the aligned face with ``MARGIN`` pixels around it, (144, 144, 3) uint8 BGR."""
     matrix = similarity(landmarks, template + MARGIN)
@@ -100,7 +91,7 @@ def build(photos: Path | None, archive: Path | None, models: Path, out: Path) ->
     pipeline = FacePipeline.load(config, QualityConfig())
     measured, crops, vectors, people = held_out(), [], [], []
     for photograph in track(list(photographs(photos, archive)), description="faces"):
-        face = central(pipeline.detect(photograph.image), photograph.image)
+        face = main_face(pipeline.detect(photograph.image), photograph.image)
         if face is None:
             continue
         crop = wide_crop(photograph.image, face.landmarks, pipeline.template)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from corpus import Photograph, central, name_hash, photographs
+from corpus import Photograph, photographs
 from rich.progress import track
 
 from edged.config.sections import ModelsConfig, QualityConfig
 from edged.domain.types import Face, Image
+from edged.evaluation.comparison import name_hash
+from edged.evaluation.embedding import main_face
 from edged.vision.pipeline import FacePipeline
 from edged.vision.quality import pose
 
@@ -63,7 +65,7 @@ def survey(photos: Path, archive: Path, pipeline: FacePipeline, cache: Path | No
 def _survey(pictures: list[Photograph], pipeline: FacePipeline) -> Survey:
     rows = []
     for picture in track(pictures, description="survey"):
-        face = central(pipeline.detect(picture.image), picture.image)
+        face = main_face(pipeline.detect(picture.image), picture.image)
         if face is not None:
             person = name_hash(picture.person) if picture.person else ""
             rows.append(

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from corpus import central, held_out, name_hash, photographs
+from corpus import held_out, photographs
 from rich.progress import track
 from torch import nn
 
 from edged.config.sections import ModelsConfig, QualityConfig
+from edged.evaluation.comparison import name_hash
+from edged.evaluation.embedding import main_face
 from edged.vision.pipeline import FacePipeline
 
 SAME_PAIRS = 3  # of a person, as in the protocol of the pairs
@@ -86,7 +88,7 @@ def main() -> None:
     for one in track(list(photographs(arguments.photos, None)), description="faces"):
         if name_hash(one.person) not in measured:
             continue
-        if face := central(pipeline.detect(one.image), one.image):
+        if face := main_face(pipeline.detect(one.image), one.image):
             faces.append(pipeline.align(one.image, face))
             people.append(one.person)
     np.savez(arguments.out, faces=np.array(faces), vectors=pipeline.embed(faces), people=np.array(people))

@@ -1,10 +1,10 @@
 """Who calibrates and who is measured: different people, the same ones on every machine."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edged.evaluation.comparison import name_hash
 from edged.evaluation.protocols import Labelled
 
 # MobileFaceNet y1, cosine of int8 to float32 by the number of pictures: 16 0.9930, 32 0.9951,
@@ -28,7 +28,7 @@ class Split:
 
 def calibrates(person: str) -> bool:
     """Tell whether ``person`` is of the quarter whose folder name's SHA-256 begins with 0, 1, 2 or 3."""
-    return _digest(person)[0] in _CALIBRATING_DIGITS
+    return name_hash(person)[0] in _CALIBRATING_DIGITS
 
 
 def split_people(photographs: Iterable[Labelled]) -> Split:
@@ -39,7 +39,7 @@ def split_people(photographs: Iterable[Labelled]) -> Split:
     folders: dict[str, list[Labelled]] = defaultdict(list)
     for one in sorted(photographs, key=lambda one: one.image):
         folders[one.person].append(one)
-    people = sorted(folders, key=_digest)
+    people = sorted(folders, key=name_hash)
     calibrating = [folders[person] for person in people if calibrates(person)]
     measured = [folders[person][:_PHOTOGRAPHS_A_PERSON] for person in people if not calibrates(person)]
     measured.sort(key=lambda photographs: len(photographs) == 1)
@@ -53,7 +53,3 @@ def _in_turns(folders: Sequence[Sequence[Labelled]]) -> list[Labelled]:
     """Return everybody's first photograph, then everybody's second, and so on."""
     turns = [(turn, index) for index, photographs in enumerate(folders) for turn in range(len(photographs))]
     return [folders[index][turn] for turn, index in sorted(turns)]
-
-
-def _digest(person: str) -> str:
-    return hashlib.sha256(person.encode()).hexdigest()
