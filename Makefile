@@ -14,9 +14,12 @@ COMMAND ?= /usr/local/bin/edged
 DESTDIR ?=
 PURGE ?= 0
 
+# The lock files name every package: nothing is resolved at installation, so no newer release can slip in.
+LOCKED := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r
+
 UV ?= uv
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --quiet
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help system venv run demo test unit check lint type fmt fmt-check bench schema lock wheel \
@@ -34,7 +37,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "edged needs Python 3.11 or newer; $(PYTHON) is older: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python $(LOCKED) requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -77,7 +80,7 @@ lock: ## Resolve the lock files anew (needs uv)
 
 wheel: ## Build build/wheel/edged-*.whl
 	@test -x build/venv/bin/python || $(PYTHON) -m venv build/venv
-	build/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	build/venv/bin/python $(LOCKED) requirements-build.lock
 	rm -rf build/wheel && mkdir -p build/wheel
 	build/venv/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 
@@ -85,7 +88,7 @@ install: install-program install-service ## Install the program and its service 
 
 install-program: wheel ## Only the program
 	@test -x $(DESTDIR)$(PROGRAM_DIR)/bin/python || $(PYTHON) -m venv $(DESTDIR)$(PROGRAM_DIR)
-	$(DESTDIR)$(PROGRAM_DIR)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(DESTDIR)$(PROGRAM_DIR)/bin/python $(LOCKED) requirements.lock
 	$(DESTDIR)$(PROGRAM_DIR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall build/wheel/edged-*.whl
 
 install-service: ## Only the service: unit, user, configuration, command

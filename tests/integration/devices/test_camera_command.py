@@ -113,10 +113,12 @@ def test_closing_wakes_a_reader_and_ends_the_whole_process_group(tmp_path: Path)
     camera.open()
     while not note.exists() or len(note.read_text().split()) < 2:
         time.sleep(0.01)
-    threading.Timer(0.1, camera.close).start()
+    closer = threading.Timer(0.1, camera.close)
+    closer.start()
     started_at = time.monotonic()
     with pytest.raises(CameraError):
         camera.read()
+    closer.join()
     for pid in map(int, note.read_text().split()):
         while is_running(pid):
             assert time.monotonic() - started_at < 20
@@ -138,14 +140,15 @@ def open_descriptors() -> int:
 def test_many_openings_leave_no_process_descriptor_or_thread() -> None:
     source = CommandSource(argv=["sh", "-c", "exec sleep 60"], format="mjpeg")
     camera = CommandCamera(source, first_frame_seconds=0.01, frame_seconds=0.01)
-    threads, descriptors = threading.active_count(), open_descriptors()
+    threads, descriptors = set(threading.enumerate()), open_descriptors()
     for _ in range(30):
         camera.open()
         with pytest.raises(CameraTimeoutError):
             camera.read()
         camera.close()
-    assert threading.active_count() == threads
-    assert open_descriptors() == descriptors
+    # Fewer are no leak: what an earlier test left behind may go at any time.
+    assert set(threading.enumerate()) <= threads
+    assert open_descriptors() <= descriptors
     children = subprocess.run(
         ["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, text=True, check=False
     )
