@@ -110,7 +110,7 @@ class _Reader:
         tag_field = kind.__struct_config__.tag_field
         before = len(self.problems)
         self.problems += [
-            f"{_join(path, key)}: unknown key{did_you_mean(key, fields)}"
+            f"{_join(path, key)}: unknown key{_elsewhere(key) or did_you_mean(key, fields)}"
             for key in raw
             if key not in fields and key != tag_field
         ]
@@ -223,6 +223,16 @@ class _Reader:
             for name in sorted(self.environ)
             if name.startswith(_ENV_PREFIX) and name.endswith(_ENV_SUFFIX) and name not in self.secrets
         ]
+
+
+def _elsewhere(key: str) -> str:
+    """Return ``; did you mean ...?`` where just one section has a key of that very name, or nothing."""
+    homes = [
+        section.name
+        for section in msgspec.structs.fields(Config)
+        if isinstance(section.default, msgspec.Struct) and key in section.default.__struct_fields__
+    ]
+    return f"; did you mean {f'{homes[0]}.{key}'!r}?" if len(homes) == 1 else ""
 
 
 def _members(hint: Any) -> list[Any]:

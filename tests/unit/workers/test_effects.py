@@ -7,6 +7,7 @@ import pytest
 from edged.config.sections import JournalConfig
 from edged.domain.attendance import AttendanceClock
 from edged.domain.calibration import threshold_for
+from edged.domain.risk import Risk
 from edged.domain.types import Decision, EventKind, Gate, Outcome, Reason
 from edged.errors import StoreError
 from edged.workers.door import UnlockRequest
@@ -39,7 +40,7 @@ class Stage(Desk):
         self.requests: list[UnlockRequest] = []
         self.told: list[Told] = []
         self.door_takes = True
-        self.state = GalleryState(snapshot, threshold_for((), 3, 1e-3))
+        self.state = GalleryState(snapshot, threshold_for((), 3, Risk(1e-3)))
         self.effects = DecisionEffects(
             self.log,
             self.ask,
