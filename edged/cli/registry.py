@@ -7,9 +7,11 @@ def register(app: typer.Typer) -> None:
     """Add every command group to ``app``."""
     from edged.cli import (
         bench,
+        calibrate,
         camera,
         config,
         demo,
+        doctor,
         door,
         enrol,
         events,
@@ -25,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
     app.command("run")(run.run)
     app.command("demo")(demo.demo)
+    app.command("doctor")(doctor.doctor)
 
     app.add_typer(camera.app, name="camera")
     app.add_typer(config.app, name="config")
@@ -36,6 +39,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(people.app, name="people")
     app.add_typer(evaluation.app, name="eval")
     app.command("bench")(bench.bench)
+    app.command("calibrate")(calibrate.calibrate)
     app.add_typer(events.app, name="events")
     app.command("explain")(explain.explain)
     app.command("report")(report.report)

@@ -200,6 +200,12 @@ def _row_at(rows: Sequence[_Row], rate: float) -> _Row:
     return _Row(rate, low.cosine + share * (high.cosine - low.cosine))
 
 
+def bounded_cosine(points: Sequence[MeasuredPoint], rate: float) -> float | None:
+    """Return the cosine from which ``points`` vouch for ``rate``; None where they do not."""
+    rows = _rows(points)
+    return None if not rows or rate < rows[0].rate else _row_at(rows, rate).cosine
+
+
 def refined(table: Sequence[MeasuredPoint], site: Sequence[MeasuredPoint]) -> tuple[MeasuredPoint, ...]:
     """Return the pack's ``table`` made as strict as what was measured at the ``site``; never looser.
 
