@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
         people,
         report,
         run,
+        shadow,
     )  # fmt: skip
     from edged.cli import eval as evaluation
 
@@ -29,6 +30,8 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo.demo)
     app.command("doctor")(doctor.doctor)
 
+    app.command("arm")(shadow.arm)
+    app.add_typer(shadow.app, name="shadow")
     app.add_typer(camera.app, name="camera")
     app.add_typer(config.app, name="config")
     app.add_typer(door.app, name="door")

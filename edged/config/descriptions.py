@@ -75,7 +75,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "frames_per_visit": "Frames of a stranger that are judged in one visit; more raise the threshold.",
     },
     "DecisionConfig": {
-        "armed": "false: nobody is let in; decisions are made and recorded as denied.",
+        "armed": "false: nobody is let in (shadow mode); who would have been is recorded as denied.",
         "confirm_frames": "So many frames must agree on the person before the door opens.",
         "window_frames": "Among how many of a face's newest frames they are counted.",
         "min_margin": "Least distance in cosine between the best person and the second.",

@@ -30,7 +30,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
 
     Raises ``ConfigError`` with all problems.
     """
-    return parse(_read(path), base=path.parent, environ=environ)
+    return parse(read_text(path), base=path.parent, environ=environ)
 
 
 def load_lock(path: Path) -> LockConfig:
@@ -40,7 +40,7 @@ def load_lock(path: Path) -> LockConfig:
     after which the file is no YAML, must not leave a door open. Raises ``ConfigError`` where the lock
     itself is not described.
     """
-    text = _read(path)
+    text = read_text(path)
     try:
         raw, _ = read_document(text)
     except ConfigError:
@@ -66,7 +66,8 @@ def _block(text: str, section: str) -> str:
     return "\n".join(found)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of the file, as far as it may be a configuration. Raises ``ConfigError``."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES * 4 + 1)  # UTF-8 takes four bytes a character at most

@@ -92,6 +92,15 @@ def test_a_denial_is_recorded_and_the_door_is_not_asked(stage: Stage) -> None:
     ) == 1  # fmt: skip
 
 
+def test_whom_a_door_in_shadow_mode_would_let_in_is_named_and_neither_opens_nor_punches(stage: Stage) -> None:
+    stage.apply(replace(GRANT, outcome=Outcome.DENY, reason=Reason.DISARMED))
+    (access,) = stage.journal.rows
+    assert (access.kind, access.person_id) == (EventKind.ACCESS, "p-ada")
+    assert (access.body["decision"], access.body["reason"]) == ("denied", "disarmed")
+    assert access.body["punch"] is None
+    assert stage.requests == []
+
+
 def test_a_second_grant_within_the_window_makes_no_second_punch(stage: Stage) -> None:
     stage.apply(GRANT)
     stage.apply(replace(GRANT, track_id=7))
