@@ -53,7 +53,7 @@ class Student(nn.Module):
         self.register_buffer("bank", torch.zeros(0, DIMENSION), persistent=False)
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return 1 - cosine and the errors of the relations in the batch, to the bank, and of the two maps."""
+        """Return 1 - cosine and the errors of relations in the batch, to the bank, and of the two maps."""
         device = next(self.parameters()).device
         views, vectors, wide, deep = (
             part.to(device) for part in (batch.views, batch.vectors, batch.wide, batch.deep)
