@@ -86,10 +86,11 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """At ``cosine`` and above the false match rate is at most ``rate``."""
+    """At ``cosine`` and above the false match rate is at most ``rate``, by so many ``comparisons``."""
 
     rate: float
     cosine: float
+    comparisons: int
 
 
 @cache
@@ -167,7 +168,10 @@ def cosine_at(points: Sequence[MeasuredPoint], fmr: float) -> float | None:
 
     Takes the rates as they were measured: for the levels of enrolment, which open no door.
     """
-    table = [_Row(point.fmr, point.threshold) for point in sorted(points, key=lambda point: point.fmr)]
+    table = [
+        _Row(point.fmr, point.threshold, point.comparisons)
+        for point in sorted(points, key=lambda point: point.fmr)
+    ]
     return None if not table or fmr < table[0].rate else _row_at(table, fmr).cosine
 
 
@@ -180,7 +184,7 @@ def _rows(points: Sequence[MeasuredPoint]) -> list[_Row]:
     for point in sorted(points, key=lambda point: (point.threshold, rate_bound(point))):
         rate = rate_bound(point)
         if not rows or rate < rows[-1].rate:
-            rows.append(_Row(rate, point.threshold))
+            rows.append(_Row(rate, point.threshold, point.comparisons))
     return rows[::-1]
 
 
@@ -197,7 +201,7 @@ def _row_at(rows: Sequence[_Row], rate: float) -> _Row:
     if decades > _INTERPOLATED_DECADES:
         return low
     share = math.log10(rate / low.rate) / decades
-    return _Row(rate, low.cosine + share * (high.cosine - low.cosine))
+    return _Row(rate, low.cosine + share * (high.cosine - low.cosine), low.comparisons)
 
 
 def bounded_cosine(points: Sequence[MeasuredPoint], rate: float) -> float | None:
@@ -211,10 +215,12 @@ def refined(table: Sequence[MeasuredPoint], site: Sequence[MeasuredPoint]) -> tu
 
     Every row is raised by the most that the site was stricter at any rate that both vouch for and 30
     errors at the site support: fewer say too little against the pack. Rows of the site below the
-    pack's reach are added.
+    pack's reach are added. Where the site has a say, the rates are the bounds themselves.
     """
-    if not table or not site:
-        return tuple(table or site)
+    if not site:
+        return tuple(table)
+    if not table:
+        return _vouched(site)
     ours = _rows(table)
     told = [point for point in site if point.fmr * point.comparisons >= RULE_OF_ERRORS - 1e-6]
     common = [row for row in _rows(told) if row.rate >= ours[0].rate]
@@ -229,7 +235,11 @@ def refined(table: Sequence[MeasuredPoint], site: Sequence[MeasuredPoint]) -> tu
         for point in site
         if rate_bound(point) < ours[0].rate
     ]
-    return (*raised, *deeper)
+    return _vouched([*raised, *deeper])
+
+
+def _vouched(points: Sequence[MeasuredPoint]) -> tuple[MeasuredPoint, ...]:
+    return tuple(CalibrationPoint(row.rate, row.cosine, row.comparisons, row.rate) for row in _rows(points))
 
 
 def most_people(points: Sequence[MeasuredPoint], risk: Risk) -> int:

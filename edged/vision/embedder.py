@@ -33,6 +33,7 @@ class FaceEmbedder:
     def embed(self, faces: Sequence[Image]) -> FloatArray:
         """Return (N, D) float32 unit rows for N aligned faces (H, W, 3) uint8 BGR.
 
+        Where the descriptor says ``mirrored``, a row is the mean of a face's and of its mirror image's.
         Raises ``ValueError`` for pictures of another size, ``ModelError`` when the network gives
         another dimension, a vector that is not finite, or one without direction.
         """
@@ -42,15 +43,17 @@ class FaceEmbedder:
                 raise ValueError(f"expected a face {self._spec.input}, got {face.shape[1::-1]}")
         if not faces:
             return np.empty((0, self.dimension), np.float32)
-        step = self._batch or len(faces)
-        raw = np.concatenate([self._raw(faces[at : at + step], step) for at in range(0, len(faces), step)])
-        norms = np.linalg.norm(raw, axis=1, keepdims=True)
-        # Written so that NaN and infinity fail too.
-        if not ((norms > _MIN_NORM) & np.isfinite(norms)).all():
-            raise ModelError("the embedder gave a vector that is zero or not finite")
-        vectors: FloatArray = raw / norms
+        vectors = self._units(faces)
+        if self._spec.mirrored:
+            mirrors = self._units([np.ascontiguousarray(face[:, ::-1]) for face in faces])
+            vectors = _normalised(vectors + mirrors)
         vectors.flags.writeable = False
         return vectors
+
+    def _units(self, faces: Sequence[Image]) -> FloatArray:
+        step = self._batch or len(faces)
+        parts = [self._raw(faces[at : at + step], step) for at in range(0, len(faces), step)]
+        return _normalised(np.concatenate(parts))
 
     def _raw(self, faces: Sequence[Image], batch: int) -> FloatArray:
         # A file with a fixed batch gets its last one filled up with copies, which are dropped again.
@@ -63,3 +66,11 @@ class FaceEmbedder:
                 f"expected one output ({len(filled)}, {self.dimension}), got {[out.shape for out in outputs]}"
             )
         return outputs[0][: len(faces)]
+
+
+def _normalised(rows: FloatArray) -> FloatArray:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    # Written so that NaN and infinity fail too.
+    if not ((norms > _MIN_NORM) & np.isfinite(norms)).all():
+        raise ModelError("the embedder gave a vector that is zero or not finite")
+    return np.asarray(rows / norms, np.float32)

@@ -98,7 +98,8 @@ class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     channels in the order ``channels``, layout NCHW float32.
     Detectors: ``landmarks`` names the convention of the five points they give.
     Embedders: ``space``, ``dimension``, ``templates`` (landmark convention -> five (x, y) points on
-    the aligned face), ``calibration`` with what it was ``measured_with``, ``cohort``.
+    the aligned face), ``calibration`` with what it was ``measured_with``, ``cohort``, and ``mirrored`` where
+    a face is embedded together with its mirror image: twice the work, and vectors of another space.
     Liveness: ``crop_scale`` is the side of the crop relative to the face box.
     """
 
@@ -116,6 +117,7 @@ class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     calibration: tuple[CalibrationPoint, ...] = ()
     measured_with: Text | None = None
     cohort: Cohort | None = None
+    mirrored: bool = False
     crop_scale: Annotated[float, Meta(gt=0, le=10)] | None = None
 
     def template_for(self, landmarks: str) -> FloatArray:

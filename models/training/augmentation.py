@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edged.domain.types import Image
 
 SIDE = 112  # pixels of a view
-PLAIN_SHARE, MIXED_SHARE = 0.45, 0.4
+PLAIN_SHARE, MIXED_SHARE = 0.6, 0.4
 FloatArray = npt.NDArray[np.float32]
 Chance = np.random.Generator
 Change = Callable[[FloatArray, Chance], FloatArray]
@@ -26,7 +26,7 @@ def view(first: Image, second: Image, chance: Chance) -> Image:
     Both are aligned faces with a margin, (144, 144, 3) uint8 BGR, of the same side.
     """
     face = first.astype(np.float32)
-    # Nearly half of the views are what the camera of a well-lit door sees: only moved and toned.
+    # More than half of the views are what the camera of a well-lit door sees: only moved and toned.
     plain = chance.random() < PLAIN_SHARE
     if chance.random() < (MIXED_SHARE / 2 if plain else MIXED_SHARE):
         face = _mixed(face, second.astype(np.float32), chance)

@@ -48,8 +48,7 @@ def mean_cosine(net: nn.Module, heldout: Heldout) -> str:
         for start in range(0, len(heldout.faces), 64):
             faces = torch.from_numpy(heldout.faces[start : start + 64]).to(device).permute(0, 3, 1, 2)
             tensor = faces.float().sub(127.5).div(127.5).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16):
-                parts.append(net(tensor).float().cpu().numpy())
+            parts.append(net(tensor).cpu().numpy())
     vectors = np.concatenate(parts)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     cosine = float((vectors * heldout.vectors).sum(axis=1).mean())

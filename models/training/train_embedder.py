@@ -16,41 +16,49 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from embedder_net import Conv, Embedder
+from embedder_net import DIMENSION, Conv, Embedder
+from head_start import adopt
 from lessons import Batch, Store, Stream
 from progress import Heldout, mean_cosine
 from torch import Tensor, nn
 from torch.nn import functional
 
 WIDTHS, DEPTHS, HEAD = (32, 64, 128, 224), (0, 2, 3, 2), 384
-BATCH = 64
+BATCH = 96
 REUSE = 3.0
 CAPACITY = 16384
 WARM_UP = 300
 MATRIX_RATE, VECTOR_RATE = 4e-3, 2e-3
 EMA = 0.998
 HINT = 0.25  # weight of the two maps beside the vector
-SAVE_SECONDS, SAY_STEPS, MEASURE_STEPS = 240.0, 100, 1000
+# Beside whom of all training faces a view stands, for teacher and student alike. At this temperature the
+# nearest strangers count most, and those are who a threshold has to keep apart; the weight makes its
+# gradient about as long as that of the cosine.
+TEMPERATURE, NEIGHBOURS = 0.06, 0.1
+SAVE_SECONDS, SAY_STEPS, MEASURE_STEPS = 240.0, 50, 600
 
 
 class Student(nn.Module):
     """The embedder with linear windows on its two last stages, through which they see the teacher's maps."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bf16: bool = False) -> None:
         super().__init__()
+        self.bf16 = bf16
         self.embedder = Embedder(WIDTHS, DEPTHS, HEAD)
         self.wide = nn.Conv2d(WIDTHS[-2], 128, 1)
         self.deep = nn.Conv2d(WIDTHS[-1], 128, 1)
         # The targets' scale, a running estimate: the maps are compared in units of their own spread.
         self.register_buffer("spread", torch.ones(2))
+        # The teacher's vectors of all training faces (N, 128); no part of a checkpoint.
+        self.register_buffer("bank", torch.zeros(0, DIMENSION), persistent=False)
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return 1 - cosine, the relations' error, and the errors of the two maps."""
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return 1 - cosine and the errors of relations in the batch, to the bank, and of the two maps."""
         device = next(self.parameters()).device
         views, vectors, wide, deep = (
             part.to(device) for part in (batch.views, batch.vectors, batch.wide, batch.deep)
         )
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             guess, own_wide, own_deep = self.embedder.features(views)
             seen_wide, seen_deep = self.wide(own_wide), self.deep(own_deep)
         unit = functional.normalize(guess.float())
@@ -61,9 +69,21 @@ class Student(nn.Module):
         return (
             (1 - (unit * vectors).sum(dim=1)).mean(),
             relations,
+            self.neighbours(unit, vectors),
             functional.mse_loss(seen_wide.float(), wide) / self.spread[0],
             functional.mse_loss(seen_deep.float(), deep) / self.spread[1],
         )
+
+    def neighbours(self, unit: Tensor, vectors: Tensor) -> Tensor:
+        """Return how far each face of the bank has another share in a view's surroundings than it should.
+
+        ``unit`` and ``vectors`` (N, 128) unit rows of student and teacher. 0 without a bank.
+        """
+        if not len(self.bank):
+            return unit.new_zeros(())
+        wanted = functional.log_softmax(vectors @ self.bank.T / TEMPERATURE, dim=1)
+        got = functional.log_softmax(unit @ self.bank.T / TEMPERATURE, dim=1)
+        return functional.kl_div(got, wanted, reduction="batchmean", log_target=True)
 
 
 @dataclass(slots=True)
@@ -99,10 +119,10 @@ class Run:
         self.step, self.seconds, self.decay_from = state["step"], state["seconds"], state["decay_from"]
 
 
-def new_run(device: str) -> Run:
+def new_run(device: str, *, bf16: bool) -> Run:
     """Return a run at its first step."""
     torch.manual_seed(1)
-    student, average = (Student().to(device, memory_format=torch.channels_last) for _ in range(2))
+    student, average = (Student(bf16=bf16).to(device, memory_format=torch.channels_last) for _ in range(2))
     average.load_state_dict(student.state_dict())
     matrices = [one.weight for one in student.modules() if isinstance(one, Conv)]
     held = {id(one) for one in matrices}
@@ -120,7 +140,7 @@ def rate(run: Run, decay_steps: int) -> float:
     warm = min(1.0, (run.step + 1) / WARM_UP)
     if run.decay_from is None:
         return warm
-    return max(0.0, 1 - (run.step - run.decay_from) / decay_steps)
+    return max(0.0, min(warm, 1 - (run.step - run.decay_from) / decay_steps))
 
 
 def learn(run: Run, batch: Batch, share: float) -> list[float]:
@@ -129,10 +149,10 @@ def learn(run: Run, batch: Batch, share: float) -> list[float]:
         for group in optimizer.param_groups:
             group["lr"] = full * share
     losses = run.student.losses(batch)
-    vector, relations, wide, deep = losses
+    vector, relations, neighbours, wide, deep = losses
     for optimizer in run.optimizers:
         optimizer.zero_grad(set_to_none=True)
-    (vector + 5 * relations + HINT * (wide + deep)).backward()
+    (vector + 5 * relations + NEIGHBOURS * neighbours + HINT * (wide + deep)).backward()
     for optimizer in run.optimizers:
         optimizer.step()
     run.step += 1
@@ -150,7 +170,7 @@ def train(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     checkpoint = arguments.out / "checkpoint.pt"
-    run = new_run(arguments.device)
+    run = new_run(arguments.device, bf16=arguments.bf16)
     if checkpoint.exists():
         run.load(checkpoint)
         print(f"goes on from step {run.step:,} after {run.seconds / 60:.0f} min")
@@ -161,13 +181,17 @@ def train(arguments: argparse.Namespace) -> None:
     # A piece that goes on must not repeat the views of the one before.
     stream = Stream(arguments.corpus, arguments.teacher, seed=1000 + run.step)
     store = Store(stream, CAPACITY, REUSE, np.random.default_rng(run.step))
+    run.student.bank = torch.from_numpy(np.load(arguments.corpus / "vectors.npy")).to(arguments.device)
+    if arguments.start and not run.step:
+        adopt(run.student.embedder, arguments.start, store.draw(BATCH).views.to(arguments.device))
+        run.average.load_state_dict(run.student.state_dict())
     heldout = Heldout.load(arguments.heldout) if arguments.heldout else None
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     start = saved = time.monotonic()
     before, totals = run.seconds, []
     while (share := rate(run, arguments.decay_steps)) > 0:
-        totals.append(learn(run, store.draw(BATCH), share))
+        totals.append(learn(run, store.draw(BATCH), share * arguments.peak))
         now = time.monotonic()
         run.seconds = before + now - start
         if run.step % SAY_STEPS == 0:
@@ -197,9 +221,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this long")
     parser.add_argument("--decay-steps", type=int, default=0, help="lower the rate to zero, then end")
+    parser.add_argument("--peak", type=float, default=1.0, help="share of the full rate; 0.5 after --start")
     parser.add_argument("--again", action="store_true", help="go on at the full rate after a decay")
+    parser.add_argument("--start", type=Path, help="begin with this embedder's weights, not from nothing")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--bf16", action="store_true", help="half precision: faster on a GPU and with AMX only"
+    )
     train(parser.parse_args())
 
 

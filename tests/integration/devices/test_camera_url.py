@@ -19,7 +19,8 @@ SECRET = "p@ss:w/ör%d?#"
 
 @contextmanager
 def opened(url: str, **settings: object) -> Iterator[UrlCamera]:
-    camera = UrlCamera(UrlSource(url=url, open_timeout_ms=5000, read_timeout_ms=600, **settings))
+    settings = {"open_timeout_ms": 5000, "read_timeout_ms": 600, **settings}
+    camera = UrlCamera(UrlSource(url=url, **settings))
     camera.open()
     try:
         yield camera
@@ -103,7 +104,8 @@ def test_a_wrong_password_fails_and_is_shown_nowhere(
 
 
 def test_closing_during_a_read_returns_at_once_and_the_read_ends_by_itself() -> None:
-    with serving() as server, opened(server.url) as camera:
+    # The read would take two more seconds to time out.
+    with serving() as server, opened(server.url, read_timeout_ms=3000) as camera:
         camera.read()
         server.mode = "stall"
         ended: list[str] = []
@@ -117,9 +119,8 @@ def test_closing_during_a_read_returns_at_once_and_the_read_ends_by_itself() -> 
         thread = threading.Thread(target=read)
         thread.start()
         time.sleep(0.2)
-        started_at = time.monotonic()
         camera.close()
-        assert time.monotonic() - started_at < 0.3
+        assert not ended  # nobody waited for it
         thread.join(10)
         assert ended == ["the camera was closed"]
 

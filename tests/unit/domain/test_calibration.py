@@ -182,14 +182,14 @@ def test_a_site_never_loosens_what_the_pack_claims(
 
 def test_a_site_that_is_harder_raises_all_rows_and_one_with_few_errors_none() -> None:
     hard = [CalibrationPoint(9e-3, 0.30, 100_000, bound=1e-2)]
-    raised = refined(TABLE, hard)
+    raised = refined(TABLE, hard)[::-1]
     excess = 0.30 - TABLE[0].threshold
     assert [one.threshold for one in raised] == pytest.approx(
         [one.threshold + excess for one in TABLE], abs=1e-3
     )
     few = [CalibrationPoint(9e-3, 0.30, 3_000, bound=1e-2)]
-    assert [one.threshold for one in refined(TABLE, few)] == [one.threshold for one in TABLE]
-    assert refined((), hard) == tuple(hard)
+    assert [one.threshold for one in refined(TABLE, few)][::-1] == [one.threshold for one in TABLE]
+    assert refined((), hard) == (CalibrationPoint(1e-2, 0.30, 100_000, 1e-2),)
     assert refined(TABLE, ()) == tuple(TABLE)
 
 
@@ -198,3 +198,14 @@ def test_a_site_that_measured_deeper_than_the_pack_adds_its_rows() -> None:
     assert threshold_for(refined(TABLE, [deep]), 1, Risk(1e-7 * 1.001)).cosine == pytest.approx(0.6, abs=1e-3)
     low = CalibrationPoint(0.0, 0.2, 10**8, bound=1e-7)
     assert max(one.threshold for one in refined(TABLE, [low])) == TABLE[-1].threshold
+
+
+@given(tables(), tables())
+def test_a_refined_table_has_positive_rates_and_every_rate_and_cosine_once(
+    table: list[CalibrationPoint], site: list[CalibrationPoint]
+) -> None:
+    found = refined(table, [*site, CalibrationPoint(0.0, 1.0, 1000)])
+    assert all(0 < one.fmr <= 1 for one in found)
+    for before, after in pairwise(found):
+        assert before.fmr < after.fmr
+        assert before.threshold > after.threshold

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -33,6 +34,25 @@ def test_rows_are_unit_vectors_in_the_order_of_the_faces() -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert np.argmax(vectors, axis=1).tolist() == [0, 2]  # the network sees RGB, the pictures are BGR
     assert not vectors.flags.writeable
+
+
+def left_colours(tensor: FloatArray) -> list[FloatArray]:
+    """As ``mean_colours``, of the left half alone."""
+    return mean_colours(tensor[:, :, :, :56])
+
+
+def test_a_mirrored_embedder_means_a_face_and_its_mirror_image() -> None:
+    face = plain(0, 0, 200)
+    face[:, 56:] = (200, 0, 0)
+    session = FakeSession((1, 3, 112, 112), left_colours)
+    one_sided = FaceEmbedder(session, embedder_spec())
+    mirrored = FaceEmbedder(session, msgspec.structs.replace(embedder_spec(), mirrored=True))
+    both = one_sided.embed([face, np.ascontiguousarray(face[:, ::-1])])
+    mean = both.sum(axis=0)
+    rows = mirrored.embed([face, np.ascontiguousarray(face[:, ::-1])])
+    np.testing.assert_allclose(rows, [mean / np.linalg.norm(mean)] * 2, atol=1e-6)
+    assert float(both[0] @ both[1]) < 0.9  # or there would be nothing to see
+    assert not rows.flags.writeable
 
 
 def test_no_faces_give_no_rows() -> None:
