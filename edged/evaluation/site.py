@@ -73,7 +73,8 @@ def measure_site(
 def site_impostors(people: Sequence[FloatArray], cohort: FloatArray) -> Impostors:
     """Return all comparisons of different people; ``people`` holds the unit rows (N, D) of each."""
     count, strangers = len(people), len(cohort)
-    owners = np.repeat(np.arange(count), [len(rows) for rows in people])
+    photographs = np.array([len(rows) for rows in people])
+    owners = np.repeat(np.arange(count), photographs)
     centres = np.array([_centre(rows) for rows in people])
     # Columns: the strangers, then the enrolled photographs.
     probes = np.concatenate([cohort, *people])
@@ -81,7 +82,8 @@ def site_impostors(people: Sequence[FloatArray], cohort: FloatArray) -> Impostor
     scores = centres @ probes.T
     other = np.arange(count)[:, None] != who[None]
     trials = np.zeros((count + strangers, count + strangers), np.float32)
-    np.add.at(trials, (np.nonzero(other)[0], who[np.nonzero(other)[1]]), 1)
+    trials[:count, :count], trials[:count, count:] = photographs, 1
+    np.fill_diagonal(trials, 0)
     floor = float(np.quantile(scores[other], 1 - 2 * max(TARGETS)))
     rows, columns = np.nonzero(other & (scores >= floor))
     return Impostors(
