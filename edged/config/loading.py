@@ -6,10 +6,11 @@ come from the environment, ``EDGED_MQTT_TLS_KEY_FILE`` for ``mqtt.tls.key_file``
 ``$CREDENTIALS_DIRECTORY``. Nothing else is taken from the environment.
 """
 
+import difflib
 import os
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -111,7 +112,7 @@ class _Reader:
         tag_field = kind.__struct_config__.tag_field
         before = len(self.problems)
         self.problems += [
-            f"{_join(path, key)}: unknown key{_elsewhere(key) or did_you_mean(key, fields)}"
+            f"{_join(path, key)}: unknown key{_meant(key, fields)}"
             for key in raw
             if key not in fields and key != tag_field
         ]
@@ -226,14 +227,18 @@ class _Reader:
         ]
 
 
-def _elsewhere(key: str) -> str:
-    """Return ``; did you mean ...?`` where just one section has a key of that very name, or nothing."""
-    homes = [
-        section.name
-        for section in msgspec.structs.fields(Config)
-        if isinstance(section.default, msgspec.Struct) and key in section.default.__struct_fields__
-    ]
-    return f"; did you mean {f'{homes[0]}.{key}'!r}?" if len(homes) == 1 else ""
+def _meant(key: str, fields: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` for an unknown key, which may be another section's."""
+    homes: dict[str, list[str]] = {}
+    for section in msgspec.structs.fields(Config):
+        if isinstance(section.default, msgspec.Struct):
+            for name in section.default.__struct_fields__:
+                homes.setdefault(name, []).append(f"{section.name}.{name}")
+    # Only a name that one section alone has says which section was meant.
+    unique = {name: dotted for name, (dotted, *others) in homes.items() if not others}
+    own = did_you_mean(key, fields, always=False)
+    close = [key] if key in unique else [] if own else difflib.get_close_matches(key[:60], unique, 1, 0.8)
+    return f"; did you mean {unique[close[0]]!r}?" if close else own or did_you_mean(key, fields)
 
 
 def _members(hint: Any) -> list[Any]:

@@ -32,7 +32,7 @@ def test_a_bad_configuration_names_every_problem_and_ends_with_78(tmp_path: Path
     )
     done = edged("run", cwd=tmp_path, check=False)
     assert done.returncode == 78
-    for text in ("decision.target_fpri", "did you mean", "models.threads"):
+    for text in ("decision.target_fpri", "did you mean 'security.target_fpir'?", "models.threads"):
         assert text in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -111,6 +111,7 @@ test_fail = [
     ("decision: {confirm_framez: 3}", "decision.confirm_framez: unknown key; did you mean 'confirm_frames'?"),
     ("decision: {target_fpir: 1e-3}",
      "decision.target_fpir: unknown key; did you mean 'security.target_fpir'?"),
+    ("decision: {target_fpri: 1e-3}", "unknown key; did you mean 'security.target_fpir'?"),
     ("decision: {levle: secure}", "decision.levle: unknown key; known: "),
     ("security: {armed: true}", "security.armed: unknown key; did you mean 'decision.armed'?"),
     ("http: {qqq: 3}", "http.qqq: unknown key; known: address, enabled, port"),
