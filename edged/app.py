@@ -285,7 +285,7 @@ class Daemon:
         if threshold.cosine is None:
             logger.warning("door disarmed, nobody will be let in: %s", threshold.claim)
         else:
-            logger.info("threshold %s", threshold.claim)
+            logger.info("threshold %s armed=%s", threshold.claim, self.config.decision.armed)
 
     def _tell_state(self) -> None:
         self.metrics.clock_synced.set(self.clock.synced())

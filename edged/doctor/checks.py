@@ -98,9 +98,10 @@ def false_accepts(patient: Patient) -> Finding:
         return Finding(State.WARNING, f"not known before visits are recorded: {exc}", facts)
     expected = false_accepts_a_year(fpir, traffic)
     facts = {"visits_a_day": traffic.visits_a_day, "expected_a_year": expected}
+    span = "a day" if traffic.days < 1.5 else f"{traffic.days:.0f} days"
     detail = (
         f"at most {expected:.2g} a year if every one of {traffic.visits_a_day:.3g} visits a day were a "
-        f"stranger's ({traffic.visits} visits in {traffic.days:.0f} days)"
+        f"stranger's ({traffic.visits} visits in {span})"
     )
     return Finding(State.OK, detail, facts)
 
