@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from edged import __version__, logs
 from edged.config import Config, adopted, changes
+from edged.config.risk import stated_risk
 from edged.config.sections import FakeLockConfig
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
@@ -31,7 +32,9 @@ from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, State
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
+from edged.storage.journal_reader import traffic_of
 from edged.storage.people import PeopleStore
+from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
 from edged.vision.motion import MotionGate
 from edged.vision.pipeline import FacePipeline
@@ -185,11 +188,12 @@ class Daemon:
             self.people,
             space=self.pipeline.space,
             dimension=self.pipeline.dimension,
-            calibration=self.pipeline.calibration,
-            target_fpir=config.decision.target_fpir,
+            calibration=DoorCalibration.beside(config.gallery, self.pipeline),
+            risk=stated_risk(config.security, config.decision),
             poll_seconds=config.gallery.poll_seconds,
             metrics=self.metrics,
             on_change=self._gallery_changed,
+            traffic=lambda: traffic_of(self.config.journal.path, self.clock.unix()),
         )
 
     def _recognition_worker(self) -> RecognitionWorker:
@@ -365,7 +369,7 @@ class Daemon:
         self.config = config
         self.clock.set_zone(config.access.time_zone)
         self.recognition.settings = _settings(config)
-        self.gallery.target_fpir = config.decision.target_fpir
+        self.gallery.risk = stated_risk(config.security, config.decision)
         self.gallery.poll_seconds = config.gallery.poll_seconds
         self.pipeline.quality = config.quality
         logs.set_level(config.logging)

@@ -88,6 +88,15 @@ class Metrics:
     def _door_and_fleet(self, registry: CollectorRegistry) -> None:
         self.armed = Gauge("edged_armed", "1 while a match may open the door", registry=registry)
         self.threshold = Gauge("edged_match_threshold", "Cosine threshold in force", registry=registry)
+        self.expected_false_accepts = Gauge(
+            "edged_expected_false_accepts_per_year",
+            "Upper bound of grants to strangers a year if every visit were a stranger's; NaN while unknown",
+            registry=registry,
+        )
+        self.visits_a_day = Gauge(
+            "edged_visits_per_day", "Access events a day of the last weeks; NaN while unknown",
+            registry=registry,
+        )  # fmt: skip
         self.gallery_people = Gauge("edged_gallery_people", "People in memory", registry=registry)
         self.gallery_templates = Gauge("edged_gallery_templates", "Templates in memory", registry=registry)
         self.gallery_version = Gauge("edged_gallery_version", "Generation in memory", registry=registry)

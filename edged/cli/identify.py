@@ -28,7 +28,11 @@ def identify(
 
     settings = load(config)
     identifier, threshold = open_identifier(
-        settings.models, settings.quality, settings.gallery, settings.decision
+        settings.models,
+        settings.quality,
+        settings.gallery,
+        security=settings.security,
+        decision=settings.decision,
     )
     typer.echo(f"threshold: {threshold.claim}", err=True)
     unread = 0

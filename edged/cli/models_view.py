@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edged.vision.download import Progress
     from edged.vision.installation import Installed
     from edged.vision.inventory import Stock, Verdict
-    from edged.vision.packs import ModelSpec, Pack
+    from edged.vision.packs import CalibrationPoint, ModelSpec, Pack
 
 _HEAD = ("pack", "task", "state", "files", "commercial", "licence")
 
@@ -174,9 +174,18 @@ def _described(spec: "ModelSpec") -> list[tuple[str, str]]:
         where = file.url or "no address"
         lines.append((precision, f"{file.name}, {file.size:,} bytes\nSHA-256 {file.sha256}\n{where}{own}"))
     lines += [
-        (f"FMR {point.fmr:g}", f"cosine {point.threshold:g} ({point.comparisons:,} comparisons)")
+        (
+            f"FMR {point.fmr:g}",
+            f"cosine {point.threshold:g} ({point.comparisons:,} comparisons{_bound(point)})",
+        )
         for point in spec.calibration
     ]
+    if spec.cohort:
+        lines.append(("cohort", f"{spec.cohort.people:,} strangers for `edged calibrate`"))
     if spec.measured_with:
         lines.append(("measured with", spec.measured_with))
     return lines
+
+
+def _bound(point: "CalibrationPoint") -> str:
+    return "" if point.bound is None else ", upper bound"

@@ -7,9 +7,11 @@ def register(app: typer.Typer) -> None:
     """Add every command group to ``app``."""
     from edged.cli import (
         bench,
+        calibrate,
         camera,
         config,
         demo,
+        doctor,
         door,
         enrol,
         events,
@@ -20,12 +22,16 @@ def register(app: typer.Typer) -> None:
         people,
         report,
         run,
+        shadow,
     )  # fmt: skip
     from edged.cli import eval as evaluation
 
     app.command("run")(run.run)
     app.command("demo")(demo.demo)
+    app.command("doctor")(doctor.doctor)
 
+    app.command("arm")(shadow.arm)
+    app.add_typer(shadow.app, name="shadow")
     app.add_typer(camera.app, name="camera")
     app.add_typer(config.app, name="config")
     app.add_typer(door.app, name="door")
@@ -36,6 +42,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(people.app, name="people")
     app.add_typer(evaluation.app, name="eval")
     app.command("bench")(bench.bench)
+    app.command("calibrate")(calibrate.calibrate)
     app.add_typer(events.app, name="events")
     app.command("explain")(explain.explain)
     app.command("report")(report.report)

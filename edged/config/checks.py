@@ -14,6 +14,7 @@ from edged.config.sections import (
     GpiozeroLockConfig,
     MqttConfig,
     QualityConfig,
+    SecurityConfig,
     UrlSource,
 )
 from edged.config.wording import did_you_mean
@@ -31,6 +32,12 @@ def _decision(decision: DecisionConfig) -> list[str]:
             f"decision.confirm_frames: must not exceed decision.window_frames "
             f"({decision.window_frames}), got {decision.confirm_frames}"
         ]
+    return []
+
+
+def _security(security: SecurityConfig) -> list[str]:
+    if security.level is not None and security.target_fpir is not None:
+        return ["security.target_fpir: give either it or security.level, not both"]
     return []
 
 
@@ -145,4 +152,5 @@ _CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
     DoorConfig: _door,
     MqttConfig: _mqtt,
     QualityConfig: _quality,
+    SecurityConfig: _security,
 }

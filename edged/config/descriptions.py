@@ -68,9 +68,14 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "max_pitch_degrees": "How far a face may be tilted up or down.",
         "max_roll_degrees": "How far a face may be leant to a shoulder.",
     },
+    "SecurityConfig": {
+        "level": "How many visits of strangers open the door: one in 100 (convenience), 1,000 (normal), "
+        "10,000 (secure) or 100,000 (most_secure). Without level and target_fpir: normal.",
+        "target_fpir": "The same as a number: the chance that one visit of a stranger opens the door.",
+        "frames_per_visit": "Frames of a stranger that are judged in one visit; more raise the threshold.",
+    },
     "DecisionConfig": {
-        "armed": "false: nobody is let in; decisions are made and recorded as denied.",
-        "target_fpir": "The stated risk: chance that one visit of a stranger opens the door.",
+        "armed": "false: nobody is let in (shadow mode); who would have been is recorded as denied.",
         "confirm_frames": "So many frames must agree on the person before the door opens.",
         "window_frames": "Among how many of a face's newest frames they are counted.",
         "min_margin": "Least distance in cosine between the best person and the second.",
@@ -158,6 +163,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "models": "Which model packs are used, and how they are run.",
         "motion": "The gate before detection.",
         "quality": "The floor below which a face is neither enrolled nor matched.",
+        "security": "The risk that a stranger is let in.",
         "decision": "What it takes to be let in.",
         "access": "Who may enter when.",
         "attendance": "The clock.",

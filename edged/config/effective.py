@@ -7,7 +7,7 @@ import msgspec
 from edged.config.sections import Config
 
 # Read anew by the running workers on SIGHUP. All else shapes a thread, a device or a connection.
-LIVE_SECTIONS = ("access", "attendance", "decision", "motion", "quality")
+LIVE_SECTIONS = ("access", "attendance", "decision", "motion", "quality", "security")
 LIVE_KEYS = ("gallery.poll_seconds", "logging.level")
 
 

@@ -30,7 +30,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
 
     Raises ``ConfigError`` with all problems.
     """
-    return parse(_read(path), base=path.parent, environ=environ)
+    return parse(read_text(path), base=path.parent, environ=environ)
 
 
 def load_lock(path: Path) -> LockConfig:
@@ -40,7 +40,7 @@ def load_lock(path: Path) -> LockConfig:
     after which the file is no YAML, must not leave a door open. Raises ``ConfigError`` where the lock
     itself is not described.
     """
-    text = _read(path)
+    text = read_text(path)
     try:
         raw, _ = read_document(text)
     except ConfigError:
@@ -66,7 +66,8 @@ def _block(text: str, section: str) -> str:
     return "\n".join(found)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of the file, as far as it may be a configuration. Raises ``ConfigError``."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES * 4 + 1)  # UTF-8 takes four bytes a character at most
@@ -110,7 +111,7 @@ class _Reader:
         tag_field = kind.__struct_config__.tag_field
         before = len(self.problems)
         self.problems += [
-            f"{_join(path, key)}: unknown key{did_you_mean(key, fields)}"
+            f"{_join(path, key)}: unknown key{_elsewhere(key) or did_you_mean(key, fields)}"
             for key in raw
             if key not in fields and key != tag_field
         ]
@@ -223,6 +224,16 @@ class _Reader:
             for name in sorted(self.environ)
             if name.startswith(_ENV_PREFIX) and name.endswith(_ENV_SUFFIX) and name not in self.secrets
         ]
+
+
+def _elsewhere(key: str) -> str:
+    """Return ``; did you mean ...?`` where just one section has a key of that very name, or nothing."""
+    homes = [
+        section.name
+        for section in msgspec.structs.fields(Config)
+        if isinstance(section.default, msgspec.Struct) and key in section.default.__struct_fields__
+    ]
+    return f"; did you mean {f'{homes[0]}.{key}'!r}?" if len(homes) == 1 else ""
 
 
 def _members(hint: Any) -> list[Any]:

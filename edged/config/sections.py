@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edged.domain.risk import LEVELS, Level
+
 Positive = Annotated[float, Meta(gt=0)]
 Millis = Annotated[int, Meta(gt=0, le=3_600_000)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -18,6 +20,7 @@ Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Slug = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+DEFAULT_LEVEL: Level = "normal"
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 
 
@@ -131,15 +134,32 @@ class QualityConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_roll_degrees: Annotated[float, Meta(gt=0, le=180)] = 45
 
 
-class DecisionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What it takes to be let in.
+class SecurityConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The stated risk: the chance that one visit of a stranger opens the door.
 
-    ``target_fpir`` is the stated risk: the chance that one visit of a stranger opens the door.
-    The cosine threshold follows from it, the size of the gallery and the pack's calibration table.
+    Either a ``level`` or its number, ``target_fpir``; with neither the level is ``normal``. The cosine
+    threshold follows from it, from ``frames_per_visit``, the size of the gallery and the calibration.
     """
 
+    level: Level | None = None
+    target_fpir: Annotated[float, Meta(gt=0, le=0.1)] | None = None
+    # A second and a half at ten frames a second. A person who may enter is let in after three frames.
+    frames_per_visit: Annotated[int, Meta(ge=1, le=10_000)] = 15
+
+    def __post_init__(self) -> None:
+        if self.level is None and self.target_fpir is None:
+            msgspec.structs.force_setattr(self, "level", DEFAULT_LEVEL)
+
+    @property
+    def fpir(self) -> float:
+        """The risk as a number."""
+        return LEVELS[self.level or DEFAULT_LEVEL] if self.target_fpir is None else self.target_fpir
+
+
+class DecisionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What it takes to be let in, beside the score."""
+
     armed: bool = True
-    target_fpir: Annotated[float, Meta(gt=0, le=0.1)] = 0.001
     confirm_frames: Annotated[int, Meta(ge=1, le=50)] = 3
     window_frames: Annotated[int, Meta(ge=1, le=50)] = 5
     min_margin: Annotated[float, Meta(ge=0, le=1)] = 0.06
@@ -282,6 +302,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: ModelsConfig = ModelsConfig()
     motion: MotionConfig = MotionConfig()
     quality: QualityConfig = QualityConfig()
+    security: SecurityConfig = SecurityConfig()
     decision: DecisionConfig = DecisionConfig()
     access: AccessConfig = AccessConfig()
     attendance: AttendanceConfig = AttendanceConfig()

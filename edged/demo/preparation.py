@@ -30,7 +30,11 @@ _MARK = "# Written by edged demo, of which the next one makes everything anew; c
 _DATABASES = ("people.db", "journal.db")
 # What a run leaves behind and the next one makes anew, so that its records tell of one show. The
 # databases' .lock files stay: removing them would let two writers in.
-_REMAINS = (*(f"{name}{part}" for name in _DATABASES for part in ("", "-wal", "-shm")), "lock.jsonl")
+_REMAINS = (
+    *(f"{name}{part}" for name in _DATABASES for part in ("", "-wal", "-shm")),
+    "people.calibration.json",
+    "lock.jsonl",
+)
 
 
 @dataclass(frozen=True, slots=True)

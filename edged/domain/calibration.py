@@ -1,17 +1,36 @@
 """From a stated risk to a cosine threshold.
 
 A stranger's visit is compared with all N enrolled people, so the chance that it opens the door is
-FPIR = 1 - (1 - FMR)^N (ISO/IEC 19795-1, independence assumed; relatives and poor pictures break it).
-Turned round, FMR = 1 - (1 - FPIR)^(1/N). The pack's table says at which cosine that FMR was measured.
-A further frame of the same visit is not counted as a fresh attempt, because several frames of one
-track must agree on one person.
+FPIR = 1 - (1 - q)^N (ISO/IEC 19795-1, independence assumed; relatives and poor pictures break it).
+N counts people, not photographs: a person is one centroid. q is the chance against one person in a
+whole visit, at most FMR x the visit's attempts (see ``risk``). Turned round,
+FMR = (1 - (1 - FPIR)^(1/N)) / attempts. The table says at which cosine that FMR was measured.
+
+A measured rate is not the true one. A row counts for its upper bound: at 95 % confidence the true rate
+is no higher. With no error in n comparisons that is 3 / n (the rule of three); the comparisons are
+taken as independent, unless whoever measured gives a ``bound`` that takes account of the people behind.
 """
 
 import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 from typing import Protocol
+
+from edged.domain.risk import Risk
+
+CONFIDENCE = 0.95
+# The rule of 30 (Doddington 1998): a rate is within 30 % at 90 % confidence once 30 errors stand behind it.
+RULE_OF_ERRORS = 30
+
+_Z = NormalDist().inv_cdf(CONFIDENCE)
+# Up to here the bound is computed exactly; beyond, Wilson and Hilferty's formula is off by less than 1e-5.
+_EXACT_ERRORS = 50
+# The tail of impostor scores falls ever faster, so a line between two rows lies below it. Half a decade
+# apart the rate is understated by 1 %, a decade by 4 %, four decades by half.
+_INTERPOLATED_DECADES = 1.0 + 1e-9
 
 
 class MeasuredPoint(Protocol):
@@ -29,6 +48,10 @@ class MeasuredPoint(Protocol):
     def comparisons(self) -> int:
         """Impostor pairs behind it."""
 
+    @property
+    def bound(self) -> float | None:
+        """What the true share does not exceed at 95 % confidence; None: follows from the comparisons."""
+
 
 @dataclass(frozen=True, slots=True)
 class CalibrationPoint:
@@ -37,61 +60,193 @@ class CalibrationPoint:
     fmr: float
     threshold: float
     comparisons: int
+    bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """What follows from the risk: ``cosine`` is None where the table cannot carry the claim.
 
-    ``fmr`` is the false match rate that the risk asks for; ``claim`` says it in words.
+    ``fmr`` is the false match rate that the risk asks for, ``fpir`` the upper bound of the chance that a
+    visit of a stranger opens the door at ``cosine``; None without one. ``claim`` says it in words.
     """
 
     cosine: float | None
     fmr: float
     people: int
-    target_fpir: float
+    risk: Risk
     claim: str
+    fpir: float | None = None
+
+    @property
+    def target_fpir(self) -> float:
+        """The risk that was stated."""
+        return self.risk.target_fpir
 
 
-def required_fmr(target_fpir: float, people: int) -> float:
-    """Return the FMR at which one visit against ``people`` templates has the risk ``target_fpir``."""
-    # expm1 and log1p keep the digits that 1 - (1 - x)^(1/N) loses for x near 0.
-    return -math.expm1(math.log1p(-target_fpir) / max(1, people))
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """At ``cosine`` and above the false match rate is at most ``rate``, by so many ``comparisons``."""
+
+    rate: float
+    cosine: float
+    comparisons: int
 
 
-def threshold_for(points: Sequence[MeasuredPoint], people: int, target_fpir: float) -> Threshold:
-    """Return the cosine threshold for ``people`` enrolled and the risk ``target_fpir`` per visit.
+@cache
+def most_errors(errors: int) -> float:
+    """Return the mean that leaves 5 % for ``errors`` or fewer: the upper bound of a Poisson count.
 
-    Between two points the cosine is interpolated over log10(FMR). Below the lowest measured FMR there
-    is no threshold; above the highest the highest one is kept, since a looser one was never measured.
+    0 errors: 3.00, 1: 4.74, 10: 17.0 (Garwood 1936). A little above the binomial bound, never below.
     """
-    fmr = required_fmr(target_fpir, people)
-    table = sorted(points, key=lambda point: point.fmr)
-    told = f"FPIR {target_fpir:g} with {people} people needs FMR {fmr:.2g}"
-    if not table:
-        return Threshold(
-            None, fmr, people, target_fpir, f"{told}; the embedder's pack has no calibration table"
-        )
-    if fmr < table[0].fmr:
-        lowest = f"the table ends at {table[0].fmr:.2g} ({table[0].comparisons:,} comparisons)"
-        return Threshold(None, fmr, people, target_fpir, f"{told}; not enough comparisons: {lowest}")
-    cosine = _interpolated(table, fmr)
-    return Threshold(cosine, fmr, people, target_fpir, f"{told}; cosine {cosine:.4f}")
+    if errors > _EXACT_ERRORS:
+        count = errors + 1
+        return float(count * (1 - 1 / (9 * count) + _Z / (3 * math.sqrt(count))) ** 3)
+    low, high = float(errors), 4.0 + 3 * errors
+    while high - low > 1e-9 * high:
+        mean = (low + high) / 2
+        fewer = sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(errors + 1))
+        low, high = (mean, high) if fewer > 1 - CONFIDENCE else (low, mean)
+    return high
+
+
+def upper_bound(errors: int, comparisons: int) -> float:
+    """Return what the true rate does not exceed, at 95 % confidence, with so many errors seen; at most 1."""
+    return min(1.0, most_errors(errors) / comparisons)
+
+
+def rate_bound(point: MeasuredPoint) -> float:
+    """Return the false match rate that ``point`` can vouch for, as an upper bound at 95 % confidence."""
+    # No more pairs than this were accepted; rounded up, since tables are written with few digits.
+    errors = math.ceil(point.fmr * point.comparisons - 1e-6)
+    counted = upper_bound(errors, point.comparisons)
+    return counted if point.bound is None else max(point.bound, upper_bound(0, point.comparisons))
+
+
+def required_fmr(risk: Risk, people: int) -> float:
+    """Return the FMR of one comparison at which a visit before ``people`` has the stated risk."""
+    # expm1 and log1p keep the digits that 1 - (1 - x)^(1/N) loses for x near 0.
+    return -math.expm1(math.log1p(-risk.target_fpir) / max(1, people)) / risk.attempts
+
+
+def visit_fpir(fmr: float, people: int, attempts: float) -> float:
+    """Return the chance that a visit of so many attempts matches one of ``people`` somewhere."""
+    return -math.expm1(max(1, people) * math.log1p(-min(fmr * attempts, 1 - 1e-12)))
+
+
+def threshold_for(points: Sequence[MeasuredPoint], people: int, risk: Risk) -> Threshold:
+    """Return the cosine threshold for ``people`` enrolled and the stated ``risk`` of a visit.
+
+    Between two rows up to a decade apart the cosine is interpolated over log10(FMR); further apart the
+    stricter row is taken. Below the lowest rate that the rows vouch for there is no threshold; above the
+    highest the highest one is kept, since a looser one was never measured.
+    """
+    fmr = required_fmr(risk, people)
+    told = f"FPIR {risk.target_fpir:g} with {people} people"
+    if risk.attempts > 1:
+        told += f" and {risk.frames_per_visit} frames a visit"
+    told += f" needs FMR {fmr:.2g}"
+    if not points:
+        return Threshold(None, fmr, people, risk, f"{told}; the embedder's pack has no calibration table")
+    rows = _rows(points)
+    if fmr < rows[0].rate:
+        evidence = max(points, key=lambda point: point.threshold).comparisons
+        lacking = f"the table vouches for {rows[0].rate:.2g} ({evidence:,} comparisons)"
+        return Threshold(None, fmr, people, risk, f"{told}; not enough comparisons for this claim: {lacking}")
+    row = _row_at(rows, fmr)
+    fpir = visit_fpir(row.rate, people, risk.attempts)
+    return Threshold(row.cosine, fmr, people, risk, f"{told}; cosine {row.cosine:.4f}", fpir)
+
+
+def no_threshold(people: int, risk: Risk, why: str) -> Threshold:
+    """Return what holds where the table itself cannot be known: nobody is let in."""
+    return Threshold(None, required_fmr(risk, people), people, risk, why)
 
 
 def cosine_at(points: Sequence[MeasuredPoint], fmr: float) -> float | None:
-    """Return the cosine measured at ``fmr``, or None where the table does not reach so low."""
-    table = sorted(points, key=lambda point: point.fmr)
-    return None if not table or fmr < table[0].fmr else _interpolated(table, fmr)
+    """Return the cosine measured at ``fmr``, or None where the table does not reach so low.
+
+    Takes the rates as they were measured: for the levels of enrolment, which open no door.
+    """
+    table = [
+        _Row(point.fmr, point.threshold, point.comparisons)
+        for point in sorted(points, key=lambda point: point.fmr)
+    ]
+    return None if not table or fmr < table[0].rate else _row_at(table, fmr).cosine
 
 
-def _interpolated(table: Sequence[MeasuredPoint], fmr: float) -> float:
-    rates = [point.fmr for point in table]
-    above = bisect.bisect_left(rates, fmr)
-    if above == len(table):
-        return table[-1].threshold
-    if rates[above] == fmr:
-        return table[above].threshold
-    low, high = table[above - 1], table[above]
-    share = (math.log10(fmr) - math.log10(low.fmr)) / (math.log10(high.fmr) - math.log10(low.fmr))
-    return low.threshold + share * (high.threshold - low.threshold)
+def _rows(points: Sequence[MeasuredPoint]) -> list[_Row]:
+    """Return the rows by rising rate and falling cosine, each with the best bound that holds there.
+
+    What is vouched for at a cosine holds at every higher one; a row that adds nothing to that is left out.
+    """
+    rows: list[_Row] = []
+    for point in sorted(points, key=lambda point: (point.threshold, rate_bound(point))):
+        rate = rate_bound(point)
+        if not rows or rate < rows[-1].rate:
+            rows.append(_Row(rate, point.threshold, point.comparisons))
+    return rows[::-1]
+
+
+def _row_at(rows: Sequence[_Row], rate: float) -> _Row:
+    """Return the row of the table for ``rate``, made of its neighbours where they are near."""
+    above = bisect.bisect_left([row.rate for row in rows], rate)
+    if above == len(rows):
+        return rows[-1]
+    high = rows[above]
+    if high.rate == rate:
+        return high
+    low = rows[above - 1]
+    decades = math.log10(high.rate / low.rate)
+    if decades > _INTERPOLATED_DECADES:
+        return low
+    share = math.log10(rate / low.rate) / decades
+    return _Row(rate, low.cosine + share * (high.cosine - low.cosine), low.comparisons)
+
+
+def bounded_cosine(points: Sequence[MeasuredPoint], rate: float) -> float | None:
+    """Return the cosine from which ``points`` vouch for ``rate``; None where they do not."""
+    rows = _rows(points)
+    return None if not rows or rate < rows[0].rate else _row_at(rows, rate).cosine
+
+
+def refined(table: Sequence[MeasuredPoint], site: Sequence[MeasuredPoint]) -> tuple[MeasuredPoint, ...]:
+    """Return the pack's ``table`` made as strict as what was measured at the ``site``; never looser.
+
+    Every row is raised by the most that the site was stricter at any rate that both vouch for and 30
+    errors at the site support: fewer say too little against the pack. Rows of the site below the
+    pack's reach are added. Where the site has a say, the rates are the bounds themselves.
+    """
+    if not site:
+        return tuple(table)
+    if not table:
+        return _vouched(site)
+    ours = _rows(table)
+    told = [point for point in site if point.fmr * point.comparisons >= RULE_OF_ERRORS - 1e-6]
+    common = [row for row in _rows(told) if row.rate >= ours[0].rate]
+    excess = max([0.0, *(row.cosine - _row_at(ours, row.rate).cosine for row in common)])
+    raised = [
+        CalibrationPoint(point.fmr, min(1.0, point.threshold + excess), point.comparisons, point.bound)
+        for point in table
+    ]
+    floor = max(point.threshold for point in raised)
+    deeper = [
+        CalibrationPoint(point.fmr, max(floor, point.threshold), point.comparisons, point.bound)
+        for point in site
+        if rate_bound(point) < ours[0].rate
+    ]
+    return _vouched([*raised, *deeper])
+
+
+def _vouched(points: Sequence[MeasuredPoint]) -> tuple[MeasuredPoint, ...]:
+    return tuple(CalibrationPoint(row.rate, row.cosine, row.comparisons, row.rate) for row in _rows(points))
+
+
+def most_people(points: Sequence[MeasuredPoint], risk: Risk) -> int:
+    """Return for how many people ``points`` can carry ``risk``, at most a million."""
+    if not points:
+        return 0
+    chance = min(_rows(points)[0].rate * risk.attempts, 1 - 1e-12)
+    people = math.log1p(-risk.target_fpir) / math.log1p(-chance)
+    # A whole number that is missed by a rounding is meant.
+    return min(1_000_000, math.floor(people * (1 + 1e-9)))

@@ -5,6 +5,9 @@ reason. A grant needs ``confirm_frames`` of the last ``window_frames`` frames, t
 all passed and all for one person; then the person's own rules and the cool-down. What is missing
 (no threshold, no liveness where it is required, a clock that ran backwards) fails its gate.
 
+A door that is not armed decides all the same (shadow mode): who would have been let in is denied as
+``disarmed`` at the very last gate, with the person's id, as often as they would have been let in.
+
 A denial is reported once a track and reason. A track that was denied may still be granted later:
 somebody who looks away first and then at the camera comes in.
 """
@@ -134,7 +137,7 @@ class DecisionEngine:
             *self._liveness(seen.liveness),
             (
                 Reason.DISARMED,
-                Gate("armed", policy.threshold, None, policy.armed and policy.threshold is not None),
+                Gate("threshold", policy.threshold, None, policy.threshold is not None),
             ),
             (
                 Reason.UNKNOWN,
@@ -207,8 +210,11 @@ class DecisionEngine:
                 return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
             self._cooling_reported.add(person_id)
             return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
+        gates.append(Gate("armed", None, None, policy.armed))
+        track.trace = tuple(gates)
         self._mark_granted(track, person_id, moment.now)
-        return _decision(Outcome.GRANT, Reason.MATCHED, seen.track_id, track, person_id)
+        end = (Outcome.GRANT, Reason.MATCHED) if policy.armed else (Outcome.DENY, Reason.DISARMED)
+        return _decision(*end, seen.track_id, track, person_id)
 
     def _cooldown(self, person_id: str, now: float) -> tuple[bool, Gate]:
         granted_at = self._granted_at.get(person_id)

@@ -15,14 +15,16 @@ REASONS: Mapping[str, str] = {
     Reason.OUTSIDE_SCHEDULE: "No group of the person may enter at this time.",
     Reason.COOLING_DOWN: "The person was let in a moment ago and has not gone from view since.",
     Reason.STALE: "The pictures were too old to act on.",
-    Reason.DISARMED: "Recognition may not open this door: it is disarmed, or has no threshold to go by.",
+    Reason.DISARMED: "Recognition may not open this door: it is not armed, or has no threshold to go "
+    "by. Where a person is named, all else was right: an armed door would have opened.",
     Reason.STORE_FAILED: "The visit could not be recorded, and the door is set to deny then.",
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
     "quality": "how usable the face is, 0 to 1; the quality section sets the floor",
     "liveness": "how likely the face is alive, 0 to 1; at least the limit",
-    "armed": "whether a match may open the door; the value is the threshold in force",
+    "threshold": "whether there is a threshold to go by; the value is the one in force",
+    "armed": "whether a match may open the door",
     "score": "cosine to the nearest enrolled person; at least the limit",
     "margin": "distance to the second nearest person; at least the limit",
     "agreement": "recent pictures that agree on the person; at least the limit",

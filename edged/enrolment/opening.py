@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, QualityConfig
+from edged.config.risk import stated_risk
+from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, QualityConfig, SecurityConfig
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import build_snapshot
 from edged.enrolment.checks import PhotoCheck
@@ -16,6 +17,7 @@ from edged.enrolment.identification import Identifier
 from edged.enrolment.levels import Levels, levels_for
 from edged.enrolment.service import Enrolment, Policy
 from edged.storage.people import PeopleStore
+from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
 from edged.vision.pipeline import FacePipeline
 
@@ -55,7 +57,12 @@ def open_enrolment(
 
 
 def open_identifier(
-    models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig, decision: DecisionConfig
+    models: ModelsConfig,
+    quality: QualityConfig,
+    gallery: GalleryConfig,
+    *,
+    security: SecurityConfig,
+    decision: DecisionConfig,
 ) -> tuple[Identifier, Threshold]:
     """Open models and read the gallery once. Raises ``ModelError``, ``StoreError``."""
     pipeline = FacePipeline.load(models, quality)
@@ -64,7 +71,8 @@ def open_identifier(
     snapshot = build_snapshot(
         pipeline.space, pipeline.dimension, contents.generation, contents.people, contents.templates
     )
-    threshold = threshold_for(pipeline.calibration, len(snapshot.people), decision.target_fpir)
+    points = DoorCalibration.beside(gallery, pipeline).points()
+    threshold = threshold_for(points, len(snapshot.people), stated_risk(security, decision))
     return Identifier(pipeline, snapshot, threshold, decision.min_margin), threshold
 
 

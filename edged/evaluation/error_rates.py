@@ -3,14 +3,15 @@
 import numpy as np
 import numpy.typing as npt
 
+from edged.domain.calibration import RULE_OF_ERRORS
 from edged.domain.types import FloatArray
+
+__all__ = ["RULE_OF_ERRORS", "BoolArray", "ScoreHistogram", "best_accuracy", "match_rate"]
 
 BoolArray = npt.NDArray[np.bool_]
 
 # Bins of 1e-5 cosine: finer than float32 sums of 512 products repeat themselves.
 _BINS = 200_000
-# The rule of 30 (Doddington 1998): a rate is within 30 % at 90 % confidence once 30 errors stand behind it.
-RULE_OF_ERRORS = 30
 
 
 class ScoreHistogram:

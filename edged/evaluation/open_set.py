@@ -9,6 +9,7 @@ from edged.domain.calibration import MeasuredPoint, Threshold, threshold_for
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template
+from edged.domain.risk import Risk
 from edged.errors import EvaluationError
 from edged.evaluation.embedding import Embedded
 from edged.evaluation.error_rates import RULE_OF_ERRORS
@@ -36,8 +37,9 @@ class OpenSetPoint:
 class Claim:
     """What a door would do that is told to take the risk ``target_fpir``.
 
-    Its ``threshold`` follows from the pack's calibration; ``fpir`` and ``fnir`` are what was seen at
-    it, ``errors`` the strangers taken for somebody. None where the table does not reach so far.
+    Its ``threshold`` follows from the pack's calibration for visits of a single frame; ``fpir`` and
+    ``fnir`` are what was seen at it, ``errors`` the strangers taken for somebody. None where the table
+    does not reach so far.
     """
 
     target_fpir: float
@@ -94,7 +96,7 @@ def open_set(
         rank_one=float(np.mean(right > -2.0)),
         points=tuple(_point(fpir, right, false) for fpir in TARGETS),
         claims=tuple(
-            _claim(threshold_for(calibration, len(snapshot.people), fpir), right, false)
+            _claim(threshold_for(calibration, len(snapshot.people), Risk(fpir)), right, false)
             for fpir in TARGETS
             if calibration
         ),

@@ -178,6 +178,9 @@ class Installer:
         pack = load_pack(folder)
         if pack.models != job.pack.models:
             raise ModelError(f"{job.pack.directory / DESCRIPTOR}: changed while it was read")
+        for cohort in pack.cohorts():
+            _copy(job.pack.directory / cohort.name, folder / cohort.name)
+            verify_file(folder / cohort.name, cohort)
         for one in pack.precisions:
             here = replace(job.pack, directory=self._root / pack.name)
             keep = one not in added and not self._lacking(pack, (one,))

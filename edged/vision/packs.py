@@ -67,11 +67,28 @@ class ModelFile(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CalibrationPoint(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """At cosine ``threshold`` the share ``fmr`` of ``comparisons`` impostor pairs still matched."""
+    """At cosine ``threshold`` the share ``fmr`` of ``comparisons`` impostor pairs still matched.
+
+    ``bound`` is what the true share does not exceed at 95 % confidence, where it was measured; see
+    ``domain.calibration``.
+    """
 
     fmr: Annotated[float, Meta(gt=0, lt=1)]
     threshold: Annotated[float, Meta(ge=-1, le=1)]
     comparisons: Annotated[int, Meta(gt=0)]
+    bound: Annotated[float, Meta(gt=0, le=1)] | None = None
+
+
+class Cohort(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Strangers to compare a site's people with: one embedding each of ``people``, without names.
+
+    A NumPy file beside the weights, pinned like those; see ``vision.cohort`` for its content.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,120}\.npy\Z")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    size: Annotated[int, Meta(gt=0, le=2**26)]
+    people: Annotated[int, Meta(ge=100, le=100_000)]
 
 
 class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,8 +98,8 @@ class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     channels in the order ``channels``, layout NCHW float32.
     Detectors: ``landmarks`` names the convention of the five points they give.
     Embedders: ``space``, ``dimension``, ``templates`` (landmark convention -> five (x, y) points on
-    the aligned face), ``calibration`` with what it was ``measured_with``, and ``mirrored`` where a face
-    is embedded together with its mirror image: twice the work, and vectors of another space.
+    the aligned face), ``calibration`` with what it was ``measured_with``, ``cohort``, and ``mirrored`` where
+    a face is embedded together with its mirror image: twice the work, and vectors of another space.
     Liveness: ``crop_scale`` is the side of the crop relative to the face box.
     """
 
@@ -99,6 +116,7 @@ class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     templates: dict[Name, Template] = {}
     calibration: tuple[CalibrationPoint, ...] = ()
     measured_with: Text | None = None
+    cohort: Cohort | None = None
     mirrored: bool = False
     crop_scale: Annotated[float, Meta(gt=0, le=10)] | None = None
 
@@ -177,6 +195,10 @@ class Pack:
             raise ModelError(f"pack {self.name}: no {precision} file of its {spec.task}; it has {known}")
         return self.directory / spec.files[precision].name
 
+    def cohorts(self) -> tuple[Cohort, ...]:
+        """Return the cohorts of its models."""
+        return tuple(spec.cohort for spec in self.models if spec.cohort is not None)
+
     def present(self) -> tuple[Precision, ...]:
         """Return the precisions of which every file lies in the folder; nothing is checked but the names."""
         return tuple(
@@ -217,6 +239,7 @@ def parse_pack(raw: bytes, directory: Path) -> Pack:
 def _problems(document: _Descriptor) -> Iterator[str]:
     """Find what the types cannot say."""
     names = [file.name for spec in document.models for file in spec.files.values()]
+    names += [spec.cohort.name for spec in document.models if spec.cohort]
     if len(set(names)) != len(names):
         yield "two files have one name"
     for index, spec in enumerate(document.models):
@@ -232,6 +255,8 @@ def _problems(document: _Descriptor) -> Iterator[str]:
         yield from (
             f"{at}.{key}: missing; a {spec.task} needs it" for key, value in needed.items() if not value
         )
+        if spec.cohort and spec.task != "embedder":
+            yield f"{at}.cohort: only an embedder has one"
         if spec.calibration and not spec.measured_with:
             yield f"{at}.measured_with: missing; a calibration must say what it was measured with"
         table = sorted((point.fmr, point.threshold) for point in spec.calibration)
@@ -250,9 +275,11 @@ def verify_pack(pack: Pack, precision: Precision | None = None) -> None:
         raise ModelError(f"pack {pack.name}: no {precision or 'model'} file is installed")
     for one, spec in files:
         verify_file(pack.file_path(spec, one), spec.files[one])
+    for cohort in pack.cohorts():
+        verify_file(pack.directory / cohort.name, cohort)
 
 
-def verify_file(path: Path, expected: ModelFile) -> None:
+def verify_file(path: Path, expected: ModelFile | Cohort) -> None:
     """Check size and SHA-256 of ``path``. Raises ``ModelError``; a symbolic link is refused."""
     if path.is_symlink() or not path.is_file():
         raise ModelError(f"{path}: {'a link, not a file' if path.is_symlink() else 'missing'}")

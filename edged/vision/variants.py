@@ -43,6 +43,7 @@ def add_variant(pack: Pack, variant: Variant, root: Path) -> Pack:
     with installing(root), staged(root) as folder:
         described = _describe(pack, variant)
         names = {file.name for spec in pack.models for file in spec.files.values()}
+        names |= {cohort.name for cohort in pack.cohorts()}
         name = _file_name(pack, variant)
         for one in sorted(names - {name}):
             if (pack.directory / one).is_file():

@@ -1,8 +1,9 @@
-"""Keeps the gallery in memory equal to the people on disk.
+"""Keeps the gallery in memory equal to the people on disk, and the threshold equal to the stated risk.
 
-The store is polled for its generation, which costs one row, and for being the same file. A new gallery
-is built aside and swapped in by one assignment, so no frame ever meets a half-built or empty one. A load
-that fails keeps the old gallery and is counted.
+The store is polled for its generation, which costs one row, and for being the same file; so is the
+site's calibration. A new gallery is built aside and swapped in by one assignment, so no frame ever
+meets a half-built or empty one. A load that fails keeps the old gallery and is counted. A calibration
+that cannot be used leaves no threshold: nobody is let in.
 """
 
 import logging
@@ -11,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edged.domain.calibration import MeasuredPoint, Threshold, threshold_for
+from edged.domain.calibration import MeasuredPoint, Threshold, no_threshold, threshold_for
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.people import Person, Template
+from edged.domain.risk import Risk, Traffic, false_accepts_a_year
 from edged.errors import StoreCorruptError, StoreError
 from edged.metrics import Metrics
 from edged.workers.worker import Worker
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 # A poll may be an hour away; the heartbeat and a change of the stated risk cannot wait for it.
 _TURN_SECONDS = 0.25
+# Expected false accepts are a figure of weeks: an hour changes nothing about them.
+_TRAFFIC_SECONDS = 3600.0
 
 
 class People(Protocol):
@@ -40,6 +44,16 @@ class People(Protocol):
         """Return the templates of one embedding space."""
 
 
+class Calibration(Protocol):
+    """The table in force; ``storage.site_calibration.DoorCalibration`` is the real one."""
+
+    def identity(self) -> tuple[int, ...] | None:
+        """Return what differs once the table is another one."""
+
+    def points(self) -> Sequence[MeasuredPoint]:
+        """Return the table. Raises ``StoreError`` where it cannot be known."""
+
+
 @dataclass(frozen=True, slots=True)
 class GalleryState:
     """A snapshot with the threshold that its size and the stated risk ask for."""
@@ -50,7 +64,10 @@ class GalleryState:
 
 
 class GallerySyncWorker(Worker):
-    """Owns ``current``; ``target_fpir`` may be changed while it runs."""
+    """Owns ``current``; ``risk`` may be changed while it runs.
+
+    ``traffic`` is asked about once an hour how many visits there are; None where that cannot be told.
+    """
 
     def __init__(
         self,
@@ -58,22 +75,25 @@ class GallerySyncWorker(Worker):
         *,
         space: str,
         dimension: int,
-        calibration: Sequence[MeasuredPoint],
-        target_fpir: float,
+        calibration: Calibration,
+        risk: Risk,
         poll_seconds: float,
         metrics: Metrics,
         on_change: Callable[[GalleryState], None] = lambda _state: None,
+        traffic: Callable[[], Traffic | None] = lambda: None,
     ) -> None:
         super().__init__("gallery")
-        self.target_fpir = target_fpir
+        self.risk = risk
         self.poll_seconds = poll_seconds
         self.on_change = on_change
         self._people = people
         self._space = space
         self._dimension = dimension
-        self._calibration = tuple(calibration)
+        self._calibration = calibration
+        self._traffic = traffic
         self._metrics = metrics
         self._identity: tuple[int, ...] | None = None
+        self._measured: tuple[int, ...] | None = None
         self._current = self._load()
         self._failing = False
 
@@ -85,8 +105,12 @@ class GallerySyncWorker(Worker):
     def run(self) -> None:
         """Poll until told to stop."""
         polled_at = time.monotonic()
+        expected_at = float("-inf")
         while not self.stopping.wait(min(self.poll_seconds, _TURN_SECONDS)):
             self.beat()
+            if time.monotonic() - expected_at >= _TRAFFIC_SECONDS:
+                expected_at = time.monotonic()
+                self._expect()
             if time.monotonic() - polled_at < self.poll_seconds and self._same_risk():
                 continue
             polled_at = time.monotonic()
@@ -98,16 +122,18 @@ class GallerySyncWorker(Worker):
                 self._failing = False
 
     def _same_risk(self) -> bool:
-        return self._current.threshold.target_fpir == self.target_fpir
+        return self._current.threshold.risk == self.risk
 
     def _refresh(self) -> None:
         same_people = (
             self._people.generation() == self._current.snapshot.version
             and self._people.identity() == self._identity
+            and self._calibration.identity() == self._measured
         )
         if same_people and self._same_risk():
             return
         self._current = self._load()
+        self._expect()
         logger.info(
             "gallery loaded generation=%d people=%d templates=%d",
             self._current.snapshot.version,
@@ -128,12 +154,31 @@ class GallerySyncWorker(Worker):
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
-        threshold = threshold_for(self._calibration, len(snapshot.people), self.target_fpir)
+        threshold, points = self._threshold(len(snapshot.people))
         self._metrics.gallery_people.set(len(snapshot.people))
         self._metrics.gallery_templates.set(snapshot.templates)
         self._metrics.gallery_version.set(version)
         self._metrics.threshold.set(float("nan") if threshold.cosine is None else threshold.cosine)
-        return GalleryState(snapshot, threshold, self._calibration)
+        return GalleryState(snapshot, threshold, points)
+
+    def _threshold(self, people: int) -> tuple[Threshold, tuple[MeasuredPoint, ...]]:
+        risk = self.risk
+        self._measured = self._calibration.identity()
+        try:
+            points = tuple(self._calibration.points())
+        except StoreError as exc:
+            return no_threshold(people, risk, str(exc)), ()
+        return threshold_for(points, people, risk), points
+
+    def _expect(self) -> None:
+        """Say how often a year the door would open for a stranger."""
+        traffic, fpir = self._traffic(), self._current.threshold.fpir
+        visits = expected = float("nan")
+        if traffic is not None:
+            visits = traffic.visits_a_day
+            expected = expected if fpir is None else false_accepts_a_year(fpir, traffic)
+        self._metrics.visits_a_day.set(visits)
+        self._metrics.expected_false_accepts.set(expected)
 
     def _failed(self, exc: Exception) -> None:
         self._metrics.gallery_failures.inc()

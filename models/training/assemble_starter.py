@@ -2,12 +2,14 @@
 
     python models/training/assemble_starter.py --corpus CACHE --out models/starter
         --embedder embedder-float32.onnx --detector detector-int8.onnx
+    python models/training/cohort.py --photos DIR --pack models/starter
     edged eval calibration --images DIR --people models/training/heldout.txt
         --detector starter --embedder starter --json > calibration.json
     python models/training/assemble_starter.py --out models/starter --calibration calibration.json
 
-The table is measured with the finished pack, so it comes last, and only for the very files that were
-measured; a door without a table does not arm.
+Cohort and table are made with the finished pack, so they come last, and the table only for the very
+files that were measured; a door without a table does not arm. A new embedder makes an old cohort
+worthless: it is removed.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from cohort import FILE as COHORT
 from corpus import MARGIN
 
 from edged.domain.types import FloatArray
@@ -47,9 +50,21 @@ def descriptor(folder: Path, calibration: Path | None) -> dict[str, Any]:
         if model["task"] == "embedder":
             # Other weights are another space: their vectors must never meet.
             model["space"] = f"starter/{model['files']['int8']['sha256'][:8]}"
+            if (folder / COHORT).is_file():
+                model["cohort"] = _cohort(folder / COHORT)
     if calibration is not None:
         _calibrate(text["models"], json.loads(calibration.read_text()))
     return text
+
+
+def _cohort(path: Path) -> dict[str, Any]:
+    data, people = path.read_bytes(), len(np.load(path, allow_pickle=False))
+    return {
+        "name": path.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size": len(data),
+        "people": people,
+    }
 
 
 def _calibrate(models: list[dict[str, Any]], measured: dict[str, Any]) -> None:
@@ -75,6 +90,7 @@ def main() -> None:
         if arguments.corpus is None:
             parser.error("--embedder needs --corpus, to calibrate with")
         inputs = calibration_inputs(arguments.corpus)
+        (arguments.out / COHORT).unlink(missing_ok=True)
         print(quantize(arguments.embedder, arguments.out / "embedder-int8.onnx", inputs))
     if arguments.detector is not None:
         shutil.copyfile(arguments.detector, arguments.out / "detector-int8.onnx")

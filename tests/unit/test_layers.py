@@ -23,6 +23,7 @@ RANKS = {
     "evaluation": 4,
     "enrolment": 4,
     "app": 5,
+    "doctor": 5,
     "demo": 6,
     "cli": 7,
 }

@@ -1,4 +1,5 @@
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.config.sections import JournalConfig
+from edged.domain.risk import Traffic
 from edged.domain.types import EventKind
 from edged.errors import NotFoundError, StoreCorruptError, StoreError
 from edged.storage.journal import Journal
 from edged.storage.journal_check import FaultKind
-from edged.storage.journal_reader import JournalReader
+from edged.storage.journal_reader import JournalReader, traffic_of
 from tests.integration.storage.conftest import NOON, event
 
 
@@ -265,3 +267,20 @@ def test_no_flipped_bit_of_the_file_makes_another_event(
     finally:
         for name in ("-wal", "-shm"):
             path.with_name(path.name + name).unlink(missing_ok=True)
+
+
+def test_traffic_counts_the_visits_of_four_weeks(journal: Journal, journal_path: Path) -> None:
+    day = 86_400
+    old = [replace(event(number), occurred_at=NOON - 40 * day + number) for number in range(5)]
+    doors = [replace(event(10, EventKind.DOOR), occurred_at=NOON - 20 * day)]
+    visits = [replace(event(20 + number), occurred_at=NOON - number * day) for number in range(10)][::-1]
+    journal.submit([*old, *doors, *visits]).result(10)
+    with JournalReader.open(journal_path) as reader:
+        # The door was there for twenty days, with a visit on ten of them.
+        assert reader.traffic(NOON) == Traffic(10, 20.0)
+        assert reader.traffic(NOON + 100 * day) == Traffic(0, 1.0)
+    assert traffic_of(journal_path, NOON) == Traffic(10, 20.0)
+
+
+def test_traffic_of_no_journal_is_not_known(tmp_path: Path) -> None:
+    assert traffic_of(tmp_path / "none.db", NOON) is None

@@ -84,8 +84,9 @@ def test_calibration(app: typer.Typer, few: Path) -> None:
     report = run(app, "eval", "calibration", "--images", few / "tree", "--json")
     points = report["calibration"]
     assert isinstance(points, list)
-    # 45 photographs have too few pairs for any claim.
-    assert points == []
+    # 45 photographs have too few pairs for a claim below one in a hundred.
+    assert all(point["fmr"] >= max(1e-2, 3 / point["comparisons"]) for point in points)
+    assert all(point["bound"] == point["fmr"] for point in points)
 
 
 @pytest.mark.weights

@@ -13,7 +13,7 @@ from edged.demo.bundled import bundled_cast
 from edged.domain.types import Image
 from edged.errors import ModelError
 from edged.evaluation.comparison import drawn_pairs, only, read_people, standing
-from edged.evaluation.cross_pairs import centroid_pairs, cross_pairs, det_points, strictest
+from edged.evaluation.cross_pairs import single_and_centroid, strictest
 from edged.evaluation.embedding import embed_photographs
 from edged.evaluation.protocols import photographs
 from edged.vision.packs import Catalogue, verify_pack
@@ -149,10 +149,7 @@ def test_the_table_is_that_of_these_very_files(starter: FacePipeline, photos_dir
     embedded = embed_photographs(starter, images, (one.image for one in unseen))
     people = {one.image: one.person for one in unseen}
     owners = [people[name] for name in embedded.names]
-    single, centroid = (
-        det_points(pairs(embedded.vectors, owners)) for pairs in (cross_pairs, centroid_pairs)
-    )
-    fresh = {point.fmr: point for point in strictest(single, centroid)}
+    fresh = {point.fmr: point for point in strictest(*single_and_centroid(embedded.vectors, owners))}
     assert [point.fmr for point in starter.calibration] == list(fresh)
     for point in starter.calibration:
         # Other processors round int8 sums otherwise.

@@ -7,12 +7,14 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from edged.domain.calibration import CalibrationPoint
+from edged.domain.risk import Risk
 from edged.metrics import Metrics
 from edged.storage.people import NewTemplate, PeopleStore
+from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
 from edged.workers.gallery_sync import GallerySyncWorker
 
-TABLE = (CalibrationPoint(1e-2, 0.24, 10**7), CalibrationPoint(1e-6, 0.5, 10**7))
+TABLE = tuple(CalibrationPoint(10.0**-n, 0.11 + 0.065 * n, 10**9) for n in range(2, 7))
 
 
 def make(path: Path, vault: Vault, name: str) -> Path:
@@ -33,8 +35,10 @@ def test_another_store_of_the_same_generation_is_noticed(tmp_path: Path) -> None
             people,
             space="toy/1",
             dimension=8,
-            calibration=TABLE,
-            target_fpir=1e-3,
+            calibration=DoorCalibration(
+                TABLE, tmp_path / "people.calibration.json", space="toy/1", weights={}
+            ),
+            risk=Risk(1e-3),
             poll_seconds=0.01,
             metrics=Metrics(CollectorRegistry()),
         )

@@ -23,7 +23,7 @@ def test_defaults_and_absolute_paths_are_shown_and_what_is_not_set_is_not() -> N
     values = effective(config())
     assert values["journal"]["path"] == "/etc/edged/var/journal.db"
     assert values["camera"]["source"]["type"] == "v4l2"
-    assert values["decision"]["target_fpir"] == 0.001
+    assert values["security"] == {"level": "normal", "frames_per_visit": 15}
     assert "tls" not in values["mqtt"]
     assert "password_file" not in values["mqtt"]
 
@@ -33,6 +33,8 @@ def test_defaults_and_absolute_paths_are_shown_and_what_is_not_set_is_not() -> N
     [
         ("", (), ()),
         ("decision: {armed: false}", ("decision.armed",), ()),
+        ("security: {level: secure}", ("security.level",), ()),
+        ("security: {target_fpir: 0.002}", ("security.level", "security.target_fpir"), ()),
         ("logging: {level: debug}", ("logging.level",), ()),
         ("gallery: {poll_seconds: 5}", ("gallery.poll_seconds",), ()),
         ("gallery: {path: other.db}", (), ("gallery.path",)),

@@ -16,6 +16,7 @@ from edged.demo.tally import Tally
 from edged.domain.calibration import CalibrationPoint, threshold_for
 from edged.domain.gallery import build_snapshot
 from edged.domain.people import Person
+from edged.domain.risk import Risk
 from edged.domain.types import (
     Box,
     Decision,
@@ -37,7 +38,7 @@ from tests.unit.domain.conftest import template
 TABLE = (CalibrationPoint(1e-2, 0.24, 10**7), CalibrationPoint(1e-6, 0.5, 10**7))
 STATE = GalleryState(
     build_snapshot("toy/1", 8, 1, [Person("p-ada", "Ada")], [template("p-ada", 0)]),
-    threshold_for(TABLE, 1, 1e-3),
+    threshold_for(TABLE, 1, Risk(1e-3)),
     TABLE,
 )
 VISITS = (

@@ -56,7 +56,7 @@ def test_the_third_agreeing_frame_grants(engine: DecisionEngine, gallery: Galler
     assert [d.outcome for d in decisions] == [Outcome.WAIT, Outcome.WAIT, Outcome.GRANT]
     assert decisions[2].person_id == "p-ada"
     assert [gate.name for gate in decisions[2].trace] == [
-        "freshness", "quality", "armed", "score", "margin", "agreement", "person", "cooldown",
+        "freshness", "quality", "threshold", "score", "margin", "agreement", "person", "cooldown", "armed",
     ]  # fmt: skip
     assert all(gate.passed for gate in decisions[2].trace)
 
@@ -249,3 +249,26 @@ def test_a_grant_always_has_enough_fresh_distinct_frames_of_one_person(frames: l
         if decision.outcome is Outcome.GRANT:
             assert decision.person_id in ("p-ada", "p-ben")
             assert len(good[track, decision.person_id]) >= 3
+
+
+def test_a_door_that_is_not_armed_denies_whom_it_would_have_let_in_once_a_visit(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    shadow = DecisionEngine(replace(POLICY, armed=False), AccessRules())
+    for visit, kind in enumerate([{}, {"score": 0.2}, {"person_id": "p-off"}, {"second": 0.69}]):
+        frames = {"first": 1 + 100 * visit, "start": 100.0 * visit, "track": visit}
+        armed, dark = (run(one, gallery, 30, **frames, **kind) for one in (engine, shadow))
+        for real, would in zip(armed, dark, strict=True):
+            if real.outcome is Outcome.GRANT:
+                assert (would.outcome, would.reason) == (Outcome.DENY, Reason.DISARMED)
+                assert would.person_id == real.person_id
+                assert [gate.name for gate in would.trace if not gate.passed] == ["armed"]
+            else:
+                assert replace(would, trace=()) == replace(real, trace=())
+        assert shadow.end(visit) is None or not outcomes(armed)
+
+
+def test_without_a_threshold_nobody_would_have_been_let_in(gallery: GallerySnapshot) -> None:
+    engine = DecisionEngine(replace(POLICY, armed=False, threshold=None), AccessRules())
+    (denied,) = [d for d in run(engine, gallery, 30) if d.outcome is not Outcome.WAIT]
+    assert (denied.reason, denied.person_id) == (Reason.DISARMED, None)

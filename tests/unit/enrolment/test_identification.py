@@ -6,6 +6,7 @@ import pytest
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import build_snapshot, empty_snapshot
 from edged.domain.people import Person, Template
+from edged.domain.risk import Risk
 from edged.enrolment.identification import Identification, Identifier, Verdict
 from edged.enrolment.sources import FilePhoto, FramePhoto
 from tests.unit.enrolment.scene import (
@@ -27,7 +28,7 @@ SNAPSHOT = build_snapshot(
     PEOPLE,
     [Template(f"t-{who}", f"p-{who}", SPACE, vector_of(who, 0), 0.9, b"") for who in (1, 2)],
 )
-THRESHOLD = threshold_for(CALIBRATION, 2, 0.001)
+THRESHOLD = threshold_for(CALIBRATION, 2, Risk(1e-3))
 
 
 def answers(*squares: Square, threshold: Threshold = THRESHOLD, margin: float = 0.06) -> list[Identification]:
@@ -61,7 +62,7 @@ def test_too_close_to_the_runner_up_is_ambiguous() -> None:
 
 
 def test_without_a_threshold_nobody_is_known() -> None:
-    (one,) = answers(Square(1), threshold=threshold_for((), 2, 0.001))
+    (one,) = answers(Square(1), threshold=threshold_for((), 2, Risk(1e-3)))
     assert one.verdict is Verdict.UNKNOWN
 
 

@@ -49,7 +49,7 @@ def test_a_wrong_name_counts_as_missed_however_high_it_scores() -> None:
 
 
 def test_a_claim_is_held_against_what_was_seen() -> None:
-    table = [CalibrationPoint(1e-6, 0.95, 10**8), CalibrationPoint(1e-1, -0.5, 10**8)]
+    table = [CalibrationPoint(10.0**-n, 0.29 * n - 0.79, 10**9) for n in range(1, 7)]
     result = open_set(embedded(crowd(40, 4, spread=0.03)), *lists(), table)
     strict, stricter = result.claims
     assert strict.threshold is not None

@@ -6,8 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edged.domain.calibration import upper_bound
 from edged.errors import EvaluationError
-from edged.evaluation.cross_pairs import centroid_pairs, cross_pairs, det_points, strictest
+from edged.evaluation.cross_pairs import (
+    centroid_impostors,
+    centroid_pairs,
+    cross_pairs,
+    pair_impostors,
+    single_and_centroid,
+    strictest,
+)
 from edged.evaluation.protocols import Pair
 from edged.evaluation.verification import pair_scores, verify_pairs
 from tests.unit.evaluation.conftest import crowd, embedded, unit
@@ -84,20 +92,37 @@ def test_a_centroid_draws_strangers_nearer() -> None:
     # All share a direction, as real faces do.
     vectors = unit(rng.normal(size=(600, 32)) + 0.3)
     people = [str(row // 3) for row in range(600)]
-    single, centroid = (det_points(one(vectors, people), (1e-2,))[0] for one in (cross_pairs, centroid_pairs))
+    (single,), (centroid,) = single_and_centroid(vectors, people, targets=(1e-2,))
     assert centroid.threshold > single.threshold
     assert strictest([single], [centroid]) == [centroid]
     # Nothing is known of centroids at this rate, so nothing is claimed.
     assert strictest([single, replace(single, fmr=1e-4, threshold=0.5)], [centroid]) == [centroid]
 
 
-def test_points_need_thirty_errors_behind_them() -> None:
+def test_points_are_bounds_that_the_comparisons_can_bear() -> None:
     vectors = unit(np.random.default_rng(0).normal(size=(500, 32)))
-    compared = cross_pairs(vectors, [str(row) for row in range(500)])
-    points = det_points(compared)
-    assert compared.impostor.total == 124_750
-    assert [point.fmr for point in points] == [1e-2, 3e-3, 1e-3, 3e-4]
+    people = [str(row) for row in range(500)]
+    points, centroid = single_and_centroid(vectors, people)
+    assert centroid == []
+    # The rule of three: 124,750 comparisons without an error leave 2.4e-5 open.
+    assert [point.fmr for point in points] == [1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5]
     for point in points:
-        assert point.errors <= point.fmr * point.comparisons
+        assert point.comparisons == 124_750
+        assert upper_bound(point.errors, point.comparisons) <= point.fmr
         assert round(point.threshold, 4) == point.threshold
-    assert points[0].threshold < points[1].threshold
+    thresholds = [point.threshold for point in points]
+    assert thresholds == sorted(set(thresholds))
+
+
+@pytest.mark.parametrize("kind", ["single", "centroid"])
+def test_impostors_are_the_same_comparisons_with_their_people(kind: str) -> None:
+    vectors = crowd(40, 5, spread=0.2)
+    people = [name.split("/")[0] for name in vectors]
+    rows = np.array(list(vectors.values()))
+    pairs = (cross_pairs if kind == "single" else centroid_pairs)(rows, people)
+    impostors = (pair_impostors if kind == "single" else centroid_impostors)(rows, people, -2.0)
+    assert impostors.comparisons == len(impostors.scores) == pairs.impostor.total
+    counted = np.zeros_like(impostors.trials)
+    np.add.at(counted, (impostors.first, impostors.second), 1)
+    assert np.allclose(counted + counted.T, impostors.trials + impostors.trials.T)
+    assert np.count_nonzero(impostors.scores >= 0.3) == pytest.approx(pairs.impostor.at_or_above(0.3), abs=3)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
+from edged.domain.calibration import rate_bound, threshold_for
+from edged.domain.risk import Risk
 from edged.errors import ModelError
 from edged.vision.packs import Catalogue, load_pack, shipped_directory, verify_pack
 from tests.fakes.model_packs import DIMENSION, descriptor, flattening_model, write_pack
@@ -256,4 +258,11 @@ def test_shipped_calibrations_fall_and_rest_on_enough_comparisons() -> None:
             table = sorted(spec.calibration, key=lambda point: point.fmr)
             cosines = [point.threshold for point in table]
             assert cosines == sorted(cosines, reverse=True)
-            assert all(point.fmr * point.comparisons >= 30 for point in table)
+            assert all(point.fmr * point.comparisons >= 3 for point in table), "the rule of three"
+            bounds = [rate_bound(point) for point in table]
+            assert bounds == sorted(bounds)
+            for point, bound in zip(table, bounds, strict=True):
+                # What a row is worth is what it says, but for what its errors leave open.
+                assert bound <= 2 * point.fmr, f"{pack.name}: {point} vouches for {bound:.2g} only"
+                found = threshold_for(table, 1, Risk(bound)).cosine
+                assert found == point.threshold

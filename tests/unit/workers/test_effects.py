@@ -7,6 +7,7 @@ import pytest
 from edged.config.sections import JournalConfig
 from edged.domain.attendance import AttendanceClock
 from edged.domain.calibration import threshold_for
+from edged.domain.risk import Risk
 from edged.domain.types import Decision, EventKind, Gate, Outcome, Reason
 from edged.errors import StoreError
 from edged.workers.door import UnlockRequest
@@ -39,7 +40,7 @@ class Stage(Desk):
         self.requests: list[UnlockRequest] = []
         self.told: list[Told] = []
         self.door_takes = True
-        self.state = GalleryState(snapshot, threshold_for((), 3, 1e-3))
+        self.state = GalleryState(snapshot, threshold_for((), 3, Risk(1e-3)))
         self.effects = DecisionEffects(
             self.log,
             self.ask,
@@ -89,6 +90,15 @@ def test_a_denial_is_recorded_and_the_door_is_not_asked(stage: Stage) -> None:
     assert stage.metrics.registry.get_sample_value(
         "edged_decisions_total", {"decision": "denied", "reason": "unknown"}
     ) == 1  # fmt: skip
+
+
+def test_whom_a_door_in_shadow_mode_would_let_in_is_named_and_neither_opens_nor_punches(stage: Stage) -> None:
+    stage.apply(replace(GRANT, outcome=Outcome.DENY, reason=Reason.DISARMED))
+    (access,) = stage.journal.rows
+    assert (access.kind, access.person_id) == (EventKind.ACCESS, "p-ada")
+    assert (access.body["decision"], access.body["reason"]) == ("denied", "disarmed")
+    assert access.body["punch"] is None
+    assert stage.requests == []
 
 
 def test_a_second_grant_within_the_window_makes_no_second_punch(stage: Stage) -> None:

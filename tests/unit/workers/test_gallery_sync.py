@@ -5,16 +5,40 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from prometheus_client import CollectorRegistry
 
 from edged.domain.calibration import CalibrationPoint
 from edged.domain.people import Person, Template
+from edged.domain.risk import Risk, Traffic
 from edged.errors import StoreError
 from edged.metrics import Metrics
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from tests.unit.domain.conftest import template
 
-TABLE = (CalibrationPoint(1e-2, 0.24, 10**7), CalibrationPoint(1e-6, 0.5, 10**7))
+TABLE = tuple(CalibrationPoint(10.0**-n, 0.11 + 0.065 * n, 10**9) for n in range(2, 7))
+RISK = Risk(1e-3)
+
+
+class FakeCalibration:
+    """A table that may be replaced, or become unreadable."""
+
+    def __init__(self) -> None:
+        self.table: tuple[CalibrationPoint, ...] = TABLE
+        self.version = 0
+        self.broken: Exception | None = None
+
+    def replace(self, table: tuple[CalibrationPoint, ...], broken: Exception | None = None) -> None:
+        self.table, self.broken = table, broken
+        self.version += 1
+
+    def identity(self) -> tuple[int, ...] | None:
+        return (self.version,)
+
+    def points(self) -> tuple[CalibrationPoint, ...]:
+        if self.broken:
+            raise self.broken
+        return self.table
 
 
 class FakePeople:
@@ -44,17 +68,24 @@ class FakePeople:
         return [row for _, row in self.rows if space in (None, row.space)]
 
 
-def worker(people: FakePeople, told: list[GalleryState] | None = None) -> tuple[GallerySyncWorker, Metrics]:
+def worker(
+    people: FakePeople,
+    told: list[GalleryState] | None = None,
+    *,
+    calibration: FakeCalibration | None = None,
+    traffic: Traffic | None = None,
+) -> tuple[GallerySyncWorker, Metrics]:
     metrics = Metrics(CollectorRegistry())
     sync = GallerySyncWorker(
         people,
         space="toy/1",
         dimension=8,
-        calibration=TABLE,
-        target_fpir=1e-3,
+        calibration=calibration or FakeCalibration(),
+        risk=RISK,
         poll_seconds=0.01,
         metrics=metrics,
         on_change=(told if told is not None else []).append,
+        traffic=lambda: traffic,
     )
     return sync, metrics
 
@@ -124,9 +155,60 @@ def test_a_poll_that_is_rare_is_no_silence_and_a_new_risk_does_not_wait_for_it()
     try:
         began_at = time.monotonic()
         assert eventually(lambda: time.monotonic() - sync.silence(time.monotonic()) > began_at + 0.1)
-        sync.target_fpir = 1e-4
+        sync.risk = Risk(1e-4)
         assert eventually(lambda: sync.current.threshold.target_fpir == 1e-4)
     finally:
         sync.stop()
         assert sync.join(2)
     assert sync.current.threshold.cosine > before.threshold.cosine
+
+
+def test_a_new_calibration_is_in_force_without_restart_and_one_that_fails_lets_nobody_in() -> None:
+    people, calibration = FakePeople(), FakeCalibration()
+    people.add("p-ada", 0)
+    sync, metrics = worker(people, calibration=calibration)
+    before = sync.current.threshold.cosine
+    assert before is not None
+    sync.start()
+    try:
+        raised = tuple(CalibrationPoint(one.fmr, one.threshold + 0.1, one.comparisons) for one in TABLE)
+        calibration.replace(raised)
+        assert eventually(lambda: sync.current.threshold.cosine == pytest.approx(before + 0.1))
+        calibration.replace(TABLE, StoreError("measured with other models"))
+        assert eventually(lambda: sync.current.threshold.cosine is None)
+        assert sync.current.threshold.claim == "measured with other models"
+        assert math.isnan(metrics.registry.get_sample_value("edged_match_threshold"))
+        assert len(sync.current.snapshot.people) == 1
+        calibration.replace(TABLE)
+        assert eventually(lambda: sync.current.threshold.cosine == before)
+    finally:
+        sync.stop()
+        assert sync.join(2)
+
+
+def test_expected_false_accepts_follow_from_the_visits_and_the_threshold() -> None:
+    people = FakePeople()
+    people.add("p-ada", 0)
+    sync, metrics = worker(people, traffic=Traffic(200, 2.0))
+    sync.start()
+    try:
+        sample = metrics.registry.get_sample_value
+        assert eventually(lambda: sample("edged_visits_per_day") == 100)
+        expected = sync.current.threshold.fpir * 100 * 365.25
+        assert sample("edged_expected_false_accepts_per_year") == pytest.approx(expected)
+        people.add("p-ben", 1)
+        assert eventually(lambda: len(sync.current.snapshot.people) == 2)
+    finally:
+        sync.stop()
+        assert sync.join(2)
+
+
+def test_without_a_count_of_visits_nothing_is_expected() -> None:
+    sync, metrics = worker(FakePeople())
+    sync.start()
+    try:
+        expected = "edged_expected_false_accepts_per_year"
+        assert eventually(lambda: math.isnan(metrics.registry.get_sample_value(expected)))
+    finally:
+        sync.stop()
+        assert sync.join(2)

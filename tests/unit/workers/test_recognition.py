@@ -13,6 +13,7 @@ from edged.domain.calibration import CalibrationPoint, threshold_for
 from edged.domain.decision import DecisionPolicy
 from edged.domain.gallery import build_snapshot
 from edged.domain.people import Person
+from edged.domain.risk import Risk
 from edged.domain.types import Box, Decision, Face, FloatArray, Frame, Image, Outcome, Quality, Reason
 from edged.metrics import Metrics
 from edged.workers.gallery_sync import GalleryState
@@ -20,7 +21,7 @@ from edged.workers.recognition import RecognitionSettings, RecognitionWorker, Si
 from edged.workers.slot import LatestSlot
 from tests.unit.domain.conftest import template
 
-TABLE = (CalibrationPoint(1e-2, 0.24, 10**7), CalibrationPoint(1e-6, 0.5, 10**7))
+TABLE = tuple(CalibrationPoint(10.0**-n, 0.11 + 0.065 * n, 10**9) for n in range(2, 7))
 DIMENSION = 8
 
 
@@ -91,7 +92,7 @@ class Door:
         self.sights: list[tuple[Sight, int]] = []  # with the number of decisions so far
         people = [Person("p-ada", "Ada"), Person("p-ben", "Ben")]
         snapshot = build_snapshot("toy/1", DIMENSION, 1, people, [template("p-ada", 0), template("p-ben", 1)])
-        self.state = GalleryState(snapshot, threshold_for(TABLE, 2, 1e-3), TABLE)
+        self.state = GalleryState(snapshot, threshold_for(TABLE, 2, Risk(1e-3)), TABLE)
         self.worker = RecognitionWorker(
             LatestSlot(),
             PaintedPipeline(),
@@ -204,7 +205,7 @@ def test_somebody_removed_between_two_frames_is_a_stranger(door: Door) -> None:
 
 
 def test_without_a_threshold_nobody_enters(door: Door) -> None:
-    door.state = replace(door.state, threshold=threshold_for((), 2, 1e-3))
+    door.state = replace(door.state, threshold=threshold_for((), 2, Risk(1e-3)))
     door.worker._engine.reconfigure(door.policy(None), AccessRules())
     door.show((100, 80, 0), times=6)
     assert door.told() == [(Outcome.DENY, Reason.DISARMED, None)]

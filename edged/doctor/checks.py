@@ -1,0 +1,137 @@
+"""One function a check, in the order in which they are shown. A new one joins ``CHECKS``.
+
+A check may raise any ``EdgedError``: what cannot be looked at has failed, and the error says why.
+"""
+
+from collections.abc import Callable, Mapping
+
+from edged.config.sections import FakeLockConfig
+from edged.doctor.finding import Finding, State
+from edged.doctor.patient import Patient
+from edged.domain.calibration import most_people
+from edged.domain.risk import false_accepts_a_year
+from edged.errors import EdgedError, StoreError
+
+Check = Callable[[Patient], Finding]
+
+# A site that has doubled since has other people now than those who were measured.
+_OUTGROWN = 2
+
+
+def models(patient: Patient) -> Finding:
+    """Open the models: they are there, are what their descriptors pin, and fit together."""
+    found = patient.pipeline
+    names = f"detector {found.detector_name}, embedder {found.embedder_name}, space {found.space}"
+    return Finding(State.OK, names, {"space": found.space, "weights": found.weights})
+
+
+def licence(patient: Patient) -> Finding:
+    """Look whether the models may be used for what this door is used for."""
+    limited = patient.pipeline.restrictions
+    if not limited:
+        return Finding(State.OK, "commercial use is allowed")
+    told = "; ".join(f"{pack}: {text}" for pack, text in limited.items())
+    real = not isinstance(patient.config.door.lock, FakeLockConfig)
+    return Finding(State.WARNING if real else State.OK, told, {"not_commercial": sorted(limited)})
+
+
+def gallery(patient: Patient) -> Finding:
+    """Look whether somebody is enrolled, with the embedder that is in use."""
+    people, known = len(patient.snapshot.people), len(patient.contents.people)
+    facts = {
+        "people": people,
+        "photographs": patient.snapshot.templates,
+        "without_photograph": known - people,
+        "generation": patient.snapshot.version,
+    }
+    detail = f"{people} people with {patient.snapshot.templates} photographs"
+    if not people:
+        return Finding(State.WARNING, f"{detail}: nobody can be let in; `edged enrol` enrols", facts)
+    if known > people:
+        detail += f"; {known - people} more have none for this embedder and must be enrolled anew"
+        return Finding(State.WARNING, detail, facts)
+    return Finding(State.OK, detail, facts)
+
+
+def calibration(patient: Patient) -> Finding:
+    """Look for a table of error rates of these very models."""
+    site, points = patient.calibration.site(), patient.calibration.points()
+    most = most_people(points, patient.risk)
+    facts: dict[str, object] = {"rows": len(points), "most_people": most, "measured_at": None}
+    if not points:
+        advice = "has no table, so there is no threshold; `edged calibrate` measures one"
+        return Finding(State.FAILED, f"the pack {advice}", facts)
+    carries = f"carries the stated risk for up to {most:,} people"
+    if site is None:
+        return Finding(State.OK, f"the pack's own table; {carries}", facts)
+    facts["measured_at"] = site.measured_at
+    detail = f"the pack's table and {site.people} people of this door, {site.measured_at[:10]}; {carries}"
+    people = len(patient.snapshot.people)
+    if people >= _OUTGROWN * site.people:
+        return Finding(State.WARNING, f"{detail}. There are {people} now: `edged calibrate` again", facts)
+    return Finding(State.OK, detail, facts)
+
+
+def threshold(patient: Patient) -> Finding:
+    """Compute the threshold; the table must carry the stated risk for so many people."""
+    found = patient.threshold
+    facts = {
+        "cosine": found.cosine,
+        "target_fpir": found.target_fpir,
+        "fpir": found.fpir,
+        "fmr": found.fmr,
+        "people": found.people,
+        "attempts": found.risk.attempts,
+    }
+    return Finding(State.FAILED if found.cosine is None else State.OK, found.claim, facts)
+
+
+def false_accepts(patient: Patient) -> Finding:
+    """Say how often strangers would get in: a figure to know, whatever it is."""
+    fpir = patient.threshold.fpir
+    facts: dict[str, object] = {"visits_a_day": None, "expected_a_year": None}
+    if fpir is None:
+        return Finding(State.OK, "none: without a threshold nobody is let in", facts)
+    try:
+        traffic = patient.traffic
+    except StoreError as exc:
+        return Finding(State.WARNING, f"not known before visits are recorded: {exc}", facts)
+    expected = false_accepts_a_year(fpir, traffic)
+    facts = {"visits_a_day": traffic.visits_a_day, "expected_a_year": expected}
+    detail = (
+        f"at most {expected:.2g} a year if every one of {traffic.visits_a_day:.3g} visits a day were a "
+        f"stranger's ({traffic.visits} visits in {traffic.days:.0f} days)"
+    )
+    return Finding(State.OK, detail, facts)
+
+
+def armed(patient: Patient) -> Finding:
+    """Look whether a match may open the door."""
+    if not patient.config.decision.armed:
+        return Finding(State.WARNING, "decision.armed is false: nobody is let in", {"armed": False})
+    if patient.threshold.cosine is None:
+        return Finding(State.FAILED, "disarmed: there is no threshold", {"armed": False})
+    return Finding(State.OK, "a match may open the door", {"armed": True})
+
+
+CHECKS: Mapping[str, Check] = {
+    "models": models,
+    "licence": licence,
+    "gallery": gallery,
+    "calibration": calibration,
+    "threshold": threshold,
+    "false accepts": false_accepts,
+    "armed": armed,
+}
+
+
+def examine(patient: Patient, checks: Mapping[str, Check] = CHECKS) -> dict[str, Finding]:
+    """Return what every check found, by name."""
+    return {name: _checked(check, patient) for name, check in checks.items()}
+
+
+def _checked(check: Check, patient: Patient) -> Finding:
+    try:
+        return check(patient)
+    except EdgedError as exc:
+        return Finding(State.FAILED, " ".join(str(exc).split()))

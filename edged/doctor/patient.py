@@ -1,0 +1,70 @@
+"""The door as a check sees it: its configuration and its parts, each opened once, when asked for."""
+
+from functools import cached_property
+
+from edged.config.risk import stated_risk
+from edged.config.sections import Config
+from edged.domain.calibration import Threshold, threshold_for
+from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.risk import Risk, Traffic
+from edged.errors import StoreCorruptError
+from edged.storage.journal_reader import JournalReader
+from edged.storage.people import Contents, PeopleStore
+from edged.storage.site_calibration import DoorCalibration
+from edged.storage.vault import Vault
+from edged.vision.pipeline import FacePipeline
+
+
+class Patient:
+    """Everything is read, nothing is changed: it may be examined while the daemon runs.
+
+    Every part raises what opening it raises, an ``EdgedError``. ``now`` is Unix seconds.
+    """
+
+    def __init__(self, config: Config, now: float) -> None:
+        self.config = config
+        self.now = now
+
+    @cached_property
+    def pipeline(self) -> FacePipeline:
+        """The models."""
+        return FacePipeline.load(self.config.models, self.config.quality)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Everybody, with the templates of the models' space."""
+        vault = Vault.open(self.config.gallery.key_file)
+        with PeopleStore.open(self.config.gallery.path, vault, writable=False) as store:
+            return store.contents(self.pipeline.space)
+
+    @cached_property
+    def snapshot(self) -> GallerySnapshot:
+        """The gallery as the daemon would hold it."""
+        found, pipeline = self.contents, self.pipeline
+        try:
+            return build_snapshot(
+                pipeline.space, pipeline.dimension, found.generation, found.people, found.templates
+            )
+        except ValueError as exc:
+            raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
+
+    @cached_property
+    def calibration(self) -> DoorCalibration:
+        """The pack's table and the site's."""
+        return DoorCalibration.beside(self.config.gallery, self.pipeline)
+
+    @property
+    def risk(self) -> Risk:
+        """The stated risk."""
+        return stated_risk(self.config.security, self.config.decision)
+
+    @cached_property
+    def threshold(self) -> Threshold:
+        """What follows from it."""
+        return threshold_for(self.calibration.points(), len(self.snapshot.people), self.risk)
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """How many visits the journal saw."""
+        with JournalReader.open(self.config.journal.path) as reader:
+            return reader.traffic(self.now)
