@@ -19,6 +19,7 @@ from edged.domain.matching import best_match
 from edged.domain.types import Box, Decision, Observation, Outcome
 from edged.errors import EvaluationError
 from edged.evaluation.embedding import Embedded
+from edged.evaluation.failures import Label
 from edged.evaluation.intervals import Share, clustered_share
 from edged.evaluation.protocols import Labelled
 from edged.evaluation.views import Look
@@ -138,12 +139,18 @@ def run_visits(
     )
 
 
-def visits_from_views(probes: Iterable[Labelled], seen: Mapping[str, tuple[Look | None, ...]]) -> list[Visit]:
-    """Return one visit a photograph, of the looks at it; see ``views.looks``."""
-    return [Visit(one.person or None, _who(one), seen[one.image]) for one in probes if one.image in seen]
+def visits_from_views(
+    probes: Iterable[Labelled], seen: Mapping[str, tuple[Look | None, ...]], *, label: Label = str
+) -> list[Visit]:
+    """Return one visit a photograph, of the looks at it (see ``views.looks``); ``label`` names strangers."""
+    return [
+        Visit(one.person or None, _who(one, label), seen[one.image]) for one in probes if one.image in seen
+    ]
 
 
-def visits_from_photographs(probes: Iterable[Labelled], embedded: Embedded, frames: int) -> list[Visit]:
+def visits_from_photographs(
+    probes: Iterable[Labelled], embedded: Embedded, frames: int, *, label: Label = str
+) -> list[Visit]:
     """Return visits of ``frames`` different photographs of a person, each of them one frame.
 
     A harder visit than a real one: the photographs may be years apart. Whoever has fewer left does not come.
@@ -151,7 +158,7 @@ def visits_from_photographs(probes: Iterable[Labelled], embedded: Embedded, fram
     by_who: dict[tuple[str, str], list[Look | None]] = {}
     for one in probes:
         if one.image not in embedded.unreadable:
-            by_who.setdefault((one.person, _who(one)), []).append(_look(one.image, embedded))
+            by_who.setdefault((one.person, _who(one, label)), []).append(_look(one.image, embedded))
     return [
         Visit(person or None, who, tuple(own[start : start + frames]))
         for (person, who), own in by_who.items()
@@ -159,9 +166,9 @@ def visits_from_photographs(probes: Iterable[Labelled], embedded: Embedded, fram
     ]
 
 
-def _who(one: Labelled) -> str:
+def _who(one: Labelled, label: Label) -> str:
     """Return who visits; of a stranger only the folder of the photograph tells."""
-    return one.person or PurePosixPath(one.image).parent.name or one.image
+    return one.person or label(PurePosixPath(one.image).parent.name or one.image)
 
 
 def _look(image: str, embedded: Embedded) -> Look | None:
