@@ -184,7 +184,7 @@ def print_sizes(out: Console, result: SizesResult, title: str) -> None:
     for size in result.sizes:
         out.print(
             f"N = {size.people:,}: {size.galleries:,} galleries, {size.mated:,} visits of theirs (rank 1 "
-            f"{share(size.rank_one)}), {size.searches:,} searches for {size.strangers:,} photographs of "
+            f"{share(size.rank_one)}), {size.searches:,} searches by {size.strangers:,} photographs of "
             "strangers",
             style="dim",
             highlight=False,

@@ -197,7 +197,7 @@ def _open_set(document: Document, results: Sequence[tuple[str, SizesResult]]) ->
     for name, result in results:
         document.heading(3, name)
         document.table(
-            ("N", "galleries", "visits of the enrolled", "searches for strangers", "rank 1", "FPIR asked",
+            ("N", "galleries", "visits of the enrolled", "searches by strangers", "rank 1", "FPIR asked",
              "door's threshold", "FPIR seen (95 %)", "FNIR (95 %)", "hindsight", "FNIR"),
             _size_rows(result), (),
         )  # fmt: skip
@@ -213,7 +213,7 @@ def _size_rows(result: SizesResult) -> list[tuple[str, ...]]:
     return [
         (
             f"{size.people:,}", f"{size.galleries:,}", f"{size.mated:,}", f"{size.searches:,}",
-            _share(size.rank_one), f"{point.target_fpir:g}",
+            _percent(size.rank_one.value) if size.rank_one.trials else "-", f"{point.target_fpir:g}",
             *(
                 ("disarmed", "-", "-")
                 if point.door is None
@@ -233,7 +233,8 @@ def _door(document: Document, doors: Sequence[tuple[str, DoorMeasurement]]) -> N
     made = "mild changes of one photograph" if first.kind == "views" else "photographs of the person"
     document.paragraph(
         f"A visit is {first.frames} frames at {first.frames_per_second:g} a second, {made}. Every frame "
-        "passes the quality floor, the search, threshold, margin and agreement. No tracking, no liveness check."
+        "passes the quality floor, the search, threshold, margin and agreement. There is no tracking and no "
+        "check for liveness."
     )
     rows = []
     for name, door in doors:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 16, 12, 44
 WIDTH, HEIGHT = 560, 340
+_FEW_DECADES = 2.5
 
 Points = Sequence[tuple[float, float]]
 
@@ -30,10 +31,12 @@ class Scale:
         return min(1.0, max(0.0, (at - low) / (high - low)))
 
     def ticks(self) -> list[float]:
-        """Return round values: the powers of ten, or steps of 1, 2 or 5."""
+        """Return round values: the powers of ten, with 2 and 5 where they are few; or steps of 1, 2 or 5."""
         if self.log:
-            first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
-            return [10.0**power for power in range(first, last + 1)]
+            first, last = math.floor(math.log10(self.low)), math.floor(math.log10(self.high) + 1e-9)
+            between = (1, 2, 5) if math.log10(self.high / self.low) < _FEW_DECADES else (1,)
+            every = [part * 10.0**power for power in range(first, last + 1) for part in between]
+            return [value for value in every if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
         step = _round_step((self.high - self.low) / 5)
         first = math.ceil(self.low / step - 1e-9)
         return [step * row for row in range(first, math.floor(self.high / step + 1e-9) + 1)]

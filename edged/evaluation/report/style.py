@@ -19,7 +19,7 @@ STYLE = """
   }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem; max-width: 78rem; background: var(--back); color: var(--text);
+body { margin: 0 auto; padding: 1.5rem; max-width: 82rem; background: var(--back); color: var(--text);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; padding-top: .8rem; border-top: 1px solid var(--rule); }
@@ -35,7 +35,7 @@ th { color: var(--dim); font-weight: 600; }
 thead th { border-bottom: 1px solid var(--rule); vertical-align: bottom; }
 th:first-child, td:first-child, .text { text-align: left; }
 td.wide { white-space: normal; text-align: left; min-width: 14rem; color: var(--dim); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); gap: 1rem; }
 figure { margin: .5rem 0; padding: .8rem; background: var(--panel); border-radius: 8px; overflow-x: auto; }
 .plot { display: block; width: 100%; height: auto; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .3rem 0 0; padding: 0;
