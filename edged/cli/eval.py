@@ -75,13 +75,14 @@ def pairs(
     from edged.evaluation.verification import verify_pairs
 
     found = [] if pairs else chosen_photographs(images, people)
-    listed = read_pairs(pairs) if pairs else drawn_pairs(found, seed)
+    named = read_pairs(pairs) if pairs else []
     pipeline = open_pipeline(config, models, detector, embedder, precision)
-    names = {name for pair in listed for name in (pair.first, pair.second)} | {one.image for one in found}
+    names = {name for pair in named for name in (pair.first, pair.second)} | {one.image for one in found}
     embedded = embed(pipeline, images, names, mirrors=mirror != "none")
-    listed = readable_pairs(listed, embedded.unreadable)
+    found = readable(found, embedded.unreadable)
+    listed = readable_pairs(named, embedded.unreadable) if pairs else drawn_pairs(found, seed)
     probes, _ = seen_as(embedded, mirror, floor=quality_floor)
-    scored = score_pairs(probes, listed, readable(found, embedded.unreadable))
+    scored = score_pairs(probes, listed, found)
     report = _header(pipeline, embedded) | {
         "pairs": asdict(verify_pairs(probes, listed)),
         "rates": asdict(match_rates(scored)),

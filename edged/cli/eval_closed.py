@@ -1,7 +1,6 @@
 """``edged eval closed-set``: who of the enrolled is it, for one pack or several side by side."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +56,7 @@ def closed_set(
     recognised. Precision and recall are weighted by the photographs of a person.
     """
     from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import chosen_photographs, described, opened_packs, progress_bar
+    from edged.cli.measuring import chosen_photographs, measured_row, opened_packs, progress_bar
     from edged.evaluation.measurement import Terms, measure
 
     terms = Terms(
@@ -75,7 +74,7 @@ def closed_set(
     )
     measured = [(name, pipeline, measure(pipeline, terms, progress_bar)) for name, pipeline in opened]
     if as_json:
-        rows = [{"pack": name, **described(pipeline), **asdict(one)} for name, pipeline, one in measured]
+        rows = [measured_row(*one) for one in measured]
         typer.echo(json.dumps({"packs": rows}))
     else:
         print_measurements([(name, one) for name, _, one in measured], per_person=per_person)

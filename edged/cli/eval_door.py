@@ -1,7 +1,7 @@
 """``edged eval door``: visits through the whole decision engine, photographs for frames."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,7 +74,7 @@ def door(
     the enrolled photographs alone; frames are never mirrored.
     """
     from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import chosen_photographs, described, opened_packs, progress_bar
+    from edged.cli.measuring import chosen_photographs, measured_row, opened_packs, progress_bar
     from edged.evaluation.measurement import Terms, measure
 
     terms = Terms(
@@ -91,7 +91,7 @@ def door(
     )
     measured = [(name, pipeline, measure(pipeline, terms, progress_bar)) for name, pipeline in opened]
     if as_json:
-        rows = [{"pack": name, **described(pipeline), **asdict(one)} for name, pipeline, one in measured]
+        rows = [measured_row(*one) for one in measured]
         typer.echo(json.dumps({"packs": rows}))
     else:
         print_measurements([(name, one) for name, _, one in measured])

@@ -1,7 +1,6 @@
 """``edged eval run``: every protocol from one pass over the photographs, with a report in HTML."""
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,7 +84,7 @@ def run(
     scripts, photographs or names of files; people are called by their folders, unless --anonymous.
     """
     from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import chosen_photographs, described, opened_packs, progress_bar
+    from edged.cli.measuring import chosen_photographs, measured_row, opened_packs, progress_bar
     from edged.evaluation.failures import anonymous_labels, relabelled
     from edged.evaluation.measurement import Terms, measure
     from edged.evaluation.protocols import read_pairs
@@ -115,7 +114,7 @@ def run(
     if html is not None:
         _write(html, measured, seed, mirror, floor=quality_floor)
     if as_json:
-        rows = [{"pack": name, **described(pipeline), **asdict(one)} for name, pipeline, one in measured]
+        rows = [measured_row(*one) for one in measured]
         typer.echo(json.dumps({"seed": seed, "packs": rows}))
     else:
         print_measurements([(name, one) for name, _, one in measured])

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from edged.config.sections import Config, ModelsConfig, QualityConfig
     from edged.evaluation.embedding import Embedded, Progress
+    from edged.evaluation.measurement import Measurement
     from edged.evaluation.protocols import Labelled
     from edged.vision.pipeline import FacePipeline
 
@@ -210,6 +212,12 @@ def described(pipeline: "FacePipeline") -> dict[str, Any]:
         "space": pipeline.space,
         "weights": pipeline.weights,
     }
+
+
+def measured_row(name: str, pipeline: "FacePipeline", measured: "Measurement") -> dict[str, Any]:
+    """Return what a pack reached as JSON values, without the protocols that were not asked for."""
+    found = {key: value for key, value in asdict(measured).items() if value is not None}
+    return {"pack": name, **described(pipeline), **found}
 
 
 @contextmanager

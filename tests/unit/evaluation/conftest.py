@@ -1,11 +1,19 @@
 """Embeddings with known answers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from edged.domain.types import FloatArray
+from edged.domain.decision import DecisionPolicy
+from edged.domain.types import FloatArray, Quality
 from edged.evaluation.embedding import Embedded
+
+GOOD = Quality(0.9, 120, 50, 200, 120, 0, 0, 0)
+POLICY = DecisionPolicy(
+    threshold=0.5, confirm_frames=3, window_frames=5, min_margin=0.06, cooldown_seconds=10,
+    absence_seconds=1, evidence_seconds=2, max_frame_age_seconds=0.5,
+)  # fmt: skip
 
 
 def unit(vectors: FloatArray) -> FloatArray:
@@ -37,3 +45,9 @@ def crowd(people: int, photographs: int, *, spread: float, seed: int = 0) -> dic
         for person, centre in enumerate(centres)
         for k in range(photographs)
     }
+
+
+def rated(vectors: Mapping[str, FloatArray], name: str = "", shortfall: str = "") -> Embedded:
+    """The same, all of good quality, but one that a door would refuse."""
+    whole = embedded(vectors)
+    return replace(whole, qualities=(GOOD,) * len(vectors), refused={name: shortfall} if name else {})

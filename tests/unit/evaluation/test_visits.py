@@ -5,21 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edged.domain.decision import DecisionPolicy
-from edged.domain.types import FloatArray, Quality
+from edged.domain.types import FloatArray
 from edged.errors import EvaluationError
-from edged.evaluation.embedding import Embedded
 from edged.evaluation.enrolled import enrolled
 from edged.evaluation.protocols import Labelled
 from edged.evaluation.views import Look
 from edged.evaluation.visits import Visit, run_visits, visits_from_photographs, visits_from_views
-from tests.unit.evaluation.conftest import crowd, embedded
+from tests.unit.evaluation.conftest import GOOD, POLICY, crowd, embedded, rated
 
-GOOD = Quality(0.9, 120, 50, 200, 120, 0, 0, 0)
-POLICY = DecisionPolicy(
-    threshold=0.5, confirm_frames=3, window_frames=5, min_margin=0.06, cooldown_seconds=10,
-    absence_seconds=1, evidence_seconds=2, max_frame_age_seconds=0.5,
-)  # fmt: skip
 VECTORS = crowd(8, 10, spread=0.05)
 ENROL = [Labelled(f"p{who}", f"p{who}/0") for who in range(4)]
 DOOR = enrolled(embedded(VECTORS), ENROL)
@@ -132,8 +125,3 @@ def test_a_file_that_is_no_picture_is_no_visit() -> None:
 def test_nobody_enrolled_or_no_visits_is_refused() -> None:
     with pytest.raises(EvaluationError, match="visits"):
         run_visits(DOOR, POLICY, [])
-
-
-def rated(vectors: dict[str, FloatArray], name: str = "", shortfall: str = "") -> Embedded:
-    whole = embedded(vectors)
-    return replace(whole, qualities=(GOOD,) * len(vectors), refused={name: shortfall} if name else {})
