@@ -74,6 +74,8 @@ def pairs(
     from edged.evaluation.protocols import read_pairs, readable, readable_pairs
     from edged.evaluation.verification import verify_pairs
 
+    if pairs and people:
+        raise typer.BadParameter("--people is for folders: a list of pairs says itself who is in it")
     found = [] if pairs else chosen_photographs(images, people)
     named = read_pairs(pairs) if pairs else []
     pipeline = open_pipeline(config, models, detector, embedder, precision)
@@ -126,7 +128,7 @@ def open_set(
     from edged.evaluation.split import open_split
 
     wanted = read_sizes(sizes)
-    lists = read_lists(enrol, probes) or open_split(chosen_photographs(images, people), seed=seed)
+    lists = read_lists(enrol, probes, people) or open_split(chosen_photographs(images, people), seed=seed)
     pipeline = open_pipeline(config, models, detector, embedder, precision)
     embedded = embed(
         pipeline, images, (one.image for part in lists for one in part), mirrors=mirror != "none"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from edged.cli.eval_door import EnrolOption, ProbesOption, asked_photographs, read_lists
 from edged.cli.measuring import (
     ConfigOption,
     DetectorOption,
@@ -35,6 +36,8 @@ def closed_set(
     packs: PacksOption = None,
     enrolled: ShareOption = 0.7,
     min_photos: LeastOption = 2,
+    enrol: EnrolOption = None,
+    probes: ProbesOption = None,
     people: PeopleOption = None,
     seed: SeedOption = 1,
     mirror: MirrorOption = "none",
@@ -51,18 +54,21 @@ def closed_set(
 ) -> None:
     """1:N among the enrolled: accuracy, precision and recall, and how each person fares.
 
-    Each person's photographs are split by --seed. Two rules are shown: the nearest centroid of a person's
-    templates, as at the door, and the nearest of all templates. Photographs without a face count as not
-    recognised. Precision and recall are weighted by the photographs of a person.
+    Each person's photographs are split by --seed, unless lists say who is enrolled and who asks. Two rules
+    are shown: the nearest centroid of a person's templates, as at the door, and the nearest of all
+    templates. Photographs without a face count as not recognised. Precision and recall are weighted by the
+    photographs of a person.
     """
     from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import chosen_photographs, measured_row, opened_packs, progress_bar
+    from edged.cli.measuring import measured_row, opened_packs, progress_bar
     from edged.evaluation.measurement import Terms, measure
 
+    lists = read_lists(enrol, probes, people)
     terms = Terms(
         images,
-        chosen_photographs(images, people),
+        asked_photographs(images, people, lists),
         protocols=("closed-set",),
+        closed_lists=lists,
         share=enrolled,
         least=min_photos,
         mirror=mirror,

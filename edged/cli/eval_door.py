@@ -23,6 +23,7 @@ from edged.cli.options import JsonOption
 if TYPE_CHECKING:
     from edged.domain.decision import DecisionPolicy
     from edged.evaluation.measurement import DoorTerms, Lists
+    from edged.evaluation.protocols import Labelled
 
 EnrolOption = Annotated[
     Path | None, typer.Option("--enrol", help="CSV: person,image; who is enrolled. Without one it is drawn.")
@@ -74,14 +75,15 @@ def door(
     the enrolled photographs alone; frames are never mirrored.
     """
     from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import chosen_photographs, measured_row, opened_packs, progress_bar
+    from edged.cli.measuring import measured_row, opened_packs, progress_bar
     from edged.evaluation.measurement import Terms, measure
 
+    lists = read_lists(enrol, probes, people)
     terms = Terms(
         images,
-        chosen_photographs(images, people),
+        asked_photographs(images, people, lists),
         protocols=("door",),
-        door_lists=read_lists(enrol, probes),
+        door_lists=lists,
         door=door_terms(config, risk, frames, fps, visit),
         mirror=mirror,
         seed=seed,
@@ -97,10 +99,10 @@ def door(
         print_measurements([(name, one) for name, _, one in measured])
 
 
-def read_lists(enrol: Path | None, probes: Path | None) -> "Lists | None":
+def read_lists(enrol: Path | None, probes: Path | None, people: Path | None) -> "Lists | None":
     """Read who is enrolled and who asks, or None where no list is given.
 
-    Raises ``BadParameter`` for one without the other, ``EvaluationError``.
+    Raises ``BadParameter`` for one without the other or beside a list of people, ``EvaluationError``.
     """
     from edged.evaluation.protocols import read_labelled
 
@@ -108,7 +110,23 @@ def read_lists(enrol: Path | None, probes: Path | None) -> "Lists | None":
         return None
     if enrol is None or probes is None:
         raise typer.BadParameter("--enrol and --probes go together")
+    if people is not None:
+        raise typer.BadParameter("--people is for folders: lists say themselves who is in them")
     return read_labelled(enrol), read_labelled(probes)
+
+
+def asked_photographs(images: Path, people: Path | None, lists: "Lists | None") -> "list[Labelled]":
+    """Return the photographs of ``lists``, strangers by their folders; without lists those below ``images``.
+
+    Raises ``EvaluationError``.
+    """
+    from edged.cli.measuring import chosen_photographs
+    from edged.evaluation.protocols import Labelled, folder_of
+
+    if lists is None:
+        return chosen_photographs(images, people)
+    every = {one.image: one.person or folder_of(one.image) for part in lists for one in part}
+    return [Labelled(person, image) for image, person in every.items()]
 
 
 def door_terms(

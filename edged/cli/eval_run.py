@@ -15,6 +15,7 @@ from edged.cli.eval_door import (
     ProbesOption,
     RiskOption,
     VisitOption,
+    asked_photographs,
     door_terms,
     read_lists,
 )
@@ -84,17 +85,20 @@ def run(
     scripts, photographs or names of files; people are called by their folders, unless --anonymous.
     """
     from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import chosen_photographs, measured_row, opened_packs, progress_bar
+    from edged.cli.measuring import measured_row, opened_packs, progress_bar
     from edged.evaluation.failures import anonymous_labels, relabelled
     from edged.evaluation.measurement import Terms, measure
     from edged.evaluation.protocols import read_pairs
 
     label: Label = anonymous_labels() if anonymous else str
-    lists = read_lists(enrol, probes)
+    lists = read_lists(enrol, probes, people)
+    asked = read_protocols(protocols)
+    # The other protocols draw their own from all the photographs.
+    only_lists = lists if set(asked) <= {"open-set", "door"} else None
     terms = Terms(
         images,
-        relabelled(chosen_photographs(images, people), label),
-        protocols=read_protocols(protocols),
+        relabelled(asked_photographs(images, people, only_lists), label),
+        protocols=asked,
         pairs=read_pairs(pairs) if pairs else None,
         door_lists=lists and _relabelled(lists, label),
         share=enrolled,

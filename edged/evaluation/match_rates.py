@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from edged.evaluation.cross_pairs import cross_pairs
 from edged.evaluation.embedding import Embedded
 from edged.evaluation.error_rates import BoolArray, ScoreHistogram, best_accuracy
 from edged.evaluation.intervals import Share, clustered_share, independent_share, shortage
-from edged.evaluation.protocols import Labelled, Pair
+from edged.evaluation.protocols import Labelled, Pair, folder_of
 from edged.evaluation.verification import NO_FACE, pair_scores
 
 RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -134,5 +133,5 @@ def _point(target: float, scored: PairScores, owners: np.ndarray) -> RatePoint:
 
 def _owners(pairs: Sequence[Pair]) -> np.ndarray:
     """Return (N,) a number for the person of each first photograph; without folders each is its own."""
-    names = [PurePosixPath(pair.first).parent.name or pair.first for pair in pairs]
+    names = [folder_of(pair.first) for pair in pairs]
     return np.unique(np.array(names), return_inverse=True)[1]

@@ -67,6 +67,7 @@ class Terms:
     photographs: Sequence[Labelled]
     protocols: Sequence[str] = PROTOCOLS
     pairs: Sequence[Pair] | None = None
+    closed_lists: Lists | None = None
     door_lists: Lists | None = None
     share: float = 0.7
     least: int = 2
@@ -116,7 +117,8 @@ def measure(pipeline: FacePipeline, terms: Terms, bars: Bars) -> Measurement:
     or no protocol could be measured.
     """
     names = {one.image for one in terms.photographs}
-    names.update(one.image for part in terms.door_lists or () for one in part)
+    for lists in (terms.closed_lists, terms.door_lists):
+        names.update(one.image for part in lists or () for one in part)
     names.update(name for pair in terms.pairs or () for name in (pair.first, pair.second))
     with bars("photographs") as progress:
         embedded = embed_photographs(pipeline, terms.images, names, progress, mirrors=terms.mirror != "none")
@@ -159,7 +161,12 @@ class _OnePass:
 
     def closed_set(self, found: Measurement) -> Measurement:
         terms = self._terms
-        enrol, probes = closed_split(self._photographs, share=terms.share, least=terms.least, seed=terms.seed)
+        lists = terms.closed_lists or closed_split(
+            self._photographs, share=terms.share, least=terms.least, seed=terms.seed
+        )
+        enrol, probes = (readable(part, self._all.unreadable) for part in lists)
+        # Strangers are none of the closed set's business.
+        probes = [probe for probe in probes if probe.person]
         return replace(found, closed_set=closed_set(self._probes, enrol, probes, gallery=self._gallery))
 
     def pairs(self, found: Measurement) -> Measurement:

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edged.errors import EvaluationError
 
@@ -66,6 +66,11 @@ def photographs(directory: Path) -> list[Labelled]:
     if not found:
         raise EvaluationError(f"{directory}: expected one folder a person with .jpg or .png files, got none")
     return found
+
+
+def folder_of(image: str) -> str:
+    """Return the name of the folder that a photograph is in: a person's, by convention; else its own name."""
+    return PurePosixPath(image).parent.name or image
 
 
 def readable(listed: Iterable[Labelled], unreadable: Container[str]) -> list[Labelled]:

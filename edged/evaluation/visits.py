@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from edged.errors import EvaluationError
 from edged.evaluation.embedding import Embedded
 from edged.evaluation.failures import Label
 from edged.evaluation.intervals import Share, clustered_share
-from edged.evaluation.protocols import Labelled
+from edged.evaluation.protocols import Labelled, folder_of
 from edged.evaluation.views import Look
 
 FRAMES_PER_SECOND = 10.0
@@ -168,7 +167,7 @@ def visits_from_photographs(
 
 def _who(one: Labelled, label: Label) -> str:
     """Return who visits; of a stranger only the folder of the photograph tells."""
-    return one.person or label(PurePosixPath(one.image).parent.name or one.image)
+    return one.person or label(folder_of(one.image))
 
 
 def _look(image: str, embedded: Embedded) -> Look | None:

@@ -148,6 +148,13 @@ def test_packs_stand_side_by_side_in_one_table(quiet: None, tree: Path) -> None:
     assert "pairs" not in told["packs"][0]
 
 
+def test_lists_say_who_is_enrolled(quiet: None, tree: Path, lists: list[str]) -> None:
+    # The strangers of the lists are none of the closed set's business.
+    result = invoke("closed-set", "--images", tree, *lists, "--json")
+    (row,) = json.loads(result.stdout)["packs"]
+    assert (row["closed_set"]["templates"], row["closed_set"]["probes"]) == (21, 14)
+
+
 def test_mirrored_faces_are_recognised_too(quiet: None, tree: Path) -> None:
     told = json.loads(
         printed("closed-set", "--images", tree, "--mirror", "both", "--quality-floor", "--json")
@@ -201,6 +208,8 @@ def test_the_enrolled_come_in_at_the_door(quiet: None, tree: Path, lists: list[s
         ("open-set", "--sizes", "few"),
         ("open-set", "--sizes", "0"),
         ("door", "--enrol", "enrol.csv"),
+        ("closed-set", "--enrol", "enrol.csv", "--probes", "probe.csv", "--people", "people.txt"),
+        ("pairs", "--pairs", "pairs.csv", "--people", "people.txt"),
         ("run", "--protocols", "closed-set,open-door"),
         ("run", "--packs", "starter,starter"),
         ("closed-set", "--packs", "starter:int4"),
