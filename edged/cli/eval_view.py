@@ -114,7 +114,7 @@ def print_closed(
 
 
 def _print_people(out: Console, name: str, rule: RuleResult, *, everybody: bool) -> None:
-    people = sorted(rule.people, key=lambda one: (1.0 if one.recall is None else one.recall, one.person))
+    people = sorted(rule.people, key=lambda one: (one.right - one.probes, one.right, one.person))
     if not everybody:
         people = [one for one in people if one.right < one.probes][:_WORST]
     if not people:
@@ -166,7 +166,7 @@ def print_rates(out: Console, rows: Sequence[tuple[str, MatchRates]]) -> None:
 def _rate_cells(point: RatePoint) -> tuple[str, ...]:
     if point.threshold is None or point.fmr is None or point.tmr is None:
         return "-", "-", "-", "-", point.shortage or ""
-    seen = f"{point.fmr.low:.2g} - {point.fmr.high:.2g}"
+    seen = f"{point.fmr.low:.3g} - {point.fmr.high:.3g}"
     return f"{point.threshold:.4f}", seen, percent(point.tmr.value), bounds(point.tmr), ""
 
 
@@ -183,8 +183,8 @@ def print_sizes(out: Console, result: SizesResult, title: str) -> None:
     out.print(table)
     for size in result.sizes:
         out.print(
-            f"N = {size.people:,}: {size.galleries:,} galleries, {size.mated:,} visits of theirs (rank 1 "
-            f"{share(size.rank_one)}), {size.searches:,} searches by {size.strangers:,} photographs of "
+            f"N = {size.people:,}: galleries {size.galleries:,}, visits {size.mated:,}, rank 1 "
+            f"{share(size.rank_one)}, searches {size.searches:,} by {size.strangers:,} photographs of "
             "strangers",
             style="dim",
             highlight=False,
@@ -280,7 +280,7 @@ def percent(value: float) -> str:
 
 def bounds(value: Share) -> str:
     """Return the bounds of a share in percent."""
-    return f"{100 * value.low:.1f} - {100 * value.high:.1f}"
+    return f"{100 * value.low:.2f} - {100 * value.high:.2f}"
 
 
 def share(value: Share) -> str:

@@ -26,9 +26,11 @@ def det_chart(curves: Sequence[tuple[str, DetCurve]]) -> Element:
     )  # fmt: skip
     plot.grid(_power, _power)
     for series, (_, curve) in enumerate(curves):
-        points = list(zip(curve.fmr, curve.fnmr, strict=True))
-        plot.line(points[: curve.supported], series % SERIES)
-        plot.line(points[max(0, curve.supported - 1) :], series % SERIES, dashed=True)
+        # No logarithmic axis has a place for none at all.
+        points = [(fmr, fnmr) for fmr, fnmr in zip(curve.fmr, curve.fnmr, strict=True) if fnmr > 0]
+        carried = sum(fmr >= curve.fmr[curve.supported - 1] for fmr, _ in points) if curve.supported else 0
+        plot.line(points[:carried], series % SERIES)
+        plot.line(points[max(0, carried - 1) :], series % SERIES, dashed=True)
     entries = [(name, series % SERIES, False) for series, (name, _) in enumerate(curves)]
     return _figure(plot.element, legend(entries), "Dashed: fewer than 30 false matches behind the rate.")
 
@@ -50,8 +52,8 @@ def score_chart(scores: Histogram, thresholds: Sequence[tuple[str, float]]) -> E
         ]
         plot.area(steps, series)
         plot.line(steps, series)
-    for text, cosine in thresholds:
-        plot.mark(cosine, text)
+    for row, (text, cosine) in enumerate(thresholds):
+        plot.mark(cosine, text, row)
     return _figure(plot.element, legend([("same person", 0, False), ("different people", 1, False)]))
 
 

@@ -55,6 +55,11 @@ class Document:
             SubElement(cell, "h3").text = heading
             cell.append(figure)
 
+    def figure(self, heading: str, figure: Element) -> None:
+        """Add a figure over the whole width."""
+        self.heading(3, heading)
+        self._body.append(figure)
+
     def text(self) -> str:
         """Return the page."""
         return "<!DOCTYPE html>\n" + tostring(self._root, encoding="unicode", method="html") + "\n"

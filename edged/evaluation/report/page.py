@@ -57,18 +57,20 @@ def _summary(document: Document, sections: Sequence[Section], told: Mapping[str,
     rows = []
     for one in sections:
         found = one.measurement
-        weights = ", ".join(f"{task} {digest[:12]}" for task, digest in one.models.get("weights", {}).items())
         rows.append((
             one.name, _percent(found.face_rate), _percent(found.refused_rate),
             _share(found.closed_set.rules[0].accuracy) if found.closed_set else "-",
             _share(found.pairs.accuracy) if found.pairs else "-",
             _share(found.door.result.granted) if found.door else "-",
-            _let_in(found.door) if found.door else "-", weights,
+            _let_in(found.door) if found.door else "-",
         ))  # fmt: skip
     document.table(
         ("pack", "face found", "below the quality floor", "closed set", "1:1 accuracy", "granted at the door",
-         "wrong or strangers let in", "files, SHA-256"), rows, (0, 7),
+         "wrong or strangers let in"), rows,
     )  # fmt: skip
+    for one in sections:
+        weights = ", ".join(f"{task} {digest[:16]}" for task, digest in one.models.get("weights", {}).items())
+        document.paragraph(f"{one.name}: files by SHA-256: {weights}", "dim")
     for one in sections:
         for protocol, why in one.measurement.skipped.items():
             document.paragraph(f"{one.name}: {protocol} was not measured: {why}", "bad")
@@ -101,13 +103,11 @@ def _closed_set(document: Document, results: Sequence[tuple[str, ClosedSetResult
         (0, 1),
     )  # fmt: skip
     rules = [(f"{name}, {rule.rule}", rule) for name, result in results for rule in result.rules]
-    figures = [("Cumulative match characteristic", charts.cmc_chart(rules))]
+    document.figures([("Cumulative match characteristic", charts.cmc_chart(rules))])
     for name, result in results:
         matrix = charts.confusion_matrix(result.rules[0])
         if matrix is not None:
-            figures.append((f"The worst confusions, {name}", matrix))
-    document.figures(figures)
-    for name, result in results:
+            document.figure(f"The worst confusions, {name}", matrix)
         _people(document, name, result)
 
 
@@ -120,7 +120,7 @@ def _people(document: Document, name: str, result: ClosedSetResult) -> None:
     taken = Counter[str]()
     for one in rule.confusions:
         taken[one.person] += one.count
-    worst = sorted(wrong, key=lambda one: (one.recall or 0.0, one.person))[:_WORST_PEOPLE]
+    worst = sorted(wrong, key=lambda one: (one.right - one.probes, one.recall, one.person))[:_WORST_PEOPLE]
     if worst:
         document.table(
             ("person", "templates", "photographs", "right", "taken for others", "recall", "precision"),
@@ -180,8 +180,8 @@ def _rate_rows(rates: MatchRates) -> list[tuple[str, ...]]:
             continue
         seen, tmr = point.fmr, point.tmr
         rows.append((
-            f"{point.target:g}", f"{point.threshold:.4f}", f"{seen.low:.2g} - {seen.high:.2g}",
-            _percent(tmr.value), f"{100 * tmr.low:.1f} - {100 * tmr.high:.1f}", "",
+            f"{point.target:g}", f"{point.threshold:.4f}", f"{seen.low:.3g} - {seen.high:.3g}",
+            _percent(tmr.value), f"{100 * tmr.low:.2f} - {100 * tmr.high:.2f}", "",
         ))  # fmt: skip
     return rows
 
@@ -192,13 +192,14 @@ def _open_set(document: Document, results: Sequence[tuple[str, SizesResult]]) ->
         "The threshold that a door would take from the pack's calibration for N people and the stated risk, "
         "with what these strangers and people show there, beside the best threshold in hindsight of these "
         "very strangers. Where fewer than 30 of them stand behind it, it is a guess, marked ?. A door whose "
-        "calibration does not reach so far lets nobody in."
+        "calibration does not reach so far lets nobody in. Visits are the enrolled people's, searches the "
+        "strangers', who ask at each of the galleries."
     )
     for name, result in results:
         document.heading(3, name)
         document.table(
-            ("N", "galleries", "visits of the enrolled", "searches by strangers", "rank 1", "FPIR asked",
-             "door's threshold", "FPIR seen (95 %)", "FNIR (95 %)", "hindsight", "FNIR"),
+            ("N", "galleries", "visits", "searches", "rank 1", "FPIR asked", "door's threshold",
+             "FPIR seen (95 %)", "FNIR (95 %)", "hindsight's", "FNIR"),
             _size_rows(result), (),
         )  # fmt: skip
         if result.not_carried:
@@ -303,7 +304,7 @@ def _failures(document: Document, sections: Sequence[Section]) -> None:
 def _share(value: Share) -> str:
     if not value.trials:
         return "-"
-    return f"{_percent(value.value)} ({100 * value.low:.1f} - {100 * value.high:.1f})"
+    return f"{_percent(value.value)} ({100 * value.low:.2f} - {100 * value.high:.2f})"
 
 
 def _optional(value: float | None) -> str:

@@ -82,12 +82,12 @@ class Plot:
         placed = " ".join(f"{self._place_x(x):.1f},{self._place_y(y):.1f}" for x, y in corners)
         SubElement(self.element, "polygon", {"points": placed, "class": f"area s{series}"})
 
-    def mark(self, x: float, text: str) -> None:
-        """Draw a line from top to bottom at ``x`` with ``text`` at its head."""
+    def mark(self, x: float, text: str, row: int = 0) -> None:
+        """Draw a line from top to bottom at ``x`` with ``text`` at its head, or so many rows below it."""
         at = self._place_x(x)
         self._line((at, _TOP), (at, HEIGHT - _BOTTOM), "mark")
         end = at > WIDTH * 0.75
-        self._text(at + (-4 if end else 4), _TOP + 12, text, "tick end" if end else "tick")
+        self._text(at + (-4 if end else 4), _TOP + 12 + 15 * row, text, "tick end" if end else "tick")
 
     def _axis_labels(self, x_label: str, y_label: str) -> None:
         self._text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 8, x_label, "label middle")
