@@ -74,8 +74,12 @@ def cmc_chart(rules: Sequence[tuple[str, RuleResult]]) -> Element:
     )
 
 
-def size_chart(results: Sequence[tuple[str, SizesResult]], row: int) -> Element:
-    """Return the share of the enrolled who are missed, by the size of the gallery, at the risk of ``row``."""
+def size_chart(results: Sequence[tuple[str, SizesResult]], row: int) -> Element | None:
+    """Return the share of the enrolled who are missed, by the size of the gallery, at the risk of ``row``.
+
+    A threshold in hindsight that too few strangers stand behind is a guess, and is not drawn. None where
+    nothing is left to draw.
+    """
     people = [size.people for _, result in results for size in result.sizes]
     lines: list[tuple[str, int, bool, list[tuple[float, float]]]] = []
     for series, (name, result) in enumerate(results):
@@ -84,10 +88,16 @@ def size_chart(results: Sequence[tuple[str, SizesResult]], row: int) -> Element:
             for size in result.sizes
             if (door_point := size.points[row].door) is not None
         ]
-        best = [(float(size.people), size.points[row].hindsight.fnir.value) for size in result.sizes]
+        best = [
+            (float(size.people), size.points[row].hindsight.fnir.value)
+            for size in result.sizes
+            if size.points[row].shortage is None
+        ]
         lines.append((f"{name}, the door's threshold", series % SERIES, False, door))
         lines.append((f"{name}, the best in hindsight", series % SERIES, True, best))
-    top = max((value for *_, points in lines for _, value in points), default=0.0)
+    if not any(points for *_, points in lines):
+        return None
+    top = max(value for *_, points in lines for _, value in points)
     plot = Plot(
         Scale(min(people), max(*people, min(people) * 10), log=True), Scale(0, max(0.01, top * 1.15)),
         title="Enrolled people who are missed", x_label="people enrolled", y_label="FNIR",

@@ -65,8 +65,8 @@ def _summary(document: Document, sections: Sequence[Section], told: Mapping[str,
             _let_in(found.door) if found.door else "-",
         ))  # fmt: skip
     document.table(
-        ("pack", "face found", "below the quality floor", "closed set", "1:1 accuracy", "granted at the door",
-         "wrong or strangers let in"), rows,
+        ("pack", "face found", "below the floor", "closed set", "1:1 accuracy", "granted at the door",
+         "wrong, strangers in"), rows,
     )  # fmt: skip
     for one in sections:
         weights = ", ".join(f"{task} {digest[:16]}" for task, digest in one.models.get("weights", {}).items())
@@ -205,9 +205,10 @@ def _open_set(document: Document, results: Sequence[tuple[str, SizesResult]]) ->
         if result.not_carried:
             sizes = ", ".join(f"{size:,}" for size in result.not_carried)
             document.paragraph(f"N = {sizes}: not carried, {result.people:,} people are enrolled.", "dim")
-    document.figures(
+    drawn = [
         (f"Missed at FPIR {target:g}", charts.size_chart(results, row)) for row, target in enumerate(TARGETS)
-    )
+    ]
+    document.figures((heading, chart) for heading, chart in drawn if chart is not None)
 
 
 def _size_rows(result: SizesResult) -> list[tuple[str, ...]]:

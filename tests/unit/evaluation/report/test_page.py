@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -16,7 +17,7 @@ from edged.evaluation.gallery_sizes import gallery_sizes
 from edged.evaluation.match_rates import match_rates, score_pairs
 from edged.evaluation.measurement import DoorMeasurement, Measurement
 from edged.evaluation.protocols import Labelled
-from edged.evaluation.report.charts import confusion_matrix
+from edged.evaluation.report.charts import confusion_matrix, size_chart
 from edged.evaluation.report.page import Section, page
 from edged.evaluation.split import closed_split, open_split
 from edged.evaluation.visits import run_visits, visits_from_photographs
@@ -149,3 +150,18 @@ def test_no_confusion_needs_no_matrix() -> None:
     seen = embedded(crowd(10, 4, spread=0.01))
     found = [Labelled(key.split("/")[0], key) for key in seen.names]
     assert confusion_matrix(closed_set(seen, *closed_split(found)).rules[0]) is None
+
+
+def test_a_guess_is_not_drawn() -> None:
+    found = measured(0.2).open_set
+    assert found is not None
+    # The door's threshold needs no strangers; only the smallest gallery has thirty behind the hindsight.
+    chart = size_chart([("pack", found)], 0)
+    assert chart is not None
+    supported = sum(size.points[0].shortage is None for size in found.sizes)
+    assert len(list(chart.iter("circle"))) == len(found.sizes) + supported
+    unarmed = [
+        replace(size, points=tuple(replace(point, door=None, shortage="few") for point in size.points))
+        for size in found.sizes
+    ]
+    assert size_chart([("pack", replace(found, sizes=tuple(unarmed)))], 0) is None
