@@ -1,45 +1,15 @@
-"""One pass over photographs, with a pipeline whose faces are told by the grey of the picture."""
+"""One pass over photographs."""
 
 from pathlib import Path
-from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 
-from edged.domain.types import Box, Face, FloatArray, Image, Quality
 from edged.errors import EvaluationError
 from edged.evaluation.embedding import embed_photographs
 from edged.evaluation.views import looks
-from edged.vision.pipeline import FacePipeline
-
-POINTS = np.array([[40, 40], [60, 40], [50, 50], [42, 60], [58, 60]], np.float32)
-
-
-class GreyFaces:
-    """A face in every picture that is not black; its vector is the mean of its left and right half."""
-
-    dimension = 2
-
-    def detect(self, image: Image) -> list[Face]:
-        return [Face(Box(30, 30, 40, 40), POINTS, 0.9)] if image.mean() > 20 else []
-
-    def align(self, image: Image, face: Face) -> Image:
-        return image
-
-    def assess(self, face: Face, aligned: Image) -> Quality:
-        return Quality(0.9, 40, 20, 100, float(aligned.mean()), 0, 0, 0)
-
-    def shortfall(self, quality: Quality) -> str | None:
-        return "too_dark" if quality.brightness < 40 else None
-
-    def embed(self, faces: list[Image]) -> FloatArray:
-        rows = np.array([[face[:, :50].mean(), face[:, 50:].mean()] for face in faces], np.float32)
-        rows = rows.reshape(-1, 2)
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-PIPELINE = cast("FacePipeline", GreyFaces())
+from tests.unit.evaluation.conftest import GREY_FACES
 
 
 @pytest.fixture
@@ -54,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_is_no_picture_is_told_and_the_rest_goes_on(folder: Path) -> None:
     names = ["a.png", "b.png", "black.png", "text.png", "missing.png"]
-    found = embed_photographs(PIPELINE, folder, names)
+    found = embed_photographs(GREY_FACES, folder, names)
     assert found.names == ("a.png", "b.png")
     assert found.without_face == ("black.png",)
     assert found.unreadable["text.png"] == "not a picture"
@@ -66,13 +36,13 @@ def test_what_is_no_picture_is_told_and_the_rest_goes_on(folder: Path) -> None:
 
 def test_a_folder_without_any_picture_is_refused(folder: Path) -> None:
     with pytest.raises(EvaluationError, match=r"none of 1 files is a picture; text.png: not a picture"):
-        embed_photographs(PIPELINE, folder, ["text.png"])
+        embed_photographs(GREY_FACES, folder, ["text.png"])
     with pytest.raises(EvaluationError, match="none was named"):
-        embed_photographs(PIPELINE, folder, [])
+        embed_photographs(GREY_FACES, folder, [])
 
 
 def test_below_the_floor_is_as_good_as_no_face(folder: Path) -> None:
-    found = embed_photographs(PIPELINE, folder, ["a.png", "b.png", "black.png"], mirrors=True).above_floor()
+    found = embed_photographs(GREY_FACES, folder, ["a.png", "b.png", "black.png"], mirrors=True).above_floor()
     assert (found.names, found.without_face) == (("a.png",), ("b.png", "black.png"))
     assert (len(found.vectors), len(found.qualities), found.rows) == (1, 1, {"a.png": 0})
     assert found.mirrors is not None
@@ -80,15 +50,15 @@ def test_below_the_floor_is_as_good_as_no_face(folder: Path) -> None:
 
 
 def test_mirrored_vectors_are_the_mean_of_both_images(folder: Path) -> None:
-    found = embed_photographs(PIPELINE, folder, ["a.png", "b.png"], mirrors=True)
+    found = embed_photographs(GREY_FACES, folder, ["a.png", "b.png"], mirrors=True)
     assert found.mirrored().vectors == pytest.approx(np.full((2, 2), np.sqrt(0.5)), abs=1e-6)
     assert found.vectors[0] == pytest.approx(np.array([2, 1]) / np.sqrt(5), abs=1e-6)
     with pytest.raises(EvaluationError, match="not embedded"):
-        embed_photographs(PIPELINE, folder, ["a.png"]).mirrored()
+        embed_photographs(GREY_FACES, folder, ["a.png"]).mirrored()
 
 
 def test_looks_at_a_photograph_differ_a_little(folder: Path) -> None:
-    seen = looks(PIPELINE, folder, ["a.png", "b.png", "black.png", "text.png"], 4)
+    seen = looks(GREY_FACES, folder, ["a.png", "b.png", "black.png", "text.png"], 4)
     assert set(seen) == {"a.png", "b.png", "black.png"}
     assert seen["black.png"] == (None,) * 4
     own = [one for one in seen["a.png"] if one is not None]
@@ -98,5 +68,5 @@ def test_looks_at_a_photograph_differ_a_little(folder: Path) -> None:
     assert all(0.99 < cosine < 1 for cosine in cosines)
     assert {one.shortfall for one in own} == {None}
     assert {one.shortfall for one in seen["b.png"] if one} == {"too_dark"}
-    again = [one.vector.tolist() for one in looks(PIPELINE, folder, ["a.png"], 4)["a.png"] if one]
+    again = [one.vector.tolist() for one in looks(GREY_FACES, folder, ["a.png"], 4)["a.png"] if one]
     assert again == [one.vector.tolist() for one in own]
