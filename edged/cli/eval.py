@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -51,7 +51,10 @@ def pairs(
     ] = None,
     people: PeopleOption = None,
     seed: SeedOption = 1,
-    mirror: MirrorOption = "none",
+    mirror: Annotated[
+        Literal["none", "both"],
+        typer.Option("--mirror", help="Take the mean of a face's vector and its mirror image's."),
+    ] = "none",
     quality_floor: FloorOption = False,
     config: ConfigOption = None,
     models: ModelsOption = None,

@@ -20,8 +20,8 @@ def compare(
         list[str],
         typer.Argument(
             metavar="PACK...",
-            help="What to compare: a pack that holds both models, or DETECTOR+EMBEDDER; "
-            "then, if wished, :float32 or :int8.",
+            help="What to compare: a pack that holds both models, an embedder's pack beside the configured "
+            "detector, or DETECTOR+EMBEDDER; then, if wished, :float32 or :int8.",
         ),
     ],
     *,

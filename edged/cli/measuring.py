@@ -50,7 +50,7 @@ MirrorOption = Annotated[
     typer.Option(
         "--mirror",
         help="Take the mean of a face's vector and its mirror image's: of enrolled photographs, or of all. "
-        "The packs' thresholds were measured without.",
+        "1:1 knows none or all. The packs' thresholds were measured without.",
     ),
 ]
 FloorOption = Annotated[

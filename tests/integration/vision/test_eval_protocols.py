@@ -148,6 +148,15 @@ def test_packs_stand_side_by_side_in_one_table(quiet: None, tree: Path) -> None:
     assert "pairs" not in told["packs"][0]
 
 
+@pytest.mark.weights
+def test_an_embedder_alone_takes_the_detector_beside_it(quiet: None, tree: Path, packs_dir: Path) -> None:
+    packs = ("--packs", "arcface-y1,yunet+arcface-y1:float32", "--detector", "yunet", "--models", packs_dir)
+    alone, both = json.loads(printed("closed-set", "--images", tree, *packs, "--json"))["packs"]
+    assert alone["detector"] == both["detector"] == "yunet"
+    assert alone["weights"]["detector"] == both["weights"]["detector"]
+    assert both["closed_set"]["rules"][0]["accuracy"]["value"] == 1
+
+
 def test_lists_say_who_is_enrolled(quiet: None, tree: Path, lists: list[str]) -> None:
     # The strangers of the lists are none of the closed set's business.
     result = invoke("closed-set", "--images", tree, *lists, "--json")
