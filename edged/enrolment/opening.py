@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, QualityConfig
 from edged.domain.calibration import Threshold, threshold_for
-from edged.domain.gallery import build_snapshot
+from edged.domain.gallery import build_snapshot, with_bars
+from edged.domain.lookalikes import lookalike_rule
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.directory import Directory
 from edged.enrolment.guided import GuidedCapture
@@ -62,10 +63,21 @@ def open_identifier(
     with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
         contents = store.contents(pipeline.space)
     snapshot = build_snapshot(
-        pipeline.space, pipeline.dimension, contents.generation, contents.people, contents.templates
+        pipeline.space,
+        pipeline.dimension,
+        contents.generation,
+        contents.people,
+        contents.templates,
+        vetoes=contents.vetoes,
     )
     threshold = threshold_for(pipeline.calibration, len(snapshot.people), decision.target_fpir)
-    return Identifier(pipeline, snapshot, threshold, decision.min_margin), threshold
+    rule = lookalike_rule(
+        pipeline.calibration,
+        threshold=threshold.cosine,
+        min_margin=decision.min_margin,
+        target_fpir=decision.target_fpir,
+    )
+    return Identifier(pipeline, with_bars(snapshot, rule), threshold, decision.min_margin), threshold
 
 
 def levels_of(models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig) -> Levels:

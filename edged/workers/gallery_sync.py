@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edged.domain.calibration import MeasuredPoint, Threshold, threshold_for
-from edged.domain.gallery import GallerySnapshot, build_snapshot
-from edged.domain.people import Person, Template
+from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
+from edged.domain.lookalikes import lookalike_rule
+from edged.domain.people import Person, Template, Veto
 from edged.errors import StoreCorruptError, StoreError
 from edged.metrics import Metrics
 from edged.workers.worker import Worker
@@ -39,18 +40,25 @@ class People(Protocol):
     def templates(self, space: str | None = None) -> list[Template]:
         """Return the templates of one embedding space."""
 
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        """Return the vetoes of one embedding space."""
+
 
 @dataclass(frozen=True, slots=True)
 class GalleryState:
-    """A snapshot with the threshold that its size and the stated risk ask for."""
+    """A snapshot with the threshold that its size and the stated risk ask for.
+
+    Its bars are those of ``min_margin``.
+    """
 
     snapshot: GallerySnapshot
     threshold: Threshold
     calibration: tuple[MeasuredPoint, ...] = ()
+    min_margin: float = 0.0
 
 
 class GallerySyncWorker(Worker):
-    """Owns ``current``; ``target_fpir`` may be changed while it runs."""
+    """Owns ``current``; ``target_fpir`` and ``min_margin`` may be changed while it runs."""
 
     def __init__(
         self,
@@ -60,12 +68,14 @@ class GallerySyncWorker(Worker):
         dimension: int,
         calibration: Sequence[MeasuredPoint],
         target_fpir: float,
+        min_margin: float,
         poll_seconds: float,
         metrics: Metrics,
         on_change: Callable[[GalleryState], None] = lambda _state: None,
     ) -> None:
         super().__init__("gallery")
         self.target_fpir = target_fpir
+        self.min_margin = min_margin
         self.poll_seconds = poll_seconds
         self.on_change = on_change
         self._people = people
@@ -98,7 +108,8 @@ class GallerySyncWorker(Worker):
                 self._failing = False
 
     def _same_risk(self) -> bool:
-        return self._current.threshold.target_fpir == self.target_fpir
+        current = (self._current.threshold.target_fpir, self._current.min_margin)
+        return current == (self.target_fpir, self.min_margin)
 
     def _refresh(self) -> None:
         same_people = (
@@ -109,10 +120,11 @@ class GallerySyncWorker(Worker):
             return
         self._current = self._load()
         logger.info(
-            "gallery loaded generation=%d people=%d templates=%d",
+            "gallery loaded generation=%d people=%d templates=%d raised_bars=%d",
             self._current.snapshot.version,
             len(self._current.snapshot.people),
             self._current.snapshot.templates,
+            len(self._current.snapshot.bars),
         )
         self.on_change(self._current)
 
@@ -122,18 +134,23 @@ class GallerySyncWorker(Worker):
         Raises ``StoreError``.
         """
         identity, version = self._people.identity(), self._people.generation()
+        target_fpir, min_margin = self.target_fpir, self.min_margin
         people, templates = self._people.people(), self._people.templates(self._space)
+        vetoes = self._people.vetoes(self._space)
         try:
-            snapshot = build_snapshot(self._space, self._dimension, version, people, templates)
+            snapshot = build_snapshot(self._space, self._dimension, version, people, templates, vetoes=vetoes)
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
-        threshold = threshold_for(self._calibration, len(snapshot.people), self.target_fpir)
+        threshold = threshold_for(self._calibration, len(snapshot.people), target_fpir)
+        rule = lookalike_rule(
+            self._calibration, threshold=threshold.cosine, min_margin=min_margin, target_fpir=target_fpir
+        )
         self._metrics.gallery_people.set(len(snapshot.people))
         self._metrics.gallery_templates.set(snapshot.templates)
         self._metrics.gallery_version.set(version)
         self._metrics.threshold.set(float("nan") if threshold.cosine is None else threshold.cosine)
-        return GalleryState(snapshot, threshold, self._calibration)
+        return GalleryState(with_bars(snapshot, rule), threshold, self._calibration, min_margin)
 
     def _failed(self, exc: Exception) -> None:
         self._metrics.gallery_failures.inc()

@@ -35,6 +35,7 @@ def test_another_store_of_the_same_generation_is_noticed(tmp_path: Path) -> None
             dimension=8,
             calibration=TABLE,
             target_fpir=1e-3,
+            min_margin=0.06,
             poll_seconds=0.01,
             metrics=Metrics(CollectorRegistry()),
         )

@@ -8,7 +8,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from edged.domain.calibration import CalibrationPoint
-from edged.domain.people import Person, Template
+from edged.domain.people import Person, Template, Veto
 from edged.errors import StoreError
 from edged.metrics import Metrics
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
@@ -24,6 +24,7 @@ class FakePeople:
         self.rows: list[tuple[Person, Template]] = []
         self.number = 0
         self.broken: Exception | None = None
+        self.refused: list[Veto] = []
 
     def add(self, person_id: str, axis: int) -> None:
         self.rows.append((Person(person_id, person_id), template(person_id, axis)))
@@ -43,6 +44,9 @@ class FakePeople:
     def templates(self, space: str | None = None) -> list[Template]:
         return [row for _, row in self.rows if space in (None, row.space)]
 
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        return [veto for veto in self.refused if space in (None, veto.space)]
+
 
 def worker(people: FakePeople, told: list[GalleryState] | None = None) -> tuple[GallerySyncWorker, Metrics]:
     metrics = Metrics(CollectorRegistry())
@@ -52,6 +56,7 @@ def worker(people: FakePeople, told: list[GalleryState] | None = None) -> tuple[
         dimension=8,
         calibration=TABLE,
         target_fpir=1e-3,
+        min_margin=0.06,
         poll_seconds=0.01,
         metrics=metrics,
         on_change=(told if told is not None else []).append,
