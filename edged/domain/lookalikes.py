@@ -16,6 +16,17 @@ nowhere if both limits are raised by
 where ``t`` is the threshold and ``m`` the margin: below p = t - m the score stays under t + r, and above
 it g(p) - p, which falls with p, stays under m + r. From the ``c`` at which r is greatest on it is kept
 there: who is more alike never gets a lower bar.
+
+Measured with arcface-y1 on lfw-dev, stated risk 1e-3, margin 0.06. Of 14,673 visits of people whose
+centre lies at 0.30 to 0.55 to another's, one is taken for the other by limits for 10 people, raised or
+not: ordinary likeness is the margin's work. Twins were made of 2,445 visits by turning one person into
+another until their centres lie at ``c``. With limits for 100 people the one is taken for the other
+
+    c                       0.6      0.7      0.8      0.9
+    by everybody's limits   1.4e-5   5.5e-5   1.2e-4   1.1e-4   of 146,000
+    by the raised ones      0        7e-6     7e-6     0
+    let in as themselves    96 %     96 %     93 %     66 %     by everybody's limits
+                            95 %     93 %     81 %     16 %     by the raised ones
 """
 
 import math
@@ -29,8 +40,8 @@ from edged.domain.types import FloatArray
 
 # Cosines are read to four places; rounding up keeps the last bits of a matrix product out of a limit.
 _STEPS = 10_000
-# Rows compared at once: 1,024 x 10,000 float32 are 40 MB, which the smallest board has.
-_ROWS = 1024
+# Cosines in memory at once: 40 MB of float32, which the smallest board has.
+_BLOCK = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +120,6 @@ def close_pairs(matrix: FloatArray, level: float) -> list[tuple[int, int, float]
 
 def _compared(matrix: FloatArray) -> Iterator[tuple[int, FloatArray]]:
     """Yield the index of a first row and the cosines of it and the next rows with all rows."""
-    for first in range(0, len(matrix), _ROWS):
-        yield first, matrix[first : first + _ROWS] @ matrix.T
+    rows = max(1, _BLOCK // max(1, len(matrix)))
+    for first in range(0, len(matrix), rows):
+        yield first, matrix[first : first + rows] @ matrix.T

@@ -10,12 +10,15 @@ from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, Q
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import build_snapshot, with_bars
 from edged.domain.lookalikes import lookalike_rule
+from edged.enrolment.audit import Gallery, audit
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.directory import Directory
+from edged.enrolment.findings import Finding
 from edged.enrolment.guided import GuidedCapture
 from edged.enrolment.identification import Identifier
 from edged.enrolment.levels import Levels, levels_for
 from edged.enrolment.service import Enrolment, Policy
+from edged.errors import EnrolmentError
 from edged.storage.people import PeopleStore
 from edged.storage.vault import Vault
 from edged.vision.pipeline import FacePipeline
@@ -78,6 +81,30 @@ def open_identifier(
         target_fpir=decision.target_fpir,
     )
     return Identifier(pipeline, with_bars(snapshot, rule), threshold, decision.min_margin), threshold
+
+
+def audit_gallery(
+    models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig, decision: DecisionConfig
+) -> tuple[list[Finding], int]:
+    """Read the gallery and audit it by the configured embedder; return the findings and how many people.
+
+    Raises ``ModelError``, ``StoreError``, ``EnrolmentError`` (no_calibration).
+    """
+    pipeline = FacePipeline.load(models, quality)
+    points = pipeline.calibration
+    if len(points) < 2:
+        raise EnrolmentError("no_calibration", "the embedder's pack has no calibration table to audit by")
+    with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
+        contents = store.contents(pipeline.space)
+    known = Gallery.of(contents.people, contents.templates)
+    seen = sum(bool(templates) for templates in known.templates)
+    rule = lookalike_rule(
+        points,
+        threshold=threshold_for(points, seen, decision.target_fpir).cosine,
+        min_margin=decision.min_margin,
+        target_fpir=decision.target_fpir,
+    )
+    return audit(known, points, levels_for(points, gallery.max_similar_score), rule), len(known.people)
 
 
 def levels_of(models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig) -> Levels:
