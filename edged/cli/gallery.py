@@ -64,11 +64,14 @@ def _print(findings: "list[Finding]", limit: int) -> None:
         if not found:
             continue
         style = "bold red" if found[0].action else "bold"
-        table = Table("who", "what", "what to do", box=box.SIMPLE, title_justify="left")
+        table = Table("who", "what was seen, and what to do", box=box.SIMPLE, title_justify="left")
         table.title = Text(f"{title}: {len(found)}", style)
         for finding in found[: limit or None]:
             who = "\n".join(f"{person.name} ({person.person_id})" for person in finding.people)
-            table.add_row(Text(who), Text(finding.text), Text("\n".join(finding.advice)))
+            what = Text(finding.text)
+            for command in finding.advice:
+                what.append(f"\n{command}", "cyan")
+            table.add_row(Text(who), what)
         console.print(table)
         if limit and len(found) > limit:
             typer.echo(f"  and {len(found) - limit} more: --limit 0 shows all\n")

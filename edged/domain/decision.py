@@ -177,8 +177,8 @@ class DecisionEngine:
             Gate("score", match.score, limits.score, _at_least(match.score, limits.score)),
         )
         if match.veto_score is not None:
-            limit = veto_limit(match, self.policy.threshold)
-            yield Reason.VETOED, Gate("veto", match.veto_score, limit, _below(match.veto_score, limit))
+            limit = veto_limit(match, limits)
+            yield Reason.VETOED, Gate("veto", match.veto_score, limit, match.veto_score < limit)
         yield (
             Reason.AMBIGUOUS,
             Gate("margin", match.margin, limits.margin, _at_least(match.margin, limits.margin)),
@@ -286,11 +286,6 @@ class DecisionEngine:
 def _at_least(value: float, limit: float | None) -> bool:
     """Written so that NaN and a missing limit fail."""
     return limit is not None and value >= limit
-
-
-def _below(value: float, limit: float | None) -> bool:
-    """As ``_at_least``, the other way round."""
-    return limit is not None and value < limit
 
 
 def _decision(

@@ -27,7 +27,7 @@ GATES: Mapping[str, str] = {
     "score": "cosine to the nearest enrolled person; at least the limit",
     "margin": "distance to the second nearest person; at least the limit",
     "lookalike": "cosine to the most alike other person; the limit is added to those of score and margin",
-    "veto": "cosine to a face that is not the person's, though taken for it before; below the limit",
+    "veto": "cosine to a face that was taken for the person and is not theirs; below score less margin",
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",

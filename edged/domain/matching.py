@@ -30,13 +30,14 @@ def limits_for(
     return Limits(threshold + bar.raised, min_margin + bar.raised, bar)
 
 
-def veto_limit(match: Match, threshold: float | None) -> float | None:
-    """Return what ``match.veto_score`` must stay below.
+def veto_limit(match: Match, limits: Limits) -> float:
+    """Return what ``match.veto_score`` must stay below: who was taken for the person is a runner-up too.
 
-    The face must be nearer to the person than to the one who was taken for them, and no match of the
-    latter by the threshold that holds for everybody.
+    Each stranger of lfw-dev who is taken for somebody at a threshold for 10 people (118 further photographs
+    of 119 anchors, arcface-y1) is refused so; of the person's own photographs 0.6 % are. To refuse all that
+    matches the anchor by the threshold would catch no more of the one, and 22 % of the other.
     """
-    return None if threshold is None else min(match.score, threshold)
+    return match.score - limits.margin
 
 
 def best_match(snapshot: GallerySnapshot, vector: FloatArray) -> Match:

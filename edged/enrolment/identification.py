@@ -105,7 +105,6 @@ class Identifier:
         limits = limits_for(match.person_id, self._snapshot, cosine, self._min_margin)
         if limits.score is None or match.score < limits.score:
             return Verdict.UNKNOWN
-        limit = veto_limit(match, cosine)
-        if match.veto_score is not None and (limit is None or match.veto_score >= limit):
+        if match.veto_score is not None and not match.veto_score < veto_limit(match, limits):
             return Verdict.VETOED
         return Verdict.KNOWN if match.margin >= limits.margin else Verdict.AMBIGUOUS

@@ -20,6 +20,7 @@ from edged.enrolment.levels import Levels, levels_for
 from edged.enrolment.service import Enrolment, Policy
 from edged.errors import EnrolmentError
 from edged.storage.people import PeopleStore
+from edged.storage.probes import ProbeStore
 from edged.storage.vault import Vault
 from edged.vision.pipeline import FacePipeline
 
@@ -53,7 +54,7 @@ def open_enrolment(
         check = PhotoCheck(pipeline, _digest(vault), largest_face=largest_face)
         yield Tools(
             Enrolment(pipeline, store, check, levels, policy),
-            Directory(store),
+            Directory(store, ProbeStore.of(gallery, vault)),
             GuidedCapture(pipeline, check, levels.consistent),
         )
 
