@@ -275,6 +275,8 @@ class GalleryConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     path: Path = Path("var/people.db")
     key_file: Path = Path("var/vault.key")
     max_similar_score: Ratio | None = None
+    # Three days: a wrong name of Friday evening can still be corrected on Monday morning.
+    probe_hours: Annotated[float, Meta(ge=0, le=720)] = 72.0
     poll_seconds: Annotated[float, Meta(gt=0, le=3600)] = 1.0
 
 
