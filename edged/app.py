@@ -220,7 +220,7 @@ class Daemon:
     def _decision_effects(self) -> DecisionEffects:
         return DecisionEffects(
             self.log,
-            self.door.request,
+            self.door,
             journal=self.config.journal,
             attendance=attendance_clock(self.config.attendance, self.journal, self.clock),
             model=self.pipeline.embedder_name,
@@ -323,6 +323,7 @@ class Daemon:
         if change.state == "locked":
             body["held_seconds"] = round(change.held_seconds, 3)
         self.log.record(self.log.event(EventKind.DOOR, body))
+        self.effects.door_answered(change)
         if change.state != "refused":
             self._lock_state = "fault" if change.state == "failed" else change.state
         self._tell_state()

@@ -19,6 +19,8 @@ REASONS: Mapping[str, str] = {
     Reason.DISARMED: "Recognition may not open this door: it is not armed, or has no threshold to go "
     "by. Where a person is named, all else was right: an armed door would have opened.",
     Reason.STORE_FAILED: "The visit could not be recorded, and the door is set to deny then.",
+    Reason.DOOR_REFUSED: "All was right, but the door took no grant: it is being shut, is busy, or the "
+    "pictures had become too old.",
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
@@ -33,6 +35,7 @@ GATES: Mapping[str, str] = {
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",
+    "door": "whether the lock's owner takes a grant now",
     "journal": "whether the visit could be recorded first",
 }
 

@@ -154,6 +154,7 @@ class Reason(StrEnum):
     STALE = "stale"
     DISARMED = "disarmed"
     STORE_FAILED = "store_failed"
+    DOOR_REFUSED = "door_refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,15 @@ class DoorWorker(Worker):
         self._sealed = False  # from here on the line is only secured
         self._released = False
 
+    def refusal(self, granted_at: float) -> str | None:
+        """Say why a grant of ``granted_at`` (monotonic seconds) would be refused now, None if not."""
+        with self._inbox_changed:
+            if self._sealed:
+                return "stopping"
+            if not 0 <= self._clock() - granted_at <= self._max_age_seconds:
+                return "stale"
+            return "queue_full" if len(self._inbox) >= INBOX else None
+
     def request(self, request: UnlockRequest) -> bool:
         """Ask for the door; never waits. False if two requests wait already, or the door is being shut."""
         with self._inbox_changed:
