@@ -159,7 +159,9 @@ class Daemon:
         self._listeners.on_ready(self)
         self.metrics.up.set(1)
         self.metrics.ready_at.set(self.clock.unix())
-        return supervisor.run()
+        status = supervisor.run()
+        # Whoever watches the service must learn that something of the door is on no record.
+        return status or int(self.log.lost > 0)
 
     def _start_monitor(self) -> None:
         """Serve the monitoring pages; a port that is taken is no reason to keep people outside."""
@@ -175,7 +177,7 @@ class Daemon:
         state = self.gallery.current
         threshold = state.threshold.cosine
         armed = self.config.decision.armed and threshold is not None
-        people = len(state.snapshot.people)
+        people, trouble = len(state.snapshot.people), self.log.trouble
         return HealthReport(
             {
                 "camera": Check(self._camera_state == "up", self._camera_state),
@@ -184,6 +186,9 @@ class Daemon:
                 ),
                 "gallery": Check(people > 0, f"{people} people, generation {state.snapshot.version}"),
                 "armed": Check(armed, state.threshold.claim if self.config.decision.armed else "disarmed"),
+                "journal": Check(
+                    trouble is None or self.config.journal.on_failure == "open", trouble or "ok"
+                ),
                 "lock": Check(self.door.alive and self._lock_state != "fault", self._lock_state),
             }
         )
