@@ -321,13 +321,7 @@ class Daemon:
 
     def _door_changed(self, change: DoorChange) -> None:
         """Record and tell what the line did; runs on the door's report thread."""
-        body: dict[str, str | float] = {"type": change.state, "cause": change.cause}
-        body["access_event_id"] = change.event_id
-        if change.reason is not None:
-            body["reason"] = change.reason
-        if change.state == "locked":
-            body["held_seconds"] = round(change.held_seconds, 3)
-        self.log.record(self.log.event(EventKind.DOOR, body))
+        self.log.record(self.log.event(EventKind.DOOR, change.body()))
         self.effects.door_answered(change)
         if change.state != "refused":
             self._lock_state = "fault" if change.state == "failed" else change.state

@@ -72,6 +72,19 @@ class DoorChange:
     held_seconds: float = 0.0
     reason: str | None = None
 
+    def body(self) -> dict[str, str | float]:
+        """Return what the journal says about it."""
+        body: dict[str, str | float] = {
+            "type": self.state,
+            "cause": self.cause,
+            "access_event_id": self.event_id,
+        }
+        if self.reason is not None:
+            body["reason"] = self.reason
+        if self.state == "locked":
+            body["held_seconds"] = round(self.held_seconds, 3)
+        return body
+
 
 class DoorWorker(Worker):
     """Takes grants, drives ``lock``, and closes it at its end.
