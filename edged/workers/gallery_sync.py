@@ -112,6 +112,11 @@ class GallerySyncWorker(Worker):
         """The gallery in force; read it once a frame."""
         return self._current
 
+    @property
+    def failing(self) -> bool:
+        """Whether the people on disk cannot be read, so that what is in force may be out of date."""
+        return self._failing
+
     def run(self) -> None:
         """Poll until told to stop."""
         polled_at = time.monotonic()
