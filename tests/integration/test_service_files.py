@@ -135,7 +135,7 @@ def test_lock_files_pin_hashes_and_name_no_place(name: str) -> None:
     assert re.search(r"^[a-z0-9-]+==\S+ .*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
     pins = re.findall(r"^(\S.*)$", text, re.MULTILINE)
     assert pins
-    assert all(re.match(r"[a-z0-9-]+==[^ ]+ (; .* )?\\$", pin) for pin in pins)
+    assert all(re.match(r"[a-z0-9-]+(\[[a-z0-9,]+\])?==[^ ]+ (; .* )?\\$", pin) for pin in pins)
     assert not re.search(r"://|file:|^-|/(?:home|root|tmp|opt|work)\b", text, re.MULTILINE)
 
 
@@ -150,6 +150,8 @@ def test_the_lock_file_covers_what_is_asked_for() -> None:
         "requirements-dev.lock": project["dependencies"] + extras["dev"] + extras["demo"],
     }
     for name, requirements in wanted.items():
-        pinned = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / name).read_text(), re.MULTILINE))
+        pinned = set(
+            re.findall(r"^([a-z0-9-]+)(?:\[[a-z0-9,]+\])?==", (ROOT / name).read_text(), re.MULTILINE)
+        )
         names = {re.split(r"[^A-Za-z0-9-]", text)[0].lower() for text in requirements}
         assert names - pinned == set(), name
