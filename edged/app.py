@@ -175,8 +175,7 @@ class Daemon:
     def readiness(self) -> HealthReport:
         """Say whether a person could be let in now."""
         state = self.gallery.current
-        threshold = state.threshold.cosine
-        armed = self.config.decision.armed and threshold is not None
+        armed = self.config.decision.armed and state.threshold.cosine is not None
         people, trouble = len(state.snapshot.people), self.log.trouble
         return HealthReport(
             {
