@@ -18,7 +18,7 @@ from edged.evaluation.open_set import OpenSetResult
 from edged.evaluation.verification import PairsResult
 
 # Where nobody looks at the width, a file or a pipe, lines need not break at 80.
-_WIDTH = 120
+_WIDTH = 140
 _WORST = 10
 _LINES = 20
 
@@ -92,7 +92,7 @@ def print_closed(
     """Print one row a pack and rule, then the people who fare worst by the door's rule."""
     table = Table(box=box.SIMPLE, title="closed set: who of the enrolled is it", title_justify="left")
     for heading in ("pack", "rule"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("accuracy", "95 %", "precision", "recall", "F1", "rank 5", "FTE", "FTA"):
         table.add_column(heading, justify="right")
     for name, result in rows:
@@ -143,7 +143,7 @@ def print_rates(out: Console, rows: Sequence[tuple[str, MatchRates]]) -> None:
     """Print one row a pack and false match rate; what the comparisons cannot carry is said, not shown."""
     table = Table(box=box.SIMPLE, title="1:1: is it the same person", title_justify="left")
     for heading in ("pack", "FMR"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("threshold", "FMR seen, 95 %", "TMR", "95 %"):
         table.add_column(heading, justify="right")
     table.add_column("")

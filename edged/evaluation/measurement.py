@@ -172,7 +172,9 @@ class _OnePass:
 
     def pairs(self, found: Measurement) -> Measurement:
         photographs = self._photographs
-        listed = readable_pairs(self._terms.pairs or drawn_pairs(photographs), self._all.unreadable)
+        listed = readable_pairs(
+            self._terms.pairs or drawn_pairs(photographs, self._terms.seed), self._all.unreadable
+        )
         scored = score_pairs(self._probes, listed, photographs)
         return replace(found, pairs=match_rates(scored), det=det_curve(scored), scores=histogram(scored))
 

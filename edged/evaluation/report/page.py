@@ -250,10 +250,13 @@ def _door(document: Document, doors: Sequence[tuple[str, DoorMeasurement]]) -> N
             f"{waiting.frames_p50:g} / {waiting.frames_p95:g}" if waiting else "-",
             f"{waiting.seconds_p50:.1f} / {waiting.seconds_p95:.1f}" if waiting else "-",
         ))  # fmt: skip
-    document.table(
-        ("pack", "enrolled", "risk asked", "threshold", "visits", "granted (95 %)", "wrong person (95 %)",
-         "strangers' visits", "let in (95 %)", "frames p50 / p95", "seconds p50 / p95"), rows,
+    headings = (
+        "", "people enrolled", "risk asked, FPIR", "threshold", "visits of the enrolled", "granted (95 %)",
+        "wrong person (95 %)", "visits of strangers", "let in (95 %)", "frames to a grant, p50 / p95",
+        "seconds to a grant, p50 / p95",
     )  # fmt: skip
+    first_row, *others = zip(headings, *rows, strict=True)
+    document.table(first_row, others)
     for name, door in doors:
         _door_details(document, name, door)
 
