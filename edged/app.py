@@ -169,14 +169,15 @@ class Daemon:
         state = self.gallery.current
         threshold = state.threshold.cosine
         armed = self.config.decision.armed and threshold is not None
-        people = len(state.snapshot.people)
+        snapshot, gap = state.snapshot, state.snapshot.gap
+        gallery = f"{len(snapshot.people)} people, generation {snapshot.version}"
         return HealthReport(
             {
                 "camera": Check(self._camera_state == "up", self._camera_state),
                 "models": Check(
                     ok=True, detail=f"{self.pipeline.detector_name} and {self.pipeline.embedder_name}"
                 ),
-                "gallery": Check(people > 0, f"{people} people, generation {state.snapshot.version}"),
+                "gallery": Check(bool(snapshot.people), f"{gallery}; {gap}" if gap else gallery),
                 "armed": Check(armed, state.threshold.claim if self.config.decision.armed else "disarmed"),
                 "lock": Check(self.door.alive and self._lock_state != "fault", self._lock_state),
             }

@@ -154,6 +154,8 @@ class GallerySyncWorker(Worker):
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
+        if (gap := snapshot.gap) is not None:
+            logger.warning("%s", gap)
         threshold, points = self._threshold(len(snapshot.people))
         self._metrics.gallery_people.set(len(snapshot.people))
         self._metrics.gallery_templates.set(snapshot.templates)
