@@ -10,6 +10,8 @@ from edged.config.risk import stated_risk
 from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, QualityConfig, SecurityConfig
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import build_snapshot
+from edged.domain.people import Person
+from edged.domain.types import Reason
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.directory import Directory
 from edged.enrolment.guided import GuidedCapture
@@ -63,8 +65,12 @@ def open_identifier(
     *,
     security: SecurityConfig,
     decision: DecisionConfig,
+    refusal: Callable[[Person], Reason | None],
 ) -> tuple[Identifier, Threshold]:
-    """Open models and read the gallery once. Raises ``ModelError``, ``StoreError``."""
+    """Open models and read the gallery once; ``refusal`` as ``Identifier`` has it.
+
+    Raises ``ModelError``, ``StoreError``.
+    """
     pipeline = FacePipeline.load(models, quality)
     with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
         contents = store.contents(pipeline.space)
@@ -73,7 +79,7 @@ def open_identifier(
     )
     points = DoorCalibration.beside(gallery, pipeline).points()
     threshold = threshold_for(points, len(snapshot.people), stated_risk(security, decision))
-    return Identifier(pipeline, snapshot, threshold, decision.min_margin), threshold
+    return Identifier(pipeline, snapshot, threshold, decision.min_margin, refusal=refusal), threshold
 
 
 def levels_of(models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig) -> Levels:
