@@ -118,7 +118,7 @@ class _Walk:
             self._links = ()
         covered = journal_rows.covered_columns(row)
         made = tuple(journal_rows.digest(link, self._ends.epoch, seq, covered) for link in self._links)
-        links = (stored,) if isinstance(stored, bytes) else ()
+        links: tuple[bytes, ...] = (stored,) if isinstance(stored, bytes) else ()
         if journal_rows.checksum(self._ends.epoch, seq, covered) != row[10]:
             self._found(FaultKind.CHECKSUM, seq)
         elif made and stored not in made:

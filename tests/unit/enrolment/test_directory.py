@@ -3,6 +3,7 @@ import pytest
 from edged.domain.people import Person
 from edged.enrolment.directory import Directory, find_person
 from edged.enrolment.levels import Levels
+from edged.enrolment.terms import Terms
 from edged.errors import EnrolmentError, NotFoundError
 from edged.storage.people import NewTemplate, PeopleStore
 from tests.unit.enrolment.scene import SPACE, vector_of
@@ -57,6 +58,15 @@ def test_disabling_and_enabling(store: PeopleStore) -> None:
     assert Directory(store).set_enabled("Jane", enabled=False).enabled is False
     assert store.people()[0].enabled is False
     assert Directory(store).set_enabled("Jane", enabled=True).enabled is True
+
+
+def test_terms_are_changed_in_the_store(store: PeopleStore) -> None:
+    add(store, "Jane", 1)
+    record = Directory(store).set_terms("Jane", Terms(frozenset({"staff"})), (), ("staff",))
+    assert record.person == store.people()[0]
+    assert (store.people()[0].groups, record.templates) == ({"staff"}, {SPACE: 1})
+    Directory(store).set_terms("Jane", Terms(), ("groups",), ("staff",))
+    assert store.people()[0].groups == frozenset()
 
 
 def test_forgetting_says_what_was_removed(store: PeopleStore) -> None:
