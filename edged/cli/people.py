@@ -56,6 +56,10 @@ def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     typer.echo("1 person" if len(records) == 1 else f"{len(records)} people")
     if space is not None:
         gap = gap_text(sum(not record.templates.get(space) for record in records), len(records), space)
+        if any(set(record.templates) - {space} for record in records):
+            typer.echo(
+                f"Where there are two numbers of photographs: those of this model (space {space}), of all."
+            )
         if gap:
             typer.echo(gap)
 
@@ -147,7 +151,7 @@ def _space(settings: "Config") -> str | None:
 def _photographs(record: "Record", space: str | None) -> str:
     every = sum(record.templates.values())
     own = every if space is None else record.templates.get(space, 0)
-    return str(own) if own == every else f"{own}, of other models {every - own}"
+    return str(own) if own == every else f"{own} of {every}"
 
 
 def _print_facts(record: "Record", space: str | None, *, as_json: bool) -> None:

@@ -231,8 +231,8 @@ def _renewable(entry: Entry, namesake: Person) -> Person:
     if differing:
         raise EnrolmentError(
             "other_terms",
-            f"enrolled as {_told(namesake)} with another {' and '.join(differing)}; change that with `edged "
-            f"people set {namesake.person_id}`, and enrol the photographs without it",
+            f"enrolled as {_told(namesake)} on other terms ({', '.join(differing).replace('_', ' ')}); "
+            f"`edged people set {namesake.person_id}` changes them, and the photographs are enrolled without",
         )
     return namesake
 

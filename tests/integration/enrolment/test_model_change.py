@@ -95,7 +95,7 @@ def test_after_a_change_of_the_model_everything_says_so_until_people_are_enrolle
     assert "the name alone says who it is" in report["notes"][0]
 
     lines = run("people", "list").stdout.splitlines()
-    assert "2, of other models 1" in next(line for line in lines if "Jane" in line)
+    assert "2 of 3" in next(line for line in lines if "Jane" in line)
     assert lines[-1].startswith("1 of 2 people have no template of this model")
     listed = json.loads(run("people", "list", "--json").stdout)
     assert [person["recognisable"] for person in listed] == [True, False]
