@@ -34,9 +34,9 @@ from edged.metrics import Metrics
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import traffic_of
 from edged.storage.people import PeopleStore
+from edged.storage.probes import ProbeStore
 from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
-from edged.vision.motion import MotionGate
 from edged.vision.pipeline import FacePipeline
 from edged.workers.capture import CaptureWorker
 from edged.workers.door import DoorChange, DoorWorker
@@ -45,9 +45,10 @@ from edged.workers.event_log import EventLog, Written
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.monitor import Monitor
-from edged.workers.policy import access_rules, attendance_clock, decision_policy
+from edged.workers.policy import attendance_clock, recognition_settings
+from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
-from edged.workers.recognition import RecognitionSettings, RecognitionWorker, Sight
+from edged.workers.recognition import RecognitionWorker, Sight
 from edged.workers.slot import LatestSlot
 from edged.workers.supervisor import Supervisor
 
@@ -116,11 +117,15 @@ class Daemon:
                 logger.warning(
                     "a real lock on models not for commercial use pack=%s licence=%r", pack, licence
                 )
-        self.people = PeopleStore.open(
-            config.gallery.path, Vault.open(config.gallery.key_file), writable=False
-        )
+        vault = Vault.open(config.gallery.key_file)
+        self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
         building.callback(self.people.close)
         self.gallery = self._gallery_worker()
+        self.probes = ProbeKeeper(
+            ProbeStore.of(config.gallery, vault),
+            space=self.pipeline.space,
+            enrolled=lambda: self.gallery.current.snapshot.index,
+        )
         self.publisher = self._publisher()
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
@@ -142,6 +147,7 @@ class Daemon:
         if self.publisher is not None:
             supervisor.add(self.publisher)
         supervisor.add(self.gallery)
+        supervisor.add(self.probes)
         supervisor.add(self.door, then=self._record_stop)
         supervisor.add(self.recognition)
         supervisor.add(self.capture)
@@ -153,7 +159,9 @@ class Daemon:
         self._listeners.on_ready(self)
         self.metrics.up.set(1)
         self.metrics.ready_at.set(self.clock.unix())
-        return supervisor.run()
+        status = supervisor.run()
+        # Whoever watches the service must learn that something of the door is on no record.
+        return status or int(self.log.lost > 0)
 
     def _start_monitor(self) -> None:
         """Serve the monitoring pages; a port that is taken is no reason to keep people outside."""
@@ -169,16 +177,18 @@ class Daemon:
         state = self.gallery.current
         threshold = state.threshold.cosine
         armed = self.config.decision.armed and threshold is not None
-        snapshot, gap = state.snapshot, state.snapshot.gap
-        gallery = f"{len(snapshot.people)} people, generation {snapshot.version}"
+        people, trouble = len(state.snapshot.people), self.log.trouble
         return HealthReport(
             {
                 "camera": Check(self._camera_state == "up", self._camera_state),
                 "models": Check(
                     ok=True, detail=f"{self.pipeline.detector_name} and {self.pipeline.embedder_name}"
                 ),
-                "gallery": Check(bool(snapshot.people), f"{gallery}; {gap}" if gap else gallery),
+                "gallery": Check(people > 0 and not self.gallery.failing, self.gallery.summary),
                 "armed": Check(armed, state.threshold.claim if self.config.decision.armed else "disarmed"),
+                "journal": Check(
+                    trouble is None or self.config.journal.on_failure == "open", trouble or "ok"
+                ),
                 "lock": Check(self.door.alive and self._lock_state != "fault", self._lock_state),
             }
         )
@@ -191,6 +201,7 @@ class Daemon:
             dimension=self.pipeline.dimension,
             calibration=DoorCalibration.beside(config.gallery, self.pipeline),
             risk=stated_risk(config.security, config.decision),
+            min_margin=config.decision.min_margin,
             poll_seconds=config.gallery.poll_seconds,
             metrics=self.metrics,
             on_change=self._gallery_changed,
@@ -203,7 +214,7 @@ class Daemon:
             self.slot,
             self.pipeline,
             gallery=lambda: self.gallery.current,
-            settings=_settings(config),
+            settings=recognition_settings(config),
             metrics=self.metrics,
             clock=self.clock,
             on_decision=self.effects.apply,
@@ -214,14 +225,19 @@ class Daemon:
     def _decision_effects(self) -> DecisionEffects:
         return DecisionEffects(
             self.log,
-            self.door.request,
+            self.door,
             journal=self.config.journal,
             attendance=attendance_clock(self.config.attendance, self.journal, self.clock),
             model=self.pipeline.embedder_name,
             metrics=self.metrics,
             clock=self.clock,
-            on_told=lambda told: self._listeners.on_told(told, self.gallery.current),
+            on_told=self._told,
         )
+
+    def _told(self, told: Told) -> None:
+        face = self.recognition.face_of(told.decision.track_id)
+        self.probes.keep(told.event_id, told.decision.person_id, face)
+        self._listeners.on_told(told, self.gallery.current)
 
     def _publisher(self) -> PublisherWorker | None:
         config = self.config
@@ -305,13 +321,8 @@ class Daemon:
 
     def _door_changed(self, change: DoorChange) -> None:
         """Record and tell what the line did; runs on the door's report thread."""
-        body: dict[str, str | float] = {"type": change.state, "cause": change.cause}
-        body["access_event_id"] = change.event_id
-        if change.reason is not None:
-            body["reason"] = change.reason
-        if change.state == "locked":
-            body["held_seconds"] = round(change.held_seconds, 3)
-        self.log.record(self.log.event(EventKind.DOOR, body))
+        self.log.record(self.log.event(EventKind.DOOR, change.body()))
+        self.effects.door_answered(change)
         if change.state != "refused":
             self._lock_state = "fault" if change.state == "failed" else change.state
         self._tell_state()
@@ -369,8 +380,9 @@ class Daemon:
             self.effects.replace_attendance(clock)
         self.config = config
         self.clock.set_zone(config.access.time_zone)
-        self.recognition.settings = _settings(config)
+        self.recognition.settings = recognition_settings(config)
         self.gallery.risk = stated_risk(config.security, config.decision)
+        self.gallery.min_margin = config.decision.min_margin
         self.gallery.poll_seconds = config.gallery.poll_seconds
         self.pipeline.quality = config.quality
         logs.set_level(config.logging)
@@ -383,12 +395,3 @@ class Daemon:
 def _digest(config: Config) -> str:
     """Return a short digest of the effective configuration, by which drift between doors shows."""
     return hashlib.sha256(msgspec.json.encode(config, enc_hook=str)).hexdigest()[:16]
-
-
-def _settings(config: Config) -> RecognitionSettings:
-    return RecognitionSettings(
-        max_frame_age_seconds=config.camera.max_frame_age_ms / 1000,
-        policy=lambda threshold: decision_policy(config.decision, config.camera, threshold),
-        rules=access_rules(config.access),
-        motion=MotionGate(config.motion) if config.motion.enabled else None,
-    )

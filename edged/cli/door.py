@@ -24,20 +24,23 @@ def pulse(
 ) -> None:
     """Unlock the door once for its configured time, and check that it is locked again.
 
-    The daemon must not run: the lock line has one owner.
+    The daemon must not run: the lock line has one owner. The pulse is recorded in the journal.
     """
     from edged.config.loading import load
     from edged.devices.lock_factory import open_lock
-    from edged.workers.door_trial import pulse_once
+    from edged.workers.door_trial import pulse_once, recording
 
-    settings = load(config).door
+    loaded = load(config)
+    settings = loaded.door
     _confirm(f"This unlocks the door for {settings.unlock_seconds:g} s. Go on?", yes=yes)
     _end_on_signals()
-    with open_lock(settings.lock) as lock:
+    journal = recording(loaded.journal, loaded.access.time_zone, deliver=loaded.mqtt.enabled)
+    with open_lock(settings.lock) as lock, journal as record:
         _say(as_json, f"{lock.name}: claimed, secure", state="claimed", lock=lock.name)
         began_at = time.monotonic()
 
         def show(change: "DoorChange") -> None:
+            record(change)
             after = change.at - began_at
             _say(
                 as_json, f"{after:8.3f} s  {change.state}", state=change.state, after_seconds=round(after, 3)

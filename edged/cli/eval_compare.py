@@ -14,16 +14,14 @@ if TYPE_CHECKING:
     from edged.evaluation.comparison import Standing
     from edged.vision.pipeline import FacePipeline
 
-_PRECISIONS = ("auto", "float32", "int8")
-
 
 def compare(
     packs: Annotated[
         list[str],
         typer.Argument(
             metavar="PACK...",
-            help="What to compare: a pack that holds both models, or DETECTOR+EMBEDDER; "
-            "then, if wished, :float32 or :int8.",
+            help="What to compare: a pack that holds both models, an embedder's pack beside the configured "
+            "detector, or DETECTOR+EMBEDDER; then, if wished, :float32 or :int8.",
         ),
     ],
     *,
@@ -38,35 +36,22 @@ def compare(
     At most three pairs of the same person count, and as many drawn pairs of different people; the true
     match rates are at the thresholds that a share of all pairs of different people still reach.
     """
-    from edged.cli.measuring import chosen_photographs, progress_bar
+    from edged.cli.measuring import chosen_photographs, embed, open_pack
     from edged.evaluation import comparison
-    from edged.evaluation.embedding import embed_photographs
+    from edged.evaluation.protocols import readable, readable_pairs
 
     found = chosen_photographs(images, people)
     pairs = comparison.drawn_pairs(found)
-    opened = [(name, _open(name, config, models)) for name in packs]
+    opened = [(name, open_pack(name, config, models)) for name in packs]
     rows = []
     for name, pipeline in opened:
-        with progress_bar(name) as progress:
-            embedded = embed_photographs(pipeline, images, (one.image for one in found), progress)
+        embedded = embed(pipeline, images, (one.image for one in found), name)
+        found, pairs = readable(found, embedded.unreadable), readable_pairs(pairs, embedded.unreadable)
         rows.append((name, pipeline, comparison.standing(embedded, found, pairs)))
     if as_json:
         typer.echo(json.dumps([_described(*row) for row in rows]))
     else:
         _show(rows)
-
-
-def _open(name: str, config: Path | None, models: Path | None) -> "FacePipeline":
-    """Open ``DETECTOR+EMBEDDER:precision``. Raises ``BadParameter``, ``ConfigError`` or ``ModelError``."""
-    from edged.cli.measuring import open_pipeline
-
-    names, _, precision = name.partition(":")
-    detector, _, embedder = names.partition("+")
-    if precision and precision not in _PRECISIONS:
-        raise typer.BadParameter(
-            f"{name}: expected a precision of {', '.join(_PRECISIONS)}, got {precision!r}"
-        )
-    return open_pipeline(config, models, detector, embedder or detector, precision or "auto")
 
 
 def _described(name: str, pipeline: "FacePipeline", standing: "Standing") -> dict[str, Any]:

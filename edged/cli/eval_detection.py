@@ -1,6 +1,7 @@
 """``edged eval detection``: a detector held against another one, and shown pictures without a face."""
 
 import json
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,8 @@ def detection(
     empty = [partial(read_image, path) for path in images_below(faceless)] if faceless else []
     with progress_bar("pictures") as progress:
         report = run_trial(trial, shown, generated=generated, faceless=empty, progress=progress)
+    for why in report.unreadable:
+        print(f"edged: passed over: {why}", file=sys.stderr)
     if as_json:
         names = {
             "detector": section.detector,

@@ -1,16 +1,19 @@
 """What ``edged eval`` and ``edged bench`` share: which models, and the progress bar."""
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from edged.config.sections import ModelsConfig, QualityConfig
-    from edged.evaluation.embedding import Progress
+    from edged.config.sections import Config, ModelsConfig, QualityConfig
+    from edged.evaluation.embedding import Embedded, Progress
+    from edged.evaluation.measurement import Measurement
     from edged.evaluation.protocols import Labelled
     from edged.vision.pipeline import FacePipeline
 
@@ -32,10 +35,90 @@ EmbedderOption = Annotated[str | None, typer.Option(help="An embedder pack inste
 PrecisionOption = Annotated[
     Literal["float32", "int8"] | None, typer.Option(help="A precision instead of the configured one.")
 ]
+PacksOption = Annotated[
+    str | None,
+    typer.Option(
+        "--packs",
+        metavar="A,B,...",
+        help="Packs side by side instead of one: EMBEDDER, DETECTOR+EMBEDDER, or a pack that holds both; "
+        "then, if wished, :float32 or :int8.",
+    ),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="What is drawn is the same for each seed.")]
+MirrorOption = Annotated[
+    Literal["none", "enrolment", "both"],
+    typer.Option(
+        "--mirror",
+        help="Take the mean of a face's vector and its mirror image's: of enrolled photographs, or of all. "
+        "1:1 knows none or all. The packs' thresholds were measured without.",
+    ),
+]
+FloorOption = Annotated[
+    bool,
+    typer.Option(
+        "--quality-floor", help="Count a photograph below the configured quality floor as one without a face."
+    ),
+]
 PeopleOption = Annotated[
     Path | None,
     typer.Option("--people", help="Only these people: a file of folder names, or of their hashes."),
 ]
+
+
+_PRECISIONS = ("auto", "float32", "int8")
+
+
+def open_pack(
+    name: str, config: Path | None, models: Path | None, detector: str | None = None
+) -> "FacePipeline":
+    """Open ``DETECTOR+EMBEDDER:precision``, or a pack that holds both models.
+
+    A pack that holds an embedder alone is joined with ``detector``, or the configured one. Raises
+    ``BadParameter``, ``ConfigError`` or ``ModelError``.
+    """
+    from edged.vision.packs import Catalogue
+
+    names, _, precision = name.partition(":")
+    first, _, second = names.partition("+")
+    if precision and precision not in _PRECISIONS:
+        raise typer.BadParameter(
+            f"{name}: expected a precision of {', '.join(_PRECISIONS)}, got {precision!r}"
+        )
+    if not second:
+        section = models_section(config, directory=models)
+        tasks = {model.task for model in Catalogue(section.directory).find(first).models}
+        second, first = first, first if "detector" in tasks else detector or section.detector
+    return open_pipeline(config, models, first, second, precision or "auto")
+
+
+def opened_packs(
+    packs: str | None,
+    *,
+    config: Path | None,
+    models: Path | None,
+    detector: str | None,
+    embedder: str | None,
+    precision: str | None,
+) -> "list[tuple[str, FacePipeline]]":
+    """Open the packs of ``--packs``, or the one of the other options, each with the name to print.
+
+    Raises as ``open_pack``.
+    """
+    if packs is None:
+        pipeline = open_pipeline(config, models, detector, embedder, precision)
+        name = pack_name(pipeline)
+        return [(f"{name}:{precision}" if precision else name, pipeline)]
+    if embedder or precision:
+        raise typer.BadParameter("--packs names the embedders and precisions: leave the other options out")
+    names = [name.strip() for name in packs.split(",") if name.strip()]
+    if not names or len(set(names)) != len(names):
+        raise typer.BadParameter(f"--packs: expected different packs with commas between, got {packs!r}")
+    return [(name, open_pack(name, config, models, detector)) for name in names]
+
+
+def pack_name(pipeline: "FacePipeline") -> str:
+    """Return ``DETECTOR+EMBEDDER``, or the name of the pack that holds both."""
+    return "+".join(dict.fromkeys((pipeline.detector_name, pipeline.embedder_name)))
 
 
 def open_pipeline(
@@ -61,12 +144,18 @@ def models_section(config: Path | None, **wanted: Path | str | None) -> "ModelsC
     return _changed(_sections(config)[0], wanted)
 
 
-def _sections(config: Path | None) -> "tuple[ModelsConfig, QualityConfig]":
+def settings_of(config: Path | None) -> "Config | None":
+    """Return the configuration, or None where there is none. Raises ``ConfigError``."""
     from edged.config.loading import load
-    from edged.config.sections import ModelsConfig, QualityConfig
 
     path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
-    settings = load(path, os.environ) if path else None
+    return load(path, os.environ) if path else None
+
+
+def _sections(config: Path | None) -> "tuple[ModelsConfig, QualityConfig]":
+    from edged.config.sections import ModelsConfig, QualityConfig
+
+    settings = settings_of(config)
     return (settings.models, settings.quality) if settings else (ModelsConfig(), QualityConfig())
 
 
@@ -87,6 +176,48 @@ def chosen_photographs(images: Path, people: Path | None) -> "list[Labelled]":
 
     found = photographs(images)
     return found if people is None else only(found, read_people(people))
+
+
+def embed(
+    pipeline: "FacePipeline",
+    images: Path,
+    names: "Iterable[str]",
+    what: str = "photographs",
+    *,
+    mirrors: bool = False,
+) -> "Embedded":
+    """Embed photographs below a progress bar; a file that is no picture is told on standard error.
+
+    Raises ``EvaluationError`` where none is one.
+    """
+    from edged.evaluation.embedding import embed_photographs
+
+    with progress_bar(what) as progress:
+        embedded = embed_photographs(pipeline, images, names, progress, mirrors=mirrors)
+    passed_over(embedded.unreadable)
+    return embedded
+
+
+def passed_over(unreadable: Mapping[str, str]) -> None:
+    """Tell on standard error which files were passed over, and why."""
+    for name, why in unreadable.items():
+        print(f"edged: passed over: {name}: {why}", file=sys.stderr)
+
+
+def described(pipeline: "FacePipeline") -> dict[str, Any]:
+    """Return which models were measured, as JSON values."""
+    return {
+        "detector": pipeline.detector_name,
+        "embedder": pipeline.embedder_name,
+        "space": pipeline.space,
+        "weights": pipeline.weights,
+    }
+
+
+def measured_row(name: str, pipeline: "FacePipeline", measured: "Measurement") -> dict[str, Any]:
+    """Return what a pack reached as JSON values, without the protocols that were not asked for."""
+    found = {key: value for key, value in asdict(measured).items() if value is not None}
+    return {"pack": name, **described(pipeline), **found}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
         enrol,
         events,
         explain,
+        gallery,
         identify,
         models,
         mqtt,
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(config.app, name="config")
     app.add_typer(door.app, name="door")
     app.command("enrol")(enrol.enrol)
+    app.add_typer(gallery.app, name="gallery")
     app.command("identify")(identify.identify)
     app.add_typer(models.app, name="models")
     app.add_typer(mqtt.app, name="mqtt")

@@ -147,6 +147,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "path": "The database of enrolled people.",
         "key_file": "The key that encrypts faces at rest. Back it up apart from the data.",
         "max_similar_score": "Cosine from which enrolment suspects one person under two names.",
+        "probe_hours": "How long the faces of visits that name a person are kept, sealed; 0: not at all.",
         "poll_seconds": "How often a change of the gallery is looked for.",
     },
     "HttpConfig": {

@@ -109,6 +109,19 @@ class MotionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     force_detection_ms: Millis = 2000
 
 
+# What onnxruntime is built with for Linux boards; whether this build has one shows when a model is opened.
+Provider = Literal[
+    "CPUExecutionProvider",
+    "XnnpackExecutionProvider",
+    "ACLExecutionProvider",
+    "ArmNNExecutionProvider",
+    "OpenVINOExecutionProvider",
+    "CUDAExecutionProvider",
+    "TensorrtExecutionProvider",
+    "QNNExecutionProvider",
+]
+
+
 class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which packs are used and how onnxruntime runs them."""
 
@@ -117,7 +130,7 @@ class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     embedder: Slug = "starter"
     precision: Literal["auto", "float32", "int8"] = "auto"
     threads: Annotated[int, Meta(ge=1, le=64)] = 2
-    providers: Annotated[tuple[str, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
+    providers: Annotated[tuple[Provider, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
     detection_threshold: Ratio = 0.6
 
 
@@ -275,6 +288,8 @@ class GalleryConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     path: Path = Path("var/people.db")
     key_file: Path = Path("var/vault.key")
     max_similar_score: Ratio | None = None
+    # Three days: a wrong name of Friday evening can still be corrected on Monday morning.
+    probe_hours: Annotated[float, Meta(ge=0, le=720)] = 72.0
     poll_seconds: Annotated[float, Meta(gt=0, le=3600)] = 1.0
 
 

@@ -6,8 +6,8 @@ from datetime import date
 from itertools import groupby
 
 from edged.domain.attendance import Punch, PunchKind
-from edged.domain.event_body import punch_of
-from edged.domain.types import EventKind, StoredEvent
+from edged.domain.event_body import punch_of, standing_punches
+from edged.domain.types import StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,11 @@ class MonthReport:
 def stamps_between(events: Iterable[StoredEvent], first: date, last: date) -> list[Stamp]:
     """Return the stamps of the attendance events whose local day is ``first`` to ``last``, inclusive.
 
-    Raises ``ValueError`` where the body of an event is not a punch's.
+    Punches that were taken back are none. Raises ``ValueError`` where the body of an event is not a punch's.
     """
     stamps = [
         Stamp(punch_of(stored.event), stored.event.event_id, stored.event.time_synced)
-        for stored in events
-        if stored.event.kind is EventKind.ATTENDANCE
+        for stored in standing_punches(events)
     ]
     return [stamp for stamp in stamps if first <= stamp.punch.local.date() <= last]
 

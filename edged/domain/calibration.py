@@ -250,3 +250,19 @@ def most_people(points: Sequence[MeasuredPoint], risk: Risk) -> int:
     people = math.log1p(-risk.target_fpir) / math.log1p(-chance)
     # A whole number that is missed by a rounding is meant.
     return min(1_000_000, math.floor(people * (1 + 1e-9)))
+
+
+def strangers_rate(points: Sequence[MeasuredPoint], cosine: float) -> float:
+    """Return about which share of stranger pairs reaches ``cosine``; for ranking, never for a claim.
+
+    Between two points, and beyond the ends of the table, log10(FMR) is taken as linear in the cosine.
+    Raises ``ValueError`` for a table with fewer than two points.
+    """
+    table = sorted(points, key=lambda point: point.threshold)
+    if len(table) < 2:
+        raise ValueError(f"expected a table of two points or more, got {len(table)}")
+    above = bisect.bisect_left([point.threshold for point in table], cosine)
+    above = min(max(above, 1), len(table) - 1)
+    low, high = table[above - 1], table[above]
+    slope = math.log10(high.fmr / low.fmr) / (high.threshold - low.threshold)
+    return min(1.0, 10 ** (math.log10(low.fmr) + slope * (cosine - low.threshold)))

@@ -8,17 +8,22 @@ all passed and all for one person; then the person's own rules and the cool-down
 A door that is not armed decides all the same (shadow mode): who would have been let in is denied as
 ``disarmed`` at the very last gate, with the person's id, as often as they would have been let in.
 
+A person whom another one resembles has limits of their own, higher than everybody's (``lookalikes``). A
+face that is like one that was taken for the person before, and was not theirs, is vetoed.
+
 A denial is reported once a track and reason. A track that was denied may still be granted later:
 somebody who looks away first and then at the camera comes in.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from edged.domain.access import AccessRules
 from edged.domain.gallery import GallerySnapshot
-from edged.domain.types import Decision, Gate, Observation, Outcome, Reason
+from edged.domain.matching import limits_for, veto_limit
+from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +81,23 @@ class DecisionEngine:
         self._rearmed: set[str] = set()
         self._cooling_reported: set[str] = set()
         self._now = float("-inf")
+        self._gallery: GallerySnapshot | None = None
 
     def step(
         self, observation: Observation, gallery: GallerySnapshot, now: float, local: datetime
     ) -> Decision:
-        """Judge one face of one frame.
+        """Judge one face of one frame. Evidence gathered under another gallery is dropped.
 
         ``now`` monotonic seconds, ``local`` the door's aware local time. Call it for the nearest face first.
         """
+        if gallery is not self._gallery:
+            self._gallery = gallery
+            self._drop_evidence()
         track = self._tracks.get(observation.track_id)
         if track is None:
             window: deque[_Evidence] = deque(maxlen=self.policy.window_frames)
             track = self._tracks[observation.track_id] = _Track(observation.captured_at, window)
-        reason, gates = self._judge_frame(observation, now)
+        reason, gates = self._judge_frame(observation, gallery, now)
         self._now = max(self._now, now)
         person_id = observation.match.person_id if reason is Reason.MATCHED and observation.match else None
         if not track.window or observation.frame_seq > track.window[-1].seq:
@@ -117,14 +126,18 @@ class DecisionEngine:
         if (policy, rules) == (self.policy, self.rules):
             return
         self.policy, self.rules = policy, rules
-        for track in self._tracks.values():
-            track.window = deque(maxlen=policy.window_frames)
+        self._drop_evidence()
 
-    def _judge_frame(self, seen: Observation, now: float) -> tuple[Reason, list[Gate]]:
+    def _drop_evidence(self) -> None:
+        for track in self._tracks.values():
+            track.window = deque(maxlen=self.policy.window_frames)
+
+    def _judge_frame(
+        self, seen: Observation, gallery: GallerySnapshot, now: float
+    ) -> tuple[Reason, list[Gate]]:
         """Return the frame's reason and the gates up to the first that failed."""
         policy, match = self.policy, seen.match
         age = now - seen.captured_at
-        usable = match is not None and match.person_id is not None
         checks = (
             (
                 Reason.STALE,
@@ -139,24 +152,7 @@ class DecisionEngine:
                 Reason.DISARMED,
                 Gate("threshold", policy.threshold, None, policy.threshold is not None),
             ),
-            (
-                Reason.UNKNOWN,
-                Gate(
-                    "score",
-                    match.score if match else None,
-                    policy.threshold,
-                    usable and match is not None and _at_least(match.score, policy.threshold),
-                ),
-            ),
-            (
-                Reason.AMBIGUOUS,
-                Gate(
-                    "margin",
-                    match.margin if match else None,
-                    policy.min_margin,
-                    match is not None and _at_least(match.margin, policy.min_margin),
-                ),
-            ),
+            *self._likeness(match, gallery),
         )
         gates = []
         for reason, gate in checks:
@@ -164,6 +160,32 @@ class DecisionEngine:
             if not gate.passed:
                 return reason, gates
         return Reason.MATCHED, gates
+
+    def _likeness(self, match: Match | None, gallery: GallerySnapshot) -> Iterator[tuple[Reason, Gate]]:
+        """Yield the gates that hold a face against the nearest person, by that person's own limits.
+
+        Like liveness, a raised bar and a veto are in the trace only where there is one.
+        """
+        person_id = None if match is None else match.person_id
+        if match is None or person_id is None:
+            score = None if match is None else match.score
+            yield Reason.UNKNOWN, Gate("score", score, self.policy.threshold, passed=False)
+            return
+        limits = limits_for(person_id, gallery, self.policy.threshold, self.policy.min_margin)
+        if limits.bar is not None:
+            added = f"+{limits.bar.raised:.4f}"
+            yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, added, passed=True)
+        yield (
+            Reason.UNKNOWN,
+            Gate("score", match.score, limits.score, _at_least(match.score, limits.score)),
+        )
+        if match.veto_score is not None:
+            limit = veto_limit(match, limits)
+            yield Reason.VETOED, Gate("veto", match.veto_score, limit, match.veto_score < limit)
+        yield (
+            Reason.AMBIGUOUS,
+            Gate("margin", match.margin, limits.margin, _at_least(match.margin, limits.margin)),
+        )
 
     def _fresh(self, age: float, now: float) -> bool:
         return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds

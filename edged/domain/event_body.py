@@ -4,12 +4,12 @@ The person stands in the event itself, beside the body.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from edged.domain.attendance import Direction, Punch, PunchKind
-from edged.domain.types import Decision, Event
+from edged.domain.types import Decision, Event, EventKind, StoredEvent
 
 # Cosines are compared to four places; more would only be noise of the camera.
 _PLACES = 4
@@ -60,6 +60,22 @@ def attendance_body(punch: Punch, *, direction: Direction, access_event_id: str)
         "local_date": punch.local.date().isoformat(),
         "utc_offset_minutes": round(offset.total_seconds() / 60),
     }
+
+
+def withdrawal_body(punched: Event, reason: str) -> dict[str, Any]:
+    """Return the body of the event that takes back the attendance event ``punched``, and why."""
+    return {**punched.body, "withdraws": punched.event_id, "reason": reason}
+
+
+def standing_punches(events: Iterable[StoredEvent]) -> list[StoredEvent]:
+    """Return the attendance events of ``events`` that make a punch and were not taken back, in order."""
+    found = [stored for stored in events if stored.event.kind is EventKind.ATTENDANCE]
+    withdrawn = {stored.event.body.get("withdraws") for stored in found}
+    return [
+        stored
+        for stored in found
+        if "withdraws" not in stored.event.body and stored.event.event_id not in withdrawn
+    ]
 
 
 def punch_of(event: Event) -> Punch:

@@ -9,6 +9,7 @@ REASONS: Mapping[str, str] = {
     Reason.COLLECTING: "Too few pictures had been seen to decide.",
     Reason.UNKNOWN: "The face is not close enough to anybody who is enrolled.",
     Reason.AMBIGUOUS: "Two enrolled people are about equally close to the face.",
+    Reason.VETOED: "The face is like one that was taken for this person before and is not theirs.",
     Reason.LOW_QUALITY: "The face was too small, blurred, dark, bright or turned away to be compared.",
     Reason.NOT_LIVE: "The face was not shown to be a living one.",
     Reason.DISABLED: "The person is disabled, or outside the time of their validity or consent.",
@@ -18,6 +19,8 @@ REASONS: Mapping[str, str] = {
     Reason.DISARMED: "Recognition may not open this door: it is not armed, or has no threshold to go "
     "by. Where a person is named, all else was right: an armed door would have opened.",
     Reason.STORE_FAILED: "The visit could not be recorded, and the door is set to deny then.",
+    Reason.DOOR_REFUSED: "All was right, but the door took no grant: it is being shut, is busy, or the "
+    "pictures had become too old.",
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
@@ -27,9 +30,12 @@ GATES: Mapping[str, str] = {
     "armed": "whether a match may open the door",
     "score": "cosine to the nearest enrolled person; at least the limit",
     "margin": "distance to the second nearest person; at least the limit",
+    "lookalike": "cosine to the most alike other person; the limit is added to those of score and margin",
+    "veto": "cosine to a face that was taken for the person and is not theirs; below score less margin",
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",
+    "door": "whether the lock's owner takes a grant now",
     "journal": "whether the visit could be recorded first",
 }
 

@@ -5,11 +5,12 @@ each) it misses 1.8 % at FPIR 1e-3 against 3.0 % for the best of the three templ
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edged.domain.people import Person, Template
+from edged.domain.lookalikes import Bar, LookalikeRule, raised_bars
+from edged.domain.people import Person, Template, Veto
 from edged.domain.types import FloatArray
 
 # float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
@@ -22,6 +23,8 @@ class GallerySnapshot:
 
     ``left_out`` counts enrolled people without a template of ``space``: nobody can recognise them.
     ``templates`` counts the templates behind the rows; ``version`` is the store's generation.
+    ``vetoes`` holds, by person, (K, D) unit rows of those who were taken for the person wrongly;
+    ``bars`` the people whose gates ask for more than everybody's, see ``lookalikes``.
     """
 
     space: str
@@ -30,6 +33,8 @@ class GallerySnapshot:
     matrix: FloatArray
     templates: int
     index: Mapping[str, int] = field(default_factory=dict)
+    vetoes: Mapping[str, FloatArray] = field(default_factory=dict)
+    bars: Mapping[str, Bar] = field(default_factory=dict)
     left_out: int = 0
 
     def person(self, person_id: str) -> Person | None:
@@ -62,7 +67,13 @@ def empty_snapshot(space: str, dimension: int, version: int = 0) -> GallerySnaps
 
 
 def build_snapshot(
-    space: str, dimension: int, version: int, people: Iterable[Person], templates: Sequence[Template]
+    space: str,
+    dimension: int,
+    version: int,
+    people: Iterable[Person],
+    templates: Sequence[Template],
+    *,
+    vetoes: Iterable[Veto] = (),
 ) -> GallerySnapshot:
     """Gather the templates of ``space`` into one row a person; people without any are left out.
 
@@ -73,7 +84,7 @@ def build_snapshot(
     for template in templates:
         if template.space != space:
             continue
-        _check_vector(template, dimension)
+        _check_vector(f"template {template.template_id}", template.vector, dimension)
         by_person.setdefault(template.person_id, []).append(template.vector)
         count += 1
     enrolled = tuple(people)
@@ -89,15 +100,31 @@ def build_snapshot(
     index = {person.person_id: row for row, person in enumerate(kept)}
     if len(index) != len(kept):
         raise ValueError("a person id occurs twice")
-    left_out = len(enrolled) - len(kept)
-    return GallerySnapshot(space, version, kept, matrix, count, index, left_out=left_out)
+    left_out, anchors = len(enrolled) - len(kept), _anchors(vetoes, space, dimension)
+    return GallerySnapshot(space, version, kept, matrix, count, index, anchors, left_out=left_out)
 
 
-def _check_vector(template: Template, dimension: int) -> None:
-    if template.vector.shape != (dimension,):
-        raise ValueError(
-            f"template {template.template_id}: expected shape ({dimension},), got {template.vector.shape}"
-        )
+def with_bars(snapshot: GallerySnapshot, rule: LookalikeRule | None) -> GallerySnapshot:
+    """Return the snapshot with higher bars for those who look alike; a copy of references, no vectors."""
+    return replace(snapshot, bars=raised_bars(list(snapshot.index), snapshot.matrix, rule))
+
+
+def _anchors(vetoes: Iterable[Veto], space: str, dimension: int) -> dict[str, FloatArray]:
+    """Return the vetoes of ``space`` by person, (K, D) each and read-only."""
+    by_person: dict[str, list[FloatArray]] = {}
+    for veto in vetoes:
+        if veto.space == space:
+            _check_vector(f"veto {veto.event_id}", veto.vector, dimension)
+            by_person.setdefault(veto.person_id, []).append(veto.vector)
+    anchors = {person_id: np.stack(vectors) for person_id, vectors in by_person.items()}
+    for rows in anchors.values():
+        rows.flags.writeable = False
+    return anchors
+
+
+def _check_vector(what: str, vector: FloatArray, dimension: int) -> None:
+    if vector.shape != (dimension,):
+        raise ValueError(f"{what}: expected shape ({dimension},), got {vector.shape}")
     # Written so that NaN fails: every comparison with it is false.
-    if not abs(float(np.linalg.norm(template.vector)) - 1.0) <= _UNIT_TOLERANCE:
-        raise ValueError(f"template {template.template_id}: expected a finite unit vector")
+    if not abs(float(np.linalg.norm(vector)) - 1.0) <= _UNIT_TOLERANCE:
+        raise ValueError(f"{what}: expected a finite unit vector")

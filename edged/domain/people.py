@@ -48,3 +48,17 @@ class Template:
     quality: float
     photo_digest: bytes
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Veto:
+    """A face that was taken for ``person_id`` in the access event ``event_id`` and is not theirs.
+
+    ``vector`` (D,) float32, unit length, read-only, of the embedding space ``space``.
+    """
+
+    event_id: str
+    person_id: str
+    space: str
+    vector: FloatArray
+    created_at: datetime | None = None

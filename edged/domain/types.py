@@ -98,12 +98,15 @@ class Match:
 
     With one person enrolled ``second_id`` is None and ``second_score`` -1.
     With an empty gallery ``person_id`` is None and both scores are -1.
+    ``veto_score`` is the cosine to the nearest face that was taken for the nearest person wrongly, None
+    where nobody was.
     """
 
     person_id: str | None
     score: float
     second_id: str | None
     second_score: float
+    veto_score: float | None = None
 
     @property
     def margin(self) -> float:
@@ -142,6 +145,7 @@ class Reason(StrEnum):
     COLLECTING = "collecting"
     UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"
+    VETOED = "vetoed"
     LOW_QUALITY = "low_quality"
     NOT_LIVE = "not_live"
     DISABLED = "disabled"
@@ -150,6 +154,7 @@ class Reason(StrEnum):
     STALE = "stale"
     DISARMED = "disarmed"
     STORE_FAILED = "store_failed"
+    DOOR_REFUSED = "door_refused"
 
 
 @dataclass(frozen=True, slots=True)

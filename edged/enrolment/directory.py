@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from edged.config.sections import GalleryConfig
-from edged.domain.people import Person
+from edged.domain.people import Person, Template
 from edged.domain.types import FloatArray
 from edged.enrolment.levels import Levels
 from edged.enrolment.names import clean_name, name_keys, same_name, similar_names
-from edged.enrolment.ports import People
+from edged.enrolment.ports import People, Probes
 from edged.enrolment.roster import centre
 from edged.enrolment.terms import Droppable, Terms, changed
 from edged.errors import EnrolmentError, NotFoundError
 from edged.storage.people import PeopleStore
+from edged.storage.probes import ProbeStore
 from edged.storage.vault import Vault
 
 _MAX_SUGGESTIONS = 5
@@ -21,10 +22,22 @@ _MAX_SUGGESTIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A person and how many templates they have in each embedding space."""
+    """A person and how many templates they have in each embedding space.
+
+    ``vetoes`` are the events in which somebody else was taken for them.
+    """
 
     person: Person
     templates: dict[str, int]
+    vetoes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One template of a person; ``cosine`` to the centre of their others, None for the only one."""
+
+    template: Template
+    cosine: float | None
 
 
 def find_person(people: Sequence[Person], text: str) -> Person:
@@ -48,10 +61,11 @@ def find_person(people: Sequence[Person], text: str) -> Person:
 
 
 class Directory:
-    """Changes to people, each with its checks."""
+    """Changes to people, each with its checks. ``probes`` are the faces of their newest visits."""
 
-    def __init__(self, store: People) -> None:
+    def __init__(self, store: People, probes: Probes) -> None:
         self._store = store
+        self._probes = probes
 
     def find(self, text: str) -> Person:
         """See ``find_person``."""
@@ -64,7 +78,13 @@ class Directory:
             own = counts.setdefault(template.person_id, {})
             own[template.space] = own.get(template.space, 0) + 1
         people = sorted(self._store.people(), key=lambda person: (person.name.casefold(), person.person_id))
-        return [Record(person, counts.get(person.person_id, {})) for person in people]
+        vetoes: dict[str, tuple[str, ...]] = {}
+        for veto in self._store.vetoes():
+            vetoes[veto.person_id] = (*vetoes.get(veto.person_id, ()), veto.event_id)
+        return [
+            Record(person, counts.get(person.person_id, {}), vetoes.get(person.person_id, ()))
+            for person in people
+        ]
 
     def record(self, text: str) -> Record:
         """Return one person's record; ``text`` as in ``find``."""
@@ -97,10 +117,37 @@ class Directory:
         return self.record(person.person_id)
 
     def forget(self, text: str) -> Record:
-        """Remove a person and all templates; return what was removed."""
+        """Remove a person, all templates, vetoes and faces of visits; return what was removed."""
         record = self.record(text)
-        self._store.forget(record.person.person_id)
+        try:
+            self._store.forget(record.person.person_id)
+        finally:
+            self._probes.forget(record.person.person_id)
         return record
+
+    def photos(self, text: str) -> list[Photo]:
+        """Return a person's templates, oldest first, each with its closeness to the others."""
+        person_id = self.find(text).person_id
+        own = [template for template in self._store.templates() if template.person_id == person_id]
+        return [Photo(template, _closeness(template, own)) for template in own]
+
+    def remove_photo(self, template_id: str) -> tuple[Record, Template]:
+        """Erase one template; return what is left of the person, and the template.
+
+        Raises ``NotFoundError``; ``EnrolmentError`` (last_photo) for the only one of its space.
+        """
+        templates = self._store.templates()
+        gone = next((one for one in templates if one.template_id == template_id), None)
+        if gone is None:
+            raise NotFoundError(f"no photograph has the id {template_id[:80]!r}")
+        if not any(one.space == gone.space for one in templates if _siblings(one, gone)):
+            raise EnrolmentError(
+                "last_photo",
+                f"the only photograph of {gone.person_id}: `edged enrol --add-to {gone.person_id}` another "
+                f"one first, or `edged people forget {gone.person_id}`",
+            )
+        self._store.remove_template(template_id)
+        return self.record(gone.person_id), gone
 
     def merge(self, source: str, into: str, levels: Levels | None) -> Record:
         """Give the templates of one person to another and remove the first; return the other's record.
@@ -112,7 +159,10 @@ class Directory:
         source_id, into_id = self.find(source).person_id, self.find(into).person_id
         if levels is not None and source_id != into_id:
             self._check_same(source_id, into_id, levels)
-        self._store.merge(source_id, into_id)
+        try:
+            self._store.merge(source_id, into_id)
+        finally:
+            self._probes.forget(source_id)
         return self.record(into_id)
 
     def _check_same(self, source_id: str, into_id: str, levels: Levels) -> None:
@@ -140,8 +190,18 @@ class Directory:
         return found
 
 
+def _siblings(one: Template, other: Template) -> bool:
+    return one.person_id == other.person_id and one.template_id != other.template_id
+
+
+def _closeness(template: Template, own: Sequence[Template]) -> float | None:
+    others = [one.vector for one in own if _siblings(one, template) and one.space == template.space]
+    return float(centre(others) @ template.vector) if others else None
+
+
 @contextmanager
 def open_directory(gallery: GalleryConfig, *, writable: bool) -> Iterator[Directory]:
     """Open the gallery alone. Raises ``StoreError``."""
-    with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=writable) as store:
-        yield Directory(store)
+    vault = Vault.open(gallery.key_file)
+    with PeopleStore.open(gallery.path, vault, writable=writable) as store:
+        yield Directory(store, ProbeStore.of(gallery, vault))

@@ -8,7 +8,7 @@ from typing import Any
 from edged.domain.analysis import FaceAnalyser
 from edged.domain.calibration import Threshold
 from edged.domain.gallery import GallerySnapshot
-from edged.domain.matching import best_match
+from edged.domain.matching import best_match, limits_for, veto_limit
 from edged.domain.people import Person
 from edged.domain.types import Face, Image, Match, Reason
 from edged.enrolment.checks import shortfall_text
@@ -22,6 +22,7 @@ class Verdict(StrEnum):
     KNOWN = "known"
     UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"
+    VETOED = "vetoed"
     UNUSABLE = "unusable"
 
 
@@ -122,6 +123,11 @@ class Identifier:
 
     def _verdict(self, match: Match) -> Verdict:
         cosine = self._threshold.cosine
-        if cosine is None or match.person_id is None or match.score < cosine:
+        if cosine is None or match.person_id is None:
             return Verdict.UNKNOWN
-        return Verdict.KNOWN if match.margin >= self._min_margin else Verdict.AMBIGUOUS
+        limits = limits_for(match.person_id, self._snapshot, cosine, self._min_margin)
+        if limits.score is None or match.score < limits.score:
+            return Verdict.UNKNOWN
+        if match.veto_score is not None and not match.veto_score < veto_limit(match, limits):
+            return Verdict.VETOED
+        return Verdict.KNOWN if match.margin >= limits.margin else Verdict.AMBIGUOUS

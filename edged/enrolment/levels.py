@@ -12,16 +12,23 @@ SIMILAR_FMR = 1e-5
 # Two photographs of one person miss this level in 1.3 % of the pairs of LFW. With three each, 3 of
 # 1,098 photographs were set aside, and 0.2 % of the pairs of different people reach it.
 CONSISTENT_FMR = 1e-3
+# From here on two people share the door's caution, and whoever enrols should know: among 100 people one in
+# a hundred newcomers is as near to somebody by chance.
+ALIKE_FMR = 1e-4
 # The ratio of the two levels where both were measured: 0.318 / 0.458 with MobileFaceNet.
 _CONSISTENT_RATIO = 0.69
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Cosines: ``similar`` and above is taken for one person, below ``consistent`` for two."""
+    """Cosines: ``similar`` and above is taken for one person, below ``consistent`` for two.
+
+    People at ``alike`` and above are look-alikes, if they are two.
+    """
 
     similar: float
     consistent: float
+    alike: float = 1.0
 
 
 def levels_for(calibration: Sequence[MeasuredPoint], max_similar_score: float | None = None) -> Levels:
@@ -40,7 +47,12 @@ def levels_for(calibration: Sequence[MeasuredPoint], max_similar_score: float | 
             "set gallery.max_similar_score",
         )
     consistent = _at(calibration, CONSISTENT_FMR)
-    return Levels(similar, _CONSISTENT_RATIO * similar if consistent is None else min(consistent, similar))
+    alike = _at(calibration, ALIKE_FMR)
+    return Levels(
+        similar,
+        _CONSISTENT_RATIO * similar if consistent is None else min(consistent, similar),
+        similar if alike is None else min(alike, similar),
+    )
 
 
 def _at(calibration: Sequence[MeasuredPoint], fmr: float) -> float | None:

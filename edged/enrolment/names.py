@@ -54,6 +54,15 @@ def same_name(one: frozenset[str], other: frozenset[str]) -> bool:
     return not one.isdisjoint(other)
 
 
+def alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two names, given by their keys, are near; as in ``similar_names``."""
+    return any(
+        fuzz.ratio(first, second) >= SIMILAR_RATIO or _within(set(first.split()), set(second.split()))
+        for first in one
+        for second in other
+    )
+
+
 def similar_names(keys: frozenset[str], known: Mapping[str, str]) -> set[str]:
     """Return the values of ``known`` (key -> whoever) whose key is near one of ``keys``.
 

@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from edged.config.risk import stated_risk
 from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, QualityConfig, SecurityConfig
 from edged.domain.calibration import Threshold, threshold_for
-from edged.domain.gallery import build_snapshot
+from edged.domain.gallery import build_snapshot, with_bars
+from edged.domain.lookalikes import lookalike_rule
 from edged.domain.people import Person
 from edged.domain.types import Reason
+from edged.enrolment.audit import Gallery, audit
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.directory import Directory
+from edged.enrolment.findings import Finding
 from edged.enrolment.guided import GuidedCapture
 from edged.enrolment.identification import Identifier
 from edged.enrolment.levels import Levels, levels_for
 from edged.enrolment.service import Enrolment, Policy
+from edged.errors import EnrolmentError
 from edged.storage.people import PeopleStore
+from edged.storage.probes import ProbeStore
 from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
 from edged.vision.pipeline import FacePipeline
@@ -53,7 +58,7 @@ def open_enrolment(
         check = PhotoCheck(pipeline, _digest(vault), largest_face=largest_face)
         yield Tools(
             Enrolment(pipeline, store, check, levels, policy),
-            Directory(store),
+            Directory(store, ProbeStore.of(gallery, vault)),
             GuidedCapture(pipeline, check, levels.consistent),
         )
 
@@ -75,11 +80,46 @@ def open_identifier(
     with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
         contents = store.contents(pipeline.space)
     snapshot = build_snapshot(
-        pipeline.space, pipeline.dimension, contents.generation, contents.people, contents.templates
+        pipeline.space,
+        pipeline.dimension,
+        contents.generation,
+        contents.people,
+        contents.templates,
+        vetoes=contents.vetoes,
     )
-    points = DoorCalibration.beside(gallery, pipeline).points()
-    threshold = threshold_for(points, len(snapshot.people), stated_risk(security, decision))
-    return Identifier(pipeline, snapshot, threshold, decision.min_margin, refusal=refusal), threshold
+    points, risk = DoorCalibration.beside(gallery, pipeline).points(), stated_risk(security, decision)
+    threshold = threshold_for(points, len(snapshot.people), risk)
+    rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=decision.min_margin, risk=risk)
+    barred = with_bars(snapshot, rule)
+    return Identifier(pipeline, barred, threshold, decision.min_margin, refusal=refusal), threshold
+
+
+def audit_gallery(
+    models: ModelsConfig,
+    quality: QualityConfig,
+    gallery: GalleryConfig,
+    security: SecurityConfig,
+    decision: DecisionConfig,
+) -> tuple[list[Finding], int]:
+    """Read the gallery and audit it by the configured embedder; return the findings and how many people.
+
+    Raises ``ModelError``, ``StoreError``, ``EnrolmentError`` (no_calibration).
+    """
+    pipeline = FacePipeline.load(models, quality)
+    points, risk = DoorCalibration.beside(gallery, pipeline).points(), stated_risk(security, decision)
+    if len(points) < 2:
+        raise EnrolmentError("no_calibration", "the embedder's pack has no calibration table to audit by")
+    with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
+        contents = store.contents(pipeline.space)
+    known = Gallery.of(contents.people, contents.templates)
+    seen = sum(bool(templates) for templates in known.templates)
+    rule = lookalike_rule(
+        points,
+        threshold=threshold_for(points, seen, risk).cosine,
+        min_margin=decision.min_margin,
+        risk=risk,
+    )
+    return audit(known, points, levels_for(points, gallery.max_similar_score), rule), len(known.people)
 
 
 def levels_of(models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig) -> Levels:

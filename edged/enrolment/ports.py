@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from edged.domain.people import Consent, Person, Template
+from edged.domain.people import Consent, Person, Template, Veto
 from edged.domain.types import Image
 from edged.storage.people import NewTemplate
+from edged.storage.probes import Probe
 
 
 class People(Protocol):
@@ -22,6 +23,10 @@ class People(Protocol):
 
     def templates(self, space: str | None = None) -> list[Template]:
         """All templates, or those of one space."""
+        ...
+
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        """All vetoes, or those of one space."""
         ...
 
     def add_person(
@@ -50,6 +55,30 @@ class People(Protocol):
 
     def merge(self, source_id: str, into_id: str) -> None:
         """Give the templates of one person to another and remove the first."""
+        ...
+
+    def remove_template(self, template_id: str) -> None:
+        """Erase one template."""
+        ...
+
+    def add_veto(self, veto: Veto) -> None:
+        """Keep a veto."""
+        ...
+
+    def remove_veto(self, event_id: str) -> None:
+        """Erase the veto of an event."""
+        ...
+
+
+class Probes(Protocol):
+    """The faces of the newest visits; ``edged.storage.probes.ProbeStore`` is the real one."""
+
+    def find(self, event_id: str) -> Probe:
+        """Return the face of an event."""
+        ...
+
+    def forget(self, *person_ids: str) -> int:
+        """Erase those of people."""
         ...
 
 

@@ -177,9 +177,18 @@ class Enrolment:
         named = None if sure else self._roster.nearest(vector, among=alike)
         if named is not None and named[1] >= self._levels.consistent:
             return self._stop("similar_name_and_face", *named)
+        notes = []
+        if face is not None and face[1] >= self._levels.alike:
+            notes.append(
+                f"looks like {_told(face[0])}: cosine {face[1]:.2f}; see `edged gallery audit`, and "
+                "`edged people not-me` should the door mistake them"
+            )
         if named is None:
-            return []
-        return [f"the name is like that of {_told(named[0])}, the face is not (cosine {named[1]:.2f})"]
+            return notes
+        return [
+            *notes,
+            f"the name is like that of {_told(named[0])}, the face is not (cosine {named[1]:.2f})",
+        ]
 
     def _stop(self, reason: str, other: Person, score: float) -> list[str]:
         limit = self._levels.similar if score >= self._levels.similar else self._levels.consistent

@@ -53,6 +53,7 @@ class DetectionReport:
     """``findings`` by condition, ``false_alarms`` by source.
 
     ``without_reference`` photographs have no face for the reference either; they count nowhere.
+    ``unreadable`` tells of the files that are no pictures; they count nowhere either.
     ``reference_spread`` is how far the reference's own points on a photograph are from their mean over the
     other views, in % of the eye distance: an error below it cannot be told from none. None for one view.
     """
@@ -62,6 +63,7 @@ class DetectionReport:
     reference_spread: float | None
     findings: Mapping[str, Finding]
     false_alarms: Mapping[str, FalseAlarms]
+    unreadable: tuple[str, ...] = ()
 
     @property
     def all_false_alarms(self) -> FalseAlarms:
@@ -95,6 +97,11 @@ class DetectionTrial:
         self._without_reference = 0
         self._errors: dict[str, list[float | None]] = {name: [] for name in CONDITIONS}
         self._alarms: dict[str, list[int]] = {}
+        self._unreadable: list[str] = []
+
+    def pass_over(self, why: str) -> None:
+        """Leave out a file that is no picture."""
+        self._unreadable.append(why)
 
     def photograph(self, read: Read) -> None:
         """Show one photograph under every condition, then what is left of it without its faces."""
@@ -141,6 +148,7 @@ class DetectionTrial:
                 source: FalseAlarms(len(counts), sum(count > 0 for count in counts), sum(counts))
                 for source, counts in self._alarms.items()
             },
+            tuple(self._unreadable),
         )
 
 
@@ -154,7 +162,8 @@ def run_trial(
 ) -> DetectionReport:
     """Show all ``photographs``, ``generated`` pictures without a face and those of ``faceless``.
 
-    Pictures are read when their turn comes. Raises ``EvaluationError`` where no photograph has a face.
+    Pictures are read when their turn comes; a file that is none is passed over. Raises ``EvaluationError``
+    where no photograph has a face.
     """
     turns: list[Callable[[], None]] = [
         *(partial(trial.photograph, read) for read in photographs),
@@ -162,7 +171,10 @@ def run_trial(
         *(partial(trial.faceless, "folder", read) for read in faceless),
     ]
     for done, turn in enumerate(turns, start=1):
-        turn()
+        try:
+            turn()
+        except EvaluationError as exc:
+            trial.pass_over(str(exc))
         progress(done, len(turns))
     report = trial.report()
     if report.photographs == report.without_reference:

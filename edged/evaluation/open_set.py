@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edged.domain.calibration import MeasuredPoint, Threshold, threshold_for
-from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.gallery import GallerySnapshot
 from edged.domain.matching import best_match
-from edged.domain.people import Person, Template
 from edged.domain.risk import Risk
 from edged.errors import EvaluationError
 from edged.evaluation.embedding import Embedded
+from edged.evaluation.enrolled import enrolled
 from edged.evaluation.error_rates import RULE_OF_ERRORS
 from edged.evaluation.protocols import Labelled
 
@@ -68,14 +68,17 @@ def open_set(
     enrol: Sequence[Labelled],
     probes: Sequence[Labelled],
     calibration: Sequence[MeasuredPoint] = (),
+    *,
+    gallery: Embedded | None = None,
 ) -> OpenSetResult:
     """Enrol the centroid of each person, then search every probe with the door's own matching.
 
-    ``calibration`` is the embedder's table; without one there are no claims to check.
+    ``calibration`` is the embedder's table; without one there are no claims to check. ``gallery`` has
+    other vectors for the enrolled photographs.
     A probe without a face is nobody: it is missed if enrolled, and harmless if a stranger.
     Raises ``EvaluationError`` unless there are people, enrolled probes and strangers.
     """
-    snapshot = _gallery(embedded, enrol)
+    snapshot = enrolled(gallery or embedded, enrol)
     mated = [probe for probe in probes if probe.person]
     strangers = [probe for probe in probes if not probe.person]
     if not (snapshot.people and mated and strangers):
@@ -101,16 +104,6 @@ def open_set(
             if calibration
         ),
     )
-
-
-def _gallery(embedded: Embedded, enrol: Sequence[Labelled]) -> GallerySnapshot:
-    templates = [
-        Template(str(index), item.person, "", embedded.vectors[embedded.rows[item.image]], 1.0, b"")
-        for index, item in enumerate(enrol)
-        if item.image in embedded.rows
-    ]
-    people = [Person(name, name) for name in sorted({item.person for item in enrol})]
-    return build_snapshot("", embedded.vectors.shape[1], 0, people, templates)
 
 
 def _search(snapshot: GallerySnapshot, embedded: Embedded, image: str) -> tuple[str | None, float]:

@@ -1,9 +1,9 @@
 """The lists that say which photographs to compare: CSV files with a header."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edged.errors import EvaluationError
 
@@ -66,6 +66,21 @@ def photographs(directory: Path) -> list[Labelled]:
     if not found:
         raise EvaluationError(f"{directory}: expected one folder a person with .jpg or .png files, got none")
     return found
+
+
+def folder_of(image: str) -> str:
+    """Return the name of the folder that a photograph is in: a person's, by convention; else its own name."""
+    return PurePosixPath(image).parent.name or image
+
+
+def readable(listed: Iterable[Labelled], unreadable: Container[str]) -> list[Labelled]:
+    """Return the photographs that are not ``unreadable``."""
+    return [one for one in listed if one.image not in unreadable]
+
+
+def readable_pairs(listed: Iterable[Pair], unreadable: Container[str]) -> list[Pair]:
+    """Return the pairs of which neither photograph is ``unreadable``."""
+    return [pair for pair in listed if pair.first not in unreadable and pair.second not in unreadable]
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from edged.domain.types import Face, FloatArray, Image
 from edged.errors import EvaluationError
-from edged.evaluation.embedding import Progress, main_face, read_image, silent
+from edged.evaluation.embedding import Progress, main_face, read_image, reason_of, silent
 from edged.vision.alignment import similarity, transformed
 
 _MIN_FACES = 10
@@ -28,16 +28,27 @@ def main_landmarks(
     directory: Path,
     names: Iterable[str],
     progress: Progress = silent,
+    pass_over: Callable[[Mapping[str, str]], None] = lambda _unreadable: None,
 ) -> dict[str, FloatArray]:
-    """Return the (5, 2) points of the main face of every photograph that has one."""
+    """Return the (5, 2) points of the main face of every photograph that has one.
+
+    Files that are no pictures are left out, and ``pass_over`` is told which, with the reasons.
+    """
     wanted = sorted(set(names))
-    found = {}
+    found: dict[str, FloatArray] = {}
+    unreadable: dict[str, str] = {}
     for done, name in enumerate(wanted, start=1):
-        image = read_image(directory / name)
+        try:
+            image = read_image(directory / name)
+        except EvaluationError as exc:
+            unreadable[name] = reason_of(exc, directory / name)
+            continue
+        finally:
+            progress(done, len(wanted))
         face = main_face(detect(image), image)
         if face is not None:
             found[name] = face.landmarks
-        progress(done, len(wanted))
+    pass_over(unreadable)
     return found
 
 

@@ -14,7 +14,7 @@ from edged.evaluation.protocols import Pair
 _FOLDS = 10
 _FMR = 1e-3
 # A pair without a face can never match, whatever the threshold.
-_NO_FACE = -1.0
+NO_FACE = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def verify_pairs(embedded: Embedded, pairs: Sequence[Pair]) -> PairsResult:
 
 def pair_scores(embedded: Embedded, pairs: Sequence[Pair]) -> FloatArray:
     """Return the cosine of each pair (N,) float32, -1 where a photograph has no face."""
-    scores = np.full(len(pairs), _NO_FACE, np.float32)
+    scores = np.full(len(pairs), NO_FACE, np.float32)
     for index, pair in enumerate(pairs):
         rows = _row(embedded, pair)
         if rows is not None:

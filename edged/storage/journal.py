@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from edged.config.sections import JournalConfig
+from edged.domain.event_body import standing_punches
 from edged.domain.types import Event, StoredEvent
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
 from edged.storage import connections, journal_rows
@@ -151,7 +152,7 @@ class Journal:
         return OutboxState(rows, oldest and oldest[0], quarantined)
 
     def last_attendance(self, since: float) -> list[StoredEvent]:
-        """Return everybody's newest attendance event at or after ``since`` (Unix seconds), by seq.
+        """Return everybody's newest punch that stands, made at or after ``since`` (Unix seconds), by seq.
 
         Of one start of the daemon its monotonic clock says which is newest: an event that could not be
         written at once stands behind newer ones. Damaged rows are passed over. Raises ``StoreError``.
@@ -160,16 +161,17 @@ class Journal:
             f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance' AND occurred_at >= ?"  # noqa: S608 - column names
             " ORDER BY seq"
         )
-        newest: dict[str | None, StoredEvent] = {}
+        found: list[StoredEvent] = []
         with connections.reading(self._path) as connection:
             for row in connection.execute(query, (since,)):
                 try:
-                    event = journal_rows.decode(self.epoch, row)
+                    found.append(journal_rows.decode(self.epoch, row))
                 except StoreCorruptError:
                     logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
-                    continue
-                if not _precedes(event.event, newest.get(event.event.person_id)):
-                    newest[event.event.person_id] = event
+        newest: dict[str | None, StoredEvent] = {}
+        for stored in standing_punches(found):
+            if not _precedes(stored.event, newest.get(stored.event.person_id)):
+                newest[stored.event.person_id] = stored
         return sorted(newest.values(), key=lambda event: event.seq)
 
     def close(self) -> None:

@@ -13,13 +13,14 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from edged.domain.people import Consent, Person, Template
+from edged.domain.people import Consent, Person, Template, Veto
+from edged.domain.types import FloatArray
 from edged.errors import EnrolmentError, NotFoundError, StoreError
 from edged.storage import connections, people_queries
 from edged.storage.database import Database
 from edged.storage.files import identity, is_there
 from edged.storage.people_queries import SCHEMA
-from edged.storage.people_records import NewTemplate, seal_person, seal_template
+from edged.storage.people_records import NewTemplate, seal_person, seal_template, seal_veto
 from edged.storage.vault import Vault
 
 __all__ = ["Contents", "NewTemplate", "PeopleStore"]
@@ -41,6 +42,7 @@ class Contents:
     generation: int
     people: tuple[Person, ...]
     templates: tuple[Template, ...]
+    vetoes: tuple[Veto, ...] = ()
 
 
 class PeopleStore:
@@ -121,14 +123,21 @@ class PeopleStore:
             lambda connection: people_queries.templates_in(connection, self._vault, space), []
         )
 
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        """Return all vetoes, or those of one embedding space. Raises ``StoreCorruptError``."""
+        return self._read_sealed(
+            lambda connection: people_queries.vetoes_in(connection, self._vault, space), []
+        )
+
     def contents(self, space: str | None = None) -> Contents:
-        """Return generation, people and templates as they were at one moment."""
+        """Return generation, people, templates and vetoes as they were at one moment."""
 
         def query(connection: sqlite3.Connection) -> Contents:
             return Contents(
                 people_queries.generation(connection),
                 tuple(people_queries.all_people(connection, self._vault)),
                 tuple(people_queries.templates_in(connection, self._vault, space)),
+                tuple(people_queries.vetoes_in(connection, self._vault, space)),
             )
 
         return self._read_sealed(query, Contents(0, (), ()))
@@ -182,7 +191,7 @@ class PeopleStore:
         return person
 
     def forget(self, person_id: str) -> None:
-        """Erase a person and their templates, in the database and its WAL.
+        """Erase a person, their templates and vetoes, in the database and its WAL.
 
         Raises ``NotFoundError``; ``StoreError`` when a reader kept old pages from being overwritten:
         the person is then removed, and the bytes go when a writer closes the gallery without readers.
@@ -190,14 +199,13 @@ class PeopleStore:
 
         def work(connection: sqlite3.Connection) -> None:
             people_queries.require(connection, person_id)
-            connection.execute("DELETE FROM templates WHERE person_id = ?", (person_id,))
-            connection.execute("DELETE FROM people WHERE person_id = ?", (person_id,))
+            people_queries.erase(connection, person_id)
 
         self._change(work)
         self._erase()
 
     def merge(self, source_id: str, into_id: str) -> None:
-        """Give the templates of ``source_id`` to ``into_id`` and erase the source.
+        """Give the templates and vetoes of ``source_id`` to ``into_id`` and erase the source.
 
         Raises ``NotFoundError``; ``EnrolmentError`` with the reason ``same_person``.
         """
@@ -207,13 +215,8 @@ class PeopleStore:
         def work(connection: sqlite3.Connection) -> None:
             people_queries.require(connection, source_id)
             people_queries.require(connection, into_id)
-            for template in people_queries.templates_of(connection, self._vault, source_id):
-                moved = replace(template, person_id=into_id)
-                connection.execute(
-                    "UPDATE templates SET person_id = ?, sealed = ? WHERE template_id = ?",
-                    (into_id, seal_template(self._vault, moved), moved.template_id),
-                )
-            connection.execute("DELETE FROM people WHERE person_id = ?", (source_id,))
+            people_queries.give(connection, self._vault, source_id, into_id)
+            people_queries.erase(connection, source_id)
 
         self._change(work)
         self._erase()
@@ -243,6 +246,31 @@ class PeopleStore:
             cursor = connection.execute("DELETE FROM templates WHERE template_id = ?", (template_id,))
             if cursor.rowcount != 1:
                 raise NotFoundError(f"no template has the id {template_id!r}")
+
+        self._change(work)
+        self._erase()
+
+    def add_veto(self, veto: Veto) -> None:
+        """Store a veto; the one that its event made before is replaced.
+
+        Raises ``NotFoundError``; ``ValueError`` on a vector that is not finite and of unit length.
+        """
+        _check_unit("veto", veto.vector)
+        row = (veto.event_id, veto.person_id, veto.space, seal_veto(self._vault, veto))
+
+        def work(connection: sqlite3.Connection) -> None:
+            people_queries.require(connection, veto.person_id)
+            connection.execute("INSERT OR REPLACE INTO vetoes VALUES (?, ?, ?, ?)", row)
+
+        self._change(work)
+
+    def remove_veto(self, event_id: str) -> None:
+        """Erase the veto of an event. Raises ``NotFoundError``, ``StoreError`` as ``forget``."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            cursor = connection.execute("DELETE FROM vetoes WHERE event_id = ?", (event_id,))
+            if cursor.rowcount != 1:
+                raise NotFoundError(f"no veto was made of the event {event_id[:80]!r}")
 
         self._change(work)
         self._erase()
@@ -306,9 +334,13 @@ def _check_person(person: Person) -> None:
 
 
 def _template(person_id: str, new: NewTemplate, now: datetime) -> Template:
-    # Written so that NaN fails: every comparison with it is false.
-    if not abs(float(np.linalg.norm(new.vector)) - 1.0) <= _UNIT_TOLERANCE:
-        raise ValueError("template: expected a finite unit vector")
+    _check_unit("template", new.vector)
     vector = np.array(new.vector, np.float32)
     vector.flags.writeable = False
     return Template(_new_id("t-"), person_id, new.space, vector, new.quality, new.photo_digest, now)
+
+
+def _check_unit(what: str, vector: FloatArray) -> None:
+    # Written so that NaN fails: every comparison with it is false.
+    if not abs(float(np.linalg.norm(vector)) - 1.0) <= _UNIT_TOLERANCE:
+        raise ValueError(f"{what}: expected a finite unit vector")

@@ -2,11 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 
-from edged.domain.people import Person, Template
+from edged.domain.people import Person, Template, Veto
 from edged.errors import NotFoundError, StoreError
 from edged.storage.connections import Schema
-from edged.storage.people_records import unseal_person, unseal_template
+from edged.storage.people_records import (
+    seal_template,
+    seal_veto,
+    unseal_person,
+    unseal_template,
+    unseal_veto,
+)
 from edged.storage.vault import Vault
 
 SCHEMA = Schema(
@@ -30,10 +37,18 @@ SCHEMA = Schema(
     ),
 )
 _KEY_CHECK = b"edged gallery key"
+# Not part of the first version's tables: a writer adds it to a gallery that was made before it.
+_VETOES = """CREATE TABLE IF NOT EXISTS vetoes (
+    event_id TEXT PRIMARY KEY,
+    person_id TEXT NOT NULL REFERENCES people (person_id),
+    space TEXT NOT NULL,
+    sealed BLOB NOT NULL
+) STRICT"""
 
 
 def initialise(connection: sqlite3.Connection, vault: Vault) -> None:
     """Bind a new gallery to the vault's key, making the key; of an old one check the key."""
+    connection.execute(_VETOES)
     if connection.execute("SELECT count(*) FROM store").fetchone()[0]:
         check_key(connection, vault)
         return
@@ -84,6 +99,37 @@ def templates_of(connection: sqlite3.Connection, vault: Vault, person_id: str) -
     """Return the templates of one person, in the order they were added."""
     query = "SELECT template_id, person_id, space, sealed FROM templates WHERE person_id = ?"
     return _templates(connection.execute(f"{query} ORDER BY rowid", (person_id,)), vault)
+
+
+def vetoes_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -> list[Veto]:
+    """Return the vetoes of ``space``, or all, in the order they were added; none of an old gallery."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'vetoes'").fetchone():
+        return []
+    query = "SELECT event_id, person_id, space, sealed FROM vetoes WHERE ?1 IS NULL OR space = ?1"
+    return [unseal_veto(vault, row) for row in connection.execute(f"{query} ORDER BY rowid", (space,))]
+
+
+def give(connection: sqlite3.Connection, vault: Vault, source_id: str, into_id: str) -> None:
+    """Make everything that is a person's another's; each record is sealed anew for its new owner."""
+    for template in templates_of(connection, vault, source_id):
+        moved = replace(template, person_id=into_id)
+        connection.execute(
+            "UPDATE templates SET person_id = ?, sealed = ? WHERE template_id = ?",
+            (into_id, seal_template(vault, moved), moved.template_id),
+        )
+    query = "SELECT event_id, person_id, space, sealed FROM vetoes WHERE person_id = ?"
+    for row in connection.execute(query, (source_id,)).fetchall():
+        veto = replace(unseal_veto(vault, row), person_id=into_id)
+        connection.execute(
+            "UPDATE vetoes SET person_id = ?, sealed = ? WHERE event_id = ?",
+            (into_id, seal_veto(vault, veto), veto.event_id),
+        )
+
+
+def erase(connection: sqlite3.Connection, person_id: str) -> None:
+    """Delete a person and everything that is theirs."""
+    for table in ("templates", "vetoes", "people"):
+        connection.execute(f"DELETE FROM {table} WHERE person_id = ?", (person_id,))  # noqa: S608 - fixed names
 
 
 def _templates(rows: Iterable[tuple[object, ...]], vault: Vault) -> list[Template]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edged.domain.people import Consent, Person, Template
+from edged.domain.people import Consent, Person, Template, Veto
 from edged.domain.types import FloatArray
 from edged.errors import StoreCorruptError
 from edged.storage.vault import Vault
@@ -51,6 +51,11 @@ class _Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vector: bytes
     quality: float
     photo_digest: bytes
+    created_at: datetime | None
+
+
+class _Veto(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    vector: bytes
     created_at: datetime | None
 
 
@@ -124,6 +129,32 @@ def unseal_template(vault: Vault, row: Sequence[object]) -> Template:
         record.photo_digest,
         record.created_at,
     )
+
+
+def seal_veto(vault: Vault, veto: Veto) -> bytes:
+    """Return the vector of a veto, sealed."""
+    record = _Veto(np.ascontiguousarray(veto.vector, "<f4").tobytes(), veto.created_at)
+    return vault.seal(
+        msgspec.msgpack.encode(record), _context("veto", veto.event_id, veto.person_id, veto.space)
+    )
+
+
+def unseal_veto(vault: Vault, row: Sequence[object]) -> Veto:
+    """Return the veto of a row (event_id, person_id, space, sealed).
+
+    Raises ``StoreCorruptError`` naming the person's id only.
+    """
+    event_id, person_id, space, sealed = row
+    try:
+        if not isinstance(sealed, bytes):
+            raise StoreCorruptError(f"expected bytes, got {type(sealed).__name__}")  # noqa: TRY301 - one message for all damage
+        plain = vault.unseal(sealed, _context("veto", event_id, person_id, space))
+        record = msgspec.msgpack.decode(plain, type=_Veto)
+        vector = np.frombuffer(record.vector, "<f4").astype(np.float32)
+    except (StoreCorruptError, msgspec.MsgspecError, ValueError) as exc:
+        raise StoreCorruptError(f"person {person_id}: a stored veto fails its check") from exc
+    vector.flags.writeable = False
+    return Veto(str(event_id), str(person_id), str(space), vector, record.created_at)
 
 
 def _fields(consent: Consent | _Consent) -> dict[str, Any]:

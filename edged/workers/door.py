@@ -72,6 +72,19 @@ class DoorChange:
     held_seconds: float = 0.0
     reason: str | None = None
 
+    def body(self) -> dict[str, str | float]:
+        """Return what the journal says about it."""
+        body: dict[str, str | float] = {
+            "type": self.state,
+            "cause": self.cause,
+            "access_event_id": self.event_id,
+        }
+        if self.reason is not None:
+            body["reason"] = self.reason
+        if self.state == "locked":
+            body["held_seconds"] = round(self.held_seconds, 3)
+        return body
+
 
 class DoorWorker(Worker):
     """Takes grants, drives ``lock``, and closes it at its end.
@@ -102,6 +115,15 @@ class DoorWorker(Worker):
         self._line = threading.Lock()  # held while the line is driven
         self._sealed = False  # from here on the line is only secured
         self._released = False
+
+    def refusal(self, granted_at: float) -> str | None:
+        """Say why a grant of ``granted_at`` (monotonic seconds) would be refused now, None if not."""
+        with self._inbox_changed:
+            if self._sealed:
+                return "stopping"
+            if not 0 <= self._clock() - granted_at <= self._max_age_seconds:
+                return "stale"
+            return "queue_full" if len(self._inbox) >= INBOX else None
 
     def request(self, request: UnlockRequest) -> bool:
         """Ask for the door; never waits. False if two requests wait already, or the door is being shut."""

@@ -1,21 +1,45 @@
-"""One pulse of the lock, for whoever installs a door: the worker that the daemon uses, and no camera."""
+"""One pulse of the lock, for whoever installs a door: the worker that the daemon uses, and no camera.
+
+It opens the door, so it is on record like any other opening.
+"""
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry
 
-from edged.config.sections import DoorConfig
+from edged.config.sections import DoorConfig, JournalConfig
+from edged.devices.clock import Clock
 from edged.devices.lock import DoorLock
-from edged.errors import EdgedError, LockError
+from edged.domain.types import EventKind
+from edged.errors import EdgedError, LockError, StoreError
 from edged.metrics import Metrics
+from edged.storage.journal import Journal
 from edged.workers.door import DoorChange, DoorWorker, UnlockRequest
+from edged.workers.event_log import EventLog
 
 # Past the pulse itself: a relock that is later than this has failed.
 _GRACE_SECONDS = 2.0
 _JOIN_SECONDS = 5.0
+
+
+@contextlib.contextmanager
+def recording(config: JournalConfig, zone: str, *, deliver: bool) -> Iterator[Callable[[DoorChange], None]]:
+    """Yield what records a change of the line; on leaving, all of it is on disk.
+
+    Raises ``StoreError``: at once where the journal does not open, so that no door is opened off the record;
+    at the end where something could not be written.
+    """
+    with contextlib.closing(Journal.open(config, deliver=deliver)) as journal:
+        log = EventLog(journal, Metrics(CollectorRegistry()), Clock(zone), uuid.uuid4().hex[:12])
+        yield lambda change: log.record(log.event(EventKind.DOOR, change.body()))
+        log.retry_all()
+    log.close()
+    if log.lost:
+        raise StoreError(f"{config.path}: the pulse is not on record")
 
 
 def pulse_once(lock: DoorLock, config: DoorConfig, on_change: Callable[[DoorChange], None]) -> None:

@@ -4,12 +4,16 @@ On a grant the event is recorded, then the door is asked. A write that takes lon
 ``journal.record_first_ms`` keeps nobody waiting: the door opens and the record follows. A write that
 fails is decided by ``journal.on_failure``: with ``deny`` the door stays shut and the visit becomes a
 denial, with ``open`` it opens. Either way the event is kept in memory until it is written.
+
+A door that takes no grant at this moment is known before anything is recorded: the visit is a denial then.
+One that refuses later leaves its refusal on record, and the punch is taken back.
 """
 
 import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from edged.config.sections import JournalConfig
 from edged.devices.clock import Clock
@@ -17,11 +21,22 @@ from edged.domain.attendance import AttendanceClock, Punch
 from edged.domain.event_body import access_body, attendance_body
 from edged.domain.types import Decision, Event, EventKind, Gate, Outcome, Reason
 from edged.metrics import Metrics
-from edged.workers.door import UnlockRequest
+from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.event_log import EventLog, Written
 from edged.workers.gallery_sync import GalleryState
+from edged.workers.open_punches import OpenPunches
 
 logger = logging.getLogger(__name__)
+
+
+class Door(Protocol):
+    """The owner of the lock line; ``workers.door.DoorWorker`` is the real one."""
+
+    def refusal(self, granted_at: float) -> str | None:
+        """Say why a grant of ``granted_at`` (monotonic seconds) would be refused now, None if not."""
+
+    def request(self, request: UnlockRequest) -> bool:
+        """Ask for the door; False where it is not even considered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +51,13 @@ class Told:
 class DecisionEffects:
     """Turns decisions into events and unlock requests; ``apply`` is called by the recognition thread alone.
 
-    ``attendance`` is None where the clock is off. ``request`` asks the door worker and never waits.
+    ``attendance`` is None where the clock is off. ``door`` is asked and never waited for.
     """
 
     def __init__(
         self,
         log: EventLog,
-        request: Callable[[UnlockRequest], bool],
+        door: Door,
         *,
         journal: JournalConfig,
         attendance: AttendanceClock | None,
@@ -54,7 +69,8 @@ class DecisionEffects:
         self._attendance = attendance
         self._successors: deque[AttendanceClock | None] = deque()
         self._log = log
-        self._request = request
+        self._door = door
+        self._open = OpenPunches(log)
         self._journal = journal
         self._model = model
         self._metrics = metrics
@@ -64,6 +80,12 @@ class DecisionEffects:
     def replace_attendance(self, successor: AttendanceClock | None) -> None:
         """Change the time clock before the next decision, never within one; from any thread."""
         self._successors.append(successor)
+
+    def door_answered(self, change: DoorChange) -> None:
+        """Take back the punch of a grant that the door refused; from any thread."""
+        if change.state != "locked":
+            unlocked = change.state == "unlocked"
+            self._open.answered(change.event_id, unlocked=unlocked, reason=change.reason)
 
     def apply(self, decision: Decision, state: GalleryState) -> None:
         """Record ``decision``, open the door if it is a grant, count it."""
@@ -77,6 +99,7 @@ class DecisionEffects:
         self._on_told(Told(decision, event.event_id, punch.kind.value if punch else None))
 
     def _succeed(self) -> None:
+        self._open.settle(self._attendance)
         while self._successors:
             successor = self._successors.popleft()
             if successor is not None and self._attendance is not None:
@@ -84,6 +107,9 @@ class DecisionEffects:
             self._attendance = successor
 
     def _grant(self, decision: Decision, state: GalleryState) -> tuple[Decision, Event, Punch | None]:
+        refusal = self._door.refusal(decision.freshest_at)
+        if refusal is not None:
+            return self._turned_away(decision, state, refusal)
         punch = self._punch(decision)
         access = self._access_event(decision, state, punch)
         events = (access, *self._attendance_event(access, punch))
@@ -97,11 +123,27 @@ class DecisionEffects:
         request = UnlockRequest(
             access.event_id, "face", decision.freshest_at, first_seen_at=decision.first_seen_at
         )
-        if not self._request(request):
+        if punch is not None:
+            self._open.add(punch, events[-1], access.event_id)
+        if not self._door.request(request):
             # The line never moved for this grant; the journal must not look as if it had.
             refused = {"type": "refused", "cause": "face", "access_event_id": access.event_id}
             self._log.record(self._log.event(EventKind.DOOR, {**refused, "reason": "not_accepted"}))
+            self._open.answered(access.event_id, unlocked=False, reason="not_accepted")
+            punch = None
         return decision, access, punch
+
+    def _turned_away(
+        self, decision: Decision, state: GalleryState, refusal: str
+    ) -> tuple[Decision, Event, None]:
+        """Deny what the door would not take."""
+        gate = Gate("door", refusal, "takes a grant", passed=False)
+        denied = replace(
+            decision, outcome=Outcome.DENY, reason=Reason.DOOR_REFUSED, trace=(*decision.trace, gate)
+        )
+        event = self._access_event(denied, state, None)
+        self._log.record(event)
+        return denied, event, None
 
     def _refuse(self, decision: Decision, access: Event, punch: Punch | None) -> tuple[Decision, Event, None]:
         """Turn a grant that could not be recorded into a denial, which is what happened."""

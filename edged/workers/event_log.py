@@ -54,6 +54,7 @@ class EventLog:
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
         self.on_recorded = on_recorded
+        self.lost = 0  # writes that nobody will see again
         self._recorder = recorder
         self._metrics = metrics
         self._clock = clock
@@ -87,6 +88,7 @@ class EventLog:
         One thread calls this.
         """
         if self._hangs():
+            logger.warning("the journal hangs, it counts as failed")
             self._metrics.journal_failures.inc(len(events))
             return Written.FAILED
         future = self._recorder.submit(events)
@@ -118,6 +120,7 @@ class EventLog:
 
     def close(self) -> None:
         """Say how much is lost for good; after the journal was closed."""
+        self.lost += len(self._unwritten)
         if self._unwritten:
             logger.error("events lost: %d writes failed until the end", len(self._unwritten))
 
@@ -126,13 +129,17 @@ class EventLog:
         """How many writes wait in memory."""
         return len(self._unwritten)
 
+    @property
+    def trouble(self) -> str | None:
+        """Say why the next event may not be recorded, None while all is well."""
+        if self._unwritten:
+            return f"{len(self._unwritten)} writes failed and wait in memory"
+        return "a write hangs" if self._hangs() else None
+
     def _hangs(self) -> bool:
         if self._late is None or self._late[1].done():
             return False
-        hangs = self._clock.monotonic() - self._late[0] > _HUNG_SECONDS
-        if hangs:
-            logger.warning("the journal hangs, it counts as failed")
-        return hangs
+        return self._clock.monotonic() - self._late[0] > _HUNG_SECONDS
 
     def _keep_on_failure(self, future: Future[tuple[StoredEvent, ...]], events: tuple[Event, ...]) -> None:
         future.add_done_callback(lambda done: self._settled(done, events))
@@ -152,6 +159,7 @@ class EventLog:
     def keep(self, *events: Event) -> None:
         """Hold events in memory until ``retry`` gets them written."""
         if len(self._unwritten) >= _MAX_UNWRITTEN:
+            self.lost += 1
             logger.error("events lost: the journal fails and %d writes wait already", _MAX_UNWRITTEN)
             return
         if not self._unwritten:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edged.domain.calibration import MeasuredPoint, Threshold, no_threshold, threshold_for
-from edged.domain.gallery import GallerySnapshot, build_snapshot
-from edged.domain.people import Person, Template
+from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
+from edged.domain.lookalikes import lookalike_rule
+from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk, Traffic, false_accepts_a_year
 from edged.errors import StoreCorruptError, StoreError
 from edged.metrics import Metrics
@@ -43,6 +44,9 @@ class People(Protocol):
     def templates(self, space: str | None = None) -> list[Template]:
         """Return the templates of one embedding space."""
 
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        """Return the vetoes of one embedding space."""
+
 
 class Calibration(Protocol):
     """The table in force; ``storage.site_calibration.DoorCalibration`` is the real one."""
@@ -56,15 +60,19 @@ class Calibration(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GalleryState:
-    """A snapshot with the threshold that its size and the stated risk ask for."""
+    """A snapshot with the threshold that its size and the stated risk ask for.
+
+    Its bars are those of ``min_margin``.
+    """
 
     snapshot: GallerySnapshot
     threshold: Threshold
     calibration: tuple[MeasuredPoint, ...] = ()
+    min_margin: float = 0.0
 
 
 class GallerySyncWorker(Worker):
-    """Owns ``current``; ``risk`` may be changed while it runs.
+    """Owns ``current``; ``risk`` and ``min_margin`` may be changed while it runs.
 
     ``traffic`` is asked about once an hour how many visits there are; None where that cannot be told.
     """
@@ -77,6 +85,7 @@ class GallerySyncWorker(Worker):
         dimension: int,
         calibration: Calibration,
         risk: Risk,
+        min_margin: float,
         poll_seconds: float,
         metrics: Metrics,
         on_change: Callable[[GalleryState], None] = lambda _state: None,
@@ -84,6 +93,7 @@ class GallerySyncWorker(Worker):
     ) -> None:
         super().__init__("gallery")
         self.risk = risk
+        self.min_margin = min_margin
         self.poll_seconds = poll_seconds
         self.on_change = on_change
         self._people = people
@@ -101,6 +111,20 @@ class GallerySyncWorker(Worker):
     def current(self) -> GalleryState:
         """The gallery in force; read it once a frame."""
         return self._current
+
+    @property
+    def failing(self) -> bool:
+        """Whether the people on disk cannot be read, so that what is in force may be out of date."""
+        return self._failing
+
+    @property
+    def summary(self) -> str:
+        """How many people can be recognised, how many cannot, and whether that is still so; no name."""
+        snapshot = self._current.snapshot
+        words = [f"{len(snapshot.people)} people, generation {snapshot.version}"]
+        words += [snapshot.gap] if snapshot.gap else []
+        words += ["changes since cannot be read"] if self.failing else []
+        return "; ".join(words)
 
     def run(self) -> None:
         """Poll until told to stop."""
@@ -122,7 +146,8 @@ class GallerySyncWorker(Worker):
                 self._failing = False
 
     def _same_risk(self) -> bool:
-        return self._current.threshold.risk == self.risk
+        current = (self._current.threshold.risk, self._current.min_margin)
+        return current == (self.risk, self.min_margin)
 
     def _refresh(self) -> None:
         same_people = (
@@ -135,10 +160,11 @@ class GallerySyncWorker(Worker):
         self._current = self._load()
         self._expect()
         logger.info(
-            "gallery loaded generation=%d people=%d templates=%d",
+            "gallery loaded generation=%d people=%d templates=%d raised_bars=%d",
             self._current.snapshot.version,
             len(self._current.snapshot.people),
             self._current.snapshot.templates,
+            len(self._current.snapshot.bars),
         )
         self.on_change(self._current)
 
@@ -148,23 +174,25 @@ class GallerySyncWorker(Worker):
         Raises ``StoreError``.
         """
         identity, version = self._people.identity(), self._people.generation()
+        risk, min_margin = self.risk, self.min_margin
         people, templates = self._people.people(), self._people.templates(self._space)
+        vetoes = self._people.vetoes(self._space)
         try:
-            snapshot = build_snapshot(self._space, self._dimension, version, people, templates)
+            snapshot = build_snapshot(self._space, self._dimension, version, people, templates, vetoes=vetoes)
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
         if (gap := snapshot.gap) is not None:
             logger.warning("%s", gap)
-        threshold, points = self._threshold(len(snapshot.people))
+        threshold, points = self._threshold(len(snapshot.people), risk)
+        rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=min_margin, risk=risk)
         self._metrics.gallery_people.set(len(snapshot.people))
         self._metrics.gallery_templates.set(snapshot.templates)
         self._metrics.gallery_version.set(version)
         self._metrics.threshold.set(float("nan") if threshold.cosine is None else threshold.cosine)
-        return GalleryState(snapshot, threshold, points)
+        return GalleryState(with_bars(snapshot, rule), threshold, points, min_margin)
 
-    def _threshold(self, people: int) -> tuple[Threshold, tuple[MeasuredPoint, ...]]:
-        risk = self.risk
+    def _threshold(self, people: int, risk: Risk) -> tuple[Threshold, tuple[MeasuredPoint, ...]]:
         self._measured = self._calibration.identity()
         try:
             points = tuple(self._calibration.points())

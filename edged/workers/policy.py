@@ -2,13 +2,15 @@
 
 import logging
 
-from edged.config.sections import AccessConfig, AttendanceConfig, CameraConfig, DecisionConfig
+from edged.config.sections import AccessConfig, AttendanceConfig, CameraConfig, Config, DecisionConfig
 from edged.devices.clock import Clock
 from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
 from edged.domain.attendance import AttendanceClock
 from edged.domain.decision import DecisionPolicy
 from edged.domain.event_body import punch_of
 from edged.storage.journal import Journal
+from edged.vision.motion import MotionGate
+from edged.workers.recognition import RecognitionSettings
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,16 @@ def decision_policy(
         evidence_seconds=decision.evidence_seconds,
         max_frame_age_seconds=camera.max_frame_age_ms / 1000,
         armed=decision.armed,
+    )
+
+
+def recognition_settings(config: Config) -> RecognitionSettings:
+    """Return what the recognition thread reads anew each frame."""
+    return RecognitionSettings(
+        max_frame_age_seconds=config.camera.max_frame_age_ms / 1000,
+        policy=lambda threshold: decision_policy(config.decision, config.camera, threshold),
+        rules=access_rules(config.access),
+        motion=MotionGate(config.motion) if config.motion.enabled else None,
     )
 
 

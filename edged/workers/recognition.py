@@ -95,6 +95,10 @@ class RecognitionWorker(Worker):
         """Whether a track is open."""
         return self._tracker.tracking
 
+    def face_of(self, track_id: int) -> FloatArray | None:
+        """Return the newest vector (D,) of a track, None once it has ended; for this thread alone."""
+        return self._faces.get(track_id)
+
     def run(self) -> None:
         """Process frames until told to stop."""
         while not self.stopping.is_set():

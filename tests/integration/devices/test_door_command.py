@@ -46,6 +46,15 @@ def edged(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def events_of(folder: Path) -> list[str]:
+    """What the journal holds, a line of JSON each."""
+    words = ["events", "tail", "--json", "--config", str(folder / "config.yaml")]
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", *words], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.splitlines()
+
+
 def states(folder: Path) -> list[str]:
     trace = folder / "trace.jsonl"
     lines = trace.read_text().splitlines() if trace.exists() else []
@@ -77,6 +86,9 @@ def test_a_pulse_is_shown_change_by_change(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["state"] for line in lines] == ["claimed", "unlocked", "locked", "secure"]
+    events = [json.loads(line) for line in events_of(folder)]
+    told = [(event["kind"], event["body"]["type"], event["body"]["cause"]) for event in events]
+    assert told == [("door", "unlocked", "test"), ("door", "locked", "test")]
     assert 0.19 <= lines[2]["after_seconds"] - lines[1]["after_seconds"] < 2
     assert states(folder) == ["locked", "unlocked", "locked"]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edged.config.sections import JournalConfig
+from edged.domain.event_body import withdrawal_body
 from edged.domain.types import Event, EventKind, Gate
 from edged.errors import StoreError, StoreFullError
 from edged.storage.journal import Journal, OutboxState
@@ -141,6 +142,17 @@ def test_the_newest_punch_of_each_person_is_found(journal: Journal) -> None:
     )
     assert [stored.seq for stored in journal.last_attendance(NOON)] == [2, 4]
     assert [stored.seq for stored in journal.last_attendance(NOON + 3)] == [4]
+
+
+def test_a_punch_that_was_taken_back_is_passed_over(journal: Journal) -> None:
+    first, second = (event(number, EventKind.ATTENDANCE, "p-ada") for number in (1, 2))
+    record(
+        journal,
+        first,
+        second,
+        replace(event(3, EventKind.ATTENDANCE, "p-ada"), body=withdrawal_body(second, "stale")),
+    )
+    assert [stored.event for stored in journal.last_attendance(NOON)] == [first]
 
 
 def test_a_punch_that_was_written_late_is_not_the_newest(journal: Journal) -> None:

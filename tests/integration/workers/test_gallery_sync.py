@@ -39,6 +39,7 @@ def test_another_store_of_the_same_generation_is_noticed(tmp_path: Path) -> None
                 TABLE, tmp_path / "people.calibration.json", space="toy/1", weights={}
             ),
             risk=Risk(1e-3),
+            min_margin=0.06,
             poll_seconds=0.01,
             metrics=Metrics(CollectorRegistry()),
         )

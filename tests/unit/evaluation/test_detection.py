@@ -87,3 +87,13 @@ def test_progress_reaches_the_end() -> None:
     trial = DetectionTrial(blind, seeing(face()), threshold=0.6)
     run_trial(trial, [lambda: PICTURE], generated=3, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_file_that_is_no_picture_counts_nowhere() -> None:
+    def unreadable() -> Image:
+        raise EvaluationError("x.jpg: not a picture")
+
+    trial = DetectionTrial(seeing(face()), seeing(face()), threshold=0.6, views=1)
+    report = run_trial(trial, [lambda: PICTURE, unreadable], generated=0, faceless=[unreadable])
+    assert (report.photographs, report.findings["photograph"].faces) == (1, 1)
+    assert report.unreadable == ("x.jpg: not a picture",) * 2

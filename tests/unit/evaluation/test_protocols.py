@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from edged.errors import EvaluationError
-from edged.evaluation.protocols import Labelled, Pair, images_below, photographs, read_labelled, read_pairs
+from edged.evaluation.protocols import (
+    Labelled,
+    Pair,
+    folder_of,
+    images_below,
+    photographs,
+    read_labelled,
+    read_pairs,
+    readable,
+    readable_pairs,
+)
 
 
 def written(path: Path, text: str) -> Path:
@@ -59,3 +69,11 @@ def test_an_empty_tree_is_refused(tmp_path: Path) -> None:
         photographs(tmp_path)
     with pytest.raises(EvaluationError, match="got none"):
         images_below(tmp_path)
+
+
+def test_what_is_no_picture_is_left_out_of_the_lists() -> None:
+    listed = [Labelled("ann", "ann/0.jpg"), Labelled("", "zed/0.jpg")]
+    assert readable(listed, {"zed/0.jpg"}) == listed[:1]
+    pairs = [Pair("a", "b", same=True), Pair("b", "c", same=False)]
+    assert readable_pairs(pairs, {"c": "not a picture"}) == pairs[:1]
+    assert (folder_of("ann/0.jpg"), folder_of("0.jpg")) == ("ann", "0.jpg")

@@ -1,13 +1,16 @@
 """Fitting a template to a detector's habit."""
 
 import math
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from edged.domain.types import FloatArray
 from edged.errors import EvaluationError
-from edged.evaluation.template import fitted_template
+from edged.evaluation.template import fitted_template, main_landmarks
+from tests.unit.evaluation.conftest import GREY_FACES
 from tests.unit.vision.conftest import ARCFACE
 
 STANDARD = np.array(ARCFACE, np.float32)
@@ -48,3 +51,12 @@ def test_photographs_where_the_two_found_different_faces_are_left_out() -> None:
 def test_few_faces_are_refused() -> None:
     with pytest.raises(EvaluationError, match="got 9"):
         fitted_template(faces(STANDARD, 9), STANDARD)
+
+
+def test_a_file_that_is_no_picture_is_left_out_and_told(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "face.png"), np.full((100, 100, 3), 200, np.uint8))
+    (tmp_path / "text.png").write_text("no picture")
+    told: dict[str, str] = {}
+    found = main_landmarks(GREY_FACES.detect, tmp_path, ["face.png", "text.png"], pass_over=told.update)
+    assert set(found) == {"face.png"}
+    assert told == {"text.png": "not a picture"}

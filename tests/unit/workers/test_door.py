@@ -212,6 +212,19 @@ def test_the_third_request_in_waiting_is_turned_away(door: Door) -> None:
     assert door.ask("D")
 
 
+def test_it_says_beforehand_what_it_would_refuse(door: Door) -> None:
+    now = door.clock.now
+    limit = CONFIG.max_grant_age_ms / 1000
+    assert [door.worker.refusal(now - age) for age in (0.0, limit, limit + 0.1, -0.1)] == [
+        None, None, "stale", "stale",
+    ]  # fmt: skip
+    assert door.ask("A")
+    assert door.ask("B")
+    assert door.worker.refusal(now) == "queue_full"
+    door.worker.secure_now()
+    assert door.worker.refusal(now) == "stopping"
+
+
 def test_a_cause_that_metrics_do_not_know_is_refused() -> None:
     with pytest.raises(ValueError, match="expected a cause of face, test"):
         UnlockRequest("A", "person-17", 0.0)

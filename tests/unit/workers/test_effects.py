@@ -1,16 +1,18 @@
 """What follows from a decision, on a healthy, a slow and a dead disk."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from edged.config.sections import JournalConfig
 from edged.domain.attendance import AttendanceClock
+from edged.domain.attendance_report import Stamp, stamps_between
 from edged.domain.calibration import threshold_for
 from edged.domain.risk import Risk
-from edged.domain.types import Decision, EventKind, Gate, Outcome, Reason
+from edged.domain.types import Decision, EventKind, Gate, Outcome, Reason, StoredEvent
 from edged.errors import StoreError
-from edged.workers.door import UnlockRequest
+from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.gallery_sync import GalleryState
 from tests.unit.domain.conftest import gallery as gallery_fixture
@@ -40,10 +42,11 @@ class Stage(Desk):
         self.requests: list[UnlockRequest] = []
         self.told: list[Told] = []
         self.door_takes = True
+        self.door_refuses: str | None = None
         self.state = GalleryState(snapshot, threshold_for((), 3, Risk(1e-3)))
         self.effects = DecisionEffects(
             self.log,
-            self.ask,
+            self,
             journal=JournalConfig(on_failure=on_failure, record_first_ms=5),
             attendance=AttendanceClock("in", 60),
             model="toy",
@@ -52,9 +55,21 @@ class Stage(Desk):
             on_told=self.told.append,
         )
 
-    def ask(self, request: UnlockRequest) -> bool:
+    def refusal(self, granted_at: float) -> str | None:
+        assert granted_at == GRANT.freshest_at
+        return self.door_refuses
+
+    def request(self, request: UnlockRequest) -> bool:
         self.requests.append(request)
         return self.door_takes
+
+    def answer(self, state: str, reason: str | None = None) -> None:
+        """Say what the line did with the newest request."""
+        self.effects.door_answered(DoorChange(state, 100.0, self.requests[-1].event_id, "face", 0.0, reason))
+
+    def stamps(self) -> list[Stamp]:
+        stored = [StoredEvent("epoch", seq, event, "") for seq, event in enumerate(self.journal.rows, 1)]
+        return stamps_between(stored, date.min, date.max)
 
     def apply(self, decision: Decision) -> None:
         self.effects.apply(decision, self.state)
@@ -145,11 +160,47 @@ def test_a_slow_disk_keeps_nobody_waiting_and_loses_nothing(stage: Stage) -> Non
     assert stage.decisions() == [("granted", "matched")]
 
 
-def test_a_door_that_takes_no_more_is_on_record(stage: Stage) -> None:
+def test_what_the_door_would_not_take_is_a_denial_without_a_punch(stage: Stage) -> None:
+    stage.door_refuses = "stopping"
+    stage.apply(GRANT)
+    assert stage.kinds() == [EventKind.ACCESS]
+    assert stage.decisions() == [("denied", "door_refused")]
+    assert stage.journal.rows[0].trace[-1] == Gate("door", "stopping", "takes a grant", passed=False)
+    assert (stage.requests, stage.told[0].punch) == ([], None)
+    stage.door_refuses = None
+    stage.apply(replace(GRANT, track_id=7))
+    assert stage.told[1].punch == "in"
+
+
+def test_a_door_that_takes_no_more_in_between_is_on_record_and_the_punch_taken_back(stage: Stage) -> None:
     stage.door_takes = False
     stage.apply(GRANT)
-    assert stage.journal.rows[-1].kind is EventKind.DOOR
-    assert stage.journal.rows[-1].body["type"] == "refused"
+    _, punch, refused, withdrawal = stage.journal.rows
+    assert (refused.kind, refused.body["type"]) == (EventKind.DOOR, "refused")
+    assert withdrawal.body["withdraws"] == punch.event_id
+    assert (stage.stamps(), stage.told[0].punch) == ([], None)
+
+
+@pytest.mark.parametrize(("state", "reason"), [("refused", "stale"), ("failed", "line_failed")])
+def test_the_punch_of_a_door_that_did_not_open_is_taken_back(stage: Stage, state: str, reason: str) -> None:
+    stage.apply(GRANT)
+    stage.answer(state, reason)
+    withdrawal = stage.journal.rows[-1]
+    assert withdrawal.body["withdraws"] == stage.journal.rows[1].event_id
+    assert (withdrawal.body["reason"], withdrawal.person_id) == (reason, "p-ada")
+    assert stage.stamps() == []
+    stage.apply(replace(GRANT, track_id=7))
+    assert stage.told[1].punch == "in"
+    assert len(stage.stamps()) == 1
+
+
+def test_the_punch_of_a_door_that_opened_stands(stage: Stage) -> None:
+    stage.apply(GRANT)
+    stage.answer("unlocked")
+    stage.answer("locked")
+    stage.answer("failed", "line_failed")  # the relock; the person is in
+    assert stage.kinds() == [EventKind.ACCESS, EventKind.ATTENDANCE]
+    assert len(stage.stamps()) == 1
 
 
 def test_another_time_clock_knows_the_punches_that_are_on_no_disk_yet(gallery: object) -> None:

@@ -123,6 +123,7 @@ def test_a_slow_write_is_later_and_kept_if_it_fails(desk: Desk) -> None:
     assert desk.log.record_within(0.01, event) is Written.LATER
     desk.journal.waiting[0][0].set_exception(StoreError("gone"))
     assert desk.log.unwritten == 1
+    assert desk.log.trouble == "1 writes failed and wait in memory"
     desk.journal.mode = "accept"
     desk.retry()
     assert desk.journal.rows == [event]
@@ -139,6 +140,9 @@ def test_memory_is_bounded(desk: Desk) -> None:
     for _ in range(1100):
         desk.log.record(desk.event())
     assert desk.log.unwritten == 1000
+    assert desk.log.lost == 100
+    desk.log.close()
+    assert desk.log.lost == 1100
 
 
 def test_a_disk_that_hangs_counts_as_dead_until_it_answers(desk: Desk) -> None:
@@ -148,8 +152,10 @@ def test_a_disk_that_hangs_counts_as_dead_until_it_answers(desk: Desk) -> None:
     assert desk.log.record_within(0.01, desk.event()) is Written.LATER
     desk.clock.now += 1.5
     assert desk.log.record_within(0.01, desk.event()) is Written.FAILED
+    assert desk.log.trouble == "a write hangs"
     for future, events in desk.journal.waiting:
         desk.journal.settle(future, events)
     desk.journal.mode = "accept"
     assert desk.log.record_within(1, desk.event()) is Written.YES
+    assert desk.log.trouble is None
     assert len(desk.journal.rows) == 3

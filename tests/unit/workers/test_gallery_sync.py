@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edged.domain.calibration import CalibrationPoint
-from edged.domain.people import Person, Template
+from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk, Traffic
 from edged.errors import StoreError
 from edged.metrics import Metrics
@@ -50,6 +50,7 @@ class FakePeople:
         self.rows: list[tuple[Person, Template]] = []
         self.number = 0
         self.broken: Exception | None = None
+        self.refused: list[Veto] = []
 
     def add(self, person_id: str, axis: int) -> None:
         self.rows.append((Person(person_id, person_id), template(person_id, axis)))
@@ -69,6 +70,9 @@ class FakePeople:
     def templates(self, space: str | None = None) -> list[Template]:
         return [row for _, row in self.rows if space in (None, row.space)]
 
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        return [veto for veto in self.refused if space in (None, veto.space)]
+
 
 def worker(
     people: FakePeople,
@@ -84,6 +88,7 @@ def worker(
         dimension=8,
         calibration=calibration or FakeCalibration(),
         risk=RISK,
+        min_margin=0.06,
         poll_seconds=0.01,
         metrics=metrics,
         on_change=(told if told is not None else []).append,
@@ -144,6 +149,7 @@ def test_a_load_that_fails_keeps_the_old_gallery_and_is_counted() -> None:
     try:
         people.broken = StoreError("disk gone")
         assert eventually(lambda: metrics.registry.get_sample_value("edged_gallery_load_failures_total") > 1)
+        assert sync.failing
         assert len(sync.current.snapshot.people) == 1
         people.broken = None
         people.rows.append((Person("p-bad", "Bad"), template("p-bad", 1)))

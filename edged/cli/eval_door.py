@@ -1,0 +1,151 @@
+"""``edged eval door``: visits through the whole decision engine, photographs for frames."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from edged.cli.measuring import (
+    ConfigOption,
+    DetectorOption,
+    EmbedderOption,
+    MirrorOption,
+    ModelsOption,
+    PacksOption,
+    PeopleOption,
+    PrecisionOption,
+    SeedOption,
+)
+from edged.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from edged.domain.decision import DecisionPolicy
+    from edged.evaluation.measurement import DoorTerms, Lists
+    from edged.evaluation.protocols import Labelled
+
+EnrolOption = Annotated[
+    Path | None, typer.Option("--enrol", help="CSV: person,image; who is enrolled. Without one it is drawn.")
+]
+ProbesOption = Annotated[
+    Path | None, typer.Option("--probes", help="CSV: person,image; no person for strangers.")
+]
+RiskOption = Annotated[
+    float | None,
+    typer.Option("--risk", min=1e-9, max=0.1, help="A target_fpir instead of the configured one."),
+]
+FramesOption = Annotated[int, typer.Option("--frames", min=1, max=100, help="Frames of a visit.")]
+FpsOption = Annotated[float, typer.Option("--fps", min=0.1, max=240, help="Frames a second of a visit.")]
+VisitOption = Annotated[
+    Literal["views", "photographs"],
+    typer.Option(
+        "--visit",
+        help="What the frames of a visit are: mild changes of one photograph, or so many photographs of the "
+        "person.",
+    ),
+]
+
+
+def door(
+    *,
+    images: Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")],
+    enrol: EnrolOption = None,
+    probes: ProbesOption = None,
+    people: PeopleOption = None,
+    packs: PacksOption = None,
+    risk: RiskOption = None,
+    frames: FramesOption = 6,
+    fps: FpsOption = 10.0,
+    visit: VisitOption = "views",
+    seed: SeedOption = 1,
+    mirror: MirrorOption = "none",
+    config: ConfigOption = None,
+    models: ModelsOption = None,
+    detector: DetectorOption = None,
+    embedder: EmbedderOption = None,
+    precision: PrecisionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Visits at a door: granted, refused, let in as somebody else, strangers let in, frames to a decision.
+
+    Every frame passes the quality floor, the search and the engine with the configured policy, at the
+    threshold that the risk and the number of people lead to. There is no tracking, and no check for
+    liveness: photographs cannot tell. Without lists a third of the people stay strangers. --mirror is for
+    the enrolled photographs alone; frames are never mirrored.
+    """
+    from edged.cli.eval_view import print_measurements
+    from edged.cli.measuring import measured_row, opened_packs, progress_bar
+    from edged.evaluation.measurement import Terms, measure
+
+    lists = read_lists(enrol, probes, people)
+    terms = Terms(
+        images,
+        asked_photographs(images, people, lists),
+        protocols=("door",),
+        door_lists=lists,
+        door=door_terms(config, risk, frames, fps, visit),
+        mirror=mirror,
+        seed=seed,
+    )
+    opened = opened_packs(
+        packs, config=config, models=models, detector=detector, embedder=embedder, precision=precision
+    )
+    measured = [(name, pipeline, measure(pipeline, terms, progress_bar)) for name, pipeline in opened]
+    if as_json:
+        rows = [measured_row(*one) for one in measured]
+        typer.echo(json.dumps({"packs": rows}))
+    else:
+        print_measurements([(name, one) for name, _, one in measured])
+
+
+def read_lists(enrol: Path | None, probes: Path | None, people: Path | None) -> "Lists | None":
+    """Read who is enrolled and who asks, or None where no list is given.
+
+    Raises ``BadParameter`` for one without the other or beside a list of people, ``EvaluationError``.
+    """
+    from edged.evaluation.protocols import read_labelled
+
+    if enrol is None and probes is None:
+        return None
+    if enrol is None or probes is None:
+        raise typer.BadParameter("--enrol and --probes go together")
+    if people is not None:
+        raise typer.BadParameter("--people is for folders: lists say themselves who is in them")
+    return read_labelled(enrol), read_labelled(probes)
+
+
+def asked_photographs(images: Path, people: Path | None, lists: "Lists | None") -> "list[Labelled]":
+    """Return the photographs of ``lists``, strangers by their folders; without lists those below ``images``.
+
+    Raises ``EvaluationError``.
+    """
+    from edged.cli.measuring import chosen_photographs
+    from edged.evaluation.protocols import Labelled, folder_of
+
+    if lists is None:
+        return chosen_photographs(images, people)
+    every = {one.image: one.person or folder_of(one.image) for part in lists for one in part}
+    return [Labelled(person, image) for image, person in every.items()]
+
+
+def door_terms(
+    config: Path | None, risk: float | None, frames: int, fps: float, kind: Literal["views", "photographs"]
+) -> "DoorTerms":
+    """Return how the configured door is asked. Raises ``ConfigError``."""
+    from edged.cli.measuring import settings_of
+    from edged.config.risk import stated_risk
+    from edged.config.sections import CameraConfig, DecisionConfig, FolderSource, SecurityConfig
+    from edged.evaluation.measurement import DoorTerms
+    from edged.workers.policy import decision_policy
+
+    settings = settings_of(config)
+    decision = settings.decision if settings else DecisionConfig()
+    stated = stated_risk(settings.security if settings else SecurityConfig(), decision)
+    camera = settings.camera if settings else CameraConfig(source=FolderSource(path=Path()))
+
+    def policy(threshold: float | None) -> "DecisionPolicy":
+        # Photographs are what liveness is there to refuse, and whether the door is armed is not the question.
+        return replace(decision_policy(decision, camera, threshold), liveness_required=False, armed=True)
+
+    return DoorTerms(policy, replace(stated, target_fpir=risk or stated.target_fpir), frames, fps, kind)
