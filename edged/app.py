@@ -183,7 +183,7 @@ class Daemon:
                 "models": Check(
                     ok=True, detail=f"{self.pipeline.detector_name} and {self.pipeline.embedder_name}"
                 ),
-                "gallery": Check(people > 0 and not self.gallery.failing, self._gallery_word(state)),
+                "gallery": Check(people > 0 and not self.gallery.failing, self.gallery.summary),
                 "armed": Check(armed, state.threshold.claim if self.config.decision.armed else "disarmed"),
                 "journal": Check(
                     trouble is None or self.config.journal.on_failure == "open", trouble or "ok"
@@ -191,10 +191,6 @@ class Daemon:
                 "lock": Check(self.door.alive and self._lock_state != "fault", self._lock_state),
             }
         )
-
-    def _gallery_word(self, state: GalleryState) -> str:
-        word = f"{len(state.snapshot.people)} people, generation {state.snapshot.version}"
-        return f"{word}; changes since cannot be read" if self.gallery.failing else word
 
     def _gallery_worker(self) -> GallerySyncWorker:
         config = self.config

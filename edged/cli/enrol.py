@@ -31,10 +31,26 @@ NameColumn = Annotated[str, typer.Option(help="The table's heading of names.")]
 PhotoColumn = Annotated[
     str, typer.Option(help="The table's heading of photographs: paths or addresses, separated by commas.")
 ]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="The table's heading of groups, separated by commas. Not read unless named: who fills in a form "
+        "would choose their own."
+    ),
+]
+ValidUntilColumn = Annotated[
+    str | None, typer.Option(help="The table's heading of last days. Not read unless named.")
+]
 CameraFlag = Annotated[
     bool, typer.Option("--camera", help="Take the photographs with the configured camera.")
 ]
-AddTo = Annotated[str | None, typer.Option(help="Add photographs to this person, by id or name.")]
+AddTo = Annotated[
+    str | None,
+    typer.Option(
+        help="Add photographs to this person, by id or name; groups, validity and consent are changed by "
+        "`edged people set`."
+    ),
+]
 Groups = Annotated[list[str] | None, typer.Option("--group", help="A group of the person; repeatable.")]
 ValidFrom = Annotated[str | None, typer.Option(help="First day or time, such as 2026-01-31.")]
 ValidUntil = Annotated[str | None, typer.Option(help="Last day, such as 2026-12-31, or the time of the end.")]
@@ -62,6 +78,8 @@ def enrol(
     table: Table = None,
     name_column: NameColumn = "name",
     photo_column: PhotoColumn = "photo",
+    group_column: GroupColumn = None,
+    valid_until_column: ValidUntilColumn = None,
     camera: CameraFlag = False,
     add_to: AddTo = None,
     group: Groups = None,
@@ -92,6 +110,10 @@ def enrol(
 
     words = words or []
     _check_usage(words, folder, table, add_to, camera=camera)
+    given = (group or None, valid_from, valid_until, consent_basis, consent_policy, consent_until)
+    _check_options(
+        add_to, table, terms=any(one is not None for one in given), columns=(group_column, valid_until_column)
+    )
     settings = load(config)
     zone = zone_of(settings.access.time_zone)
     terms = make_terms(
@@ -104,7 +126,10 @@ def enrol(
     )
     with Fetcher() as fetcher, opening as tools:
         if table is not None:
-            entries = table_entries(table, Columns(name_column, photo_column), terms, zone, fetcher)
+            columns = Columns(name_column, photo_column, group_column, valid_until_column)
+            sheet = table_entries(table, columns, terms, zone, fetcher)
+            _tell_passed_over(sheet.passed_over)
+            entries = sheet.entries
         elif folder is not None:
             entries = _of_folder(folder, terms)
         else:
@@ -133,6 +158,28 @@ def _check_usage(
         raise typer.BadParameter("photographs are given, or taken with --camera; not both")
     if not camera and len(words) == names:
         raise typer.BadParameter("no photograph is given; --camera takes some")
+
+
+def _check_options(
+    add_to: str | None, table: Path | None, *, terms: bool, columns: tuple[str | None, str | None]
+) -> None:
+    """No option is ignored. Raises ``typer.BadParameter``."""
+    if add_to is not None and terms:
+        raise typer.BadParameter(
+            "--add-to adds photographs only; `edged people set` changes groups, validity and consent"
+        )
+    if table is None and columns != (None, None):
+        raise typer.BadParameter("--group-column and --valid-until-column are for a --table")
+
+
+def _tell_passed_over(headings: list[str]) -> None:
+    if headings:
+        names = ", ".join(plain(heading) for heading in headings)
+        typer.echo(
+            f"edged: passed over in the table, since nobody asked for it: {names}; "
+            "--group-column and --valid-until-column read such a column",
+            err=True,
+        )
 
 
 def _of_folder(folder: Path, terms: "Terms") -> "list[Entry]":
@@ -208,6 +255,8 @@ def _show(person: "PersonReport", *, as_json: bool) -> None:
     head += [person.person_id] if person.person_id else []
     head += [f"{person.reason}: {person.text}"] if person.reason else []
     head += [f"{person.accepted} of {len(person.photos)} photographs"] if person.person_id else []
+    head += [f"groups: {', '.join(person.groups)}"] if person.groups else []
+    head += [f"valid until before {person.valid_until:%Y-%m-%d %H:%M}"] if person.valid_until else []
     typer.echo(plain("  ".join(head)))
     for note in person.notes:
         typer.echo(plain(f"    note: {note}"))

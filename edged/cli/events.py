@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edged.config.sections import Config
     from edged.domain.types import StoredEvent
     from edged.errors import StoreCorruptError
+    from edged.storage.journal_check import Verification
 
 app = typer.Typer(no_args_is_help=True, help="Read, export and verify what happened at the door.")
 
@@ -111,29 +112,47 @@ def verify(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check every event against its checksum and the chain. Exit status 1 if anything is wrong."""
+    """Check every event against its checksum and the chain. Exit status 1 if anything is wrong.
+
+    The walk goes on behind a fault; the first 20 are shown, and all are counted.
+    """
     from edged.config.loading import load
-    from edged.storage.journal_check import EXPLANATIONS
     from edged.storage.journal_reader import JournalReader
 
     with JournalReader.open(load(config).journal.path) as reader:
         found = reader.verify()
     if as_json:
+        faults = [{"seq": one.seq, "fault": one.kind, "rows": one.rows} for one in found.faults]
         print(
             json.dumps(
                 {
                     "ok": found.ok, "epoch": found.epoch, "rows": found.rows, "first_seq": found.first_seq,
                     "last_seq": found.last_seq, "fault": found.fault, "bad_seq": found.bad_seq,
+                    "faults": faults, "fault_count": found.fault_count,
                 }
             )
         )  # fmt: skip
-    elif found.fault is None:
+    elif found.ok:
         print(f"{found.rows} events, {found.first_seq} to {found.last_seq}: whole and unaltered.")
     else:
-        print(f"Event number {found.bad_seq}: {EXPLANATIONS[found.fault]} ({found.fault}).")
-        print(f"The {found.rows} events before it are good.")
+        _show_faults(found)
     if not found.ok:
         raise typer.Exit(1)
+
+
+def _show_faults(found: "Verification") -> None:
+    from edged.storage.journal_check import EXPLANATIONS
+
+    for one in found.faults:
+        where, what = f"Event number {one.seq}", EXPLANATIONS[one.kind]
+        if one.rows > 1:
+            where, what = f"Event numbers {one.seq} to {one.seq + one.rows - 1}", "the rows are missing"
+        print(f"{where}: {what} ({one.kind}).")
+    left = found.fault_count - len(found.faults)
+    if left:
+        print(f"And {left} more.")
+    count = "1 fault" if found.fault_count == 1 else f"{found.fault_count} faults"
+    print(f"{count}. Good events before the first: {found.rows}.")
 
 
 class _Lines:

@@ -19,21 +19,28 @@ def identify(
 ) -> None:
     """Say who is on photographs, by the threshold that the door would use; nothing is recorded.
 
-    One line a face, from left to right. Exit status 1 if a photograph has no face that can be read.
+    One line a face, from left to right; who is known but may not enter now is told with the reason. Exit
+    status 1 if a photograph has no face that can be read, or if nobody can be compared.
     """
     from edged.config.loading import load
+    from edged.devices.clock import Clock
     from edged.enrolment.fetching import Fetcher
     from edged.enrolment.opening import open_identifier
     from edged.enrolment.sources import photo_at
+    from edged.workers.policy import access_rules
 
     settings = load(config)
+    clock, rules = Clock(settings.access.time_zone), access_rules(settings.access)
     identifier, threshold = open_identifier(
         settings.models,
         settings.quality,
         settings.gallery,
         security=settings.security,
         decision=settings.decision,
+        refusal=lambda person: rules.refusal(person, clock.local(clock.unix())),
     )
+    if (gap := identifier.gap()) is not None:
+        typer.echo(f"edged: {gap}", err=True)
     typer.echo(f"threshold: {threshold.claim}", err=True)
     unread = 0
     with Fetcher() as fetcher:
@@ -54,6 +61,7 @@ def _line(answer: "Identification") -> str:
     if answer.person is not None:
         state = "" if answer.person.enabled else " (disabled)"
         who = f"{answer.person.name} ({answer.person.person_id}){state}"
-        return f"{answer.label}: {who}  score {match.score:.3f}{margin}"
+        refusal = f"  would be refused: {answer.refusal}" if answer.refusal else ""
+        return f"{answer.label}: {who}  score {match.score:.3f}{margin}{refusal}"
     nearest = f"  nearest {answer.nearest.name} {match.score:.3f}{margin}" if answer.nearest else ""
     return f"{answer.label}: {answer.verdict}{nearest}"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from edged.vision.packs import CalibrationPoint, ModelSpec, Pack
 
 _HEAD = ("pack", "task", "state", "files", "commercial", "licence")
+# Between two columns: a space, and the rule's own.
+_GAP = 2
 
 
 @contextmanager
@@ -41,8 +43,28 @@ def print_json(value: object) -> None:
 
 
 def print_list(stocks: "Sequence[Stock]") -> None:
-    """Print one row a pack."""
-    _table(_HEAD, [_row(stock) for stock in stocks])
+    """Print one row a pack.
+
+    A narrow terminal costs the licence, which `info` shows in full; what is left of it is cut, never the
+    other columns, which on a very narrow one run over the edge.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [_row(stock) for stock in stocks]
+    widths = [_width([title, *column]) for title, *column in zip(_HEAD, *rows, strict=True)]
+    console = Console()
+    others = sum(widths[:-1]) + _GAP * len(widths[:-1])
+    console.width = max(console.width, others + len(_HEAD[-1]))
+    widths[-1] = min(widths[-1], console.width - others)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
+    for title, width in zip(_HEAD, widths, strict=True):
+        table.add_column(title, no_wrap=True, width=width, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def print_info(stock: "Stock") -> None:
@@ -58,7 +80,7 @@ def print_info(stock: "Stock") -> None:
     ]
     for spec in pack.models:
         lines += _described(spec)
-    _table(None, lines)
+    _facts(lines)
 
 
 def print_installed(installed: "Sequence[Installed]") -> None:
@@ -131,31 +153,28 @@ def verdict_json(one: "Verdict") -> dict[str, Any]:
     }
 
 
-def _table(head: Sequence[str] | None, rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _facts(rows: Sequence[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD if head else None, show_header=bool(head), pad_edge=False)
-    for at, title in enumerate(head or ()):
-        # A narrow terminal costs the licence, which is last and which `info` shows in full.
-        cells = [title, *(line for row in rows for line in row[at].splitlines())]
-        width = None if at == len(_HEAD) - 1 else max(map(len, cells))
-        table.add_column(title, no_wrap=True, min_width=width)
-    if not head:
-        table.add_column()
-        table.add_column(overflow="fold")  # an address must stay whole to be copied
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column(overflow="fold")  # an address must stay whole to be copied
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*map(Text, row))
     Console().print(table)
+
+
+def _width(cells: Sequence[str]) -> int:
+    return max(len(line) for cell in cells for line in cell.splitlines() or [""])
 
 
 def _row(stock: "Stock") -> tuple[str, ...]:
     pack = stock.pack
     files = "\n".join(f"{one} {size / 1e6:.1f} MB" for one, size in stock.sizes.items())
     use = "yes" if pack.commercial else "no"
-    return pack.name, ", ".join(pack.tasks), _state(stock), files, use, pack.licence
+    return pack.name, "\n".join(pack.tasks), _state(stock), files, use, pack.licence
 
 
 def _state(stock: "Stock") -> str:

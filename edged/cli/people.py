@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +11,10 @@ import typer
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from edged.config.sections import Config
     from edged.domain.people import Person
     from edged.enrolment.directory import Photo, Record
+    from edged.enrolment.terms import Droppable
 
 app = typer.Typer(help="Look up and change enrolled people.", no_args_is_help=True)
 
@@ -27,12 +29,16 @@ def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     from rich.text import Text
 
     from edged.config.loading import load
+    from edged.domain.gallery import gap_text
     from edged.enrolment.directory import open_directory
 
-    with open_directory(load(config).gallery, writable=False) as directory:
+    settings = load(config)
+    with open_directory(settings.gallery, writable=False) as directory:
         records = directory.records()
+    space = _space(settings)
     if as_json:
-        typer.echo(json.dumps([_as_json(record) for record in records], ensure_ascii=False, indent=2))
+        listed = [_as_json(record, space) for record in records]
+        typer.echo(json.dumps(listed, ensure_ascii=False, indent=2))
         return
     table = Table("id", "name", "state", "photographs", "groups", "valid until", box=None)
     for record in records:
@@ -41,13 +47,21 @@ def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
             person.person_id,
             person.name,
             "enabled" if person.enabled else "disabled",
-            str(sum(record.templates.values())),
+            _photographs(record, space),
             ", ".join(sorted(person.groups)),
             _day(person.valid_until),
         )
         table.add_row(*map(Text, cells))
     Console().print(table)
     typer.echo("1 person" if len(records) == 1 else f"{len(records)} people")
+    if space is not None:
+        gap = gap_text(sum(not record.templates.get(space) for record in records), len(records), space)
+        if any(set(record.templates) - {space} for record in records):
+            typer.echo(
+                f"Where there are two numbers of photographs: those of this model (space {space}), of all."
+            )
+        if gap:
+            typer.echo(gap)
 
 
 @app.command()
@@ -56,8 +70,92 @@ def show(who: Who, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = 
     from edged.config.loading import load
     from edged.enrolment.directory import open_directory
 
-    with open_directory(load(config).gallery, writable=False) as directory:
-        facts = _as_json(directory.record(who))
+    settings = load(config)
+    with open_directory(settings.gallery, writable=False) as directory:
+        record = directory.record(who)
+    _print_facts(record, _space(settings), as_json=as_json)
+
+
+@app.command("set")
+def set_terms(
+    who: Who,
+    *,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="A group, in place of those before; repeatable.")
+    ] = None,
+    no_groups: Annotated[bool, typer.Option("--no-groups", help="In no group any more.")] = False,
+    valid_from: Annotated[str | None, typer.Option(help="First day or time, such as 2026-01-31.")] = None,
+    no_valid_from: Annotated[bool, typer.Option("--no-valid-from", help="From any time on.")] = False,
+    valid_until: Annotated[
+        str | None, typer.Option(help="Last day, such as 2026-12-31, or the time of the end.")
+    ] = None,
+    no_valid_until: Annotated[bool, typer.Option("--no-valid-until", help="Without an end.")] = False,
+    consent_basis: Annotated[
+        str | None, typer.Option(help="Legal basis of a new consent record, such as 'consent'.")
+    ] = None,
+    consent_policy: Annotated[
+        str | None, typer.Option(help="Version of the policy that was agreed to.")
+    ] = None,
+    consent_until: Annotated[str | None, typer.Option(help="Last day of the consent.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Change groups, validity or consent of a person; what is not named stays."""
+    from edged.config.loading import load
+    from edged.enrolment.directory import open_directory
+    from edged.enrolment.moments import zone_of
+    from edged.enrolment.terms import make_terms
+
+    _check_wishes(
+        groups=(group or None, no_groups),
+        valid_from=(valid_from, no_valid_from),
+        valid_until=(valid_until, no_valid_until),
+        consent=(consent_basis or consent_policy or consent_until, False),
+    )
+    settings = load(config)
+    terms = make_terms(
+        groups=group or (), valid_from=valid_from, valid_until=valid_until, consent_basis=consent_basis,
+        consent_policy=consent_policy, consent_until=consent_until, zone=zone_of(settings.access.time_zone),
+        now=datetime.now(UTC),
+    )  # fmt: skip
+    dropping: dict[Droppable, bool] = {
+        "groups": no_groups, "valid_from": no_valid_from, "valid_until": no_valid_until
+    }  # fmt: skip
+    drop = [name for name, wanted in dropping.items() if wanted]
+    with open_directory(settings.gallery, writable=True) as directory:
+        record = directory.set_terms(who, terms, drop, settings.access.groups)
+    _print_facts(record, _space(settings), as_json=as_json)
+
+
+def _check_wishes(**wishes: tuple[object, bool]) -> None:
+    """Each wish is a value and whether to drop it. Raises ``typer.BadParameter`` for both, or none at all."""
+    for name, (value, drop) in wishes.items():
+        if drop and value is not None:
+            option = name.replace("_", "-")
+            raise typer.BadParameter(f"--no-{option} takes away what the other option gives: choose one")
+    if all(value is None and not drop for value, drop in wishes.values()):
+        raise typer.BadParameter("what is to be changed? Give groups, validity or consent")
+
+
+def _space(settings: "Config") -> str | None:
+    """Return the embedding space in use, None where no pack tells: people can be listed all the same."""
+    from edged.errors import ModelError
+    from edged.vision.choice import configured_space
+
+    try:
+        return configured_space(settings.models)
+    except ModelError:
+        return None
+
+
+def _photographs(record: "Record", space: str | None) -> str:
+    every = sum(record.templates.values())
+    own = every if space is None else record.templates.get(space, 0)
+    return str(own) if own == every else f"{own} of {every}"
+
+
+def _print_facts(record: "Record", space: str | None, *, as_json: bool) -> None:
+    facts = _as_json(record, space)
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
         return
@@ -248,7 +346,7 @@ def _confirm(question: str, *, yes: bool) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def _as_json(record: "Record") -> dict[str, Any]:
+def _as_json(record: "Record", space: str | None) -> dict[str, Any]:
     person, consent = record.person, record.person.consent
     return {
         "person_id": person.person_id,
@@ -266,6 +364,7 @@ def _as_json(record: "Record") -> dict[str, Any]:
             "until": _iso(consent.until),
         },
         "templates": record.templates,
+        "recognisable": None if space is None else space in record.templates,
         "vetoes": list(record.vetoes),
     }
 

@@ -37,19 +37,18 @@ def licence(patient: Patient) -> Finding:
 
 def gallery(patient: Patient) -> Finding:
     """Look whether somebody is enrolled, with the embedder that is in use."""
-    people, known = len(patient.snapshot.people), len(patient.contents.people)
+    people, gap = len(patient.snapshot.people), patient.snapshot.gap
     facts = {
         "people": people,
         "photographs": patient.snapshot.templates,
-        "without_photograph": known - people,
+        "without_photograph": patient.snapshot.left_out,
         "generation": patient.snapshot.version,
     }
     detail = f"{people} people with {patient.snapshot.templates} photographs"
+    if gap:
+        return Finding(State.WARNING, f"{detail}; {gap}", facts)
     if not people:
         return Finding(State.WARNING, f"{detail}: nobody can be let in; `edged enrol` enrols", facts)
-    if known > people:
-        detail += f"; {known - people} more have none for this embedder and must be enrolled anew"
-        return Finding(State.WARNING, detail, facts)
     return Finding(State.OK, detail, facts)
 
 

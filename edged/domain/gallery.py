@@ -21,6 +21,7 @@ _UNIT_TOLERANCE = 1e-3
 class GallerySnapshot:
     """``matrix`` (P, D) float32 unit rows, one a person, read-only; row i belongs to ``people[i]``.
 
+    ``left_out`` counts enrolled people without a template of ``space``: nobody can recognise them.
     ``templates`` counts the templates behind the rows; ``version`` is the store's generation.
     ``vetoes`` holds, by person, (K, D) unit rows of those who were taken for the person wrongly;
     ``bars`` the people whose gates ask for more than everybody's, see ``lookalikes``.
@@ -34,11 +35,30 @@ class GallerySnapshot:
     index: Mapping[str, int] = field(default_factory=dict)
     vetoes: Mapping[str, FloatArray] = field(default_factory=dict)
     bars: Mapping[str, Bar] = field(default_factory=dict)
+    left_out: int = 0
 
     def person(self, person_id: str) -> Person | None:
         """Return the person, or None if they are not in this snapshot."""
         row = self.index.get(person_id)
         return None if row is None else self.people[row]
+
+    @property
+    def gap(self) -> str | None:
+        """Words about those who are left out; see ``gap_text``."""
+        return gap_text(self.left_out, len(self.people) + self.left_out, self.space)
+
+
+def gap_text(left_out: int, enrolled: int, space: str) -> str | None:
+    """Say how many people the embedder of ``space`` cannot know, or None where it can know everybody.
+
+    Embeddings of different spaces never meet, so after a change of the embedder this is everybody.
+    """
+    if not left_out:
+        return None
+    return (
+        f"{left_out} of {enrolled} people have no template of this model (space {space}): "
+        "enrol their photographs again with `edged enrol`"
+    )
 
 
 def empty_snapshot(space: str, dimension: int, version: int = 0) -> GallerySnapshot:
@@ -67,7 +87,8 @@ def build_snapshot(
         _check_vector(f"template {template.template_id}", template.vector, dimension)
         by_person.setdefault(template.person_id, []).append(template.vector)
         count += 1
-    kept = tuple(person for person in people if person.person_id in by_person)
+    enrolled = tuple(people)
+    kept = tuple(person for person in enrolled if person.person_id in by_person)
     matrix = np.zeros((len(kept), dimension), np.float32)
     for row, person in enumerate(kept):
         centre = np.mean(by_person[person.person_id], axis=0)
@@ -79,7 +100,8 @@ def build_snapshot(
     index = {person.person_id: row for row, person in enumerate(kept)}
     if len(index) != len(kept):
         raise ValueError("a person id occurs twice")
-    return GallerySnapshot(space, version, kept, matrix, count, index, _anchors(vetoes, space, dimension))
+    left_out, anchors = len(enrolled) - len(kept), _anchors(vetoes, space, dimension)
+    return GallerySnapshot(space, version, kept, matrix, count, index, anchors, left_out=left_out)
 
 
 def with_bars(snapshot: GallerySnapshot, rule: LookalikeRule | None) -> GallerySnapshot:

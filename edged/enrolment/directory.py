@@ -1,6 +1,6 @@
 """Look up and change people who are enrolled already."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ from edged.enrolment.levels import Levels
 from edged.enrolment.names import clean_name, name_keys, same_name, similar_names
 from edged.enrolment.ports import People, Probes
 from edged.enrolment.roster import centre
+from edged.enrolment.terms import Droppable, Terms, changed
 from edged.errors import EnrolmentError, NotFoundError
 from edged.storage.people import PeopleStore
 from edged.storage.probes import ProbeStore
@@ -107,6 +108,13 @@ class Directory:
     def set_enabled(self, text: str, *, enabled: bool) -> Person:
         """Let a person in again, or no longer; their photographs stay enrolled."""
         return self._store.update_person(replace(self.find(text), enabled=enabled))
+
+    def set_terms(
+        self, text: str, given: Terms, drop: Collection[Droppable], known_groups: Collection[str]
+    ) -> Record:
+        """Change groups, validity and consent of a person; see ``terms.changed``."""
+        person = self._store.update_person(changed(self.find(text), given, drop, known_groups))
+        return self.record(person.person_id)
 
     def forget(self, text: str) -> Record:
         """Remove a person, all templates, vetoes and faces of visits; return what was removed."""

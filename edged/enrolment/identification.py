@@ -1,6 +1,6 @@
 """Who is on a photograph: the open-set answer of the gallery, with the door's own threshold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,7 @@ from edged.domain.calibration import Threshold
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.matching import best_match, limits_for, veto_limit
 from edged.domain.people import Person
-from edged.domain.types import Face, Image, Match
+from edged.domain.types import Face, Image, Match, Reason
 from edged.enrolment.checks import shortfall_text
 from edged.enrolment.ports import PhotoSource
 from edged.errors import EnrolmentError
@@ -30,7 +30,8 @@ class Verdict(StrEnum):
 class Identification:
     """One face of a photograph, or a photograph without any (``match`` None, ``reason`` says why).
 
-    ``person`` is set where the verdict is known; ``nearest`` is who came first in any case.
+    ``person`` is set where the verdict is known, ``refusal`` where the door's rules would keep that person
+    outside at this moment; ``nearest`` is who came first in any case.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Identification:
     nearest: Person | None = None
     reason: str | None = None
     text: str = ""
+    refusal: Reason | None = None
 
     def as_json(self) -> dict[str, Any]:
         """JSON values; the box is x, y, width, height in pixels of the picture as it was analysed."""
@@ -52,6 +54,7 @@ class Identification:
             "person_id": self.person and self.person.person_id,
             "name": self.person and self.person.name,
             "enabled": self.person and self.person.enabled,
+            "would_be_refused": self.refusal and self.refusal.value,
             "nearest_id": self.nearest and self.nearest.person_id,
             "score": match and round(match.score, 4),
             "margin": match and match.second_id and round(match.margin, 4),
@@ -61,15 +64,34 @@ class Identification:
 
 
 class Identifier:
-    """Matches every face of a photograph. A ``threshold`` without a cosine knows nobody."""
+    """Matches every face of a photograph. A ``threshold`` without a cosine knows nobody.
+
+    ``refusal`` says why a person may not enter now, None if they may.
+    """
 
     def __init__(
-        self, pipeline: FaceAnalyser, snapshot: GallerySnapshot, threshold: Threshold, min_margin: float
+        self,
+        pipeline: FaceAnalyser,
+        snapshot: GallerySnapshot,
+        threshold: Threshold,
+        min_margin: float,
+        *,
+        refusal: Callable[[Person], Reason | None] = lambda _person: None,
     ) -> None:
         self._pipeline = pipeline
         self._snapshot = snapshot
         self._threshold = threshold
         self._min_margin = min_margin
+        self._refusal = refusal
+
+    def gap(self) -> str | None:
+        """Say how many people cannot be compared, None where all can.
+
+        Raises ``EnrolmentError`` (nobody_to_compare) where nobody can: everybody would seem a stranger.
+        """
+        if not self._snapshot.people:
+            raise EnrolmentError("nobody_to_compare", self._snapshot.gap or "nobody is enrolled")
+        return self._snapshot.gap
 
     def identify(self, source: PhotoSource) -> Iterator[Identification]:
         """Yield one answer a face, from left to right, or one that says why there is none."""
@@ -96,7 +118,8 @@ class Identifier:
         nearest = self._snapshot.person(match.person_id) if match.person_id else None
         verdict = self._verdict(match)
         person = nearest if verdict is Verdict.KNOWN else None
-        return Identification(label, verdict, box, match, person, nearest)
+        refusal = self._refusal(person) if person is not None else None
+        return Identification(label, verdict, box, match, person, nearest, refusal=refusal)
 
     def _verdict(self, match: Match) -> Verdict:
         cosine = self._threshold.cosine

@@ -11,6 +11,8 @@ from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, Q
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import build_snapshot, with_bars
 from edged.domain.lookalikes import lookalike_rule
+from edged.domain.people import Person
+from edged.domain.types import Reason
 from edged.enrolment.audit import Gallery, audit
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.directory import Directory
@@ -68,8 +70,12 @@ def open_identifier(
     *,
     security: SecurityConfig,
     decision: DecisionConfig,
+    refusal: Callable[[Person], Reason | None],
 ) -> tuple[Identifier, Threshold]:
-    """Open models and read the gallery once. Raises ``ModelError``, ``StoreError``."""
+    """Open models and read the gallery once; ``refusal`` as ``Identifier`` has it.
+
+    Raises ``ModelError``, ``StoreError``.
+    """
     pipeline = FacePipeline.load(models, quality)
     with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
         contents = store.contents(pipeline.space)
@@ -84,7 +90,8 @@ def open_identifier(
     points, risk = DoorCalibration.beside(gallery, pipeline).points(), stated_risk(security, decision)
     threshold = threshold_for(points, len(snapshot.people), risk)
     rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=decision.min_margin, risk=risk)
-    return Identifier(pipeline, with_bars(snapshot, rule), threshold, decision.min_margin), threshold
+    barred = with_bars(snapshot, rule)
+    return Identifier(pipeline, barred, threshold, decision.min_margin, refusal=refusal), threshold
 
 
 def audit_gallery(

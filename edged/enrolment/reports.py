@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ class PhotoReport:
 
 @dataclass(frozen=True, slots=True)
 class PersonReport:
-    """One person: ``reason`` a stable code where refused; ``notes`` what an operator should look at."""
+    """One person: ``reason`` a stable code where refused; ``notes`` what an operator should look at.
+
+    ``groups`` and ``valid_until`` (aware) are what the person was enrolled with.
+    """
 
     name: str
     origin: str
@@ -46,6 +50,8 @@ class PersonReport:
     text: str = ""
     photos: tuple[PhotoReport, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    valid_until: datetime | None = None
 
     @property
     def accepted(self) -> int:
@@ -62,6 +68,8 @@ class PersonReport:
             "reason": self.reason,
             "text": self.text,
             "notes": list(self.notes),
+            "groups": list(self.groups),
+            "valid_until": None if self.valid_until is None else self.valid_until.isoformat(),
             "photos": [
                 {
                     "photo": photo.label,
@@ -75,7 +83,9 @@ class PersonReport:
         }
 
 
-CSV_HEADER = ("person", "status", "person_id", "photo", "accepted", "reason", "text", "quality")
+CSV_HEADER = (
+    "person", "status", "person_id", "photo", "accepted", "reason", "text", "quality", "groups", "valid_until"
+)  # fmt: skip
 
 
 def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
@@ -84,7 +94,9 @@ def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
     A cell that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     person = (report.name, report.status.value, report.person_id or "")
-    rows = [(*person, "", "", report.reason or "", "; ".join((report.text, *report.notes)).strip("; "), "")]
+    told = "; ".join((report.text, *report.notes)).strip("; ")
+    until = "" if report.valid_until is None else report.valid_until.isoformat()
+    rows = [(*person, "", "", report.reason or "", told, "", ", ".join(report.groups), until)]
     rows += [
         (
             *person,
@@ -93,6 +105,8 @@ def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
             photo.reason or "",
             photo.text,
             "" if photo.quality is None else f"{photo.quality:.3f}",
+            "",
+            "",
         )
         for photo in report.photos
     ]

@@ -12,8 +12,8 @@ from edged.enrolment.names import name_keys, similar_names
 class Roster:
     """Answers what a new person is compared with. ``space`` and ``dimension`` are the embedder's.
 
-    A photograph counts as known within its embedding space only: after a change of the model the same
-    photographs are enrolled once more.
+    After a change of the model a person's photographs are enrolled once more, by that person alone: of
+    other spaces the roster knows whose each photograph is, and no face.
     """
 
     def __init__(
@@ -22,7 +22,9 @@ class Roster:
         self._people = {person.person_id: person for person in people}
         self._keys: dict[str, str] = {}
         self._sums: dict[str, FloatArray] = {}
+        self._named: dict[str, list[str]] = {}
         self._digests: dict[bytes, str] = {}
+        self._elsewhere: dict[bytes, str] = {}
         self._matrix: FloatArray | None = None
         self._dimension = dimension
         for person in self._people.values():
@@ -30,6 +32,8 @@ class Roster:
         for template in templates:
             if template.space == space:
                 self.add_vector(template.person_id, template.vector, template.photo_digest)
+            else:
+                self._elsewhere[template.photo_digest] = template.person_id
 
     def person(self, person_id: str) -> Person | None:
         """Return the person of an id."""
@@ -46,14 +50,25 @@ class Roster:
         self._digests[digest] = person_id
         self._matrix = None
 
-    def holder(self, digest: bytes) -> str | None:
-        """Return the name of the person whose photograph has ``digest``."""
-        person = self._people.get(self._digests.get(digest, ""))
+    def holder(self, digest: bytes, *, besides: str | None = None) -> str | None:
+        """Return the name of the person whose photograph has ``digest``.
+
+        In another space ``besides`` may have it: theirs is to be enrolled once more.
+        """
+        owner = self._digests.get(digest)
+        if owner is None and not self.had(digest, besides):
+            owner = self._elsewhere.get(digest)
+        person = self._people.get(owner or "")
         return None if person is None else person.name
 
-    def namesake(self, name: str) -> Person | None:
-        """Return somebody of the same name."""
-        return next((self._people[self._keys[key]] for key in name_keys(name) if key in self._keys), None)
+    def had(self, digest: bytes, person_id: str | None) -> bool:
+        """Whether the photograph with ``digest`` was enrolled for this person in another space."""
+        return person_id is not None and self._elsewhere.get(digest) == person_id
+
+    def namesakes(self, name: str) -> list[Person]:
+        """Return everybody of the same name."""
+        ids = (one for key in sorted(name_keys(name)) for one in self._named.get(key, ()))
+        return [self._people[one] for one in dict.fromkeys(ids)]
 
     def similarly_named(self, name: str) -> set[str]:
         """Return the ids of people whose name is the same or near."""
@@ -88,6 +103,7 @@ class Roster:
     def _add_keys(self, person: Person) -> None:
         for key in name_keys(person.name):
             self._keys.setdefault(key, person.person_id)
+            self._named.setdefault(key, []).append(person.person_id)
 
 
 def centre(vectors: Sequence[FloatArray]) -> FloatArray:

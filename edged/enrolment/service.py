@@ -15,6 +15,7 @@ from edged.enrolment.names import clean_name
 from edged.enrolment.ports import People, PhotoSource
 from edged.enrolment.reports import PersonReport, PhotoReport, Status
 from edged.enrolment.roster import Roster, centre
+from edged.enrolment.terms import Terms
 from edged.errors import EnrolmentError, StoreError
 from edged.storage.people import NewTemplate
 
@@ -58,18 +59,17 @@ class Enrolment:
 
     def _load(self) -> None:
         self._generation = self._store.generation()
-        self._roster = Roster(
-            self._space, self._dimension, self._store.people(), self._store.templates(self._space)
-        )
+        self._roster = Roster(self._space, self._dimension, self._store.people(), self._store.templates())
 
     def _one(self, entry: Entry, on_photo: Callable[[PhotoSource], None]) -> PersonReport:
         outcomes: list[Candidate | PhotoReport] = []
         try:
             entry, existing = self._admit(entry)
-            self._gather(entry, outcomes, on_photo)
+            self._gather(entry, existing, outcomes, on_photo)
             self._drop_odd_ones(existing, outcomes)
             kept = _kept(entry, outcomes)
             notes = self._compare(entry, existing, centre([one.vector for one in kept]))
+            notes += self._renewal(existing, kept)
             person = existing or self._keep_person(entry)
             self._keep_templates(person, kept, new=existing is None)
         except EnrolmentError as exc:
@@ -77,9 +77,11 @@ class Enrolment:
             return PersonReport(entry.name, entry.origin, Status.REFUSED, None, exc.reason, str(exc), photos)
         status = Status.ENROLLED if existing is None else Status.EXTENDED
         photos = tuple(_reports(outcomes, None))
+        terms = entry.terms if existing is None else Terms()
         return PersonReport(
-            person.name, entry.origin, status, person.person_id, photos=photos, notes=tuple(notes)
-        )
+            person.name, entry.origin, status, person.person_id, photos=photos, notes=tuple(notes),
+            groups=tuple(sorted(terms.groups)), valid_until=terms.valid_until,
+        )  # fmt: skip
 
     def _admit(self, entry: Entry) -> tuple[Entry, Person | None]:
         """Check all that needs no picture; return the entry with its name cleaned, and who is extended."""
@@ -92,25 +94,44 @@ class Enrolment:
             return replace(entry, name=existing.name), existing
         entry = replace(entry, name=clean_name(entry.name))
         entry.terms.check(self._policy.known_groups)
-        namesake = self._roster.namesake(entry.name)
-        if namesake is not None and not self._policy.allow_same_name:
-            raise EnrolmentError(
-                "already_enrolled",
-                f"already enrolled as {_told(namesake)}; `edged enrol --add-to {namesake.person_id}` adds "
-                f"photographs, --allow-same-name enrols another person of this name",
-            )
-        return entry, None
+        namesakes = self._roster.namesakes(entry.name)
+        if not namesakes or self._policy.allow_same_name:
+            return entry, None
+        if len(namesakes) == 1 and not self._comparable(namesakes[0]):
+            return entry, _renewable(entry, namesakes[0])
+        which = namesakes[0].person_id if len(namesakes) == 1 else "ID"
+        raise EnrolmentError(
+            "already_enrolled",
+            f"already enrolled as {' and as '.join(map(_told, namesakes))}; `edged enrol --add-to {which}` "
+            f"adds photographs, --allow-same-name enrols another person of this name",
+        )
+
+    def _comparable(self, person: Person) -> bool:
+        return self._roster.centroid(person.person_id) is not None
+
+    def _renewal(self, existing: Person | None, kept: list[Candidate]) -> list[str]:
+        """Say on what evidence somebody without a template of this model was taken for themselves."""
+        if existing is None or self._comparable(existing):
+            return []
+        seen = sum(self._roster.had(one.digest, existing.person_id) for one in kept)
+        evidence = "" if seen else ": the name alone says who it is"
+        return [
+            f"had no template of this model (space {self._space}), so there was no face to compare with; "
+            f"{seen} of {len(kept)} photographs are the very ones enrolled with another model{evidence}"
+        ]
 
     def _gather(
         self,
         entry: Entry,
+        existing: Person | None,
         outcomes: list[Candidate | PhotoReport],
         on_photo: Callable[[PhotoSource], None],
     ) -> None:
         own: set[bytes] = set()
+        own_id = None if existing is None else existing.person_id
 
         def holder(digest: bytes) -> str | None:
-            return "this person" if digest in own else self._roster.holder(digest)
+            return "this person" if digest in own else self._roster.holder(digest, besides=own_id)
 
         for source in entry.photos:
             try:
@@ -152,7 +173,8 @@ class Enrolment:
         if face is not None and face[1] >= self._levels.similar:
             both = face[0].person_id in alike
             return self._stop("similar_name_and_face" if both else "similar_face", *face)
-        named = None if existing else self._roster.nearest(vector, among=alike)
+        sure = existing is not None and self._comparable(existing)
+        named = None if sure else self._roster.nearest(vector, among=alike)
         if named is not None and named[1] >= self._levels.consistent:
             return self._stop("similar_name_and_face", *named)
         notes = []
@@ -210,6 +232,18 @@ class Enrolment:
             self._generation = self._store.generation()
         for one in kept:
             self._roster.add_vector(person.person_id, one.vector, one.digest)
+
+
+def _renewable(entry: Entry, namesake: Person) -> Person:
+    """Return ``namesake``, unless the entry says terms that are not theirs: none is passed over."""
+    differing = entry.terms.differ_from(namesake)
+    if differing:
+        raise EnrolmentError(
+            "other_terms",
+            f"enrolled as {_told(namesake)} on other terms ({', '.join(differing).replace('_', ' ')}); "
+            f"`edged people set {namesake.person_id}` changes them, and the photographs are enrolled without",
+        )
+    return namesake
 
 
 def _kept(entry: Entry, outcomes: list[Candidate | PhotoReport]) -> list[Candidate]:

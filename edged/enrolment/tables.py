@@ -29,23 +29,41 @@ _MAX_ROWS = 100_000
 _HEADER_BYTES = 65_536
 _DELIMITERS = ",;\t"
 
+# Headings under which people write what ``Columns.group`` and ``Columns.valid_until`` are for.
+_GROUP_HEADINGS = ("group", "groups")
+_UNTIL_HEADINGS = ("valid_until", "valid until")
+
 Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Headings, compared without case and outer spaces; the last two may be missing in the table."""
+    """Headings, compared without case and outer spaces.
+
+    The last two say who may enter, and whoever fills in a form writes its cells: they are read only where
+    the operator names them.
+    """
 
     name: str = "name"
     photo: str = "photo"
-    group: str = "group"
-    valid_until: str = "valid_until"
+    group: str | None = None
+    valid_until: str | None = None
+
+    def named(self) -> list[str]:
+        """Return the headings that the table must have."""
+        return [one for one in (self.name, self.photo, self.group, self.valid_until) if one is not None]
 
 
-def table_entries(
-    path: Path, columns: Columns, terms: Terms, zone: tzinfo | None, fetcher: Fetcher
-) -> list[Entry]:
-    """Return one entry a row of ``path`` (.csv or .xlsx, first sheet).
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a table says; ``passed_over`` are headings of groups or dates that nobody asked to read."""
+
+    entries: list[Entry]
+    passed_over: list[str]
+
+
+def table_entries(path: Path, columns: Columns, terms: Terms, zone: tzinfo | None, fetcher: Fetcher) -> Sheet:
+    """Read one entry a row of ``path`` (.csv or .xlsx, first sheet).
 
     Photographs are separated by commas or lines; paths resolve against the table. A cell of groups
     adds to those of ``terms``, a date replaces theirs. A row that makes no sense is an entry with a
@@ -67,7 +85,7 @@ def table_entries(
         raise EnrolmentError("bad_table", f"{path}: more than {_MAX_ROWS} rows")
     if not entries:
         raise EnrolmentError("bad_table", f"{path}: no rows below the headings")
-    return entries
+    return Sheet(entries, _passed_over(header, columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +109,9 @@ class _Reading:
         return Entry(name, self._photos(cells[self.columns.photo]), origin, terms)
 
     def _terms(self, cells: Mapping[str, str]) -> Terms:
-        groups = [group.strip() for group in cells.get(self.columns.group, "").split(",")]
+        groups = [group.strip() for group in cells.get(self.columns.group or "", "").split(",")]
         terms = replace(self.terms, groups=self.terms.groups | {group for group in groups if group})
-        until = cells.get(self.columns.valid_until, "")
+        until = cells.get(self.columns.valid_until or "", "")
         return replace(terms, valid_until=parse_moment(until, self.zone, end=True)) if until else terms
 
     def _photos(self, cell: str) -> tuple[PhotoSource, ...]:
@@ -114,17 +132,23 @@ class _Reading:
 
 
 def _positions(header: list[str], columns: Columns) -> dict[str, int]:
-    """Return column name -> index. Raises ``EnrolmentError`` where name or photo is missing."""
+    """Return column name -> index. Raises ``EnrolmentError`` where one is missing."""
     found = {
-        name: header.index(name.strip().lower())
-        for name in (columns.name, columns.photo, columns.group, columns.valid_until)
-        if name.strip().lower() in header
+        name: header.index(name.strip().lower()) for name in columns.named() if name.strip().lower() in header
     }
-    for wanted in (columns.name, columns.photo):
+    for wanted in columns.named():
         if wanted not in found:
             got = ", ".join(repr(heading[:40]) for heading in header[:20]) or "none"
             raise EnrolmentError("bad_table", f"no column {wanted!r}; the headings are {got}")
     return found
+
+
+def _passed_over(header: list[str], columns: Columns) -> list[str]:
+    unread = (_GROUP_HEADINGS if columns.group is None else ()) + (
+        _UNTIL_HEADINGS if columns.valid_until is None else ()
+    )
+    read = {name.strip().lower() for name in columns.named()}
+    return [heading for heading in header if heading in unread and heading not in read]
 
 
 def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """Does the journal still say what was written? Every row against its checksum and the chain."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -25,27 +25,49 @@ EXPLANATIONS = {
     FaultKind.CHECKSUM: "the row's bytes changed after they were written",
     FaultKind.DIGEST: "the row, or the digest it is chained to, is not the one that was written",
 }
+# Enough to see whether one row or the whole file is hurt; the count says how many there are.
+MAX_FAULTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong at ``seq``; a gap is ``rows`` missing rows from there on."""
+
+    kind: FaultKind
+    seq: int
+    rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """``rows`` were found good before the first ``fault``, which is at ``bad_seq``; None: all are good.
+    """``rows`` were found good before the first of ``faults``; ``last_seq`` is the last of them.
 
-    The chain has no secret: it shows accidents and clumsy edits, and a forger who rewrites every later
-    digest only to somebody who kept an earlier digest elsewhere, as whoever receives the events does.
+    ``faults`` holds the first ``MAX_FAULTS`` of ``fault_count``. The chain has no secret: it shows
+    accidents and clumsy edits, and a forger who rewrites every later digest only to somebody who kept an
+    earlier digest elsewhere, as whoever receives the events does.
     """
 
     epoch: str
     rows: int
     first_seq: int
     last_seq: int
-    fault: FaultKind | None = None
-    bad_seq: int | None = None
+    faults: tuple[Fault, ...] = ()
+    fault_count: int = 0
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
-        return self.fault is None
+        return not self.fault_count
+
+    @property
+    def fault(self) -> FaultKind | None:
+        """What is wrong first."""
+        return self.faults[0].kind if self.faults else None
+
+    @property
+    def bad_seq(self) -> int | None:
+        """Where the first fault is."""
+        return self.faults[0].seq if self.faults else None
 
 
 def verify(connection: sqlite3.Connection) -> Verification:
@@ -54,40 +76,71 @@ def verify(connection: sqlite3.Connection) -> Verification:
     try:
         ends = journal_rows.read_ends(connection)
         if ends is None:
-            return Verification("", 0, 0, 0, FaultKind.ANCHOR, 0)
+            return Verification("", 0, 0, 0, (Fault(FaultKind.ANCHOR, 0),), 1)
         query = f"SELECT {COLUMNS} FROM events e ORDER BY seq"  # noqa: S608 - column names
-        return _walk(ends, connection.execute(query))
+        walk = _Walk(ends)
+        for row in connection.execute(query):
+            walk.step(row)
+        return walk.end()
     finally:
         connection.execute("ROLLBACK")
 
 
-def _walk(ends: Ends, rows: Iterator[Sequence[Any]]) -> Verification:
-    first, good = ends.anchor_seq + 1, 0
+class _Walk:
+    """Goes on behind each fault, so that one hurt row neither hides another nor accuses the next.
 
-    def verdict(fault: FaultKind | None, seq: int | None) -> Verification:
-        return Verification(ends.epoch, good, first, ends.anchor_seq + good, fault, seq)
+    ``_links`` are the digests that the next row may be chained to; none where they cannot be known.
+    """
 
-    last = ends.anchor_digest
-    if ends.anchor_seq == 0 and last != journal_rows.genesis(ends.epoch):
-        return verdict(FaultKind.ANCHOR, 0)
-    for row in rows:
-        fault = _fault(ends.epoch, first + good, last, row)
-        if fault is not None:
-            return verdict(fault, first + good)
-        good, last = good + 1, row[11]
-    if first + good - 1 < ends.head_seq:
-        return verdict(FaultKind.GAP, first + good)
-    if first + good - 1 > ends.head_seq or last != ends.head_digest:
-        return verdict(FaultKind.ANCHOR, ends.head_seq)
-    return verdict(None, None)
+    def __init__(self, ends: Ends) -> None:
+        self._ends = ends
+        self._expected = ends.anchor_seq + 1
+        self._links: tuple[bytes, ...] = (ends.anchor_digest,)
+        self._good = 0
+        self._stray = False
+        self._faults: list[Fault] = []
+        self._count = 0
+        genesis = journal_rows.genesis(ends.epoch)
+        if ends.anchor_seq == 0 and ends.anchor_digest != genesis:
+            self._found(FaultKind.ANCHOR, 0)
+            self._links = (genesis,)
 
+    def step(self, row: Sequence[Any]) -> None:
+        """Check the next row in the order of seq."""
+        seq, stored = row[0], row[11]
+        if seq <= self._ends.anchor_seq:
+            if not self._stray:
+                self._found(FaultKind.ANCHOR, seq)
+            self._stray = True
+            return
+        if seq > self._expected:
+            self._found(FaultKind.GAP, self._expected, seq - self._expected)
+            self._links = ()
+        covered = journal_rows.covered_columns(row)
+        made = tuple(journal_rows.digest(link, self._ends.epoch, seq, covered) for link in self._links)
+        links: tuple[bytes, ...] = (stored,) if isinstance(stored, bytes) else ()
+        if journal_rows.checksum(self._ends.epoch, seq, covered) != row[10]:
+            self._found(FaultKind.CHECKSUM, seq)
+        elif made and stored not in made:
+            self._found(FaultKind.DIGEST, seq)
+            links += made
+        elif not self._count:
+            self._good += 1
+        self._expected, self._links = seq + 1, links
 
-def _fault(epoch: str, expected: int, last: bytes, row: Sequence[Any]) -> FaultKind | None:
-    covered = journal_rows.covered_columns(row)
-    if row[0] != expected:
-        return FaultKind.GAP
-    if journal_rows.checksum(epoch, expected, covered) != row[10]:
-        return FaultKind.CHECKSUM
-    if journal_rows.digest(last, epoch, expected, covered) != row[11]:
-        return FaultKind.DIGEST
-    return None
+    def end(self) -> Verification:
+        """Hold the last row against the record of the chain's head."""
+        ends, last = self._ends, self._expected - 1
+        if last < ends.head_seq:
+            self._found(FaultKind.GAP, last + 1, ends.head_seq - last)
+        elif last > ends.head_seq or (self._links and ends.head_digest not in self._links):
+            self._found(FaultKind.ANCHOR, ends.head_seq)
+        first = ends.anchor_seq + 1
+        return Verification(
+            ends.epoch, self._good, first, ends.anchor_seq + self._good, tuple(self._faults), self._count
+        )
+
+    def _found(self, kind: FaultKind, seq: int, rows: int = 1) -> None:
+        self._count += 1
+        if len(self._faults) < MAX_FAULTS:
+            self._faults.append(Fault(kind, seq, rows))

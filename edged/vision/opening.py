@@ -4,9 +4,10 @@ from pathlib import Path
 
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
+from edged.vision.choice import chosen_precision
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
-from edged.vision.packs import PRECISIONS, Catalogue, ModelSpec, Pack, Precision
+from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision
 from edged.vision.session import OrtSession
 
 
@@ -18,7 +19,7 @@ def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector, str]:
     """
     pack = Catalogue(models.directory).in_force(models.detector)
     spec = pack.model("detector")
-    precision = _chosen(pack, spec, models.precision)
+    precision = chosen_precision(pack, spec, models.precision)
     if precision not in spec.files:
         precision = next(iter(spec.files))
     session = _session(pack, spec, precision, models)
@@ -33,7 +34,7 @@ def open_embedder(models: ModelsConfig) -> tuple[Pack, FaceEmbedder, str]:
     """
     pack = Catalogue(models.directory).in_force(models.embedder)
     spec = pack.model("embedder")
-    precision = _chosen(pack, spec, models.precision)
+    precision = chosen_precision(pack, spec, models.precision)
     if precision not in spec.files:
         raise ModelError(
             f"models.precision: pack {pack.name} has no {precision} embedder, only {', '.join(spec.files)}"
@@ -41,16 +42,6 @@ def open_embedder(models: ModelsConfig) -> tuple[Pack, FaceEmbedder, str]:
     session = _session(pack, spec, precision, models)
     embedder = FaceEmbedder(session, spec, space=spec.space_of(precision))
     return pack, embedder, spec.files[precision].sha256
-
-
-def _chosen(pack: Pack, spec: ModelSpec, wanted: str) -> Precision:
-    """Return the precision that is asked for; ``auto`` is the first that is there, float32 before int8."""
-    for one in PRECISIONS:
-        if wanted == one:
-            return one
-    had = [one for one in PRECISIONS if one in spec.files]
-    installed = [one for one in had if pack.file_path(spec, one).is_file()]
-    return (installed or had)[0]
 
 
 def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsConfig) -> OrtSession:

@@ -117,6 +117,15 @@ class GallerySyncWorker(Worker):
         """Whether the people on disk cannot be read, so that what is in force may be out of date."""
         return self._failing
 
+    @property
+    def summary(self) -> str:
+        """How many people can be recognised, how many cannot, and whether that is still so; no name."""
+        snapshot = self._current.snapshot
+        words = [f"{len(snapshot.people)} people, generation {snapshot.version}"]
+        words += [snapshot.gap] if snapshot.gap else []
+        words += ["changes since cannot be read"] if self.failing else []
+        return "; ".join(words)
+
     def run(self) -> None:
         """Poll until told to stop."""
         polled_at = time.monotonic()
@@ -173,6 +182,8 @@ class GallerySyncWorker(Worker):
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
+        if (gap := snapshot.gap) is not None:
+            logger.warning("%s", gap)
         threshold, points = self._threshold(len(snapshot.people), risk)
         rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=min_margin, risk=risk)
         self._metrics.gallery_people.set(len(snapshot.people))

@@ -131,9 +131,21 @@ def test_verify_says_whether_all_is_well(run: Run, door: Path) -> None:
     connection.close()
     found = json.loads(run("events", "verify", "--json", code=1))
     assert (found["ok"], found["bad_seq"], found["fault"], found["rows"]) == (False, 3, "checksum", 2)
+    assert (found["faults"], found["fault_count"]) == ([{"seq": 3, "fault": "checksum", "rows": 1}], 1)
     assert "Event number 3" in run("events", "verify", code=1)
     # A damaged row is passed over with a word, and does not hide the others.
     assert len(run("events", "tail").splitlines()) == 5
+
+
+def test_verify_goes_on_behind_a_fault(run: Run, door: Path) -> None:
+    connection = sqlite3.connect(door.parent / "var" / "journal.db")
+    with connection:
+        connection.execute("UPDATE events SET person_id = 'p-eve' WHERE seq = 2")
+        connection.execute("DELETE FROM events WHERE seq IN (4, 5)")
+    connection.close()
+    lines = run("events", "verify", code=1).splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["Event number 2", "Event numbers 4 to 5"]
+    assert lines[2] == "2 faults. Good events before the first: 1."
 
 
 def test_explain_shows_each_check_and_the_reason_in_plain_words(run: Run) -> None:

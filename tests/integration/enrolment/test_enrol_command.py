@@ -169,7 +169,10 @@ def test_a_table_with_broken_links_enrols_the_rest(office: Office, cast: Cast, s
                 ["6", "Late Person", str(late[0]), "", "tomorrow"],
             ]
         )
-    columns = ("--name-column", "full name", "--photo-column", "photos")
+    columns = (
+        "--name-column", "full name", "--photo-column", "photos", "--group-column", "group",
+        "--valid-until-column", "valid_until",
+    )  # fmt: skip
     done = office.run(
         "enrol", "--table", "people.csv", *columns, "--largest-face", "--report", "report.csv", expect=1
     )

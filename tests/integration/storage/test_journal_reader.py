@@ -11,7 +11,7 @@ from edged.domain.risk import Traffic
 from edged.domain.types import EventKind
 from edged.errors import NotFoundError, StoreCorruptError, StoreError
 from edged.storage.journal import Journal
-from edged.storage.journal_check import FaultKind
+from edged.storage.journal_check import MAX_FAULTS, Fault, FaultKind
 from edged.storage.journal_reader import JournalReader, traffic_of
 from tests.integration.storage.conftest import NOON, event
 
@@ -176,6 +176,51 @@ def test_an_altered_anchor_is_found(written: Path, change: str) -> None:
     alter(written, change)
     with JournalReader.open(written) as reader:
         assert reader.verify().fault is FaultKind.ANCHOR
+
+
+@pytest.mark.parametrize(
+    ("changes", "faults"),
+    [
+        (
+            ("UPDATE events SET body = '{}' WHERE seq = 2", "UPDATE events SET digest = x'00' WHERE seq = 8"),
+            (Fault(FaultKind.CHECKSUM, 2), Fault(FaultKind.DIGEST, 8)),
+        ),
+        (
+            ("DELETE FROM events WHERE seq IN (1, 4, 5, 6, 9)",),
+            (Fault(FaultKind.GAP, 1), Fault(FaultKind.GAP, 4, 3), Fault(FaultKind.GAP, 9)),
+        ),
+        (
+            ("UPDATE events SET digest = zeroblob(32) WHERE seq = 9",),
+            (Fault(FaultKind.DIGEST, 9),),
+        ),
+        (
+            ("UPDATE journal SET anchor_seq = 4, anchor_digest = (SELECT digest FROM events WHERE seq = 4)",),
+            (Fault(FaultKind.ANCHOR, 1),),
+        ),
+        (
+            ("UPDATE journal SET anchor_digest = zeroblob(32)", "UPDATE events SET kind = 'x' WHERE seq = 3"),
+            (Fault(FaultKind.ANCHOR, 0), Fault(FaultKind.CHECKSUM, 3)),
+        ),
+    ],
+    ids=["two rows", "gaps", "last digest", "rows before the anchor", "anchor and row"],
+)
+def test_each_fault_is_told_and_none_accuses_its_neighbours(
+    written: Path, changes: tuple[str, ...], faults: tuple[Fault, ...]
+) -> None:
+    alter(written, *changes)
+    with JournalReader.open(written) as reader:
+        found = reader.verify()
+    assert (found.faults, found.fault_count, found.ok) == (faults, len(faults), False)
+
+
+def test_very_many_faults_are_counted_and_the_first_are_told(journal: Journal, journal_path: Path) -> None:
+    journal.submit([event(number) for number in range(30)]).result()
+    journal.close()
+    alter(journal_path, "UPDATE events SET boot_id = 'other' WHERE seq > 4")
+    with JournalReader.open(journal_path) as reader:
+        found = reader.verify()
+    assert (found.rows, found.fault_count, len(found.faults)) == (4, 26, MAX_FAULTS)
+    assert [fault.seq for fault in found.faults] == list(range(5, 5 + MAX_FAULTS))
 
 
 def test_without_its_anchor_a_journal_is_not_written_to(written: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from edged.cli import models
 from tests.fakes.model_packs import descriptor, flattening_model, write_pack
 
 FLOAT32 = flattening_model()
@@ -56,6 +58,21 @@ def test_list_and_info_tell_what_is_installed(tmp_path: Path, stick: Path) -> No
     assert detail["sizes_bytes"] == {"float32": len(FLOAT32)}
     for command in (["list"], ["info", "sface"]):
         assert "sface" in edged(*command, "--directory", "models", cwd=tmp_path).stdout.lower()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_narrow_terminal_costs_the_licence_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = CliRunner().invoke(models.app, ["list", "--directory", str(tmp_path)]).stdout
+    head, _, *lines = shown.splitlines()
+    assert head.split() == ["pack", "task", "state", "files", "commercial", "licence"]
+    row = next(line for line in lines if line.startswith("arcface-r50"))
+    assert row.split()[:6] == ["arcface-r50", "embedder", "to", "pull", "float32", "174.4"]
+    assert row.split()[7] == "no"
+    assert ("Non-commercial research (InsightFace)" in row) is (columns == 200)
+    assert len(head) <= max(columns, 80)
 
 
 def test_a_damaged_file_fails_verification_with_exit_code_1(tmp_path: Path, stick: Path) -> None:

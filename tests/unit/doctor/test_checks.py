@@ -129,7 +129,10 @@ def test_a_licence_that_forbids_commercial_use_matters_once_there_is_a_door() ->
     assert checks.licence(Patient(lock=STRIKE)).state is State.OK
 
 
-@pytest.mark.parametrize(("people", "without", "told"), [(0, 0, "edged enrol"), (2, 1, "enrolled anew")])
+@pytest.mark.parametrize(
+    ("people", "without", "told"),
+    [(0, 0, "edged enrol"), (2, 1, "1 of 3 people have no template of this model")],
+)
 def test_people_who_cannot_be_recognised_are_told_of(people: int, without: int, told: str) -> None:
     found = checks.gallery(Patient(people=people, without=without))
     assert found.state is State.WARNING

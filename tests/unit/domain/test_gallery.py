@@ -33,6 +33,9 @@ def test_people_without_a_template_of_the_space_are_left_out() -> None:
     snapshot = build_snapshot("toy/1", 8, 1, people, [template("p-ada", 0), other])
     assert [person.person_id for person in snapshot.people] == ["p-ada"]
     assert snapshot.person("p-ben") is None
+    assert snapshot.left_out == 2
+    assert str(snapshot.gap).startswith("2 of 3 people have no template of this model (space toy/1)")
+    assert build_snapshot("toy/1", 8, 1, people[:1], [template("p-ada", 0)]).gap is None
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from edged.domain.access import AccessRules, OpenPeriod
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import build_snapshot, empty_snapshot
 from edged.domain.people import Person, Template
 from edged.domain.risk import Risk
+from edged.domain.types import Reason
 from edged.enrolment.identification import Identification, Identifier, Verdict
 from edged.enrolment.sources import FilePhoto, FramePhoto
+from edged.errors import EnrolmentError
 from tests.unit.enrolment.scene import (
     CALIBRATION,
     DIMENSION,
@@ -82,6 +87,51 @@ def test_an_empty_gallery_knows_nobody() -> None:
     identifier = Identifier(SquarePipeline(), empty_snapshot(SPACE, DIMENSION), THRESHOLD, 0.06)
     (one,) = identifier.identify(FramePhoto("frame", picture(Square(1))))
     assert (one.verdict, one.nearest) == (Verdict.UNKNOWN, None)
+
+
+def test_who_is_known_but_may_not_enter_is_told_with_the_reason() -> None:
+    night = datetime(2026, 5, 4, 3, 0, tzinfo=UTC)
+    day = OpenPeriod(frozenset(range(7)), 8 * 60, 18 * 60)
+    rules = AccessRules({"day": (day,)}, {"staff": ("day",), "guard": ()})
+    people = [
+        replace(PEOPLE[0], groups=frozenset({"staff"})),
+        replace(PEOPLE[1], groups=frozenset({"guard"})),
+    ]
+    templates = [Template(f"t-{who}", f"p-{who}", SPACE, vector_of(who, 0), 0.9, b"") for who in (1, 2)]
+    snapshot = build_snapshot(SPACE, DIMENSION, 1, people, templates)
+
+    def asked(at: datetime, *squares: Square) -> list[Reason | None]:
+        identifier = Identifier(
+            SquarePipeline(), snapshot, THRESHOLD, 0.06, refusal=lambda person: rules.refusal(person, at)
+        )
+        found = list(identifier.identify(FramePhoto("frame", picture(*squares))))
+        assert [one.as_json()["would_be_refused"] for one in found] == [one.refusal for one in found]
+        return [one.refusal for one in found]
+
+    assert asked(night, Square(1), Square(2), Square(7)) == [Reason.OUTSIDE_SCHEDULE, Reason.DISABLED, None]
+    assert asked(night.replace(hour=9), Square(1)) == [None]
+
+
+def test_where_nobody_can_be_compared_it_is_said() -> None:
+    def made(space: str) -> Identifier:
+        templates = [
+            Template("t-1", "p-1", SPACE, vector_of(1, 0), 0.9, b""),
+            Template("t-2", "p-2", space, vector_of(2, 0), 0.9, b""),
+        ]
+        snapshot = build_snapshot(SPACE, DIMENSION, 1, PEOPLE, templates)
+        return Identifier(SquarePipeline(), snapshot, THRESHOLD, 0.06)
+
+    assert made(SPACE).gap() is None
+    assert str(made("other/1").gap()).startswith(
+        f"1 of 2 people have no template of this model (space {SPACE})"
+    )
+    for snapshot, told in (
+        (build_snapshot(SPACE, DIMENSION, 1, PEOPLE, []), "2 of 2 people"),
+        (empty_snapshot(SPACE, DIMENSION), "nobody is enrolled"),
+    ):
+        with pytest.raises(EnrolmentError, match=told) as caught:
+            Identifier(SquarePipeline(), snapshot, THRESHOLD, 0.06).gap()
+        assert caught.value.reason == "nobody_to_compare"
 
 
 def test_answers_are_json() -> None:

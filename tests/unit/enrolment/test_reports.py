@@ -1,4 +1,5 @@
 import csv
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_no_report_is_written_unless_asked_for() -> None:
     with csv_report(None) as write:
         write(REPORT)
+
+
+def test_what_a_person_was_given_is_reported() -> None:
+    until = datetime(2027, 1, 1, tzinfo=UTC)
+    given = PersonReport("Jane", "row 2", Status.ENROLLED, "p-1", groups=("lab", "staff"), valid_until=until)
+    assert csv_rows(given)[0][-2:] == ("lab, staff", "2027-01-01T00:00:00+00:00")
+    facts = given.as_json()
+    assert (facts["groups"], facts["valid_until"]) == (["lab", "staff"], "2027-01-01T00:00:00+00:00")
 
 
 def test_json_has_each_photograph() -> None:

@@ -1,12 +1,13 @@
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edged.domain.people import Person
 from edged.domain.types import Image
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.entries import Entry
@@ -61,8 +62,9 @@ def test_a_person_is_enrolled_with_a_template_for_each_photograph(
 
 def test_terms_are_kept_with_the_person(enrolment: MakeEnrolment, store: PeopleStore) -> None:
     service = enrolment(Policy(known_groups=frozenset({"staff"})))
-    only(service, Entry("Jane", (shot(1),), terms=Terms(frozenset({"staff"}))))
+    report = only(service, Entry("Jane", (shot(1),), terms=Terms(frozenset({"staff"}))))
     assert store.people()[0].groups == {"staff"}
+    assert report.groups == ("staff",)
 
 
 def test_a_group_that_no_schedule_knows_is_refused(enrolment: MakeEnrolment) -> None:
@@ -227,15 +229,78 @@ def test_what_another_command_enrolled_meanwhile_counts(enrolment: MakeEnrolment
     assert only(early, entry("Petra", shot(1, 1))).reason == "similar_face"
 
 
-def test_photographs_of_another_embedding_space_do_not_count(
-    enrolment: MakeEnrolment, store: PeopleStore
-) -> None:
+@pytest.fixture
+def changed_model(enrolment: MakeEnrolment, store: PeopleStore) -> dict[str, Person]:
+    """Jane and Petra were enrolled with another model, with their photographs 0."""
     service = enrolment()
     service._space = "older/1"
-    only(service, entry("Jane", shot(1)))
-    (jane,) = store.people()
-    report = only(enrolment(), entry("", shot(1), add_to=jane.person_id))
+    list(service.run([entry("Jane Doe", shot(1)), entry("Petra Winter", shot(2))]))
+    return {person.name: person for person in store.people()}
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_after_a_change_of_the_model_the_same_people_are_enrolled_once_more(
+    enrolment: MakeEnrolment, store: PeopleStore, changed_model: dict[str, Person], *, by_id: bool
+) -> None:
+    jane = changed_model["Jane Doe"]
+    photos = (shot(1), shot(1, 1))
+    wanted = entry("", *photos, add_to=jane.person_id) if by_id else entry("doe, jane", *photos)
+    report = only(enrolment(), wanted)
+    assert (report.status, report.person_id, report.name) == (Status.EXTENDED, jane.person_id, "Jane Doe")
+    assert "1 of 2 photographs are the very ones" in report.notes[0]
+    assert (len(store.people()), len(store.templates(SPACE))) == (2, 2)
+    assert only(enrolment(), entry("Jane Doe", shot(1, 2))).reason == "already_enrolled"
+
+
+@pytest.mark.usefixtures("changed_model")
+def test_whose_name_alone_speaks_for_them_is_told(enrolment: MakeEnrolment) -> None:
+    report = only(enrolment(), entry("Jane Doe", shot(7)))
     assert report.status is Status.EXTENDED
+    assert "the name alone" in report.notes[0]
+
+
+@pytest.mark.usefixtures("changed_model")
+def test_a_face_that_is_enrolled_again_already_is_nobody_elses(
+    enrolment: MakeEnrolment, store: PeopleStore
+) -> None:
+    first, second = enrolment().run([entry("Jane Doe", shot(1, 3)), entry("Petra Winter", shot(1, 4))])
+    assert (first.status, second.reason) == (Status.EXTENDED, "similar_face")
+    assert len(store.templates(SPACE)) == 1
+
+
+@pytest.mark.usefixtures("changed_model")
+def test_a_photograph_stays_its_owners_after_a_change_of_the_model(enrolment: MakeEnrolment) -> None:
+    for name in ("Jane Doe", "Somebody New"):
+        report = only(enrolment(), entry(name, shot(2)))
+        assert reasons(report) == ["duplicate_photo"]
+        assert "Petra Winter" in report.photos[0].text
+
+
+@pytest.mark.usefixtures("changed_model")
+def test_a_rehearsal_extends_too(enrolment: MakeEnrolment, store: PeopleStore) -> None:
+    report = only(enrolment(Policy(dry_run=True)), entry("Jane Doe", shot(1)))
+    assert report.status is Status.EXTENDED
+    assert store.templates(SPACE) == []
+
+
+def test_of_two_namesakes_none_is_guessed(enrolment: MakeEnrolment, store: PeopleStore) -> None:
+    service = enrolment(Policy(allow_same_name=True))
+    service._space = "older/1"
+    list(service.run([entry("Jane Doe", shot(1)), entry("Jane Doe", shot(2))]))
+    report = only(enrolment(), entry("Jane Doe", shot(1)))
+    assert report.reason == "already_enrolled"
+    assert all(person.person_id in report.text for person in store.people())
+
+
+def test_terms_that_are_not_the_persons_are_not_passed_over(
+    enrolment: MakeEnrolment, store: PeopleStore, changed_model: dict[str, Person]
+) -> None:
+    jane = store.update_person(replace(changed_model["Jane Doe"], groups=frozenset({"staff"})))
+    report = only(enrolment(), Entry("Jane Doe", (shot(1),), terms=Terms(frozenset({"lab"}))))
+    assert report.reason == "other_terms"
+    assert f"edged people set {jane.person_id}" in report.text
+    report = only(enrolment(), Entry("Jane Doe", (shot(1),), terms=Terms(frozenset({"staff"}))))
+    assert (report.status, report.groups) == (Status.EXTENDED, ())
 
 
 class FullDisk:

@@ -20,7 +20,7 @@ def fetcher() -> Iterator[Fetcher]:
 
 
 def read(path: Path, fetcher: Fetcher, columns: Columns = Columns(), terms: Terms = Terms()) -> list[Entry]:  # noqa: B008 - frozen
-    return table_entries(path, columns, terms, UTC, fetcher)
+    return table_entries(path, columns, terms, UTC, fetcher).entries
 
 
 def csv_file(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -74,15 +74,34 @@ def test_groups_and_dates_of_a_row_are_its_own(tmp_path: Path, fetcher: Fetcher)
     path = csv_file(
         tmp_path, 'name,photo,group,valid_until\nJane,a.jpg,"staff, lab",2026-12-31\nPetra,b.jpg,,\n'
     )
-    jane, petra = read(path, fetcher, terms=Terms(frozenset({"all"})))
+    columns = Columns(group="Group", valid_until="valid_until")
+    jane, petra = read(path, fetcher, columns, Terms(frozenset({"all"})))
     assert jane.terms.groups == {"all", "staff", "lab"}
     assert jane.terms.valid_until == datetime(2027, 1, 1, tzinfo=UTC)
     assert petra.terms == Terms(frozenset({"all"}))
 
 
+def test_who_fills_in_a_form_gives_no_group_and_no_date(tmp_path: Path, fetcher: Fetcher) -> None:
+    path = csv_file(tmp_path, "name,photo,Group,Groups,valid_until\nEve,a.jpg,staff,lab,2099-12-31\n")
+    sheet = table_entries(path, Columns(), Terms(), UTC, fetcher)
+    assert sheet.entries[0].terms == Terms()
+    assert sheet.passed_over == ["group", "groups", "valid_until"]
+    sheet = table_entries(path, Columns(group="groups"), Terms(), UTC, fetcher)
+    assert sheet.entries[0].terms == Terms(frozenset({"lab"}))
+    assert sheet.passed_over == ["valid_until"]
+
+
+def test_a_column_that_is_asked_for_must_be_there(tmp_path: Path, fetcher: Fetcher) -> None:
+    path = csv_file(tmp_path, "name,photo\nJane,a.jpg\n")
+    for columns in (Columns(group="team"), Columns(valid_until="team")):
+        with pytest.raises(EnrolmentError, match="no column 'team'"):
+            read(path, fetcher, columns)
+
+
 def test_a_row_that_makes_no_sense_is_reported_as_one(tmp_path: Path, fetcher: Fetcher) -> None:
     path = csv_file(tmp_path, "name,photo,valid_until\n,a.jpg,\nJane,b.jpg,soon\nPetra,c.jpg,\n")
-    problems = [entry.problem and entry.problem.reason for entry in read(path, fetcher)]
+    entries = read(path, fetcher, Columns(valid_until="valid_until"))
+    problems = [entry.problem and entry.problem.reason for entry in entries]
     assert problems == ["bad_name", "bad_date", None]
 
 
@@ -95,7 +114,7 @@ def test_a_workbook_is_read_with_its_dates(tmp_path: Path, fetcher: Fetcher) -> 
     sheet.append([12, "c.jpg", None])
     sheet.append([None, None, None])
     book.save(tmp_path / "people.xlsx")
-    jane, number = read(tmp_path / "people.xlsx", fetcher)
+    jane, number = read(tmp_path / "people.xlsx", fetcher, Columns(valid_until="valid_until"))
     assert len(jane.photos) == 2
     assert jane.terms.valid_until == datetime(2027, 1, 1, tzinfo=UTC)
     assert number.name == "12"

@@ -1,8 +1,10 @@
 """The gallery in memory follows the store, whole or not at all."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +121,24 @@ def test_a_new_person_is_known_without_restart_and_the_threshold_follows() -> No
     assert sync.current.threshold.cosine > before.threshold.cosine
     assert metrics.registry.get_sample_value("edged_gallery_people") == 8
     assert told[-1] is sync.current
+
+
+def test_people_of_another_model_are_told_of_at_the_start_and_at_each_change(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    people = FakePeople()
+    people.add("p-ada", 0)
+    people.rows.append((Person("p-old", "Old"), replace(template("p-old", 1), space="older/1")))
+    sync, _ = worker(people)
+    (said,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert said.getMessage().startswith("1 of 2 people have no template of this model (space toy/1)")
+    sync.start()
+    try:
+        people.add("p-new", 2)
+        assert eventually(lambda: "1 of 3 people" in caplog.text)
+    finally:
+        sync.stop()
+        assert sync.join(2)
 
 
 def test_a_load_that_fails_keeps_the_old_gallery_and_is_counted() -> None:
