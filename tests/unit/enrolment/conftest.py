@@ -9,6 +9,7 @@ from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.levels import levels_for
 from edged.enrolment.service import Enrolment, Policy
 from edged.storage.people import PeopleStore
+from edged.storage.probes import ProbeStore
 from edged.storage.vault import Vault
 from tests.unit.enrolment.scene import CALIBRATION, SquarePipeline
 
@@ -24,6 +25,11 @@ def vault(tmp_path: Path) -> Vault:
 def store(tmp_path: Path, vault: Vault) -> Iterator[PeopleStore]:
     with PeopleStore.open(tmp_path / "gallery" / "people.db", vault, writable=True) as opened:
         yield opened
+
+
+@pytest.fixture
+def probes(tmp_path: Path, vault: Vault) -> ProbeStore:
+    return ProbeStore(tmp_path / "gallery" / "people-probes", vault, keep_seconds=3600)
 
 
 @pytest.fixture

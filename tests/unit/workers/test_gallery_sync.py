@@ -135,3 +135,25 @@ def test_a_poll_that_is_rare_is_no_silence_and_a_new_risk_does_not_wait_for_it()
         sync.stop()
         assert sync.join(2)
     assert sync.current.threshold.cosine > before.threshold.cosine
+
+
+def test_look_alikes_and_vetoes_come_with_the_gallery_and_a_new_margin_is_taken_over() -> None:
+    people = FakePeople()
+    people.add("p-ada", 0)
+    people.add("p-eve", 1)
+    people.add("p-ben", 2)
+    people.rows[1][1].vector[:2] = 0.6, 0.8
+    people.refused.append(Veto("E1", "p-ada", "toy/1", template("p-x", 5).vector))
+    sync, _ = worker(people)
+    snapshot = sync.current.snapshot
+    assert set(snapshot.bars) == {"p-ada", "p-eve"}
+    assert set(snapshot.vetoes) == {"p-ada"}
+    before = snapshot.bars["p-ada"].raised
+    sync.start()
+    try:
+        sync.min_margin = 0.0
+        assert eventually(lambda: sync.current.min_margin == 0.0)
+    finally:
+        sync.stop()
+        assert sync.join(2)
+    assert sync.current.snapshot.bars["p-ada"].raised > before
