@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edged.domain.calibration import MeasuredPoint
+from edged.domain.calibration import MeasuredPoint, strangers_rate
 from edged.domain.doubles import ClosePair, rank_pairs
 from edged.domain.lookalikes import LookalikeRule
 from edged.domain.people import Person, Template
@@ -65,9 +65,8 @@ def audit(
         nearest_level=levels.similar,
     )
     own = [gallery.templates[place] for place in seen]
-    found = [
-        finding for pair in pairs if (finding := _pair_finding(pair, people, own, levels, rule)) is not None
-    ]
+    judge = _PairJudge(people, own, levels, rule, strangers_rate(points, levels.similar))
+    found = [finding for pair in pairs if (finding := judge.finding(pair)) is not None]
     strangers = _strangers(people, vectors, centres)
     for person, templates in zip(gallery.people, gallery.templates, strict=True):
         found += photo_findings(person, templates, strangers.get(person.person_id, ()), levels)
@@ -75,45 +74,58 @@ def audit(
     return sorted(found, key=lambda finding: order[finding.kind])
 
 
-def _pair_finding(
-    pair: ClosePair,
-    people: Sequence[Person],
-    templates: Sequence[Sequence[Template]],
-    levels: Levels,
-    rule: LookalikeRule | None,
-) -> Finding | None:
-    one, other = people[pair.first], people[pair.second]
-    figures = {"cosine": pair.cosine, "nearest": pair.nearest, "strangers": pair.strangers}
-    told = f"cosine {pair.cosine:.2f}, nearest photographs {pair.nearest:.2f}"
-    if pair.similar_name:
-        told += ", and the names are alike"
-    raised = 0.0 if rule is None else rule.raised(pair.cosine)
-    if pair.nearest >= SAME_PHOTO:
-        removal = tuple(
-            remove_advice(template.template_id)
-            for template in _nearest(templates[pair.first], templates[pair.second])
-        )
-        advice = (merge_advice(other, one), *removal)
-        text = f"{told}; merge if they are one person, else remove the photograph from whom it does not show"
-        return Finding(Kind.SAME_PHOTO, (one, other), text, advice, figures)
-    # A photograph of the one among the other's brings no centres together; it is a finding of its own.
-    if pair.cosine < levels.consistent:
-        return None
-    if pair.strangers <= DOUBLE_STRANGERS:
-        few, many = sorted((pair.second, pair.first), key=lambda row: len(templates[row]))
-        advice = (merge_advice(people[few], people[many]),)
-        text = f"{told}; if they are two, each needs photographs of their own"
-        return Finding(Kind.SAME_PERSON, (one, other), text, advice, figures)
-    if pair.cosine < levels.similar and raised <= 0 and pair.strangers > 1:
-        return None
-    if rule is not None:
-        told += (
-            f"; the door asks {raised:.3f} more of both" if raised > 0 else "; the door's margin is enough"
-        )
-    text = f"{told}; merge only if they are one person"
-    return Finding(
-        Kind.LOOKALIKE, (one, other), text, (merge_advice(one, other),), {**figures, "raised": raised}
-    )
+@dataclass(frozen=True, slots=True)
+class _PairJudge:
+    """Says what a close pair is; ``similar_rate`` is the share of strangers at which enrolment stops."""
+
+    people: Sequence[Person]
+    templates: Sequence[Sequence[Template]]
+    levels: Levels
+    rule: LookalikeRule | None
+    similar_rate: float
+
+    def finding(self, pair: ClosePair) -> Finding | None:
+        """Return what is to be said of ``pair``, if anything."""
+        one, other = self.people[pair.first], self.people[pair.second]
+        figures = {"cosine": pair.cosine, "nearest": pair.nearest, "strangers": pair.strangers}
+        told = f"cosine {pair.cosine:.2f}, nearest photographs {pair.nearest:.2f}"
+        if pair.similar_name:
+            told += ", and the names are alike"
+        if pair.nearest >= SAME_PHOTO:
+            text = f"{told}; merge if they are one person, else remove it from whom it does not show"
+            return Finding(Kind.SAME_PHOTO, (one, other), text, self._same_photo_advice(pair), figures)
+        # A photograph of the one among the other's brings no centres together; it is a finding of its own.
+        if pair.cosine < self.levels.consistent:
+            return None
+        if self._is_double(pair):
+            text = f"{told}; if they are two, each needs photographs of their own"
+            return Finding(Kind.SAME_PERSON, (one, other), text, (self._merge_advice(pair),), figures)
+        return self._lookalike(pair, told, figures)
+
+    def _is_double(self, pair: ClosePair) -> bool:
+        """In a small gallery siblings stand out; they are no more one person than enrolment would say."""
+        suspect = pair.similar_name or pair.rate <= self.similar_rate
+        return suspect and pair.strangers <= DOUBLE_STRANGERS
+
+    def _lookalike(self, pair: ClosePair, told: str, figures: dict[str, float]) -> Finding | None:
+        raised = 0.0 if self.rule is None else self.rule.raised(pair.cosine)
+        if pair.cosine < self.levels.similar and raised <= 0 and pair.strangers > 1:
+            return None
+        if self.rule is not None:
+            told += f"; the door asks {raised:.3f} more of both" if raised > 0 else "; the margin is enough"
+        one, other = self.people[pair.first], self.people[pair.second]
+        text = f"{told}; merge only if they are one person"
+        figures = {**figures, "raised": raised}
+        return Finding(Kind.LOOKALIKE, (one, other), text, (self._merge_advice(pair),), figures)
+
+    def _merge_advice(self, pair: ClosePair) -> str:
+        """Return the command that gives the fewer photographs to whom has more."""
+        few, many = sorted((pair.second, pair.first), key=lambda row: len(self.templates[row]))
+        return merge_advice(self.people[few], self.people[many])
+
+    def _same_photo_advice(self, pair: ClosePair) -> tuple[str, ...]:
+        both = _nearest(self.templates[pair.first], self.templates[pair.second])
+        return self._merge_advice(pair), *(remove_advice(template.template_id) for template in both)
 
 
 def _nearest(one: Sequence[Template], other: Sequence[Template]) -> tuple[Template, Template]:
