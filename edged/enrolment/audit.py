@@ -13,7 +13,7 @@ from edged.domain.types import FloatArray
 from edged.enrolment.findings import Finding, Kind, merge_advice, remove_advice
 from edged.enrolment.levels import Levels
 from edged.enrolment.names import alike, name_keys
-from edged.enrolment.photo_audit import Stranger, photo_findings
+from edged.enrolment.photo_audit import Stranger, photo_findings, wrong_photos
 from edged.enrolment.roster import centre
 
 # A pair is taken for one person where strangers would make a tenth of such a pair in the whole gallery.
@@ -51,38 +51,63 @@ def audit(
     """
     seen = [place for place, templates in enumerate(gallery.templates) if templates]
     people = [gallery.people[place] for place in seen]
-    vectors = [np.stack([one.vector for one in gallery.templates[place]]) for place in seen]
-    dimension = vectors[0].shape[1] if vectors else 0
-    centres = np.stack([centre(list(rows)) for rows in vectors]) if vectors else np.zeros((0, dimension))
-    centres = np.asarray(centres, np.float32)
-    keys = [name_keys(person.name) for person in people]
-    pairs = rank_pairs(
-        centres,
-        vectors,
-        points,
-        similar_name=lambda one, other: alike(keys[one], keys[other]),
-        centre_level=levels.consistent,
-        nearest_level=levels.similar,
-    )
     own = [gallery.templates[place] for place in seen]
-    judge = _PairJudge(people, own, levels, rule, strangers_rate(points, levels.similar))
-    found = [finding for pair in pairs if (finding := judge.finding(pair)) is not None]
-    strangers = _strangers(people, vectors, centres)
+    strangers = _strangers(people, own)
+    judge = _PairJudge(
+        people,
+        [_cleaned(one, strangers[person.person_id], levels) for person, one in zip(people, own, strict=True)],
+        levels,
+        rule,
+    )
+    found = judge.findings(points)
     for person, templates in zip(gallery.people, gallery.templates, strict=True):
         found += photo_findings(person, templates, strangers.get(person.person_id, ()), levels)
     order = {kind: place for place, kind in enumerate(Kind)}
     return sorted(found, key=lambda finding: order[finding.kind])
 
 
-@dataclass(frozen=True, slots=True)
-class _PairJudge:
-    """Says what a close pair is; ``similar_rate`` is the share of strangers at which enrolment stops."""
+def _cleaned(
+    templates: Sequence[Template], nearest: Sequence[Stranger | None], levels: Levels
+) -> Sequence[Template]:
+    """Return the templates without the few that show somebody else, who would seem to be this person."""
+    wrong = wrong_photos(templates, nearest, levels)
+    if 2 * len(wrong) >= len(templates):
+        return templates
+    return [template for row, template in enumerate(templates) if row not in wrong]
 
-    people: Sequence[Person]
-    templates: Sequence[Sequence[Template]]
-    levels: Levels
-    rule: LookalikeRule | None
-    similar_rate: float
+
+class _PairJudge:
+    """Finds close pairs and says what they are; ``templates[i]`` are those of ``people[i]``."""
+
+    def __init__(
+        self,
+        people: Sequence[Person],
+        templates: Sequence[Sequence[Template]],
+        levels: Levels,
+        rule: LookalikeRule | None,
+    ) -> None:
+        self.people = people
+        self.templates = templates
+        self.levels = levels
+        self.rule = rule
+        self._similar_rate = 0.0
+
+    def findings(self, points: Sequence[MeasuredPoint]) -> list[Finding]:
+        """Return what is to be said of all pairs, the clearest first."""
+        if not self.people:
+            return []
+        # The share of strangers at which enrolment stops.
+        self._similar_rate = strangers_rate(points, self.levels.similar)
+        keys = [name_keys(person.name) for person in self.people]
+        pairs = rank_pairs(
+            _centres(self.templates),
+            [_vectors(one) for one in self.templates],
+            points,
+            similar_name=lambda one, other: alike(keys[one], keys[other]),
+            centre_level=self.levels.consistent,
+            nearest_level=self.levels.similar,
+        )
+        return [finding for pair in pairs if (finding := self.finding(pair)) is not None]
 
     def finding(self, pair: ClosePair) -> Finding | None:
         """Return what is to be said of ``pair``, if anything."""
@@ -104,7 +129,7 @@ class _PairJudge:
 
     def _is_double(self, pair: ClosePair) -> bool:
         """In a small gallery siblings stand out; they are no more one person than enrolment would say."""
-        suspect = pair.similar_name or pair.rate <= self.similar_rate
+        suspect = pair.similar_name or pair.rate <= self._similar_rate
         return suspect and pair.strangers <= DOUBLE_STRANGERS
 
     def _lookalike(self, pair: ClosePair, told: str, figures: dict[str, float]) -> Finding | None:
@@ -135,14 +160,25 @@ def _nearest(one: Sequence[Template], other: Sequence[Template]) -> tuple[Templa
     return one[int(first)], other[int(second)]
 
 
+def _vectors(templates: Sequence[Template]) -> FloatArray:
+    return np.stack([one.vector for one in templates])
+
+
+def _centres(templates: Sequence[Sequence[Template]]) -> FloatArray:
+    return np.stack([centre([one.vector for one in own]) for own in templates])
+
+
 def _strangers(
-    people: Sequence[Person], vectors: Sequence[FloatArray], centres: FloatArray
+    people: Sequence[Person], templates: Sequence[Sequence[Template]]
 ) -> dict[str, list[Stranger | None]]:
     """Return for each template of each person who else of the gallery is nearest."""
-    found: dict[str, list[Stranger | None]] = {}
-    for row, person in enumerate(people):
-        found[person.person_id] = list(_nearest_others(row, people, vectors[row], centres))
-    return found
+    if not people:
+        return {}
+    centres = _centres(templates)
+    return {
+        person.person_id: list(_nearest_others(row, people, _vectors(templates[row]), centres))
+        for row, person in enumerate(people)
+    }
 
 
 def _nearest_others(
