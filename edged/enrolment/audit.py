@@ -133,14 +133,14 @@ class _PairJudge:
         return suspect and pair.strangers <= DOUBLE_STRANGERS
 
     def _lookalike(self, pair: ClosePair, told: str, figures: dict[str, float]) -> Finding | None:
-        raised = 0.0 if self.rule is None else self.rule.raised(pair.cosine)
-        if pair.cosine < self.levels.similar and raised <= 0 and pair.strangers > 1:
+        bar = None if self.rule is None else self.rule.bar(pair.cosine)
+        if pair.cosine < self.levels.similar and bar is None and pair.strangers > 1:
             return None
-        if self.rule is not None:
-            told += f"; the door asks {raised:.3f} more of both" if raised > 0 else "; the margin is enough"
+        if bar is not None:
+            told += f"; the door asks score {bar.score:.3f}, margin {bar.margin:.3f} of both"
+            figures = {**figures, "score_limit": bar.score, "margin_limit": bar.margin}
         one, other = self.people[pair.first], self.people[pair.second]
         text = f"{told}; merge only if they are one person"
-        figures = {**figures, "raised": raised}
         return Finding(Kind.LOOKALIKE, (one, other), text, (self._merge_advice(pair),), figures)
 
     def _merge_advice(self, pair: ClosePair) -> str:

@@ -26,14 +26,21 @@ TABLE = (
     CalibrationPoint(1e-4, 0.4073, 10**7),
     CalibrationPoint(1e-5, 0.4667, 10**7),
 )
-RULE = LookalikeRule(threshold=0.4073, min_margin=0.06, stranger=0.3319)
+RULE = LookalikeRule(threshold=0.4073, min_margin=0.06, strictest=0.4916, stranger=0.3319)
 
 rules = st.builds(
     LookalikeRule,
     threshold=st.floats(0.1, 0.9),
     min_margin=st.floats(0, 0.5),
+    strictest=st.floats(0.1, 0.9),
     stranger=st.floats(0, 0.6),
 )
+
+
+def limits(rule: LookalikeRule, cosine: float) -> tuple[float, float]:
+    """Score and margin that two people at ``cosine`` are asked."""
+    bar = rule.bar(cosine)
+    return (rule.threshold, rule.min_margin) if bar is None else (bar.score, bar.margin)
 
 
 def at_angle(cosine: float, *, dimension: int = 8) -> np.ndarray:
@@ -49,35 +56,47 @@ def test_the_rule_is_that_of_the_table() -> None:
     rule = lookalike_rule(TABLE, threshold=threshold.cosine, min_margin=0.06, target_fpir=1e-3)
     assert rule is not None
     assert (rule.threshold, rule.stranger) == (pytest.approx(0.4073, abs=1e-3), 0.3319)
+    assert rule.strictest == 0.4667
     assert lookalike_rule(TABLE, threshold=None, min_margin=0.06, target_fpir=1e-3) is None
     assert lookalike_rule(TABLE, threshold=0.5, min_margin=0.06, target_fpir=1e-6) is None
 
 
 def test_strangers_raise_nothing_and_look_alikes_little() -> None:
-    assert RULE.raised(0.0) == RULE.raised(0.3) == 0
-    assert 0.03 < RULE.raised(0.5) < 0.04
-    assert RULE.raised(0.7) == pytest.approx(0.058, abs=1e-3)
-    assert RULE.raised(1.0) == RULE.raised(0.85) < 0.06
+    assert RULE.bar(0.0) is RULE.bar(0.3) is None
+    assert limits(RULE, 0.5) == (pytest.approx(0.465, abs=1e-3), 0.06)
+    assert limits(RULE, 0.7) == (pytest.approx(0.516, abs=1e-3), pytest.approx(0.084, abs=1e-3))
+    assert limits(RULE, 1.0) == limits(RULE, 0.9)
 
 
 @given(rules, st.floats(-1, 1), st.floats(-1, 1))
 def test_who_is_more_alike_never_gets_a_lower_bar(rule: LookalikeRule, one: float, other: float) -> None:
-    low, high = sorted((one, other))
-    assert 0 <= rule.raised(low) <= rule.raised(high)
+    low, high = (limits(rule, cosine) for cosine in sorted((one, other)))
+    assert (rule.threshold, rule.min_margin) <= low
+    assert low[0] <= high[0]
+    assert low[1] <= high[1]
 
 
-@given(rules, st.floats(0, 1), st.floats(-1, 1), st.floats(-1, 1))
+@given(rules, st.floats(-1, 1), st.floats(0, 0.3))
+def test_a_larger_gallery_lowers_nobodys_bar(rule: LookalikeRule, cosine: float, stricter: float) -> None:
+    """More people mean a higher threshold, and the same table."""
+    larger = replace(rule, threshold=rule.threshold + stricter)
+    before, after = limits(rule, cosine), limits(larger, cosine)
+    assert before[0] <= after[0]
+    assert before[1] <= after[1]
+
+
+@given(rules, st.floats(0, 1), st.floats(0, 1), st.floats(-1, 1))
 def test_nobody_passes_both_gates_of_the_other_with_less_than_a_strangers_luck(
     rule: LookalikeRule, cosine: float, own: float, luck: float
 ) -> None:
-    """Whatever the picture: ``luck`` is its part along the other, at most what a stranger's reaches."""
+    """Whatever the picture: ``luck`` is its part along the other, at most what a stranger's reaches.
+
+    Equality stands for the stated risk itself; float64 decides nothing finer.
+    """
     noise = min(luck, rule.stranger)
     score = cosine * own + math.sqrt(1 - cosine**2) * math.sqrt(1 - own**2) * noise
-    raised = rule.raised(cosine)
-    # Equality stands for the stated risk itself; float64 decides nothing finer.
-    passes = score > rule.threshold + raised + 1e-9 and score - own > rule.min_margin + raised + 1e-9
-    # Somebody whose own picture is opposite to themselves is no visit.
-    assert not (passes and own >= 0)
+    least, margin = limits(rule, cosine)
+    assert not (score > least + 1e-9 and score - own > margin + 1e-9)
 
 
 @given(st.integers(1, 40), st.integers(0, 2**31))
@@ -106,7 +125,8 @@ def test_only_look_alikes_get_a_bar() -> None:
     bars = raised_bars(["p-ada", "p-eve", "p-ben"], rows, RULE)
     assert set(bars) == {"p-ada", "p-eve"}
     assert bars["p-ada"].cosine == pytest.approx(0.6)
-    assert bars["p-ada"].raised == RULE.raised(0.6)
+    assert bars["p-ada"].score > RULE.strictest
+    assert bars["p-ada"].margin > RULE.min_margin
     assert raised_bars(["p-ada", "p-eve", "p-ben"], rows, None) == {}
 
 

@@ -22,7 +22,7 @@ TABLE = (
     CalibrationPoint(1e-5, 0.46, 10**6),
 )
 LEVELS = Levels(0.46, 0.32, 0.39)
-RULE = LookalikeRule(threshold=0.41, min_margin=0.06, stranger=0.32)
+RULE = LookalikeRule(threshold=0.41, min_margin=0.06, strictest=0.46, stranger=0.32)
 DIMENSION = 32
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -113,7 +113,9 @@ def test_a_similar_name_turns_a_look_alike_into_a_suspect(office: People) -> Non
     assert office.found(Kind.SAME_PERSON) == []
     (finding,) = office.found(Kind.LOOKALIKE)
     assert not finding.action
-    assert finding.figures["raised"] == RULE.raised(finding.figures["cosine"]) > 0
+    bar = RULE.bar(finding.figures["cosine"])
+    assert bar is not None
+    assert (finding.figures["score_limit"], finding.figures["margin_limit"]) == (bar.score, bar.margin)
     (unarmed,) = office.found(Kind.LOOKALIKE, rule=None)
     assert "the door asks" in finding.text
     assert "the door" not in unarmed.text

@@ -92,7 +92,7 @@ def test_answers_are_json() -> None:
 
 def test_a_raised_bar_and_a_veto_hold_here_as_at_the_door() -> None:
     picture_of_jane = FramePhoto("frame", picture(Square(1, 3)))
-    barred = replace(SNAPSHOT, bars={"p-1": Bar(0.6, 0.7)})
+    barred = replace(SNAPSHOT, bars={"p-1": Bar(0.95, 0.06, 0.7)})
     (one,) = Identifier(SquarePipeline(), barred, THRESHOLD, 0.06).identify(picture_of_jane)
     assert (one.verdict, one.nearest) == (Verdict.UNKNOWN, PEOPLE[0])
     vetoed = replace(SNAPSHOT, vetoes={"p-1": vector_of(1, 3)[None]})
