@@ -173,8 +173,7 @@ class DecisionEngine:
             return
         limits = limits_for(person_id, gallery, self.policy.threshold, self.policy.min_margin)
         if limits.bar is not None:
-            added = f"+{limits.bar.raised:.4f}"
-            yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, added, passed=True)
+            yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, None, passed=True)
         yield (
             Reason.UNKNOWN,
             Gate("score", match.score, limits.score, _at_least(match.score, limits.score)),

@@ -24,7 +24,8 @@ _SIMILAR_NAME = 1e-3
 class ClosePair:
     """Two rows of the gallery: ``cosine`` of their centres, ``nearest`` of their nearest photographs.
 
-    ``strangers`` is how many pairs of the gallery would come as close if nobody were in it twice.
+    ``rate`` is the share of strangers who come as close, names apart; ``strangers`` how many pairs of the
+    gallery would, names considered, if nobody were in it twice.
     """
 
     first: int
@@ -32,6 +33,7 @@ class ClosePair:
     cosine: float
     nearest: float
     similar_name: bool
+    rate: float
     strangers: float
 
 
@@ -70,7 +72,8 @@ def _pair(
     nearest = float(crossed.max())
     rate = min(strangers_rate(points, cosine), crossed.size * strangers_rate(points, nearest))
     pairs = len(templates) * (len(templates) - 1) / 2
-    return ClosePair(first, second, cosine, nearest, named, pairs * rate * (_SIMILAR_NAME if named else 1.0))
+    strangers = pairs * rate * (_SIMILAR_NAME if named else 1.0)
+    return ClosePair(first, second, cosine, nearest, named, rate, strangers)
 
 
 def _crossing(templates: Sequence[FloatArray], level: float) -> set[tuple[int, int]]:

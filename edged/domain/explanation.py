@@ -30,7 +30,7 @@ GATES: Mapping[str, str] = {
     "armed": "whether a match may open the door",
     "score": "cosine to the nearest enrolled person; at least the limit",
     "margin": "distance to the second nearest person; at least the limit",
-    "lookalike": "cosine to the most alike other person; the limit is added to those of score and margin",
+    "lookalike": "cosine to the most alike other person, who raises the limits of score and margin",
     "veto": "cosine to a face that was taken for the person and is not theirs; below score less margin",
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",

@@ -7,31 +7,32 @@ centre comes to
     g(p) = c p + sqrt(1 - c^2) sqrt(1 - p^2) n
 
 of the other's, which is plain geometry; ``n`` is what a stranger's picture reaches, and the calibration
-table says that one visit exceeds ``n1``, its cosine at FMR = the stated risk, with just that risk (there
-is one person to be taken for, not N). So at that risk the other's picture passes score and margin
-nowhere if both limits are raised by
+table says that one visit exceeds its cosine at FMR = the stated risk with just that risk (there is one
+person to be taken for, not N). So at that risk the other's picture passes nowhere, if the limits T of
+the score and M of the margin leave no p with g(p) > T and g(p) - p > M. With M as for everybody that takes
 
-    r(c) = max over p <= t - m of g(p) - t, with n = n1
+    T(c): the least T with g(p) <= T for all p <= T - M, since g(p) - p falls with p.
 
-where ``t`` is the threshold and ``m`` the margin: below p = t - m the score stays under t + r, and above
-it g(p) - p, which falls with p, stays under m + r. From the ``c`` at which r is greatest on it is kept
-there: who is more alike never gets a lower bar.
+Where T(c) would exceed the strictest threshold that the table carries, the excess is shared: both that
+threshold and the margin are raised by the r(c) that is enough for both. Neither depends on how many
+others are enrolled, so that nobody's limits fall as the gallery grows; and both are kept at their
+greatest for all larger ``c``, so that who is more alike never gets a lower bar.
 
 Measured with arcface-y1 on lfw-dev, stated risk 1e-3, margin 0.06. Of 14,673 visits of people whose
-centre lies at 0.30 to 0.55 to another's, one is taken for the other by limits for 10 people, raised or
-not: ordinary likeness is the margin's work. Twins were made of 2,445 visits by turning one person into
-another until their centres lie at ``c``. With limits for 100 people the one is taken for the other
+centre lies at 0.30 to 0.55 to another's, one is taken for the other by everybody's limits for 10 people:
+ordinary likeness is the margin's work. Twins were made of 2,445 visits by turning one person into another
+until their centres lie at ``c``; of some 146,000 such visits, with limits for 100 people,
 
-    c                       0.6      0.7      0.8      0.9
-    by everybody's limits   1.4e-5   5.5e-5   1.2e-4   1.1e-4   of 146,000
-    by the raised ones      0        7e-6     7e-6     0
-    let in as themselves    96 %     96 %     93 %     66 %     by everybody's limits
-                            95 %     93 %     81 %     16 %     by the raised ones
+    c                                             0.6      0.7      0.8      0.9
+    taken for the other   by everybody's limits   0.7e-5   3.4e-5   9.6e-5   1.1e-4
+                          by the raised ones      0.7e-5   2.7e-5   2.0e-5   0.7e-5
+    let in as themselves  by everybody's limits   96 %     96 %     93 %     66 %
+                          by the raised ones      94 %     93 %     83 %     23 %
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,42 +40,78 @@ from edged.domain.calibration import MeasuredPoint, bounded_cosine, required_fmr
 from edged.domain.risk import Risk
 from edged.domain.types import FloatArray
 
-# Cosines are read to four places; rounding up keeps the last bits of a matrix product out of a limit.
-_STEPS = 10_000
+# The cosine between two people is rounded up to such a step.
+_STEPS = 1000
 # Cosines in memory at once: 40 MB of float32, which the smallest board has.
 _BLOCK = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What a person's own gates ask: ``raised`` is added to the limits of score and margin.
+    """What a person's own gates ask at least of ``score`` and ``margin``.
 
     ``cosine`` is how near the centre of the most alike other person lies.
     """
 
-    raised: float
+    score: float
+    margin: float
     cosine: float
 
 
 @dataclass(frozen=True, slots=True)
 class LookalikeRule:
-    """``threshold`` and ``min_margin`` as for everybody; ``stranger`` the cosine at FMR = the stated risk."""
+    """``threshold`` and ``min_margin`` are everybody's limits, ``strictest`` the table's last threshold.
+
+    ``stranger`` is the table's cosine at FMR = the stated risk.
+    """
 
     threshold: float
     min_margin: float
+    strictest: float
     stranger: float
+    _limits: tuple[tuple[float, float], ...] = field(init=False, repr=False, compare=False)
 
-    def raised(self, cosine: float) -> float:
-        """Return what two people at ``cosine`` need on top of score and margin, 0 or more; see above."""
-        most = min(1.0, max(0.0, self.threshold - self.min_margin))
-        noise = math.sqrt(1 - most * most) * self.stranger
-        worst = most / math.hypot(most, noise) if most > 0 else 0.0
-        alike = min(max(0.0, cosine), worst)
-        apart = math.sqrt(1 - alike * alike) * self.stranger
-        # g rises up to the picture that lies in the plane of both centres, and falls beyond it.
-        own = min(most, alike / math.hypot(alike, apart)) if alike > 0 else 0.0
-        reach = alike * own + apart * math.sqrt(1 - own * own)
-        return max(0.0, math.ceil((reach - self.threshold) * _STEPS) / _STEPS)
+    def __post_init__(self) -> None:
+        limits, score, margin = [], 0.0, self.min_margin
+        for step in range(_STEPS + 1):
+            least, raised = self._needed(step / _STEPS)
+            score, margin = max(score, least), max(margin, self.min_margin + raised)
+            limits.append((score, margin))
+        object.__setattr__(self, "_limits", tuple(limits))
+
+    def bar(self, cosine: float) -> Bar | None:
+        """Return what two people at ``cosine`` need, None where everybody's limits are enough."""
+        step = math.ceil(min(1.0, max(0.0, cosine)) * _STEPS)
+        score, margin = self._limits[step]
+        if score <= self.threshold and margin <= self.min_margin:
+            return None
+        return Bar(max(score, self.threshold), margin, cosine)
+
+    def _needed(self, cosine: float) -> tuple[float, float]:
+        """Return T and r at ``cosine`` alone; r is on top of the margin, and within T."""
+        apart = math.sqrt(1 - cosine * cosine) * self.stranger
+        least = self._least_score(cosine, apart)
+        if least <= self.strictest:
+            return least, 0.0
+        own = min(max(0.0, self.strictest - self.min_margin), _peak(cosine, apart))
+        raised = cosine * own + apart * math.sqrt(1 - own * own) - self.strictest
+        return self.strictest + max(0.0, raised), max(0.0, raised)
+
+    def _least_score(self, cosine: float, apart: float) -> float:
+        """Return T(c): g meets the line p + M, or turns before it does."""
+        away, margin = 1 - cosine, self.min_margin
+        norm = away * away + apart * apart
+        if norm <= margin * margin or apart <= margin:
+            return 0.0  # g stays under p + M everywhere
+        own = (apart * math.sqrt(norm - margin * margin) - away * margin) / norm
+        peak = _peak(cosine, apart)
+        return math.hypot(cosine, apart) if peak < own else own + margin
+
+
+def _peak(cosine: float, apart: float) -> float:
+    """Return where g is greatest: the picture in the plane of both centres."""
+    length = math.hypot(cosine, apart)
+    return cosine / length if length > 0 else 0.0
 
 
 def lookalike_rule(
@@ -84,19 +121,19 @@ def lookalike_rule(
     stranger = bounded_cosine(points, required_fmr(risk, 1))
     if threshold is None or stranger is None:
         return None
-    return LookalikeRule(threshold, min_margin, stranger)
+    strictest = max(threshold, *(point.threshold for point in points))
+    return LookalikeRule(threshold, min_margin, strictest, stranger)
 
 
 def raised_bars(ids: Sequence[str], matrix: FloatArray, rule: LookalikeRule | None) -> dict[str, Bar]:
     """Return the bar of each person who needs one: ``matrix`` (P, D) unit rows, row i of ``ids[i]``."""
     if rule is None:
         return {}
-    bars = {}
-    for person_id, cosine in zip(ids, nearest_cosines(matrix), strict=True):
-        raised = rule.raised(float(cosine))
-        if raised > 0:
-            bars[person_id] = Bar(raised, float(cosine))
-    return bars
+    found = {
+        person_id: rule.bar(float(cosine))
+        for person_id, cosine in zip(ids, nearest_cosines(matrix), strict=True)
+    }
+    return {person_id: bar for person_id, bar in found.items() if bar is not None}
 
 
 def nearest_cosines(matrix: FloatArray) -> FloatArray:

@@ -27,7 +27,7 @@ def limits_for(
     bar = snapshot.bars.get(person_id)
     if bar is None or threshold is None:
         return Limits(threshold, min_margin)
-    return Limits(threshold + bar.raised, min_margin + bar.raised, bar)
+    return Limits(max(threshold, bar.score), max(min_margin, bar.margin), bar)
 
 
 def veto_limit(match: Match, limits: Limits) -> float:

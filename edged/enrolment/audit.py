@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edged.domain.calibration import MeasuredPoint
+from edged.domain.calibration import MeasuredPoint, strangers_rate
 from edged.domain.doubles import ClosePair, rank_pairs
 from edged.domain.lookalikes import LookalikeRule
 from edged.domain.people import Person, Template
@@ -13,7 +13,7 @@ from edged.domain.types import FloatArray
 from edged.enrolment.findings import Finding, Kind, merge_advice, remove_advice
 from edged.enrolment.levels import Levels
 from edged.enrolment.names import alike, name_keys
-from edged.enrolment.photo_audit import Stranger, photo_findings
+from edged.enrolment.photo_audit import Stranger, photo_findings, wrong_photos
 from edged.enrolment.roster import centre
 
 # A pair is taken for one person where strangers would make a tenth of such a pair in the whole gallery.
@@ -51,69 +51,106 @@ def audit(
     """
     seen = [place for place, templates in enumerate(gallery.templates) if templates]
     people = [gallery.people[place] for place in seen]
-    vectors = [np.stack([one.vector for one in gallery.templates[place]]) for place in seen]
-    dimension = vectors[0].shape[1] if vectors else 0
-    centres = np.stack([centre(list(rows)) for rows in vectors]) if vectors else np.zeros((0, dimension))
-    centres = np.asarray(centres, np.float32)
-    keys = [name_keys(person.name) for person in people]
-    pairs = rank_pairs(
-        centres,
-        vectors,
-        points,
-        similar_name=lambda one, other: alike(keys[one], keys[other]),
-        centre_level=levels.consistent,
-        nearest_level=levels.similar,
-    )
     own = [gallery.templates[place] for place in seen]
-    found = [
-        finding for pair in pairs if (finding := _pair_finding(pair, people, own, levels, rule)) is not None
-    ]
-    strangers = _strangers(people, vectors, centres)
+    strangers = _strangers(people, own)
+    judge = _PairJudge(
+        people,
+        [_cleaned(one, strangers[person.person_id], levels) for person, one in zip(people, own, strict=True)],
+        levels,
+        rule,
+    )
+    found = judge.findings(points)
     for person, templates in zip(gallery.people, gallery.templates, strict=True):
         found += photo_findings(person, templates, strangers.get(person.person_id, ()), levels)
     order = {kind: place for place, kind in enumerate(Kind)}
     return sorted(found, key=lambda finding: order[finding.kind])
 
 
-def _pair_finding(
-    pair: ClosePair,
-    people: Sequence[Person],
-    templates: Sequence[Sequence[Template]],
-    levels: Levels,
-    rule: LookalikeRule | None,
-) -> Finding | None:
-    one, other = people[pair.first], people[pair.second]
-    figures = {"cosine": pair.cosine, "nearest": pair.nearest, "strangers": pair.strangers}
-    told = f"cosine {pair.cosine:.2f}, nearest photographs {pair.nearest:.2f}"
-    if pair.similar_name:
-        told += ", and the names are alike"
-    raised = 0.0 if rule is None else rule.raised(pair.cosine)
-    if pair.nearest >= SAME_PHOTO:
-        removal = tuple(
-            remove_advice(template.template_id)
-            for template in _nearest(templates[pair.first], templates[pair.second])
+def _cleaned(
+    templates: Sequence[Template], nearest: Sequence[Stranger | None], levels: Levels
+) -> Sequence[Template]:
+    """Return the templates without the few that show somebody else, who would seem to be this person."""
+    wrong = wrong_photos(templates, nearest, levels)
+    if 2 * len(wrong) >= len(templates):
+        return templates
+    return [template for row, template in enumerate(templates) if row not in wrong]
+
+
+class _PairJudge:
+    """Finds close pairs and says what they are; ``templates[i]`` are those of ``people[i]``."""
+
+    def __init__(
+        self,
+        people: Sequence[Person],
+        templates: Sequence[Sequence[Template]],
+        levels: Levels,
+        rule: LookalikeRule | None,
+    ) -> None:
+        self.people = people
+        self.templates = templates
+        self.levels = levels
+        self.rule = rule
+        self._similar_rate = 0.0
+
+    def findings(self, points: Sequence[MeasuredPoint]) -> list[Finding]:
+        """Return what is to be said of all pairs, the clearest first."""
+        if not self.people:
+            return []
+        # The share of strangers at which enrolment stops.
+        self._similar_rate = strangers_rate(points, self.levels.similar)
+        keys = [name_keys(person.name) for person in self.people]
+        pairs = rank_pairs(
+            _centres(self.templates),
+            [_vectors(one) for one in self.templates],
+            points,
+            similar_name=lambda one, other: alike(keys[one], keys[other]),
+            centre_level=self.levels.consistent,
+            nearest_level=self.levels.similar,
         )
-        advice = (merge_advice(other, one), *removal)
-        text = f"{told}; merge if they are one person, else remove the photograph from whom it does not show"
-        return Finding(Kind.SAME_PHOTO, (one, other), text, advice, figures)
-    # A photograph of the one among the other's brings no centres together; it is a finding of its own.
-    if pair.cosine < levels.consistent:
-        return None
-    if pair.strangers <= DOUBLE_STRANGERS:
-        few, many = sorted((pair.second, pair.first), key=lambda row: len(templates[row]))
-        advice = (merge_advice(people[few], people[many]),)
-        text = f"{told}; if they are two, each needs photographs of their own"
-        return Finding(Kind.SAME_PERSON, (one, other), text, advice, figures)
-    if pair.cosine < levels.similar and raised <= 0 and pair.strangers > 1:
-        return None
-    if rule is not None:
-        told += (
-            f"; the door asks {raised:.3f} more of both" if raised > 0 else "; the door's margin is enough"
-        )
-    text = f"{told}; merge only if they are one person"
-    return Finding(
-        Kind.LOOKALIKE, (one, other), text, (merge_advice(one, other),), {**figures, "raised": raised}
-    )
+        return [finding for pair in pairs if (finding := self.finding(pair)) is not None]
+
+    def finding(self, pair: ClosePair) -> Finding | None:
+        """Return what is to be said of ``pair``, if anything."""
+        one, other = self.people[pair.first], self.people[pair.second]
+        figures = {"cosine": pair.cosine, "nearest": pair.nearest, "strangers": pair.strangers}
+        told = f"cosine {pair.cosine:.2f}, nearest photographs {pair.nearest:.2f}"
+        if pair.similar_name:
+            told += ", and the names are alike"
+        if pair.nearest >= SAME_PHOTO:
+            text = f"{told}; merge if they are one person, else remove it from whom it does not show"
+            return Finding(Kind.SAME_PHOTO, (one, other), text, self._same_photo_advice(pair), figures)
+        # A photograph of the one among the other's brings no centres together; it is a finding of its own.
+        if pair.cosine < self.levels.consistent:
+            return None
+        if self._is_double(pair):
+            text = f"{told}; if they are two, each needs photographs of their own"
+            return Finding(Kind.SAME_PERSON, (one, other), text, (self._merge_advice(pair),), figures)
+        return self._lookalike(pair, told, figures)
+
+    def _is_double(self, pair: ClosePair) -> bool:
+        """In a small gallery siblings stand out; they are no more one person than enrolment would say."""
+        suspect = pair.similar_name or pair.rate <= self._similar_rate
+        return suspect and pair.strangers <= DOUBLE_STRANGERS
+
+    def _lookalike(self, pair: ClosePair, told: str, figures: dict[str, float]) -> Finding | None:
+        bar = None if self.rule is None else self.rule.bar(pair.cosine)
+        if pair.cosine < self.levels.similar and bar is None and pair.strangers > 1:
+            return None
+        if bar is not None:
+            told += f"; the door asks score {bar.score:.3f}, margin {bar.margin:.3f} of both"
+            figures = {**figures, "score_limit": bar.score, "margin_limit": bar.margin}
+        one, other = self.people[pair.first], self.people[pair.second]
+        text = f"{told}; merge only if they are one person"
+        return Finding(Kind.LOOKALIKE, (one, other), text, (self._merge_advice(pair),), figures)
+
+    def _merge_advice(self, pair: ClosePair) -> str:
+        """Return the command that gives the fewer photographs to whom has more."""
+        few, many = sorted((pair.second, pair.first), key=lambda row: len(self.templates[row]))
+        return merge_advice(self.people[few], self.people[many])
+
+    def _same_photo_advice(self, pair: ClosePair) -> tuple[str, ...]:
+        both = _nearest(self.templates[pair.first], self.templates[pair.second])
+        return self._merge_advice(pair), *(remove_advice(template.template_id) for template in both)
 
 
 def _nearest(one: Sequence[Template], other: Sequence[Template]) -> tuple[Template, Template]:
@@ -123,14 +160,25 @@ def _nearest(one: Sequence[Template], other: Sequence[Template]) -> tuple[Templa
     return one[int(first)], other[int(second)]
 
 
+def _vectors(templates: Sequence[Template]) -> FloatArray:
+    return np.stack([one.vector for one in templates])
+
+
+def _centres(templates: Sequence[Sequence[Template]]) -> FloatArray:
+    return np.stack([centre([one.vector for one in own]) for own in templates])
+
+
 def _strangers(
-    people: Sequence[Person], vectors: Sequence[FloatArray], centres: FloatArray
+    people: Sequence[Person], templates: Sequence[Sequence[Template]]
 ) -> dict[str, list[Stranger | None]]:
     """Return for each template of each person who else of the gallery is nearest."""
-    found: dict[str, list[Stranger | None]] = {}
-    for row, person in enumerate(people):
-        found[person.person_id] = list(_nearest_others(row, people, vectors[row], centres))
-    return found
+    if not people:
+        return {}
+    centres = _centres(templates)
+    return {
+        person.person_id: list(_nearest_others(row, people, _vectors(templates[row]), centres))
+        for row, person in enumerate(people)
+    }
 
 
 def _nearest_others(

@@ -57,6 +57,20 @@ def photo_findings(
     yield from _narrow(person, templates)
 
 
+def wrong_photos(
+    templates: Sequence[Template], nearest: Sequence[Stranger | None], levels: Levels
+) -> set[int]:
+    """Return the places of photographs far from the person's others and near somebody else."""
+    if len(templates) < 2:
+        return set()
+    rest = leave_one_out(np.stack([one.vector for one in templates]))
+    return {
+        row
+        for row, other in enumerate(nearest)
+        if rest[row] < levels.consistent and other is not None and other.cosine >= levels.similar
+    }
+
+
 def _strays(
     person: Person,
     templates: Sequence[Template],
@@ -66,13 +80,12 @@ def _strays(
     """Yield the photographs that are not like the rest."""
     vectors = np.stack([one.vector for one in templates])
     rest, best = leave_one_out(vectors), nearest_of_others(vectors)
-    wrong = False
+    wrong = wrong_photos(templates, nearest, levels)
     for row, (template, other) in enumerate(zip(templates, nearest, strict=True)):
         figures = {"to_the_others": float(rest[row]), "quality": template.quality}
         if rest[row] >= levels.consistent:
             continue
-        if other is not None and other.cosine >= levels.similar:
-            wrong = True
+        if other is not None and row in wrong:
             text = (
                 f"cosine {rest[row]:.2f} to the person's others, {other.cosine:.2f} to {other.person.name} "
                 f"({other.person.person_id})"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged.domain.people import Consent
+from edged.domain.people import Consent, Veto
 from edged.errors import EnrolmentError, NotFoundError, StoreCorruptError, StoreError
 from edged.storage import people_records
 from edged.storage.connections import reading
@@ -203,6 +203,70 @@ def test_a_consent_that_ends_at_no_known_moment_is_refused(store: PeopleStore) -
     given_at = datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(EnrolmentError, match="time zone"):
         store.add_person("Ada", consent=Consent(given_at, "consent", "v3", given_at.replace(tzinfo=None)))
+
+
+def veto(person_id: str, event_id: str = "01E1", axis: int = 5, space: str = "toy/1") -> Veto:
+    return Veto(event_id, person_id, space, unit(axis), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_vetoes_come_back_move_with_a_merge_and_go_with_the_person(store: PeopleStore, path: Path) -> None:
+    ada, ben = store.add_person("Ada"), store.add_person("Ben")
+    generation = store.generation()
+    store.add_veto(veto(ada.person_id))
+    store.add_veto(veto(ada.person_id, "01E2", 6, "toy/2"))
+    assert store.generation() == generation + 2
+    (found,) = store.vetoes("toy/1")
+    assert (found.event_id, found.person_id, found.created_at) == (
+        "01E1", ada.person_id, datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    assert np.array_equal(found.vector, unit(5))
+    assert unit(5).tobytes() not in bytes_of(path)
+    store.merge(ada.person_id, ben.person_id)
+    assert [one.person_id for one in store.vetoes()] == [ben.person_id] * 2
+    assert len(store.contents("toy/1").vetoes) == 1
+    store.remove_veto("01E2")
+    with reading(path) as connection:
+        ((sealed,),) = connection.execute("SELECT sealed FROM vetoes").fetchall()
+    store.forget(ben.person_id)
+    assert store.vetoes() == []
+    assert sealed[-32:] not in bytes_of(path)
+
+
+def test_the_same_event_vetoes_once_and_nobody_is_vetoed_for_a_stranger(store: PeopleStore) -> None:
+    ada = store.add_person("Ada")
+    store.add_veto(veto(ada.person_id))
+    store.add_veto(veto(ada.person_id, axis=7))
+    assert [int(np.argmax(one.vector)) for one in store.vetoes()] == [7]
+    for ask in (lambda: store.add_veto(veto("p-none")), lambda: store.remove_veto("01NONE")):
+        with pytest.raises(NotFoundError):
+            ask()
+    with pytest.raises(ValueError, match="unit vector"):
+        store.add_veto(replace(veto(ada.person_id), vector=unit(1) * np.float32(0.5)))
+
+
+def test_a_gallery_from_before_vetoes_is_read_and_gets_them_when_written(
+    store: PeopleStore, path: Path, vault: Vault
+) -> None:
+    ada = store.add_person("Ada")
+    assert store._database is not None
+    store._database.submit(lambda connection: connection.execute("DROP TABLE vetoes").fetchall()).result()
+    store.close()
+    reader = PeopleStore.open(path, vault, writable=False)
+    assert reader.vetoes() == []
+    assert reader.contents().people == (ada,)
+    with PeopleStore.open(path, vault, writable=True) as writer:
+        writer.add_veto(veto(ada.person_id))
+    assert len(reader.vetoes()) == 1
+
+
+def test_a_damaged_or_moved_veto_names_its_person_and_can_be_forgotten(store: PeopleStore) -> None:
+    ada = store.add_person(NAME)
+    store.add_veto(veto(ada.person_id))
+    flip(store, "vetoes", "sealed")
+    with pytest.raises(StoreCorruptError, match=ada.person_id):
+        store.vetoes()
+    store.forget(ada.person_id)
+    assert store.vetoes() == []
 
 
 def test_unknown_ids_are_not_found(store: PeopleStore) -> None:

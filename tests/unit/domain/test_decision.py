@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from edged.domain.access import AccessRules, OpenPeriod
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.lookalikes import Bar
 from edged.domain.people import Person
-from edged.domain.types import Decision, Outcome, Reason
+from edged.domain.types import Decision, Match, Outcome, Reason
 from tests.unit.domain.conftest import NOON, seen, template
 
 POLICY = DecisionPolicy(
@@ -218,6 +219,53 @@ def test_a_schedule_denies_outside_its_hours(gallery: GallerySnapshot) -> None:
     engine = DecisionEngine(POLICY, rules)
     granted = [engine.step(seen(i, i * 0.1), staffed, i * 0.1, night) for i in range(3)]
     assert granted[-1].outcome is Outcome.GRANT
+
+
+def test_a_look_alikes_own_limits_hold_for_them_alone_and_show_in_the_trace(
+    gallery: GallerySnapshot,
+) -> None:
+    barred = replace(gallery, bars={"p-ada": Bar(0.45, 0.11, 0.6)})
+    engine = DecisionEngine(POLICY, AccessRules())
+    denied = run(engine, barred, 5, score=0.44)
+    assert outcomes(denied) == [(Outcome.DENY, Reason.UNKNOWN)]
+    likeness, score = denied[-1].trace[-2:]
+    assert (likeness.name, likeness.value, likeness.limit, likeness.passed) == (
+        "lookalike", 0.6, None, True,
+    )  # fmt: skip
+    assert (score.name, score.limit) == ("score", pytest.approx(0.45))
+    close = run(DecisionEngine(POLICY, AccessRules()), barred, 5, score=0.6, second=0.5)
+    assert outcomes(close) == [(Outcome.DENY, Reason.AMBIGUOUS)]
+    assert close[-1].trace[-1].limit == pytest.approx(0.11)
+    other = run(DecisionEngine(POLICY, AccessRules()), barred, 3, person_id="p-off", score=0.44)
+    assert "lookalike" not in [gate.name for gate in other[-1].trace]
+    assert outcomes(run(DecisionEngine(POLICY, AccessRules()), barred, 3, score=0.46)) == [
+        (Outcome.GRANT, Reason.MATCHED)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("veto", "granted"), [(0.3, True), (0.6399, True), (0.65, False), (float("nan"), False)]
+)
+def test_a_face_near_one_that_was_taken_for_the_person_is_vetoed(
+    engine: DecisionEngine, gallery: GallerySnapshot, veto: float, granted: bool
+) -> None:
+    decisions = [
+        engine.step(
+            replace(seen(i, i * 0.1), match=Match("p-ada", 0.7, "p-ben", 0.1, veto)), gallery, i * 0.1, NOON
+        )
+        for i in range(5)
+    ]
+    wanted = (Outcome.GRANT, Reason.MATCHED) if granted else (Outcome.DENY, Reason.VETOED)
+    assert outcomes(decisions) == [wanted]
+    (gate,) = [gate for gate in decisions[-1].trace if gate.name == "veto"]
+    assert (gate.passed, gate.limit) == (granted, pytest.approx(0.64))
+
+
+def test_evidence_of_another_gallery_does_not_count(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
+    run(engine, gallery, 2)
+    renewed = replace(gallery, version=2)
+    assert outcomes(run(engine, renewed, 2, start=0.2, first=10)) == []
+    assert outcomes(run(engine, renewed, 1, start=0.4, first=20)) == [(Outcome.GRANT, Reason.MATCHED)]
 
 
 frames = st.lists(

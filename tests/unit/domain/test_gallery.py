@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edged.domain.gallery import GallerySnapshot, build_snapshot, empty_snapshot
 from edged.domain.matching import best_match
-from edged.domain.people import Person
+from edged.domain.people import Person, Veto
 from tests.unit.domain.conftest import template
 
 
@@ -56,6 +56,26 @@ def test_templates_that_cancel_out_are_refused() -> None:
     there = template("p-ada", 0)
     with pytest.raises(ValueError, match="cancel"):
         build_snapshot("toy/1", 8, 1, [Person("p-ada", "A")], [there, replace(there, vector=-there.vector)])
+
+
+def test_the_nearest_veto_of_the_nearest_person_is_told() -> None:
+    people = [Person("p-ada", "Ada"), Person("p-ben", "Ben")]
+    vetoes = [
+        Veto("E1", "p-ada", "toy/1", unit(0.6, 0.8, 0)),
+        Veto("E2", "p-ada", "toy/1", unit(0, 0, 1)),
+        Veto("E3", "p-ada", "other/1", unit(1, 0)),
+        Veto("E4", "p-ben", "toy/1", unit(1, 0, 0)),
+    ]
+    templates = [template("p-ada", 0, 3), template("p-ben", 1, 3)]
+    snapshot = build_snapshot("toy/1", 3, 1, people, templates, vetoes=vetoes)
+    assert best_match(snapshot, unit(1, 0, 0)).veto_score == pytest.approx(0.6)
+    with pytest.raises(ValueError, match="read-only"):
+        snapshot.vetoes["p-ada"][0, 0] = 1
+    without = build_snapshot("toy/1", 3, 1, people, templates)
+    assert best_match(without, unit(1, 0, 0)).veto_score is None
+    bad = replace(vetoes[0], vector=np.ones(3, np.float32))
+    with pytest.raises(ValueError, match="veto E1"):
+        build_snapshot("toy/1", 3, 1, people, templates, vetoes=[bad])
 
 
 def test_nobody_is_known_to_an_empty_gallery() -> None:

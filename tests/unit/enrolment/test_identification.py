@@ -8,6 +8,7 @@ import pytest
 from edged.domain.access import AccessRules, OpenPeriod
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import build_snapshot, empty_snapshot
+from edged.domain.lookalikes import Bar
 from edged.domain.people import Person, Template
 from edged.domain.risk import Risk
 from edged.domain.types import Reason
@@ -137,3 +138,13 @@ def test_where_nobody_can_be_compared_it_is_said() -> None:
 def test_answers_are_json() -> None:
     for one in answers(Square(1), Square(LOOK_ALIKE + 9), Square(3, red=1)):
         assert json.loads(json.dumps(one.as_json()))["verdict"] == one.verdict
+
+
+def test_a_raised_bar_and_a_veto_hold_here_as_at_the_door() -> None:
+    picture_of_jane = FramePhoto("frame", picture(Square(1, 3)))
+    barred = replace(SNAPSHOT, bars={"p-1": Bar(0.95, 0.06, 0.7)})
+    (one,) = Identifier(SquarePipeline(), barred, THRESHOLD, 0.06).identify(picture_of_jane)
+    assert (one.verdict, one.nearest) == (Verdict.UNKNOWN, PEOPLE[0])
+    vetoed = replace(SNAPSHOT, vetoes={"p-1": vector_of(1, 3)[None]})
+    (one,) = Identifier(SquarePipeline(), vetoed, THRESHOLD, 0.06).identify(picture_of_jane)
+    assert (one.verdict, one.person) == (Verdict.VETOED, None)

@@ -11,7 +11,7 @@ from edged.domain.people import Person
 from edged.domain.types import Image
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.entries import Entry
-from edged.enrolment.levels import levels_for
+from edged.enrolment.levels import Levels, levels_for
 from edged.enrolment.pictures import decode_picture
 from edged.enrolment.reports import PersonReport, Status
 from edged.enrolment.service import Enrolment, Policy
@@ -372,3 +372,18 @@ def test_photographs_are_in_memory_one_at_a_time(enrolment: MakeEnrolment) -> No
 
     assert all(report.status is Status.ENROLLED for report in enrolment().run(entries()))
     assert (census.seen, census.most, census.alive) == (200, 1, 0)
+
+
+def test_a_newcomer_who_looks_like_somebody_is_enrolled_with_a_note(
+    enrolment: MakeEnrolment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(enrolment(), entry("Jane", shot(1)))
+    service = enrolment()
+    # The squares of the two have 0.54, where enrolment would stop already: the level is moved out of the way.
+    monkeypatch.setattr(service, "_levels", Levels(similar=0.7, consistent=0.6, alike=0.5))
+    report = only(service, entry("Petra", shot(LOOK_ALIKE + 1)))
+    assert report.status is Status.ENROLLED
+    assert "looks like Jane" in report.notes[0]
+    assert "edged gallery audit" in report.notes[0]
+    other = only(enrolment(), entry("Otto", shot(5)))
+    assert other.notes == ()

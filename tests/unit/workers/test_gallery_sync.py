@@ -238,3 +238,26 @@ def test_without_a_count_of_visits_nothing_is_expected() -> None:
     finally:
         sync.stop()
         assert sync.join(2)
+
+
+def test_look_alikes_and_vetoes_come_with_the_gallery_and_a_new_margin_is_taken_over() -> None:
+    people = FakePeople()
+    people.add("p-ada", 0)
+    people.add("p-eve", 1)
+    people.add("p-ben", 2)
+    people.rows[1][1].vector[:2] = 0.6, 0.8
+    people.refused.append(Veto("E1", "p-ada", "toy/1", template("p-x", 5).vector))
+    sync, _ = worker(people)
+    snapshot = sync.current.snapshot
+    assert set(snapshot.bars) == {"p-ada", "p-eve"}
+    assert set(snapshot.vetoes) == {"p-ada"}
+    before = snapshot.bars["p-ada"].score
+    sync.start()
+    try:
+        sync.min_margin = 0.0
+        assert eventually(lambda: sync.current.min_margin == 0.0)
+    finally:
+        sync.stop()
+        assert sync.join(2)
+    # Less of a margin for everybody is made good by the score of those who look alike.
+    assert sync.current.snapshot.bars["p-ada"].score > before

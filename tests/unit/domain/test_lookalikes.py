@@ -1,0 +1,143 @@
+"""The bar of people who look alike: plain geometry, held against brute force."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edged.domain.calibration import CalibrationPoint, threshold_for
+from edged.domain.gallery import build_snapshot, with_bars
+from edged.domain.lookalikes import (
+    LookalikeRule,
+    close_pairs,
+    lookalike_rule,
+    nearest_cosines,
+    raised_bars,
+)
+from edged.domain.people import Person
+from tests.unit.domain.conftest import template
+
+TABLE = (
+    CalibrationPoint(1e-2, 0.2411, 10**7),
+    CalibrationPoint(1e-3, 0.3319, 10**7),
+    CalibrationPoint(1e-4, 0.4073, 10**7),
+    CalibrationPoint(1e-5, 0.4667, 10**7),
+)
+RULE = LookalikeRule(threshold=0.4073, min_margin=0.06, strictest=0.4916, stranger=0.3319)
+
+rules = st.builds(
+    LookalikeRule,
+    threshold=st.floats(0.1, 0.9),
+    min_margin=st.floats(0, 0.5),
+    strictest=st.floats(0.1, 0.9),
+    stranger=st.floats(0, 0.6),
+)
+
+
+def limits(rule: LookalikeRule, cosine: float) -> tuple[float, float]:
+    """Score and margin that two people at ``cosine`` are asked."""
+    bar = rule.bar(cosine)
+    return (rule.threshold, rule.min_margin) if bar is None else (bar.score, bar.margin)
+
+
+def at_angle(cosine: float, *, dimension: int = 8) -> np.ndarray:
+    """Two unit rows with that cosine."""
+    rows = np.zeros((2, dimension), np.float32)
+    rows[0, 0] = 1
+    rows[1, :2] = cosine, math.sqrt(1 - cosine * cosine)
+    return rows
+
+
+def test_the_rule_is_that_of_the_table() -> None:
+    threshold = threshold_for(TABLE, 10, 1e-3)
+    rule = lookalike_rule(TABLE, threshold=threshold.cosine, min_margin=0.06, target_fpir=1e-3)
+    assert rule is not None
+    assert (rule.threshold, rule.stranger) == (pytest.approx(0.4073, abs=1e-3), 0.3319)
+    assert rule.strictest == 0.4667
+    assert lookalike_rule(TABLE, threshold=None, min_margin=0.06, target_fpir=1e-3) is None
+    assert lookalike_rule(TABLE, threshold=0.5, min_margin=0.06, target_fpir=1e-6) is None
+
+
+def test_strangers_raise_nothing_and_look_alikes_little() -> None:
+    assert RULE.bar(0.0) is RULE.bar(0.3) is None
+    assert limits(RULE, 0.5) == (pytest.approx(0.465, abs=1e-3), 0.06)
+    assert limits(RULE, 0.7) == (pytest.approx(0.516, abs=1e-3), pytest.approx(0.084, abs=1e-3))
+    assert limits(RULE, 1.0) == limits(RULE, 0.9)
+
+
+@given(rules, st.floats(-1, 1), st.floats(-1, 1))
+def test_who_is_more_alike_never_gets_a_lower_bar(rule: LookalikeRule, one: float, other: float) -> None:
+    low, high = (limits(rule, cosine) for cosine in sorted((one, other)))
+    assert (rule.threshold, rule.min_margin) <= low
+    assert low[0] <= high[0]
+    assert low[1] <= high[1]
+
+
+@given(rules, st.floats(-1, 1), st.floats(0, 0.3))
+def test_a_larger_gallery_lowers_nobodys_bar(rule: LookalikeRule, cosine: float, stricter: float) -> None:
+    """More people mean a higher threshold, and the same table."""
+    larger = replace(rule, threshold=rule.threshold + stricter)
+    before, after = limits(rule, cosine), limits(larger, cosine)
+    assert before[0] <= after[0]
+    assert before[1] <= after[1]
+
+
+@given(rules, st.floats(0, 1), st.floats(0, 1), st.floats(-1, 1))
+def test_nobody_passes_both_gates_of_the_other_with_less_than_a_strangers_luck(
+    rule: LookalikeRule, cosine: float, own: float, luck: float
+) -> None:
+    """Whatever the picture: ``luck`` is its part along the other, at most what a stranger's reaches.
+
+    Equality stands for the stated risk itself; float64 decides nothing finer.
+    """
+    noise = min(luck, rule.stranger)
+    score = cosine * own + math.sqrt(1 - cosine**2) * math.sqrt(1 - own**2) * noise
+    least, margin = limits(rule, cosine)
+    assert not (score > least + 1e-9 and score - own > margin + 1e-9)
+
+
+@given(st.integers(1, 40), st.integers(0, 2**31))
+def test_nearest_and_pairs_equal_brute_force(people: int, seed: int) -> None:
+    rows = np.random.default_rng(seed).normal(size=(people, 6)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    scores = rows @ rows.T
+    np.fill_diagonal(scores, -1)
+    assert nearest_cosines(rows) == pytest.approx(scores.max(axis=1) if people > 1 else [-1.0])
+    found = close_pairs(rows, 0.4)
+    wanted = {(i, j) for i in range(people) for j in range(i + 1, people) if scores[i, j] >= 0.4}
+    assert {(i, j) for i, j, _ in found} == wanted
+    assert [cosine for *_, cosine in found] == sorted((cosine for *_, cosine in found), reverse=True)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(5).normal(size=(31, 6)).astype(np.float32)
+    whole, near = close_pairs(rows, 0.2), nearest_cosines(rows)
+    monkeypatch.setattr("edged.domain.lookalikes._BLOCK", 31 * 4)
+    assert [pair[:2] for pair in close_pairs(rows, 0.2)] == [pair[:2] for pair in whole]
+    assert nearest_cosines(rows) == pytest.approx(near)
+
+
+def test_only_look_alikes_get_a_bar() -> None:
+    rows = np.concatenate([at_angle(0.6), np.eye(8, dtype=np.float32)[5:6]])
+    bars = raised_bars(["p-ada", "p-eve", "p-ben"], rows, RULE)
+    assert set(bars) == {"p-ada", "p-eve"}
+    assert bars["p-ada"].cosine == pytest.approx(0.6)
+    assert bars["p-ada"].score > RULE.strictest
+    assert bars["p-ada"].margin > RULE.min_margin
+    assert raised_bars(["p-ada", "p-eve", "p-ben"], rows, None) == {}
+
+
+def test_a_snapshot_carries_them_and_keeps_its_rows() -> None:
+    ada, eve = at_angle(0.6)
+    templates = [
+        replace(template("p-ada", 0), vector=ada),
+        replace(template("p-eve", 0), vector=eve),
+    ]
+    plain = build_snapshot("toy/1", 8, 1, [Person("p-ada", "A"), Person("p-eve", "E")], templates)
+    barred = with_bars(plain, RULE)
+    assert plain.bars == {}
+    assert set(barred.bars) == {"p-ada", "p-eve"}
+    assert barred.matrix is plain.matrix
