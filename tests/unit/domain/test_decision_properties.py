@@ -18,11 +18,12 @@ from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
 from edged.domain.lookalikes import lookalike_rule
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template, Veto
+from edged.domain.risk import Risk
 from edged.domain.types import Decision, FloatArray, Outcome
 from tests.unit.domain.conftest import NOON, seen
 
 DIMENSION = 4
-RISK = 1e-2
+RISK = Risk(1e-2)
 MARGIN = 0.06
 TABLE = (
     CalibrationPoint(1e-1, 0.2, 10**6),
@@ -92,7 +93,7 @@ def gallery(people: Sequence[FloatArray], vetoes: Sequence[tuple[int, FloatArray
         ],
         vetoes=[Veto(f"E{row}", f"p-{who}", "toy/1", face) for row, (who, face) in enumerate(vetoes)],
     )
-    rule = lookalike_rule(TABLE, threshold=threshold(len(people)), min_margin=MARGIN, target_fpir=RISK)
+    rule = lookalike_rule(TABLE, threshold=threshold(len(people)), min_margin=MARGIN, risk=RISK)
     return with_bars(snapshot, rule)
 
 
