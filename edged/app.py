@@ -22,6 +22,7 @@ from edged.config.sections import FakeLockConfig
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
+from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame
 from edged.errors import MonitorError
@@ -33,7 +34,7 @@ from edged.metrics import Metrics
 from edged.storage.journal import Journal
 from edged.storage.people import PeopleStore
 from edged.storage.vault import Vault
-from edged.vision.motion import MotionGate
+from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
 from edged.workers.capture import CaptureWorker
 from edged.workers.door import DoorChange, DoorWorker
@@ -41,10 +42,11 @@ from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
+from edged.workers.liveness import liveness_watch
 from edged.workers.monitor import Monitor
-from edged.workers.policy import access_rules, attendance_clock, decision_policy
+from edged.workers.policy import attendance_clock, recognition_settings
 from edged.workers.publisher import PublisherWorker
-from edged.workers.recognition import RecognitionSettings, RecognitionWorker, Sight
+from edged.workers.recognition import RecognitionWorker, Sight
 from edged.workers.slot import LatestSlot
 from edged.workers.supervisor import Supervisor
 
@@ -108,11 +110,9 @@ class Daemon:
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
+        self.liveness = FaceLiveness.load(config.models, config.liveness)
         if not isinstance(config.door.lock, FakeLockConfig):
-            for pack, licence in self.pipeline.restrictions.items():
-                logger.warning(
-                    "a real lock on models not for commercial use pack=%s licence=%r", pack, licence
-                )
+            self._warn_about_models()
         self.people = PeopleStore.open(
             config.gallery.path, Vault.open(config.gallery.key_file), writable=False
         )
@@ -131,6 +131,13 @@ class Daemon:
             first_on_stop=self._stopping, on_reload=self._reload, status=self._status
         )
         self.monitor = Monitor(config.http, metrics.registry, self.supervisor.health, self.readiness)
+
+    def _warn_about_models(self) -> None:
+        own = {} if self.liveness is None else self.liveness.restrictions
+        for pack, licence in (self.pipeline.restrictions | own).items():
+            logger.warning("a real lock on models not for commercial use pack=%s licence=%r", pack, licence)
+        if self.config.liveness.mode != "required":
+            logger.warning("a real lock without liveness check: a photograph may open it")
 
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""
@@ -170,9 +177,7 @@ class Daemon:
         return HealthReport(
             {
                 "camera": Check(self._camera_state == "up", self._camera_state),
-                "models": Check(
-                    ok=True, detail=f"{self.pipeline.detector_name} and {self.pipeline.embedder_name}"
-                ),
+                "models": Check(ok=True, detail=" and ".join(self._model_names().values())),
                 "gallery": Check(people > 0, f"{people} people, generation {state.snapshot.version}"),
                 "armed": Check(armed, state.threshold.claim if self.config.decision.armed else "disarmed"),
                 "lock": Check(self.door.alive and self._lock_state != "fault", self._lock_state),
@@ -198,12 +203,13 @@ class Daemon:
             self.slot,
             self.pipeline,
             gallery=lambda: self.gallery.current,
-            settings=_settings(config),
+            settings=recognition_settings(config),
             metrics=self.metrics,
             clock=self.clock,
             on_decision=self.effects.apply,
             on_idle=self._idle,
             on_seen=self._listeners.on_seen,
+            liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
         )
 
     def _decision_effects(self) -> DecisionEffects:
@@ -244,10 +250,16 @@ class Daemon:
         return BirthMessage(
             boot_id=self.boot_id,
             version=__version__,
-            models={"detector": self.pipeline.detector_name, "embedder": self.pipeline.embedder_name},
+            models=self._model_names(),
             gallery_version=self.gallery.current.snapshot.version,
             config_digest=_digest(self.config),
+            liveness=self.config.liveness.mode,
         )
+
+    def _model_names(self) -> dict[str, str]:
+        names = {"detector": self.pipeline.detector_name, "embedder": self.pipeline.embedder_name}
+        pack = None if self.liveness is None else self.liveness.pack_name
+        return names if pack is None else names | {"liveness": pack}
 
     def _state_message(self) -> StateMessage:
         return StateMessage(
@@ -273,6 +285,8 @@ class Daemon:
     def _announce(self) -> None:
         threshold = self.gallery.current.threshold
         self.metrics.armed.set(self.config.decision.armed and threshold.cosine is not None)
+        for mode in LivenessMode:
+            self.metrics.liveness_mode.labels(mode.value).set(mode == self.config.liveness.mode)
         self.metrics.build_info.labels(
             __version__, self.pipeline.detector_name, self.pipeline.embedder_name, onnxruntime.__version__
         ).set(1)
@@ -364,7 +378,7 @@ class Daemon:
             self.effects.replace_attendance(clock)
         self.config = config
         self.clock.set_zone(config.access.time_zone)
-        self.recognition.settings = _settings(config)
+        self.recognition.settings = recognition_settings(config)
         self.gallery.target_fpir = config.decision.target_fpir
         self.gallery.poll_seconds = config.gallery.poll_seconds
         self.pipeline.quality = config.quality
@@ -378,12 +392,3 @@ class Daemon:
 def _digest(config: Config) -> str:
     """Return a short digest of the effective configuration, by which drift between doors shows."""
     return hashlib.sha256(msgspec.json.encode(config, enc_hook=str)).hexdigest()[:16]
-
-
-def _settings(config: Config) -> RecognitionSettings:
-    return RecognitionSettings(
-        max_frame_age_seconds=config.camera.max_frame_age_ms / 1000,
-        policy=lambda threshold: decision_policy(config.decision, config.camera, threshold),
-        rules=access_rules(config.access),
-        motion=MotionGate(config.motion) if config.motion.enabled else None,
-    )

@@ -148,6 +148,21 @@ class DecisionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     evidence_seconds: Annotated[float, Meta(gt=0, le=10)] = 2.0
 
 
+class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether a face is alive. A deterrent against photographs and screens, no guarantee.
+
+    Off unless asked for: the starter pack has no liveness networks, and the cues that need none let most
+    attacks pass, so a check that is on by default would promise what it does not do.
+    """
+
+    mode: Literal["required", "advisory", "off"] = "off"
+    pack: Slug | None = None
+    cues: tuple[Literal["border", "screen", "parallax"], ...] = ("border", "screen", "parallax")
+    threshold: Ratio = 0.5
+    model_limit: Annotated[float, Meta(gt=0, lt=1)] = 0.004
+    timeout_ms: Millis = 250
+
+
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Days and hours, in the door's own time zone. ``to`` before ``from`` runs past midnight."""
 
@@ -283,6 +298,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     motion: MotionConfig = MotionConfig()
     quality: QualityConfig = QualityConfig()
     decision: DecisionConfig = DecisionConfig()
+    liveness: LivenessConfig = LivenessConfig()
     access: AccessConfig = AccessConfig()
     attendance: AttendanceConfig = AttendanceConfig()
     mqtt: MqttConfig = MqttConfig()

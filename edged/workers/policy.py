@@ -2,13 +2,23 @@
 
 import logging
 
-from edged.config.sections import AccessConfig, AttendanceConfig, CameraConfig, DecisionConfig
+from edged.config.sections import (
+    AccessConfig,
+    AttendanceConfig,
+    CameraConfig,
+    Config,
+    DecisionConfig,
+    LivenessConfig,
+)
 from edged.devices.clock import Clock
 from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
 from edged.domain.attendance import AttendanceClock
 from edged.domain.decision import DecisionPolicy
 from edged.domain.event_body import punch_of
+from edged.domain.liveness import LivenessMode
 from edged.storage.journal import Journal
+from edged.vision.motion import MotionGate
+from edged.workers.recognition import RecognitionSettings
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +28,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def decision_policy(
-    decision: DecisionConfig, camera: CameraConfig, threshold: float | None
+    decision: DecisionConfig, camera: CameraConfig, liveness: LivenessConfig, threshold: float | None
 ) -> DecisionPolicy:
     """Return the engine's numbers; without a ``threshold`` nobody is let in."""
     return DecisionPolicy(
@@ -31,6 +41,18 @@ def decision_policy(
         evidence_seconds=decision.evidence_seconds,
         max_frame_age_seconds=camera.max_frame_age_ms / 1000,
         armed=decision.armed,
+        liveness_threshold=None if liveness.mode == LivenessMode.OFF else liveness.threshold,
+        liveness_required=liveness.mode == LivenessMode.REQUIRED,
+    )
+
+
+def recognition_settings(config: Config) -> RecognitionSettings:
+    """Return what the recognition worker takes over while it runs."""
+    return RecognitionSettings(
+        max_frame_age_seconds=config.camera.max_frame_age_ms / 1000,
+        policy=lambda threshold: decision_policy(config.decision, config.camera, config.liveness, threshold),
+        rules=access_rules(config.access),
+        motion=MotionGate(config.motion) if config.motion.enabled else None,
     )
 
 
