@@ -27,7 +27,7 @@ LOCK_CAUSES = ("face", "test")
 LOCK_REFUSALS = ("stale", "queue_full", "stopping", "line_failed")
 LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")
-# Beside the cues the score of the face, which is the smallest of theirs.
+# What each cue alone would say, and what they say together.
 LIVENESS_SCORES = (*(cue.value for cue in Cue), "face")
 CAMERA_FAULTS = ("open", "timeout", "ended", "frozen", "blind", "format")
 

@@ -9,6 +9,7 @@ import typer
 
 from edged.cli.eval_compare import compare
 from edged.cli.eval_detection import detection
+from edged.cli.eval_liveness import liveness
 from edged.cli.measuring import (
     ConfigOption,
     DetectorOption,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Measure accuracy on labelled photographs.", no_args_is_help=True)
 app.command()(compare)
 app.command()(detection)
+app.command()(liveness)
 
 ImagesOption = Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")]
 PairsOption = Annotated[Path, typer.Option("--pairs", help="CSV: image_a,image_b,same.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from edged.config.sections import ModelsConfig, QualityConfig
+    from edged.config.sections import Config, LivenessConfig, ModelsConfig, QualityConfig
     from edged.evaluation.embedding import Progress
     from edged.evaluation.protocols import Labelled
     from edged.vision.pipeline import FacePipeline
@@ -61,13 +61,26 @@ def models_section(config: Path | None, **wanted: Path | str | None) -> "ModelsC
     return _changed(_sections(config)[0], wanted)
 
 
+def liveness_section(config: Path | None) -> "LivenessConfig":
+    """Return the configured liveness section. Raises ``ConfigError``."""
+    from edged.config.sections import LivenessConfig
+
+    settings = _settings(config)
+    return settings.liveness if settings else LivenessConfig()
+
+
 def _sections(config: Path | None) -> "tuple[ModelsConfig, QualityConfig]":
-    from edged.config.loading import load
     from edged.config.sections import ModelsConfig, QualityConfig
 
-    path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
-    settings = load(path, os.environ) if path else None
+    settings = _settings(config)
     return (settings.models, settings.quality) if settings else (ModelsConfig(), QualityConfig())
+
+
+def _settings(config: Path | None) -> "Config | None":
+    from edged.config.loading import load
+
+    path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
+    return load(path, os.environ) if path else None
 
 
 def _changed(section: "ModelsConfig", wanted: "Mapping[str, Path | str | None]") -> "ModelsConfig":

@@ -83,8 +83,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "pack": "Pack of liveness networks; without one the cues alone are measured.",
         "cues": "What is looked for beside the networks: an edge around the face, a screen's pixels, a face "
         "that moves in one piece with what is beside it.",
-        "threshold": "Least score of a visit, 0 to 1; 0.5 is every cue's own limit.",
-        "model_limit": "Score of the networks, 0 to 1, that counts as their limit. Their authors use 0.5.",
+        "threshold": "Least score of a visit, 0 to 1. Raise it to refuse more.",
         "timeout_ms": "A measurement that took longer does not count.",
     },
     "Period": {

@@ -159,7 +159,6 @@ class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     pack: Slug | None = None
     cues: tuple[Literal["border", "screen", "parallax"], ...] = ("border", "screen", "parallax")
     threshold: Ratio = 0.5
-    model_limit: Annotated[float, Meta(gt=0, lt=1)] = 0.004
     timeout_ms: Millis = 250
 
 

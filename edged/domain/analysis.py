@@ -48,10 +48,10 @@ class FaceAnalyser(Protocol):
 
 
 class LivenessMeter(Protocol):
-    """Measures how alive a face is; ``vision.liveness_meter.FaceLiveness`` is the real one."""
+    """Looks for signs of life; ``vision.liveness_meter.FaceLiveness`` is the real one."""
 
     def measure(self, track_id: int, at: float, image: Image, face: Face) -> Mapping[Cue, float]:
-        """Score each cue 0..1, 0.5 at its own limit; ``at`` monotonic seconds of the frame.
+        """Return each cue's evidence for life in log-odds; ``at`` monotonic seconds of the frame.
 
         A cue for which this frame and those before it give no evidence is left out.
         """

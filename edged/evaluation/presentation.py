@@ -51,7 +51,8 @@ class Hold:
     @property
     def aspect(self) -> float:
         """Width by height."""
-        return self.sheet.shape[1] / self.sheet.shape[0]
+        height, width = self.sheet.shape[:2]
+        return float(width / height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,18 @@ class Presentation:
 def live(photo: Image, chance: np.random.Generator) -> Presentation:
     """Return ``photo`` (H, W, 3) uint8 BGR as the camera gives it."""
     return Presentation(camera(without_wedges(photo), chance))
+
+
+def visit(person: Figure, chance: np.random.Generator) -> Presentation:
+    """Return a 640 x 480 frame in which ``person`` stands in the corridor that attacks are shown in."""
+    frame = placed(
+        corridor(FRAME_SIZE),
+        person,
+        float(chance.uniform(0.6, 0.95)),
+        aside_px=float(chance.uniform(-60, 60)),
+        turn=float(chance.uniform(-3, 3)),
+    )
+    return Presentation(camera(frame, chance))
 
 
 def attack(photo: Image, species: Species, holder: Figure, chance: np.random.Generator) -> Presentation:

@@ -16,6 +16,8 @@ _SMOOTH_PX = 3.0
 _MOST_PX, _LEAST_PX = 160, 32
 # Every ring of the spectrum holds so many pixels across at least: a peak is held against its own ring.
 _RING_PX = 4
+# White noise of one grey level has a windowed spectrum of 0.375 times the side (sum of squared Hann weights).
+_FLOOR = 0.5 * 0.375
 
 
 def screen_peak(image: Image, box: Box) -> float:
@@ -34,7 +36,9 @@ def screen_peak(image: Image, box: Box) -> float:
     radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
     ring = (radius * side / _RING_PX).astype(np.intp)
     usual = np.bincount(ring.ravel(), spectrum.ravel()) / np.maximum(1, np.bincount(ring.ravel()))
-    peaks = spectrum / (usual[ring] + 1e-3)  # a patch of one colour has no spectrum to divide by
+    # Half a grey level of noise: what JPEG leaves of a smooth patch must not look like a stripe.
+    floor = _FLOOR * side
+    peaks = spectrum / (usual[ring] + floor)
     return max(1.0, float(peaks[radius > _LOWEST].max()))
 
 

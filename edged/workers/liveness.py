@@ -46,7 +46,7 @@ class LivenessWatch:
             return None
         self._failing = False
         for cue, value in cues.items():
-            self._metrics.liveness_score.labels(cue.value).observe(value)
+            self._metrics.liveness_score.labels(cue.value).observe(face_liveness({cue: value}) or 0.0)
         self._metrics.liveness_score.labels("face").observe(score)
         return score
 

@@ -15,7 +15,6 @@ from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
 from edged.domain.attendance import AttendanceClock
 from edged.domain.decision import DecisionPolicy
 from edged.domain.event_body import punch_of
-from edged.domain.liveness import LivenessMode
 from edged.storage.journal import Journal
 from edged.vision.motion import MotionGate
 from edged.workers.recognition import RecognitionSettings
@@ -41,8 +40,8 @@ def decision_policy(
         evidence_seconds=decision.evidence_seconds,
         max_frame_age_seconds=camera.max_frame_age_ms / 1000,
         armed=decision.armed,
-        liveness_threshold=None if liveness.mode == LivenessMode.OFF else liveness.threshold,
-        liveness_required=liveness.mode == LivenessMode.REQUIRED,
+        liveness_threshold=None if liveness.mode == "off" else liveness.threshold,
+        liveness_required=liveness.mode == "required",
     )
 
 
