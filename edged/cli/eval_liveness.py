@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edged.config.sections import LivenessConfig
-    from edged.evaluation.presentation_rates import ErrorRate, Rates
+    from edged.domain.presentation import ErrorRate
+    from edged.evaluation.presentation_rates import Rates
     from edged.evaluation.presentation_trial import LivenessReport
 
 _SPECIES = ("print", "phone", "tablet", "replay")
@@ -56,7 +57,7 @@ def liveness(
     cues and find mistakes. For the figure of a door run `edged liveness test` there.
     """
     from edged.cli.measuring import models_section, progress_bar
-    from edged.evaluation.presentation import Species
+    from edged.domain.presentation import Species
     from edged.evaluation.presentation_trial import PresentationTrial
     from edged.vision.liveness_meter import FaceLiveness
     from edged.vision.opening import open_detector

@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
         events,
         explain,
         identify,
+        liveness,
         models,
         mqtt,
         people,
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(door.app, name="door")
     app.command("enrol")(enrol.enrol)
     app.command("identify")(identify.identify)
+    app.add_typer(liveness.app, name="liveness")
     app.add_typer(models.app, name="models")
     app.add_typer(mqtt.app, name="mqtt")
     app.add_typer(people.app, name="people")

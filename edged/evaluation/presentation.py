@@ -11,11 +11,11 @@ the figure of a door is measured at the door.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import cv2
 import numpy as np
 
+from edged.domain.presentation import Species
 from edged.domain.types import Face, FloatArray, Image
 from edged.evaluation.embedding import main_face
 from edged.evaluation.presentation_screen import PHONE, REPLAY, TABLET, Screen, grid, lit_screen
@@ -29,15 +29,6 @@ _GRAIN, _QUALITY = (1.0, 3.0), (80, 95)
 # One in four is brought so near that its border leaves the picture on two sides or more.
 _NEAR_SHARE = 0.25
 _BLACK = 6
-
-
-class Species(StrEnum):
-    """A kind of presentation attack instrument (ISO/IEC 30107-3: PAI species)."""
-
-    PRINT = "print"
-    PHONE = "phone"
-    TABLET = "tablet"
-    REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ import numpy as np
 
 from edged.domain.analysis import LivenessMeter
 from edged.domain.liveness import Cue
+from edged.domain.presentation import Species
 from edged.domain.types import Face, Image
 from edged.errors import EvaluationError
 from edged.evaluation.embedding import Progress, silent
-from edged.evaluation.presentation import Presentation, Species, attack, live, visit, without_wedges
+from edged.evaluation.presentation import Presentation, attack, live, visit, without_wedges
 from edged.evaluation.presentation_rates import Rates, Shown, rates, threshold_passing
 from edged.evaluation.scene_visitor import Figure, cut_out, figure
 

@@ -1,4 +1,4 @@
-"""Scores of cues to a face, and of faces to a visit: the smallest counts, and what is missing is dead."""
+"""From cues to a face and from faces to a visit: no cue makes up for a sure one, what is missing is dead."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.domain.liveness import Cue, RunningMean, face_liveness, measured, visit_liveness
+from edged.domain.liveness import NOTHING_FOUND, Cue, RunningMean, face_liveness, measured, visit_liveness
 
 SCORES = st.one_of(st.none(), st.floats(0, 1), st.just(math.nan), st.just(math.inf), st.just(-0.5))
 
@@ -18,13 +18,28 @@ def whole(*scores: float | None) -> RunningMean:
     return mean
 
 
-def test_the_smallest_cue_decides_about_a_face() -> None:
-    assert face_liveness({Cue.MODEL: 0.9, Cue.BORDER: 0.2, Cue.SCREEN: 0.7}) == 0.2
+def test_evidence_adds_up() -> None:
+    nothing = face_liveness({Cue.BORDER: 0.0, Cue.SCREEN: 0.0})
+    assert nothing == pytest.approx(1 / (1 + math.exp(-NOTHING_FOUND)))
+    assert face_liveness({Cue.BORDER: -NOTHING_FOUND, Cue.SCREEN: 0.0}) == pytest.approx(0.5)
+    assert face_liveness({Cue.BORDER: -3.0, Cue.SCREEN: -3.0}) < 0.5 < face_liveness({Cue.BORDER: -3.0})
 
 
-@pytest.mark.parametrize("broken", [None, math.nan, math.inf, -0.1, 1.1])
-def test_a_cue_without_a_sound_value_leaves_the_face_unmeasured(broken: float | None) -> None:
+def test_one_cue_that_is_sure_is_enough_to_refuse() -> None:
+    assert face_liveness({Cue.MODEL: 2.8, Cue.BORDER: -9.0}) < 0.15
+
+
+@pytest.mark.parametrize("broken", [None, math.nan, math.inf, -math.inf])
+def test_a_cue_without_a_finite_value_leaves_the_face_unmeasured(broken: float | None) -> None:
     assert face_liveness({Cue.MODEL: 0.9, Cue.BORDER: broken}) is None
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=4), st.integers(0, 3), st.floats(0, 1e9))
+def test_less_evidence_never_helps(values: list[float], index: int, less: float) -> None:
+    evidence = dict(zip(Cue, values, strict=False))
+    cue = list(evidence)[index % len(evidence)]
+    before, after = face_liveness(evidence), face_liveness(evidence | {cue: evidence[cue] - less})
+    assert 0 <= after <= before <= 1
 
 
 def test_no_cue_is_no_measurement() -> None:
