@@ -159,7 +159,8 @@ class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     pack: Slug | None = None
     cues: tuple[Literal["border", "screen", "parallax"], ...] = ("border", "screen", "parallax")
     threshold: Ratio = 0.5
-    timeout_ms: Millis = 250
+    # 24 ms on an x86-64 core; a small board takes some five times as long, and more when it is hot.
+    timeout_ms: Millis = 400
 
 
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

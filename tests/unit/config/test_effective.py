@@ -33,6 +33,11 @@ def test_defaults_and_absolute_paths_are_shown_and_what_is_not_set_is_not() -> N
     [
         ("", (), ()),
         ("decision: {armed: false}", ("decision.armed",), ()),
+        (
+            "liveness: {mode: required, threshold: 0.6}",
+            ("liveness.threshold",),
+            ("liveness.mode",),
+        ),
         ("logging: {level: debug}", ("logging.level",), ()),
         ("gallery: {poll_seconds: 5}", ("gallery.poll_seconds",), ()),
         ("gallery: {path: other.db}", (), ("gallery.path",)),
