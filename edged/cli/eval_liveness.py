@@ -66,9 +66,7 @@ def liveness(
     _check(cues or (), _CUES, "--cue")
     section = models_section(config, directory=models, detector=detector)
     settings = _settings(config, pack, cues)
-    meter = FaceLiveness.load(section, settings)
-    if meter is None:
-        raise typer.BadParameter("nothing to measure: name a --pack or a --cue")
+    meter = FaceLiveness.open(section, settings)
     portraits = _portraits(images, people, half, limit)
     trial = PresentationTrial(
         open_detector(section)[1].detect, meter, portraits, [Species(name) for name in species or Species]
@@ -90,12 +88,12 @@ def _check(given: "Sequence[str]", known: "Sequence[str]", option: str) -> None:
 
 
 def _settings(config: Path | None, pack: str | None, cues: list[str] | None) -> "LivenessConfig":
-    """Return the configured section, measuring whatever its mode is, with what the options replace."""
+    """Return the configured section with what the options replace."""
     import msgspec
 
     from edged.cli.measuring import liveness_section
 
-    section = msgspec.structs.replace(liveness_section(config), mode="advisory")
+    section = liveness_section(config)
     if pack is not None:
         section = msgspec.structs.replace(section, pack=pack)
     return section if cues is None else msgspec.structs.replace(section, cues=tuple(cues))

@@ -99,20 +99,21 @@ def _run(
 
 
 def _trial(settings: "Config", *, frames: int, seconds: float) -> "LivenessTrial":
-    import msgspec
     from prometheus_client import CollectorRegistry
 
     from edged.metrics import Metrics
     from edged.vision.liveness_meter import FaceLiveness
     from edged.vision.pipeline import FacePipeline
-    from edged.workers.liveness import liveness_watch
+    from edged.workers.liveness import LivenessWatch
     from edged.workers.liveness_trial import LivenessTrial, TrialLimits
 
-    section = msgspec.structs.replace(settings.liveness, mode="advisory")
-    meter = FaceLiveness.load(settings.models, section) if section.pack or section.cues else None
-    watch = liveness_watch(meter, section, Metrics(CollectorRegistry()), time.monotonic)
-    if watch is None:
-        raise typer.BadParameter("liveness.pack is not set and liveness.cues is empty: nothing to test")
+    section = settings.liveness
+    watch = LivenessWatch(
+        FaceLiveness.open(settings.models, section),
+        Metrics(CollectorRegistry()),
+        time.monotonic,
+        timeout_seconds=section.timeout_ms / 1000,
+    )
     return LivenessTrial(
         FacePipeline.load(settings.models, settings.quality),
         watch,

@@ -9,9 +9,11 @@ of. At a door they are a beginning: ``edged liveness test`` tells what they are 
 import math
 from collections.abc import Collection, Mapping
 
+import numpy as np
+
 from edged.config.sections import LivenessConfig, ModelsConfig
 from edged.domain.liveness import Cue
-from edged.domain.types import Face, Image
+from edged.domain.types import Box, Face, Image
 from edged.errors import ModelError
 from edged.vision.liveness import LivenessEnsemble
 from edged.vision.liveness_border import border_support
@@ -29,6 +31,8 @@ _SCREEN_WEIGHT, _SCREEN_FROM = 14.0, 5.0
 # Not fitted: photographs do not move. Of twelve drawn visits that sway, what is beside the face stays behind
 # by 0.98 or more; of twelve attacks that do by 0.37 to 1.0, since it is the holder's surroundings in part.
 _PARALLAX_WEIGHT, _PARALLAX_BELOW = 8.0, 0.8
+
+_NOBODY = Face(Box(80, 80, 80, 80), np.zeros((5, 2), np.float32), 0.0)
 
 
 class FaceLiveness:
@@ -53,22 +57,28 @@ class FaceLiveness:
 
     @classmethod
     def load(cls, models: ModelsConfig, liveness: LivenessConfig) -> "FaceLiveness | None":
-        """Open what is configured; None where liveness is off.
+        """Open what is configured; None where liveness is off. Raises ``ModelError`` as ``open`` does."""
+        return None if liveness.mode == "off" else cls.open(models, liveness)
 
-        Raises ``ModelError`` naming the command that mends it.
+    @classmethod
+    def open(cls, models: ModelsConfig, liveness: LivenessConfig) -> "FaceLiveness":
+        """Open the configured pack and cues, whatever the mode is.
+
+        Raises ``ModelError`` naming the command that mends it, or where there is nothing to measure.
         """
-        if liveness.mode == "off":
-            return None
         cues = [Cue(name) for name in liveness.cues]
+        if liveness.pack is None and not cues:
+            raise ModelError("liveness.pack is not set and liveness.cues is empty: nothing to measure")
         if liveness.pack is None:
-            return cls(None, cues)
-        pack, ensemble, _ = open_liveness(models, liveness.pack)
-        return cls(
-            ensemble,
-            cues,
-            pack_name=pack.name,
-            restrictions={} if pack.commercial else {pack.name: pack.licence},
-        )
+            meter = cls(None, cues)
+        else:
+            pack, ensemble, _ = open_liveness(models, liveness.pack)
+            restrictions = {} if pack.commercial else {pack.name: pack.licence}
+            meter = cls(ensemble, cues, pack_name=pack.name, restrictions=restrictions)
+        # So that what is broken fails at the start, and the first visitor does not wait for cold code.
+        meter.measure(0, 0.0, np.full((240, 240, 3), 128, np.uint8), _NOBODY)
+        meter.forget(0)
+        return meter
 
     def measure(self, track_id: int, at: float, image: Image, face: Face) -> dict[Cue, float]:
         """Return each cue's evidence for life, in log-odds, of ``face`` in ``image`` (H, W, 3) uint8 BGR.

@@ -132,12 +132,6 @@ def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
     assert "--yes" in output
 
 
-def test_a_door_without_anything_to_measure_is_told(tmp_path: Path) -> None:
-    code, output = run(door(tmp_path, [], pack=None), *COUNTS, "--yes")
-    assert code == 2
-    assert "liveness.pack is not set" in output
-
-
 def test_drawn_attacks_are_measured_and_each_cue_is_held_against_the_whole(
     people: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from edged.vision.liveness_border import border_support
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.liveness_parallax import ParallaxWatch
 from edged.vision.liveness_screen import screen_peak
+from tests.fakes.model_packs import write_liveness_pack
 
 BOX = Box(270, 150, 100, 130)
 FACE = Face(BOX, np.zeros((5, 2), np.float32), 0.9)
@@ -205,6 +207,19 @@ def test_off_opens_nothing_and_cues_need_no_pack() -> None:
     assert cues is not None
     assert cues.pack_name is None
     assert set(cues.measure(1, 0.0, wall(), FACE)) == {Cue.BORDER}
+
+
+def test_a_network_of_another_kind_fails_at_the_start(tmp_path: Path) -> None:
+    folder = write_liveness_pack(tmp_path, over=(1, 2))
+    with pytest.raises(ModelError, match=r"expected one output \(1, 3\)"):
+        FaceLiveness.load(
+            ModelsConfig(directory=tmp_path, threads=1), LivenessConfig(mode="advisory", pack=folder.name)
+        )
+
+
+def test_nothing_to_measure_is_told() -> None:
+    with pytest.raises(ModelError, match="nothing to measure"):
+        FaceLiveness.load(ModelsConfig(), LivenessConfig(mode="advisory", cues=()))
 
 
 def test_a_missing_pack_is_named() -> None:
