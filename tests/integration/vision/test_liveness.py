@@ -1,5 +1,6 @@
 """Liveness on real ONNX sessions: the research networks, and both commands on a toy pack and real cameras."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -130,6 +131,28 @@ def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
     code, output = run(door(tmp_path, []), *COUNTS)
     assert code == 2
     assert "--yes" in output
+
+
+class Terminal(io.StringIO):
+    """Somebody who presses Enter each time."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_at_a_terminal_each_presentation_is_asked_for(
+    people: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal("\n\n"))
+    monkeypatch.setattr(command, "_SETTLE_SECONDS", 0.0)
+    config = door(tmp_path, [tinted(people[0], REDDISH)] * 8)
+    nothing = {"phone": 0, "tablet": 0, "replay": 0}
+    command.run_protocol(live=1, prints=1, **nothing, frames=4, seconds=60, config=config)
+    asked = capsys.readouterr()
+    assert "print 1 of 1: show an attack: print to the camera, then press Enter" in asked.err
+    assert "live 1 of 1: show a living person" in asked.err
+    assert "print 1 of 1: not taken for live, liveness 0." in asked.err
+    assert "BPCER live" in asked.out
 
 
 def test_drawn_attacks_are_measured_and_each_cue_is_held_against_the_whole(
