@@ -4,7 +4,6 @@ Order of building: the lock is claimed and secured first, before anything slow. 
 workers; the camera comes last, so that no frame arrives before there is somebody to judge it.
 """
 
-import hashlib
 import logging
 import threading
 import uuid
@@ -12,17 +11,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import msgspec
 import onnxruntime
 from prometheus_client import CollectorRegistry
 
 from edged import __version__, logs
-from edged.config import Config, adopted, changes
+from edged.config import Config, adopted, changes, digest
 from edged.config.risk import stated_risk
 from edged.config.sections import FakeLockConfig
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
+from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame
 from edged.errors import MonitorError
@@ -37,6 +36,7 @@ from edged.storage.people import PeopleStore
 from edged.storage.probes import ProbeStore
 from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
+from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
 from edged.workers.capture import CaptureWorker
 from edged.workers.door import DoorChange, DoorWorker
@@ -44,10 +44,12 @@ from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
+from edged.workers.liveness import liveness_watch
 from edged.workers.monitor import Monitor
 from edged.workers.policy import attendance_clock, recognition_settings
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
+from edged.workers.readiness import readiness
 from edged.workers.recognition import RecognitionWorker, Sight
 from edged.workers.slot import LatestSlot
 from edged.workers.supervisor import Supervisor
@@ -112,11 +114,9 @@ class Daemon:
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
+        self.liveness = FaceLiveness.load(config.models, config.liveness)
         if not isinstance(config.door.lock, FakeLockConfig):
-            for pack, licence in self.pipeline.restrictions.items():
-                logger.warning(
-                    "a real lock on models not for commercial use pack=%s licence=%r", pack, licence
-                )
+            self._warn_about_models()
         vault = Vault.open(config.gallery.key_file)
         self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
         building.callback(self.people.close)
@@ -139,6 +139,13 @@ class Daemon:
             first_on_stop=self._stopping, on_reload=self._reload, status=self._status
         )
         self.monitor = Monitor(config.http, metrics.registry, self.supervisor.health, self.readiness)
+
+    def _warn_about_models(self) -> None:
+        own = {} if self.liveness is None else self.liveness.restrictions
+        for pack, licence in (self.pipeline.restrictions | own).items():
+            logger.warning("a real lock on models not for commercial use pack=%s licence=%r", pack, licence)
+        if self.config.liveness.mode != "required":
+            logger.warning("a real lock without liveness check: a photograph may open it")
 
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""
@@ -174,22 +181,13 @@ class Daemon:
 
     def readiness(self) -> HealthReport:
         """Say whether a person could be let in now."""
-        state = self.gallery.current
-        armed = self.config.decision.armed and state.threshold.cosine is not None
-        people, trouble = len(state.snapshot.people), self.log.trouble
-        return HealthReport(
-            {
-                "camera": Check(self._camera_state == "up", self._camera_state),
-                "models": Check(
-                    ok=True, detail=f"{self.pipeline.detector_name} and {self.pipeline.embedder_name}"
-                ),
-                "gallery": Check(people > 0 and not self.gallery.failing, self.gallery.summary),
-                "armed": Check(armed, state.threshold.claim if self.config.decision.armed else "disarmed"),
-                "journal": Check(
-                    trouble is None or self.config.journal.on_failure == "open", trouble or "ok"
-                ),
-                "lock": Check(self.door.alive and self._lock_state != "fault", self._lock_state),
-            }
+        return readiness(
+            self.config,
+            self.gallery,
+            self.log,
+            camera=self._camera_state,
+            models=" and ".join(self._model_names().values()),
+            lock=Check(self.door.alive and self._lock_state != "fault", self._lock_state),
         )
 
     def _gallery_worker(self) -> GallerySyncWorker:
@@ -219,6 +217,7 @@ class Daemon:
             on_decision=self.effects.apply,
             on_idle=self._idle,
             on_seen=self._listeners.on_seen,
+            liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
         )
 
     def _decision_effects(self) -> DecisionEffects:
@@ -264,10 +263,16 @@ class Daemon:
         return BirthMessage(
             boot_id=self.boot_id,
             version=__version__,
-            models={"detector": self.pipeline.detector_name, "embedder": self.pipeline.embedder_name},
+            models=self._model_names(),
             gallery_version=self.gallery.current.snapshot.version,
-            config_digest=_digest(self.config),
+            config_digest=digest(self.config),
+            liveness=self.config.liveness.mode,
         )
+
+    def _model_names(self) -> dict[str, str]:
+        names = {"detector": self.pipeline.detector_name, "embedder": self.pipeline.embedder_name}
+        pack = None if self.liveness is None else self.liveness.pack_name
+        return names if pack is None else names | {"liveness": pack}
 
     def _state_message(self) -> StateMessage:
         return StateMessage(
@@ -293,6 +298,8 @@ class Daemon:
     def _announce(self) -> None:
         threshold = self.gallery.current.threshold
         self.metrics.armed.set(self.config.decision.armed and threshold.cosine is not None)
+        for mode in LivenessMode:
+            self.metrics.liveness_mode.labels(mode.value).set(mode == self.config.liveness.mode)
         self.metrics.build_info.labels(
             __version__, self.pipeline.detector_name, self.pipeline.embedder_name, onnxruntime.__version__
         ).set(1)
@@ -389,8 +396,3 @@ class Daemon:
         logger.info(
             "configuration read again live=%s restart=%s", ",".join(live) or "-", ",".join(restart) or "-"
         )
-
-
-def _digest(config: Config) -> str:
-    """Return a short digest of the effective configuration, by which drift between doors shows."""
-    return hashlib.sha256(msgspec.json.encode(config, enc_hook=str)).hexdigest()[:16]

@@ -14,19 +14,27 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from edged.domain.liveness import Cue, LivenessMode
 from edged.domain.types import Outcome, Reason
 
 STAGES = (
-    "motion", "detect", "track", "align", "quality", "embed", "match", "decide", "journal", "actuate",
+    "motion", "detect", "track", "align", "quality", "embed", "match", "liveness", "decide", "journal",
+    "actuate",
 )  # fmt: skip
 FRAME_RESULTS = ("captured", "replaced", "stale", "idle", "processed")
 PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
 LOCK_CAUSES = ("face", "test")
+LOCK_REFUSALS = ("stale", "queue_full", "stopping", "line_failed")
+LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
+LIVENESS_FAILURES = ("error", "not_finite", "timeout")
+# What each cue alone would say, and what they say together.
+LIVENESS_SCORES = (*(cue.value for cue in Cue), "face")
 CAMERA_FAULTS = ("open", "timeout", "ended", "frozen", "blind", "format")
 
 # The whole way has a budget of 250-700 ms on a small board, so the buckets are densest there.
 _LATENCY = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 _STAGE = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0)
+_SHARE = tuple(round(0.1 * step, 1) for step in range(1, 11))
 _COSINE = tuple(round(-0.2 + 0.05 * step, 2) for step in range(25))
 
 
@@ -36,6 +44,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._build(registry)
+        self._liveness(registry)
         self._door_and_fleet(registry)
         self._initialise()
         _process(registry)
@@ -82,6 +91,19 @@ class Metrics:
         )
         self.match_margin = Histogram(
             "edged_match_margin", "Distance to the runner-up of decided tracks", buckets=_COSINE,
+            registry=registry,
+        )  # fmt: skip
+
+    def _liveness(self, registry: CollectorRegistry) -> None:
+        self.liveness_mode = Gauge(
+            "edged_liveness_mode", "1 for the mode in force", ["mode"], registry=registry
+        )
+        self.liveness_score = Histogram(
+            "edged_liveness_score", "Liveness of a face in one frame, 0 to 1, by cue", ["cue"],
+            buckets=_SHARE, registry=registry,
+        )  # fmt: skip
+        self.liveness_failures = Counter(
+            "edged_liveness_failures", "Faces whose liveness could not be measured, by cause", ["cause"],
             registry=registry,
         )  # fmt: skip
 
@@ -134,24 +156,25 @@ class Metrics:
         )
 
     def _initialise(self) -> None:
-        for stage in STAGES:
-            self.stage.labels(stage)
-        for result in FRAME_RESULTS:
-            self.frames.labels(result)
+        for counter, label, values in (
+            (self.stage, "stage", STAGES),
+            (self.frames, "result", FRAME_RESULTS),
+            (self.liveness_mode, "mode", LIVENESS_MODES),
+            (self.liveness_score, "cue", LIVENESS_SCORES),
+            (self.liveness_failures, "cause", LIVENESS_FAILURES),
+            (self.lock_actuations, "cause", LOCK_CAUSES),
+            (self.lock_refusals, "reason", LOCK_REFUSALS),
+            (self.publishes, "result", PUBLISH_RESULTS),
+            (self.camera_faults, "fault", CAMERA_FAULTS),
+        ):
+            for value in values:
+                counter.labels(**{label: value})
         for outcome in (Outcome.GRANT, Outcome.DENY):
             self.match_score.labels(outcome.value)
         self.decisions.labels(Outcome.GRANT.value, Reason.MATCHED.value)
         for reason in Reason:
             if reason not in (Reason.COLLECTING, Reason.MATCHED):
                 self.decisions.labels(Outcome.DENY.value, reason.value)
-        for cause in LOCK_CAUSES:
-            self.lock_actuations.labels(cause)
-        for reason_name in ("stale", "queue_full", "stopping", "line_failed"):
-            self.lock_refusals.labels(reason_name)
-        for result in PUBLISH_RESULTS:
-            self.publishes.labels(result)
-        for fault in CAMERA_FAULTS:
-            self.camera_faults.labels(fault)
 
 
 def _process(registry: CollectorRegistry) -> None:

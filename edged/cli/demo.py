@@ -27,6 +27,13 @@ def demo(
     ] = None,
     detector: Annotated[str | None, typer.Option(help="Name of the detector's pack.")] = None,
     embedder: Annotated[str | None, typer.Option(help="Name of the embedder's pack.")] = None,
+    liveness: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a liveness pack. Without one the replay of the bundled people is guarded by a cue "
+            "that needs none, and your own photographs or camera by nothing."
+        ),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Write one picture of the show, .jpg or .png.", dir_okay=False)
     ] = None,
@@ -51,7 +58,9 @@ def demo(
     console = DemoConsole(Console(highlight=False, soft_wrap=True, stderr=as_json))
     result = perform(
         console,
-        Options(folder, models, detector, embedder, http_port),
+        Options(
+            folder, models, detector, embedder, http_port, liveness, guarded=photos is None and camera is None
+        ),
         Wishes(photos, camera, seconds, picture),
     )
     if as_json:

@@ -11,6 +11,7 @@ from edged.cli.eval_closed import closed_set
 from edged.cli.eval_compare import compare
 from edged.cli.eval_detection import detection
 from edged.cli.eval_door import EnrolOption, ProbesOption, door, read_lists
+from edged.cli.eval_liveness import liveness
 from edged.cli.eval_run import SizesOption, read_sizes, run
 from edged.cli.measuring import (
     ConfigOption,
@@ -35,6 +36,7 @@ app.command()(closed_set)
 app.command()(door)
 app.command()(compare)
 app.command()(detection)
+app.command()(liveness)
 
 ImagesOption = Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")]
 

@@ -135,7 +135,13 @@ def door_terms(
     """Return how the configured door is asked. Raises ``ConfigError``."""
     from edged.cli.measuring import settings_of
     from edged.config.risk import stated_risk
-    from edged.config.sections import CameraConfig, DecisionConfig, FolderSource, SecurityConfig
+    from edged.config.sections import (
+        CameraConfig,
+        DecisionConfig,
+        FolderSource,
+        LivenessConfig,
+        SecurityConfig,
+    )
     from edged.evaluation.measurement import DoorTerms
     from edged.workers.policy import decision_policy
 
@@ -146,6 +152,7 @@ def door_terms(
 
     def policy(threshold: float | None) -> "DecisionPolicy":
         # Photographs are what liveness is there to refuse, and whether the door is armed is not the question.
-        return replace(decision_policy(decision, camera, threshold), liveness_required=False, armed=True)
+        off = LivenessConfig(mode="off")
+        return replace(decision_policy(decision, camera, off, threshold), armed=True)
 
     return DoorTerms(policy, replace(stated, target_fpir=risk or stated.target_fpir), frames, fps, kind)

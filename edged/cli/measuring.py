@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from edged.config.sections import Config, ModelsConfig, QualityConfig
+    from edged.config.sections import Config, LivenessConfig, ModelsConfig, QualityConfig
     from edged.evaluation.embedding import Embedded, Progress
     from edged.evaluation.measurement import Measurement
     from edged.evaluation.protocols import Labelled
@@ -152,11 +152,26 @@ def settings_of(config: Path | None) -> "Config | None":
     return load(path, os.environ) if path else None
 
 
+def liveness_section(config: Path | None) -> "LivenessConfig":
+    """Return the configured liveness section. Raises ``ConfigError``."""
+    from edged.config.sections import LivenessConfig
+
+    settings = settings_of(config)
+    return settings.liveness if settings else LivenessConfig()
+
+
 def _sections(config: Path | None) -> "tuple[ModelsConfig, QualityConfig]":
     from edged.config.sections import ModelsConfig, QualityConfig
 
     settings = settings_of(config)
     return (settings.models, settings.quality) if settings else (ModelsConfig(), QualityConfig())
+
+
+def _settings(config: Path | None) -> "Config | None":
+    from edged.config.loading import load
+
+    path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
+    return load(path, os.environ) if path else None
 
 
 def _changed(section: "ModelsConfig", wanted: "Mapping[str, Path | str | None]") -> "ModelsConfig":

@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
         explain,
         gallery,
         identify,
+        liveness,
         models,
         mqtt,
         people,
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.command("enrol")(enrol.enrol)
     app.add_typer(gallery.app, name="gallery")
     app.command("identify")(identify.identify)
+    app.add_typer(liveness.app, name="liveness")
     app.add_typer(models.app, name="models")
     app.add_typer(mqtt.app, name="mqtt")
     app.add_typer(people.app, name="people")

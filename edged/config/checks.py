@@ -12,6 +12,7 @@ from edged.config.sections import (
     DecisionConfig,
     DoorConfig,
     GpiozeroLockConfig,
+    LivenessConfig,
     MqttConfig,
     QualityConfig,
     SecurityConfig,
@@ -127,6 +128,20 @@ def _access(access: AccessConfig) -> list[str]:
     return problems
 
 
+def _liveness(liveness: LivenessConfig) -> list[str]:
+    problems = []
+    if liveness.mode != "off" and liveness.pack is None and not liveness.cues:
+        problems.append(
+            f"liveness.pack: missing, and liveness.cues is empty: with mode {liveness.mode} something has to "
+            "be measured"
+        )
+    if len(set(liveness.cues)) != len(liveness.cues):
+        problems.append("liveness.cues: names a cue twice")
+    if liveness.mode == "required" and liveness.threshold == 0:
+        problems.append("liveness.threshold: 0 lets everything pass; mode: advisory says so plainly")
+    return problems
+
+
 def _minutes(text: str) -> int:
     if text == "24:00":
         return 24 * 60
@@ -150,6 +165,7 @@ _CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
     CameraConfig: _camera,
     DecisionConfig: _decision,
     DoorConfig: _door,
+    LivenessConfig: _liveness,
     MqttConfig: _mqtt,
     QualityConfig: _quality,
     SecurityConfig: _security,

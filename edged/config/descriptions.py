@@ -83,6 +83,14 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "absence_seconds": "After so long without a face the visit is over.",
         "evidence_seconds": "Frames older than this no longer count as evidence.",
     },
+    "LivenessConfig": {
+        "mode": "required: who is not found alive is denied. advisory: measured and told. off: neither.",
+        "pack": "Pack of liveness networks; without one the cues alone are measured.",
+        "cues": "What is looked for beside the networks: an edge around the face, a screen's pixels, a face "
+        "that moves in one piece with what is beside it.",
+        "threshold": "Least score of a visit, 0 to 1. Raise it to refuse more.",
+        "timeout_ms": "A measurement that took longer does not count.",
+    },
     "Period": {
         "days": "Days on which the period begins.",
         "from": "Begin, HH:MM in the door's time zone.",
@@ -166,6 +174,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "quality": "The floor below which a face is neither enrolled nor matched.",
         "security": "The risk that a stranger is let in.",
         "decision": "What it takes to be let in.",
+        "liveness": "Whether a face is alive: a deterrent, no guarantee.",
         "access": "Who may enter when.",
         "attendance": "The clock.",
         "mqtt": "The broker that events are delivered to.",

@@ -1,5 +1,6 @@
 """The configuration as plain values, and what changed between two of them."""
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from edged.config.sections import Config
 
 # Read anew by the running workers on SIGHUP. All else shapes a thread, a device or a connection.
 LIVE_SECTIONS = ("access", "attendance", "decision", "motion", "quality", "security")
-LIVE_KEYS = ("gallery.poll_seconds", "logging.level")
+LIVE_KEYS = ("gallery.poll_seconds", "liveness.threshold", "logging.level")
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -58,3 +59,8 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
         for key, item in value.items()
         for dotted, leaf in _flat(item, f"{path}.{key}" if path else key).items()
     }
+
+
+def digest(config: Config) -> str:
+    """Return a short digest of the effective configuration, by which drift between doors shows."""
+    return hashlib.sha256(msgspec.json.encode(config, enc_hook=str)).hexdigest()[:16]

@@ -181,6 +181,21 @@ class DecisionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     evidence_seconds: Annotated[float, Meta(gt=0, le=10)] = 2.0
 
 
+class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether a face is alive. A deterrent against photographs and screens, no guarantee.
+
+    Off unless asked for: the starter pack has no liveness networks, and the cues that need none let most
+    attacks pass, so a check that is on by default would promise what it does not do.
+    """
+
+    mode: Literal["required", "advisory", "off"] = "off"
+    pack: Slug | None = None
+    cues: tuple[Literal["border", "screen", "parallax"], ...] = ("border", "screen", "parallax")
+    threshold: Ratio = 0.5
+    # 24 ms on an x86-64 core; a small board takes some five times as long, and more when it is hot.
+    timeout_ms: Millis = 400
+
+
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Days and hours, in the door's own time zone. ``to`` before ``from`` runs past midnight."""
 
@@ -319,6 +334,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quality: QualityConfig = QualityConfig()
     security: SecurityConfig = SecurityConfig()
     decision: DecisionConfig = DecisionConfig()
+    liveness: LivenessConfig = LivenessConfig()
     access: AccessConfig = AccessConfig()
     attendance: AttendanceConfig = AttendanceConfig()
     mqtt: MqttConfig = MqttConfig()

@@ -132,12 +132,20 @@ def _introduce(
             console.say(
                 "", "you are not among the people: expect to be denied, or enrol yourself with --photos DIR"
             )
+    console.say("liveness", _guard(config))
     console.say("lock", "no GPIO line is used: a fake lock keeps a record of its pulses")
     if broker is None:
         console.say("broker", "none: neither mosquitto nor amqtt is installed; events stay in the journal")
     else:
         topics = f"{config.mqtt.topic_prefix}/{config.site}/{config.door_id}/#"
         console.say("broker", f"{broker.description}, of the demo's own: 127.0.0.1:{broker.port}, {topics}")
+
+
+def _guard(config: Config) -> str:
+    if config.liveness.mode == "off":
+        return "not checked: whoever holds up a photograph may be let in"
+    by = config.liveness.pack or "the edge of paper around a face"
+    return f"required, by {by}: a deterrent against photographs, no guarantee"
 
 
 def _run(config: Config, show: Show, seconds: float | None) -> int:

@@ -39,13 +39,19 @@ _REMAINS = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where and with what: ``models`` is a folder of packs or of weights, None the default."""
+    """Where and with what: ``models`` is a folder of packs or of weights, None the default.
+
+    ``liveness`` names a pack of liveness networks. Without one, ``guarded`` asks for the cue that needs
+    none and carries the bundled people's replay; cut-outs of any photograph have edges of their own.
+    """
 
     folder: Path
     models: Path | None = None
     detector: str | None = None
     embedder: str | None = None
     http_port: int = 9477
+    liveness: str | None = None
+    guarded: bool = False
 
 
 def clear(folder: Path) -> None:
@@ -102,6 +108,7 @@ def write_config(
         "camera": {"source": source or {"type": "folder", "path": SCENE_NAME, "fps": FPS}},
         "door": {"unlock_seconds": 1.5, "lock": {"driver": "fake", "trace_path": "lock.jsonl"}},
         "models": _models(options),
+        "liveness": _liveness(options),
         # People follow each other faster than at a door.
         "decision": {"cooldown_seconds": 2.0},
         "attendance": {"enabled": True, "direction": "in", "double_punch_seconds": 2.0},
@@ -123,7 +130,8 @@ def write_config(
 def install_models(config: Config, weights: Path | None, say: Say) -> None:
     """Make sure that the configured packs are there. Raises ``ModelError`` saying what to pull or import."""
     catalogue = Catalogue(config.models.directory)
-    wanted = tuple(dict.fromkeys((config.models.detector, config.models.embedder)))
+    named = (config.models.detector, config.models.embedder, config.liveness.pack)
+    wanted = tuple(dict.fromkeys(name for name in named if name is not None))
     missing = [name for name in wanted if not catalogue.find(name).present()]
     if missing and weights is not None and not _holds_packs(weights):
         Installer(catalogue).import_from([weights])
@@ -178,6 +186,15 @@ def _models(options: Options) -> dict[str, str]:
             directory = str(options.models.absolute())
     named = {"detector": options.detector, "embedder": options.embedder}
     return {"directory": directory} | {key: name for key, name in named.items() if name is not None}
+
+
+def _liveness(options: Options) -> dict[str, object]:
+    # A busy desk must not make dead people of the demo's; frames that are too old are refused anyway.
+    patient = {"mode": "required", "timeout_ms": 2000}
+    if options.liveness is not None:
+        return patient | {"pack": options.liveness}
+    # On this replay every frame of a visitor has 0.4 or more, and the print 0.06.
+    return patient | {"cues": ["border"], "threshold": 0.3} if options.guarded else {"mode": "off"}
 
 
 def _holds_packs(folder: Path) -> bool:

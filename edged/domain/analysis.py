@@ -1,9 +1,10 @@
 """What recognition and enrolment ask of the models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from edged.domain.calibration import MeasuredPoint
+from edged.domain.liveness import Cue
 from edged.domain.types import Face, FloatArray, Image, Quality
 
 
@@ -43,4 +44,19 @@ class FaceAnalyser(Protocol):
 
     def embed(self, aligned: Sequence[Image]) -> FloatArray:
         """(N, D) float32 unit rows."""
+        ...
+
+
+class LivenessMeter(Protocol):
+    """Looks for signs of life; ``vision.liveness_meter.FaceLiveness`` is the real one."""
+
+    def measure(self, track_id: int, at: float, image: Image, face: Face) -> Mapping[Cue, float]:
+        """Return each cue's evidence for life in log-odds; ``at`` monotonic seconds of the frame.
+
+        A cue for which this frame and those before it give no evidence is left out.
+        """
+        ...
+
+    def forget(self, track_id: int) -> None:
+        """Drop what is remembered of a track."""
         ...

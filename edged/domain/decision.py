@@ -2,8 +2,9 @@
 
 Each frame of a track is judged by gates in a fixed order; the first that fails names the frame's
 reason. A grant needs ``confirm_frames`` of the last ``window_frames`` frames, the newest among them,
-all passed and all for one person; then the person's own rules and the cool-down. What is missing
-(no threshold, no liveness where it is required, a clock that ran backwards) fails its gate.
+all passed and all for one person; then, where it is required, liveness over those frames, the person's
+own rules and the cool-down. What is missing (no threshold, no liveness where it is required, a clock
+that ran backwards) fails its gate.
 
 A door that is not armed decides all the same (shadow mode): who would have been let in is denied as
 ``disarmed`` at the very last gate, with the person's id, as often as they would have been let in.
@@ -16,19 +17,23 @@ somebody who looks away first and then at the camera comes in.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from edged.domain.access import AccessRules
 from edged.domain.gallery import GallerySnapshot
+from edged.domain.liveness import RunningMean, measured, visit_liveness
 from edged.domain.matching import limits_for, veto_limit
 from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionPolicy:
-    """The numbers behind a grant. ``threshold`` None denies everybody; see ``calibration``."""
+    """The numbers behind a grant. ``threshold`` None denies everybody; see ``calibration``.
+
+    ``liveness_threshold`` None without ``liveness_required`` means that it is not measured.
+    """
 
     threshold: float | None
     confirm_frames: int
@@ -49,6 +54,7 @@ class _Evidence:
     captured_at: float
     reason: Reason
     person_id: str | None
+    liveness: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class _Track:
     latest: Observation | None = None
     trace: tuple[Gate, ...] = ()
     frames: int = 0
+    liveness: float | None = None
+    lifelong: RunningMean = field(default_factory=RunningMean)
 
 
 class DecisionEngine:
@@ -100,9 +108,9 @@ class DecisionEngine:
         reason, gates = self._judge_frame(observation, gallery, now)
         self._now = max(self._now, now)
         person_id = observation.match.person_id if reason is Reason.MATCHED and observation.match else None
+        track.liveness = observation.liveness
         if not track.window or observation.frame_seq > track.window[-1].seq:
-            track.window.append(_Evidence(observation.frame_seq, observation.captured_at, reason, person_id))
-            track.frames += 1
+            self._remember(track, observation, reason, person_id)
         elif track.window[-1].person_id != person_id:
             # The same picture twice is one piece of evidence, and no way to change it.
             reason, person_id = Reason.STALE, None
@@ -113,6 +121,15 @@ class DecisionEngine:
             track.trace = tuple(gates)
             return self._deny_when_settled(observation.track_id, track)
         return self._decide_person(observation, track, gates, person_id, _Moment(gallery, now, local))
+
+    def _remember(self, track: _Track, seen: Observation, reason: Reason, person_id: str | None) -> None:
+        """Add a frame to the evidence. One that matched but is not alive by itself says so if asked."""
+        if person_id is not None:
+            track.lifelong.add(seen.liveness)
+            if self.policy.liveness_required and not self._alive(seen.liveness):
+                reason = Reason.NOT_LIVE
+        track.window.append(_Evidence(seen.frame_seq, seen.captured_at, reason, person_id, seen.liveness))
+        track.frames += 1
 
     def end(self, track_id: int) -> Decision | None:
         """Forget a track; a denial if it had enough frames and nothing was reported of it."""
@@ -127,6 +144,8 @@ class DecisionEngine:
             return
         self.policy, self.rules = policy, rules
         self._drop_evidence()
+        for track in self._tracks.values():
+            track.lifelong = RunningMean()
 
     def _drop_evidence(self) -> None:
         for track in self._tracks.values():
@@ -147,7 +166,6 @@ class DecisionEngine:
                 Reason.LOW_QUALITY,
                 Gate("quality", seen.quality.score, None, match is not None),
             ),
-            *self._liveness(seen.liveness),
             (
                 Reason.DISARMED,
                 Gate("threshold", policy.threshold, None, policy.threshold is not None),
@@ -189,13 +207,23 @@ class DecisionEngine:
     def _fresh(self, age: float, now: float) -> bool:
         return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds
 
-    def _liveness(self, value: float | None) -> tuple[tuple[Reason, Gate], ...]:
-        """Return the gate, or none where liveness is not asked for: a trace must not claim a check."""
-        limit = self.policy.liveness_threshold
-        if not self.policy.liveness_required:
-            return ()
-        passed = value is not None and _at_least(value, limit)
-        return ((Reason.NOT_LIVE, Gate("liveness", value, limit, passed)),)
+    def _alive(self, value: float | None) -> bool:
+        return value is not None and _at_least(value, self.policy.liveness_threshold)
+
+    def _liveness(self, track: _Track, agreeing: Sequence[_Evidence]) -> Gate | None:
+        """Return the gate over the frames that agree; None where nothing measures: a trace claims no check.
+
+        Where liveness is required so many of these frames must have been measured as a grant needs.
+        """
+        policy = self.policy
+        if not policy.liveness_required and policy.liveness_threshold is None:
+            return None
+        scores = [evidence.liveness for evidence in agreeing]
+        track.liveness = visit_liveness(scores, track.lifelong)
+        if not policy.liveness_required:
+            return Gate("liveness", track.liveness, "advisory", passed=True)
+        passed = measured(scores) >= policy.confirm_frames and self._alive(track.liveness)
+        return Gate("liveness", track.liveness, policy.liveness_threshold, passed)
 
     def _decide_person(
         self,
@@ -206,15 +234,10 @@ class DecisionEngine:
         moment: _Moment,
     ) -> Decision:
         """Hold the person against agreement, their own rules and the cool-down."""
-        policy = self.policy
-        agreeing = sum(
-            evidence.person_id == person_id and moment.now - evidence.captured_at <= policy.evidence_seconds
-            for evidence in track.window
-        )
-        gates.append(Gate("agreement", agreeing, policy.confirm_frames, agreeing >= policy.confirm_frames))
+        confirmed, reason = self._confirm(track, gates, person_id, moment.now)
         track.trace = tuple(gates)
-        if agreeing < policy.confirm_frames:
-            return self._deny_when_settled(seen.track_id, track)
+        if not confirmed:
+            return self._deny_when_settled(seen.track_id, track, reason)
         person = moment.gallery.person(person_id)
         refusal = Reason.UNKNOWN if person is None else self.rules.refusal(person, moment.local)
         gates.append(Gate("person", None if refusal is None else refusal.value, "may enter", refusal is None))
@@ -231,11 +254,29 @@ class DecisionEngine:
                 return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
             self._cooling_reported.add(person_id)
             return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
-        gates.append(Gate("armed", None, None, policy.armed))
+        gates.append(Gate("armed", None, None, self.policy.armed))
         track.trace = tuple(gates)
         self._mark_granted(track, person_id, moment.now)
-        end = (Outcome.GRANT, Reason.MATCHED) if policy.armed else (Outcome.DENY, Reason.DISARMED)
+        end = (Outcome.GRANT, Reason.MATCHED) if self.policy.armed else (Outcome.DENY, Reason.DISARMED)
         return _decision(*end, seen.track_id, track, person_id)
+
+    def _confirm(
+        self, track: _Track, gates: list[Gate], person_id: str, now: float
+    ) -> tuple[bool, Reason | None]:
+        """Tell whether enough recent frames agree on the person, and are alive where that is asked for."""
+        policy = self.policy
+        agreeing = [
+            evidence
+            for evidence in track.window
+            if evidence.person_id == person_id and now - evidence.captured_at <= policy.evidence_seconds
+        ]
+        enough = len(agreeing) >= policy.confirm_frames
+        gates.append(Gate("agreement", len(agreeing), policy.confirm_frames, enough))
+        liveness = self._liveness(track, agreeing)
+        if not enough or liveness is None:
+            return enough, None
+        gates.append(liveness)
+        return liveness.passed, None if liveness.passed else Reason.NOT_LIVE
 
     def _cooldown(self, person_id: str, now: float) -> tuple[bool, Gate]:
         granted_at = self._granted_at.get(person_id)
@@ -257,11 +298,11 @@ class DecisionEngine:
             self._rearmed.add(person_id)
         self._seen_at[person_id] = at
 
-    def _deny_when_settled(self, track_id: int, track: _Track) -> Decision:
-        """Deny once the window is full without a grant; until then wait."""
+    def _deny_when_settled(self, track_id: int, track: _Track, reason: Reason | None = None) -> Decision:
+        """Deny once the window is full without a grant; until then wait. None: for what failed most often."""
         if track.granted or len(track.window) < self.policy.window_frames:
             return _waiting_track(track_id, track)
-        return self._denial_once(track_id, track, self._dominant(track))
+        return self._denial_once(track_id, track, reason or self._dominant(track))
 
     def _denial_once(self, track_id: int, track: _Track, reason: Reason) -> Decision:
         if reason in track.reported or reason is Reason.COLLECTING:
@@ -307,7 +348,7 @@ def _decision(
         margin=match.margin if match else 0.0,
         frames=track.frames,
         quality=seen.quality.score if seen else 0.0,
-        liveness=seen.liveness if seen else None,
+        liveness=track.liveness,
         first_seen_at=track.first_seen_at,
         freshest_at=seen.captured_at if seen else track.first_seen_at,
         trace=track.trace,

@@ -25,7 +25,7 @@ REASONS: Mapping[str, str] = {
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
     "quality": "how usable the face is, 0 to 1; the quality section sets the floor",
-    "liveness": "how likely the face is alive, 0 to 1; at least the limit",
+    "liveness": "how likely the visit is alive, 0 to 1; at least the limit, if it is one",
     "threshold": "whether there is a threshold to go by; the value is the one in force",
     "armed": "whether a match may open the door",
     "score": "cosine to the nearest enrolled person; at least the limit",

@@ -1,7 +1,7 @@
 """Enrol at the camera: tell the person what to do until five good and different frames are there."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from edged.devices.camera import Camera, EndOfStream
@@ -154,7 +154,7 @@ def capture(
     )
 
 
-def frames_of(camera: Camera) -> Iterator[Image]:
+def frames_of(camera: Camera) -> Generator[Image, None, None]:
     """Open ``camera``, yield its frames to the end, close it. Raises ``CameraError``."""
     try:
         camera.open()

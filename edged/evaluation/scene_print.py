@@ -23,7 +23,7 @@ class Grip:
     """How the sheet is held.
 
     Its ``top`` and ``height`` are shares of the frame, ``lean`` is in degrees; ``skin`` and ``sleeve``
-    are the holder's colours, BGR.
+    are the holder's colours, BGR. ``bend_px`` is how far paper bends, 0 for what is stiff.
     """
 
     top: float
@@ -32,6 +32,7 @@ class Grip:
     aside_px: float
     skin: Colour
     sleeve: Colour
+    bend_px: float = 8.0
 
 
 def held_up(frame: Image, sheet: FloatArray, grip: Grip) -> Image:
@@ -40,7 +41,7 @@ def held_up(frame: Image, sheet: FloatArray, grip: Grip) -> Image:
     aside = np.array([[1, 0, 7], [0, 1, 9]], np.float32)
     shadow = cv2.GaussianBlur(cv2.warpAffine(cover, aside, cover.shape[::-1]), (0, 0), 9)[..., None]
     picture = frame.astype(np.float32) * (1 - 0.45 * shadow)
-    corners = _corners(frame, grip)
+    corners = corners_in(frame, grip, sheet.shape[1] / sheet.shape[0])
     for side in (-1, 1):
         _hand(picture, corners, side, grip)
     picture = paper * cover[..., None] + picture * (1 - cover[..., None])
@@ -49,33 +50,39 @@ def held_up(frame: Image, sheet: FloatArray, grip: Grip) -> Image:
     return np.asarray(np.clip(picture, 0, 255), np.uint8)
 
 
-def printed(photo: Image) -> FloatArray:
-    """Return a sheet of paper: the middle of ``photo`` within a white border, shaded as paper that bends."""
+def printed(photo: Image, *, border_px: int = _BORDER_PX, zoom: float = _ZOOM) -> FloatArray:
+    """Return a sheet of paper: the middle of ``photo`` within a white border, shaded as paper that bends.
+
+    ``zoom`` is how much of the photograph is left out: 1 fills the sheet with all that fits.
+    """
     width, height = _SHEET
-    inside = (width - 2 * _BORDER_PX, height - 3 * _BORDER_PX)
+    inside = (width - 2 * border_px, height - 3 * border_px)
     sheet = np.full((height, width, 3), (236, 240, 242), np.float32)
-    ink = _middle(photo, inside).astype(np.float32) * _PRINT_RANGE + _PRINT_BLACK
-    sheet[_BORDER_PX : _BORDER_PX + inside[1], _BORDER_PX : _BORDER_PX + inside[0]] = ink
+    ink = middle(photo, inside, zoom).astype(np.float32) * _PRINT_RANGE + _PRINT_BLACK
+    sheet[border_px : border_px + inside[1], border_px : border_px + inside[0]] = ink
     rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     bend = 1 + 0.07 * np.cos(np.pi * (columns - 0.35) * 1.6) - 0.05 * columns
     gloss = 26 * np.exp(-(((columns + 0.45 * rows - 0.95) / 0.10) ** 2))
     return np.asarray(np.clip(sheet * bend[..., None] + gloss[..., None], 0, 255), np.float32)
 
 
-def _middle(photo: Image, size: tuple[int, int]) -> Image:
+def middle(photo: Image, size: tuple[int, int], zoom: float) -> Image:
     """Return the middle of ``photo``, enlarged, that fills ``size`` (width, height)."""
-    factor = _ZOOM * max(size[0] / photo.shape[1], size[1] / photo.shape[0])
+    factor = zoom * max(size[0] / photo.shape[1], size[1] / photo.shape[0])
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     large = cv2.resize(photo, None, fx=factor + 1e-6, fy=factor + 1e-6, interpolation=how)
     top, left = (large.shape[0] - size[1]) // 2, (large.shape[1] - size[0]) // 2
     return np.asarray(cv2.resize(large[top : top + size[1], left : left + size[0]], size), np.uint8)
 
 
-def _corners(frame: Image, grip: Grip) -> FloatArray:
-    """Return where the sheet's corners are in the frame, (4, 2), clockwise from the upper left."""
+def corners_in(frame: Image, grip: Grip, aspect: float) -> FloatArray:
+    """Return where the sheet's corners are in the frame, (4, 2), clockwise from the upper left.
+
+    ``aspect`` is the sheet's width by its height.
+    """
     height, width = frame.shape[:2]
     tall = grip.height * height
-    wide = tall * _SHEET[0] / _SHEET[1]
+    wide = tall * aspect
     middle = np.array([width / 2 + grip.aside_px, grip.top * height + tall / 2])
     # The upper edge leans away from the camera, one side is a little nearer.
     flat = np.array([[-0.48, -0.5], [0.47, -0.485], [0.5, 0.49], [-0.51, 0.5]]) * (wide, tall)
@@ -91,10 +98,11 @@ def _on_frame(sheet: FloatArray, frame: Image, grip: Grip) -> tuple[FloatArray, 
     padded = cv2.copyMakeBorder(sheet, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     cover = np.pad(np.ones(sheet.shape[:2], np.float32), margin)
     rows, columns = np.mgrid[: padded.shape[0], : padded.shape[1]].astype(np.float32)
-    bent = rows + 8 * np.sin(np.pi * columns / padded.shape[1])
+    bent = rows + np.float32(grip.bend_px) * np.sin(np.pi * columns / padded.shape[1])
     padded, cover = (cv2.remap(one, columns, bent, cv2.INTER_LINEAR) for one in (padded, cover))
-    edges = np.array([[0, 0], [_SHEET[0], 0], _SHEET, [0, _SHEET[1]]], np.float32) + margin
-    matrix = cv2.getPerspectiveTransform(edges, _corners(frame, grip))
+    wide, tall = sheet.shape[1::-1]
+    edges = np.array([[0, 0], [wide, 0], [wide, tall], [0, tall]], np.float32) + margin
+    matrix = cv2.getPerspectiveTransform(edges, corners_in(frame, grip, wide / tall))
     paper, seen = (
         cv2.warpPerspective(one, matrix, (width, height), flags=cv2.INTER_AREA) for one in (padded, cover)
     )

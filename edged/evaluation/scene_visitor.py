@@ -34,8 +34,13 @@ class Figure:
 
 def figure(picture: Image) -> Figure:
     """Cut the person out where the picture allows it, else let its edges fade."""
+    return cut_out(picture) or Figure(picture, _fading(picture))
+
+
+def cut_out(picture: Image) -> Figure | None:
+    """Cut the person out; None where the picture does not allow it."""
     cut = _cut(picture) if _plain(picture) else None
-    return Figure(picture, _fading(picture) if cut is None else cut)
+    return None if cut is None else Figure(picture, cut)
 
 
 def _plain(picture: Image) -> bool:

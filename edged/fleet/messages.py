@@ -29,6 +29,7 @@ Fact = bool | int | float | Annotated[str, Meta(max_length=200)] | None
 
 Availability = Literal["online", "offline", "stopped"]
 LockWord = Literal["locked", "unlocked", "fault", "unknown"]
+LivenessWord = Literal["required", "advisory", "off"]
 CameraWord = Literal["up", "down", "frozen", "blind", "ended", "unknown"]
 
 
@@ -68,13 +69,17 @@ class StateMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class BirthMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What runs at the door; ``models`` maps a task to a pack, ``config_digest`` tells drift."""
+    """What runs at the door; ``models`` maps a task to a pack, ``config_digest`` tells drift.
+
+    ``liveness`` is what a face's liveness means there; absent in what older versions sent.
+    """
 
     boot_id: Token
     version: Word
     models: dict[str, Word]
     gallery_version: Whole
     config_digest: Annotated[str, Meta(max_length=128)]
+    liveness: LivenessWord = "off"
 
 
 class HealthMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from edged.errors import ModelError
 from edged.vision.choice import chosen_precision
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
+from edged.vision.liveness import LivenessEnsemble
 from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision
 from edged.vision.session import OrtSession
 
@@ -42,6 +43,23 @@ def open_embedder(models: ModelsConfig) -> tuple[Pack, FaceEmbedder, str]:
     session = _session(pack, spec, precision, models)
     embedder = FaceEmbedder(session, spec, space=spec.space_of(precision))
     return pack, embedder, spec.files[precision].sha256
+
+
+def open_liveness(models: ModelsConfig, name: str) -> tuple[Pack, LivenessEnsemble, str]:
+    """Open all liveness networks of the pack ``name``; return its pack, them, and their SHA-256s joined.
+
+    They run in float32 where the pack has it: together they take less time than one detection, and a
+    quantized one would have to be measured on attacks. Raises ``ModelError`` naming the command that
+    mends it.
+    """
+    pack = Catalogue(models.directory).in_force(name)
+    specs = pack.specs("liveness")
+    if not specs:
+        raise ModelError(f"pack {pack.name}: none of its models is for liveness")
+    chosen = [(spec, chosen_precision(pack, spec, "auto")) for spec in specs]
+    members = [(_session(pack, spec, precision, models), spec) for spec, precision in chosen]
+    digests = "+".join(spec.files[precision].sha256 for spec, precision in chosen)
+    return pack, LivenessEnsemble(members), digests
 
 
 def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsConfig) -> OrtSession:

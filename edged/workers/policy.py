@@ -2,7 +2,14 @@
 
 import logging
 
-from edged.config.sections import AccessConfig, AttendanceConfig, CameraConfig, Config, DecisionConfig
+from edged.config.sections import (
+    AccessConfig,
+    AttendanceConfig,
+    CameraConfig,
+    Config,
+    DecisionConfig,
+    LivenessConfig,
+)
 from edged.devices.clock import Clock
 from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
 from edged.domain.attendance import AttendanceClock
@@ -20,7 +27,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def decision_policy(
-    decision: DecisionConfig, camera: CameraConfig, threshold: float | None
+    decision: DecisionConfig, camera: CameraConfig, liveness: LivenessConfig, threshold: float | None
 ) -> DecisionPolicy:
     """Return the engine's numbers; without a ``threshold`` nobody is let in."""
     return DecisionPolicy(
@@ -33,14 +40,16 @@ def decision_policy(
         evidence_seconds=decision.evidence_seconds,
         max_frame_age_seconds=camera.max_frame_age_ms / 1000,
         armed=decision.armed,
+        liveness_threshold=None if liveness.mode == "off" else liveness.threshold,
+        liveness_required=liveness.mode == "required",
     )
 
 
 def recognition_settings(config: Config) -> RecognitionSettings:
-    """Return what the recognition thread reads anew each frame."""
+    """Return what the recognition worker takes over while it runs."""
     return RecognitionSettings(
         max_frame_age_seconds=config.camera.max_frame_age_ms / 1000,
-        policy=lambda threshold: decision_policy(config.decision, config.camera, threshold),
+        policy=lambda threshold: decision_policy(config.decision, config.camera, config.liveness, threshold),
         rules=access_rules(config.access),
         motion=MotionGate(config.motion) if config.motion.enabled else None,
     )

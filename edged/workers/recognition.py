@@ -21,6 +21,7 @@ from edged.domain.tracking import TrackedFace, Tracker
 from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
 from edged.workers.gallery_sync import GalleryState
+from edged.workers.liveness import LivenessWatch
 from edged.workers.slot import LatestSlot
 from edged.workers.worker import Worker
 
@@ -60,6 +61,8 @@ class RecognitionWorker(Worker):
     """Takes frames, keeps tracks, asks the engine, hands decisions to ``on_decision``.
 
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
+    ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
+    it lets nobody in.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class RecognitionWorker(Worker):
         on_decision: Callable[[Decision, GalleryState], None],
         on_idle: Callable[[], None] = lambda: None,
         on_seen: Callable[[Sight], None] = lambda _sight: None,
+        liveness: LivenessWatch | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
@@ -86,6 +90,7 @@ class RecognitionWorker(Worker):
         self._on_decision = on_decision
         self._on_idle = on_idle
         self._on_seen = on_seen
+        self._liveness = liveness
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._faces: dict[int, FloatArray] = {}
@@ -159,14 +164,17 @@ class RecognitionWorker(Worker):
             missing = self._pipeline.shortfall(quality)
         if missing == _FAR_AWAY:
             return None
-        track_id, match = item.track_id, None
+        track_id, match, alive = item.track_id, None, None
         if missing is None:
             with self._timed("embed"):
                 vector = self._pipeline.embed([aligned])[0]
             track_id = self._same_face(track_id, vector, state)
             with self._timed("match"):
                 match = best_match(state.snapshot, vector)
-        return Observation(track_id, frame.seq, frame.captured_at, item.face.box, quality, match)
+            if self._liveness is not None:
+                with self._timed("liveness"):
+                    alive = self._liveness.measure(track_id, frame.captured_at, frame.image, item.face)
+        return Observation(track_id, frame.seq, frame.captured_at, item.face.box, quality, match, alive)
 
     def _same_face(self, track_id: int, vector: FloatArray, state: GalleryState) -> int:
         """Start a new track where the face of this one changed.
@@ -191,6 +199,8 @@ class RecognitionWorker(Worker):
 
     def _finish(self, track_id: int, state: GalleryState) -> None:
         self._faces.pop(track_id, None)
+        if self._liveness is not None:
+            self._liveness.forget(track_id)
         decision = self._engine.end(track_id)
         if decision is not None:
             self._on_decision(decision, state)

@@ -35,6 +35,51 @@ def flattening_model(side: int = SIDE, *, note: str = "") -> bytes:
     )
 
 
+def averaging_model(side: int = 80, *, note: str = "", over: tuple[int, ...] = (2, 3)) -> bytes:
+    """A liveness network of sorts: (1, 3, side, side) in, the mean of each channel (1, 3) out.
+
+    Of a BGR picture the classes are blue, green and red: green is alive. ``over`` other axes than those of
+    the picture it gives something else.
+    """
+    axes = tiny_onnx._text(1, "axes") + tiny_onnx._number(20, 7)
+    axes += b"".join(tiny_onnx._number(8, axis) for axis in over)
+    flat = tiny_onnx._text(1, "keepdims") + tiny_onnx._number(20, 2) + tiny_onnx._number(3, 0)
+    node = tiny_onnx._text(1, "x") + tiny_onnx._text(2, "y") + tiny_onnx._text(4, "ReduceMean")
+    node += tiny_onnx._block(5, axes) + tiny_onnx._block(5, flat)
+    graph = tiny_onnx._block(1, node) + tiny_onnx._text(2, "tiny")
+    graph += tiny_onnx._block(11, tiny_onnx._value("x", (1, 3, side, side), tiny_onnx.FLOAT))
+    left = tuple(size for axis, size in enumerate((1, 3, side, side)) if axis not in over)
+    graph += tiny_onnx._block(12, tiny_onnx._value("y", left, tiny_onnx.FLOAT))
+    opset = tiny_onnx._text(1, "") + tiny_onnx._number(2, 13)
+    return (
+        tiny_onnx._number(1, 8)
+        + tiny_onnx._text(6, note)
+        + tiny_onnx._block(7, graph)
+        + tiny_onnx._block(8, opset)
+    )
+
+
+def write_liveness_pack(root: Path, name: str = "toy-liveness", *, over: tuple[int, ...] = (2, 3)) -> Path:
+    """Write a pack of two liveness networks that look at a face at 2.7 and 4.0 times its size."""
+    contents = {f"{scale}.onnx": averaging_model(note=str(scale), over=over) for scale in (2.7, 4.0)}
+    document = descriptor(name)
+    document["models"] = [
+        {
+            "task": "liveness",
+            "decoder": "minifasnet",
+            "files": {"float32": pinned(file, data)},
+            "input": [80, 80],
+            "channels": "bgr",
+            "crop_scale": float(file.removesuffix(".onnx")),
+        }
+        for file, data in contents.items()
+    ]
+    folder = write_pack(root, document)
+    for file, data in contents.items():
+        (folder / file).write_bytes(data)
+    return folder
+
+
 def descriptor(
     name: str = "toy", content: Mapping[str, bytes] | None = None, *, url: str | None = None, **changes: Any
 ) -> dict[str, Any]:

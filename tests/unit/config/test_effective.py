@@ -35,6 +35,11 @@ def test_defaults_and_absolute_paths_are_shown_and_what_is_not_set_is_not() -> N
         ("decision: {armed: false}", ("decision.armed",), ()),
         ("security: {level: secure}", ("security.level",), ()),
         ("security: {target_fpir: 0.002}", ("security.level", "security.target_fpir"), ()),
+        (
+            "liveness: {mode: required, threshold: 0.6}",
+            ("liveness.threshold",),
+            ("liveness.mode",),
+        ),
         ("logging: {level: debug}", ("logging.level",), ()),
         ("gallery: {poll_seconds: 5}", ("gallery.poll_seconds",), ()),
         ("gallery: {path: other.db}", (), ("gallery.path",)),

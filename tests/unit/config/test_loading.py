@@ -128,6 +128,15 @@ test_fail = [
     ("security: {level: secure, target_fpir: 1e-4}",
      "security.target_fpir: give either it or security.level, not both"),
     ("decision: {confirm_frames: 6}", "decision.confirm_frames: must not exceed decision.window_frames (5)"),
+    (
+        "liveness: {mode: required, cues: []}",
+        "liveness.pack: missing, and liveness.cues is empty: with mode required something has to be measured",
+    ),
+    ("liveness: {cues: [border, border]}", "liveness.cues: names a cue twice"),
+    (
+        "liveness: {mode: required, threshold: 0}",
+        "liveness.threshold: 0 lets everything pass; mode: advisory says so plainly",
+    ),
     ("quality: {min_brightness: 240}", "quality.min_brightness: must be below quality.max_brightness (235)"),
     ("mqtt: {password_file: x}", "mqtt.username: missing, but mqtt.password_file is given"),
     ("mqtt: {tls: {key_file: x}}", "mqtt.tls: certificate_file and key_file belong together"),

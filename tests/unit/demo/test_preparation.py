@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,3 +111,26 @@ def test_a_port_that_is_taken_is_replaced_by_any_other(tmp_path: Path) -> None:
         port = busy.getsockname()[1]
         assert write_config(Options(tmp_path, http_port=port), broker=None, source=None).http.port == 0
     assert write_config(Options(tmp_path, http_port=port), broker=None, source=None).http.port == port
+
+
+@pytest.mark.parametrize(
+    ("options", "mode", "pack"),
+    [
+        ({}, "off", None),
+        ({"guarded": True}, "required", None),
+        ({"liveness": "minifasnet"}, "required", "minifasnet"),
+    ],
+)
+def test_liveness_is_required_where_something_carries_it(
+    tmp_path: Path, options: dict[str, Any], mode: str, pack: str | None
+) -> None:
+    liveness = write_config(Options(tmp_path, **options), broker=None, source=None).liveness
+    assert (liveness.mode, liveness.pack) == (mode, pack)
+
+
+def test_a_liveness_pack_that_is_missing_is_named(tmp_path: Path) -> None:
+    write_pack(tmp_path / "models", descriptor("toy"), {"float32": flattening_model()})
+    options = Options(tmp_path, detector="toy", embedder="toy", liveness="minifasnet")
+    config = write_config(options, broker=None, source=None)
+    with pytest.raises(ModelError, match="files of the model pack minifasnet are missing"):
+        install_models(config, None, lambda *_: None)

@@ -22,7 +22,12 @@ JSON = st.recursive(
 )  # fmt: skip
 STATE = StateMessage(lock="locked", camera="up", armed=True, time_synced=True)
 BIRTH = BirthMessage(
-    boot_id="boot-1", version="1.0", models={"detector": "yunet"}, gallery_version=3, config_digest="ab"
+    boot_id="boot-1",
+    version="1.0",
+    models={"detector": "yunet", "liveness": "minifasnet"},
+    gallery_version=3,
+    config_digest="ab",
+    liveness="required",
 )
 HEALTH = HealthMessage(boot_id="boot-1", ts="2027-01-15T08:00:00.000Z", uptime_seconds=1.5, outbox_rows=0)
 PARSERS = [

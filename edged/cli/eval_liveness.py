@@ -1,0 +1,157 @@
+"""``edged eval liveness``: photographs shown live and as attacks, and what each cue adds."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from edged.cli.measuring import ConfigOption, DetectorOption, ModelsOption, PeopleOption
+from edged.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edged.config.sections import LivenessConfig
+    from edged.domain.presentation import ErrorRate
+    from edged.evaluation.presentation_rates import Rates
+    from edged.evaluation.presentation_trial import LivenessReport
+
+_SPECIES = ("print", "phone", "tablet", "replay")
+_CUES = ("border", "screen", "parallax")
+
+
+def liveness(
+    *,
+    images: Annotated[Path, typer.Option(help="Photographs of faces, one folder a person.")],
+    pack: Annotated[str | None, typer.Option(help="A liveness pack instead of the configured one.")] = None,
+    cues: Annotated[
+        list[str] | None,
+        typer.Option("--cue", help=f"Only these cues beside the pack ({', '.join(_CUES)}); repeatable."),
+    ] = None,
+    species: Annotated[
+        list[str] | None,
+        typer.Option("--species", help=f"Only these attacks ({', '.join(_SPECIES)}); repeatable."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Instead of the configured threshold.")
+    ] = None,
+    half: Annotated[
+        Literal["all", "even", "odd"],
+        typer.Option(
+            help="Only people whose name has an even or odd SHA-256: tune on one, report the other."
+        ),
+    ] = "all",
+    limit: Annotated[int, typer.Option(min=0, help="Take so many photographs, evenly spread; 0: all.")] = 0,
+    people: PeopleOption = None,
+    config: ConfigOption = None,
+    models: ModelsOption = None,
+    detector: DetectorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """APCER a species and BPCER (ISO/IEC 30107-3) on drawn attacks, and what each cue adds.
+
+    Each photograph is shown live as it is, live as a visit to a corridor where the person can be cut out,
+    and held up as a print, on a phone, on a tablet and in a replay. The attacks are drawn: they compare
+    cues and find mistakes. For the figure of a door run `edged liveness test` there.
+    """
+    from edged.cli.measuring import models_section, progress_bar
+    from edged.domain.presentation import Species
+    from edged.evaluation.presentation_trial import PresentationTrial
+    from edged.vision.liveness_meter import FaceLiveness
+    from edged.vision.opening import open_detector
+
+    _check(species or (), _SPECIES, "--species")
+    _check(cues or (), _CUES, "--cue")
+    section = models_section(config, directory=models, detector=detector)
+    settings = _settings(config, pack, cues)
+    meter = FaceLiveness.open(section, settings)
+    portraits = _portraits(images, people, half, limit)
+    trial = PresentationTrial(
+        open_detector(section)[1].detect, meter, portraits, [Species(name) for name in species or Species]
+    )
+    with progress_bar("photographs") as progress:
+        trial.run(progress)
+    report = trial.report(settings.threshold if threshold is None else threshold)
+    if as_json:
+        head = {"detector": section.detector, "pack": meter.pack_name, "half": half}
+        typer.echo(json.dumps(head | _as_json(report)))
+    else:
+        _show(report, f"{section.detector}, {meter.pack_name or 'no pack'}, {half} people")
+
+
+def _check(given: "Sequence[str]", known: "Sequence[str]", option: str) -> None:
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"{option}: expected one of {', '.join(known)}, got {unknown[0]!r}")
+
+
+def _settings(config: Path | None, pack: str | None, cues: list[str] | None) -> "LivenessConfig":
+    """Return the configured section with what the options replace."""
+    import msgspec
+
+    from edged.cli.measuring import liveness_section
+
+    section = liveness_section(config)
+    if pack is not None:
+        section = msgspec.structs.replace(section, pack=pack)
+    return section if cues is None else msgspec.structs.replace(section, cues=tuple(cues))
+
+
+def _portraits(images: Path, people: Path | None, half: str, limit: int) -> Any:
+    from functools import partial
+
+    from edged.cli.measuring import chosen_photographs
+    from edged.evaluation.embedding import read_image
+    from edged.evaluation.presentation_trial import Portrait, in_half
+
+    found = [one for one in chosen_photographs(images, people) if in_half(one.person, half)]
+    step = max(1, len(found) // limit) if limit else 1
+    chosen = found[::step][: limit or None]
+    return [Portrait(one.image, partial(read_image, images / one.image)) for one in chosen]
+
+
+def _as_json(report: "LivenessReport") -> dict[str, Any]:
+    document = asdict(report)
+    document["whole"] |= _summary(report.whole)
+    for name, one in report.ablation.items():
+        document["ablation"][name] |= _summary(one)
+    return document
+
+
+def _summary(one: "Rates") -> dict[str, float | None]:
+    return {"rejected": one.rejected, "passed": one.passed, "worst_apcer": one.worst_apcer}
+
+
+def _show(report: "LivenessReport", title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    whole = report.whole
+    table = Table("shown", "faces", "errors", "rate", "95 % interval", title=title)
+    for kind, one in whole.apcer.items():
+        table.add_row(f"APCER {kind}", *_cells(one))
+    for kind, one in whole.bpcer.items():
+        table.add_row(f"BPCER {kind}", *_cells(one))
+    console.print(table)
+    added = Table("cues", "attacks rejected", "live passed", "worst APCER", title="what each cue adds")
+    for name, each in (("all", whole), *report.ablation.items()):
+        summary = _summary(each)
+        added.add_row(name, *(_percent(summary[key]) for key in ("rejected", "passed", "worst_apcer")))
+    console.print(added)
+    missing = ", ".join(f"{count} {kind}" for kind, count in whole.no_face.items())
+    console.print(
+        f"{report.photographs} photographs, threshold {report.threshold:g}; without a face: "
+        f"{missing or 'none'}; intervals by Clopper and Pearson"
+    )
+
+
+def _cells(one: "ErrorRate") -> tuple[str, ...]:
+    interval = f"{100 * one.low:.1f} to {100 * one.high:.1f} %"
+    return str(one.trials), str(one.errors), _percent(one.rate), interval
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"

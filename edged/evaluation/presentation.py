@@ -1,0 +1,169 @@
+"""Attacks on a door's camera, made from photographs: a print, a phone, a tablet and a replay held up.
+
+Each species is rendered from what happens on its way: the medium (paper or screen) with its border, its
+tone curve and light, its perspective in the hands of somebody else, the grid of a screen as the camera
+samples it, the blur of a second lens. A live presentation is the photograph itself. Both then pass the
+same camera, so that neither its grain nor its compression tells them apart.
+
+What this cannot show is a real camera before real media: figures from it compare cues and find mistakes;
+the figure of a door is measured at the door.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from edged.domain.presentation import Species
+from edged.domain.types import Face, FloatArray, Image
+from edged.evaluation.embedding import main_face
+from edged.evaluation.presentation_screen import PHONE, REPLAY, TABLET, Screen, grid, lit_screen
+from edged.evaluation.scene_corridor import corridor
+from edged.evaluation.scene_print import Grip, corners_in, held_up, printed
+from edged.evaluation.scene_visitor import Figure, placed
+
+FRAME_SIZE = (640, 480)
+# A sensor's grain in office light, grey levels, and what a network camera's JPEG leaves.
+_GRAIN, _QUALITY = (1.0, 3.0), (80, 95)
+# One in four is brought so near that its border leaves the picture on two sides or more.
+_NEAR_SHARE = 0.25
+_BLACK = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A medium that somebody holds up: its ``sheet`` (H, W, 3) float32, how, and which screen it is."""
+
+    sheet: FloatArray
+    grip: Grip
+    screen: Screen | None = None
+
+    @property
+    def aspect(self) -> float:
+        """Width by height."""
+        height, width = self.sheet.shape[:2]
+        return float(width / height)
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """What the camera sees: ``image`` (H, W, 3) uint8 BGR, and the ``corners`` (4, 2) of the medium in it.
+
+    They are None where a living person stands before it.
+    """
+
+    image: Image
+    corners: FloatArray | None = None
+
+    def presented(self, faces: Iterable[Face]) -> Face | None:
+        """Return the face that is presented: not that of whoever holds it up."""
+        if self.corners is None:
+            return main_face(faces, self.image)
+        medium = self.corners.reshape(-1, 1, 2).astype(np.float32)
+        held = [face for face in faces if cv2.pointPolygonTest(medium, face.box.centre, False) >= 0]
+        return max(held, key=lambda face: face.box.area, default=None)
+
+
+def live(photo: Image, chance: np.random.Generator) -> Presentation:
+    """Return ``photo`` (H, W, 3) uint8 BGR as the camera gives it."""
+    return Presentation(camera(without_wedges(photo), chance))
+
+
+def visit(person: Figure, chance: np.random.Generator) -> Presentation:
+    """Return a 640 x 480 frame in which ``person`` stands in the corridor that attacks are shown in."""
+    frame = placed(
+        corridor(FRAME_SIZE),
+        person,
+        float(chance.uniform(0.6, 0.95)),
+        aside_px=float(chance.uniform(-60, 60)),
+        turn=float(chance.uniform(-3, 3)),
+    )
+    return Presentation(camera(frame, chance))
+
+
+def attack(photo: Image, species: Species, holder: Figure, chance: np.random.Generator) -> Presentation:
+    """Return a 640 x 480 frame in which ``holder`` holds ``photo`` before the own face."""
+    hold = _MEDIA[species](without_wedges(photo), holder, chance)
+    if chance.random() < _NEAR_SHARE:
+        hold = replace(hold, grip=_near(hold.grip, chance))
+    frame = placed(corridor(FRAME_SIZE), holder, float(chance.uniform(0.75, 0.95)))
+    corners = corners_in(frame, hold.grip, hold.aspect)
+    return Presentation(camera(rephotographed(frame, hold, chance), chance), corners)
+
+
+def rephotographed(frame: Image, hold: Hold, chance: np.random.Generator) -> Image:
+    """Return ``frame`` with the medium held up in it, as a lens sees it."""
+    picture = held_up(frame, hold.sheet, hold.grip)
+    if hold.screen is not None:
+        corners = corners_in(frame, hold.grip, hold.aspect)
+        picture = grid(picture, hold.screen, corners, float(chance.uniform(0.01, 0.08)))
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(chance.uniform(0.4, 1.0))), np.uint8)
+
+
+def camera(picture: Image, chance: np.random.Generator) -> Image:
+    """Add the grain of a sensor and the losses of JPEG."""
+    grain = chance.normal(0, chance.uniform(*_GRAIN), picture.shape)
+    noisy = np.asarray(np.clip(picture + grain, 0, 255), np.uint8)
+    quality = int(chance.integers(*_QUALITY))
+    _, data = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def without_wedges(photo: Image) -> Image:
+    """Fill the black wedges that aligned collections have at their edges: no camera gives them.
+
+    They would pass for the edge of a screen in live and attacking pictures alike.
+    """
+    dark = (photo.max(axis=2) <= _BLACK).astype(np.uint8)
+    dark = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels = cv2.connectedComponents(dark)
+    edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    touching = [label for label in edge if label and label < count]
+    if not touching:
+        return photo
+    hole = cv2.dilate(np.isin(labels, touching).astype(np.uint8), np.ones((5, 5), np.uint8))
+    return np.asarray(cv2.inpaint(photo, hole, 5, cv2.INPAINT_TELEA), np.uint8)
+
+
+def _print(photo: Image, holder: Figure, chance: np.random.Generator) -> Hold:
+    border = int(chance.choice([0, 8, 16, 22]))
+    sheet = printed(photo, border_px=border, zoom=float(chance.uniform(1.0, 1.5)))
+    contrast, light = chance.uniform(0.85, 1.0), chance.uniform(0.85, 1.05)
+    faded = np.asarray(np.clip(((sheet - 128) * contrast + 128) * light, 0, 255), np.float32)
+    return Hold(faded, replace(_grip(holder, chance, (0.50, 0.68)), bend_px=float(chance.uniform(0, 10))))
+
+
+def _shown_on(screen: Screen, heights: tuple[float, float]) -> "_Medium":
+    def medium(photo: Image, holder: Figure, chance: np.random.Generator) -> Hold:
+        sheet = lit_screen(photo, screen, chance)
+        return Hold(sheet, replace(_grip(holder, chance, heights), bend_px=0.0), screen)
+
+    return medium
+
+
+def _grip(holder: Figure, chance: np.random.Generator, heights: tuple[float, float]) -> Grip:
+    height = float(chance.uniform(*heights))
+    return Grip(
+        top=float(chance.uniform(0.25, 0.40)),
+        height=height,
+        lean=float(chance.uniform(-6, 6)),
+        aside_px=float(chance.uniform(-30, 30)),
+        skin=holder.colour_at(0.5, 0.5),
+        sleeve=holder.colour_at(0.5, 0.95),
+    )
+
+
+def _near(grip: Grip, chance: np.random.Generator) -> Grip:
+    """Bring the medium so near that its lower edge and at least one other leave the picture."""
+    growth = float(chance.uniform(1.7, 2.4))
+    return replace(grip, height=grip.height * growth, top=float(chance.uniform(-0.25, 0.02)))
+
+
+_Medium = Callable[[Image, Figure, np.random.Generator], Hold]
+_MEDIA: Mapping[Species, _Medium] = {
+    Species.PRINT: _print,
+    Species.PHONE: _shown_on(PHONE, (0.60, 0.85)),
+    Species.TABLET: _shown_on(TABLET, (0.55, 0.75)),
+    Species.REPLAY: _shown_on(REPLAY, (0.50, 0.65)),
+}

@@ -1,0 +1,24 @@
+"""Whether a person could be let in now, check by check."""
+
+from edged.config import Config
+from edged.workers.event_log import EventLog
+from edged.workers.gallery_sync import GallerySyncWorker
+from edged.workers.health import Check, HealthReport
+
+
+def readiness(
+    config: Config, gallery: GallerySyncWorker, log: EventLog, *, camera: str, models: str, lock: Check
+) -> HealthReport:
+    """Return the report; ``camera`` is the state it is in, ``models`` what runs."""
+    state, trouble = gallery.current, log.trouble
+    armed = config.decision.armed and state.threshold.cosine is not None
+    return HealthReport(
+        {
+            "camera": Check(camera == "up", camera),
+            "models": Check(ok=True, detail=models),
+            "gallery": Check(bool(state.snapshot.people) and not gallery.failing, gallery.summary),
+            "armed": Check(armed, state.threshold.claim if config.decision.armed else "disarmed"),
+            "journal": Check(trouble is None or config.journal.on_failure == "open", trouble or "ok"),
+            "lock": lock,
+        }
+    )
