@@ -51,7 +51,8 @@ def test_a_living_face_is_granted_and_the_trace_says_how_alive(gallery: GalleryS
     assert told(decisions) == [(Outcome.GRANT, Reason.MATCHED)]
     assert gate(decisions[-1]) == Gate("liveness", pytest.approx(0.8), 0.5, True)
     assert decisions[-1].liveness == pytest.approx(0.8)
-    assert [one.name for one in decisions[-1].trace][-4:] == ["agreement", "liveness", "person", "cooldown"]
+    names = [one.name for one in decisions[-1].trace]
+    assert names[-5:] == ["agreement", "liveness", "person", "cooldown", "armed"]
 
 
 def test_one_bad_frame_of_a_living_face_is_outweighed(gallery: GallerySnapshot) -> None:
