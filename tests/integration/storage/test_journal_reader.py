@@ -178,6 +178,15 @@ def test_an_altered_anchor_is_found(written: Path, change: str) -> None:
         assert reader.verify().fault is FaultKind.ANCHOR
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    path = tmp_path_factory.mktemp("flips") / "journal.db"
+    journal = Journal.open(JournalConfig(path=path))
+    journal.submit([event(number) for number in range(1, 10)]).result()
+    journal.close()
+    return path, path.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("changes", "faults"),
     [
@@ -205,10 +214,12 @@ def test_an_altered_anchor_is_found(written: Path, change: str) -> None:
     ids=["two rows", "gaps", "last digest", "rows before the anchor", "anchor and row"],
 )
 def test_each_fault_is_told_and_none_accuses_its_neighbours(
-    written: Path, changes: tuple[str, ...], faults: tuple[Fault, ...]
+    pristine: tuple[Path, bytes], tmp_path: Path, changes: tuple[str, ...], faults: tuple[Fault, ...]
 ) -> None:
-    alter(written, *changes)
-    with JournalReader.open(written) as reader:
+    path = tmp_path / "journal.db"
+    path.write_bytes(pristine[1])
+    alter(path, *changes)
+    with JournalReader.open(path) as reader:
         found = reader.verify()
     assert (found.faults, found.fault_count, found.ok) == (faults, len(faults), False)
 
@@ -281,15 +292,6 @@ def test_a_damaged_row_stops_reading_unless_it_is_forgiven(written: Path) -> Non
     with JournalReader.open(written, on_damage=damage.append) as reader:
         assert [stored.seq for stored in reader.events()] == [1, 2, 3, 4, 6, 7, 8, 9]
     assert len(damage) == 1
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    path = tmp_path_factory.mktemp("flips") / "journal.db"
-    journal = Journal.open(JournalConfig(path=path))
-    journal.submit([event(number) for number in range(1, 10)]).result()
-    journal.close()
-    return path, path.read_bytes()
 
 
 @given(place=st.integers(min_value=0), bit=st.integers(0, 7))
