@@ -69,7 +69,7 @@ class Enrolment:
             self._drop_odd_ones(existing, outcomes)
             kept = _kept(entry, outcomes)
             notes = self._compare(entry, existing, centre([one.vector for one in kept]))
-            notes += self._renewal(existing, kept)
+            notes += self._renewal(entry, existing, kept)
             person = existing or self._keep_person(entry)
             self._keep_templates(person, kept, new=existing is None)
         except EnrolmentError as exc:
@@ -109,12 +109,21 @@ class Enrolment:
     def _comparable(self, person: Person) -> bool:
         return self._roster.centroid(person.person_id) is not None
 
-    def _renewal(self, existing: Person | None, kept: list[Candidate]) -> list[str]:
-        """Say on what evidence somebody without a template of this model was taken for themselves."""
+    def _renewal(self, entry: Entry, existing: Person | None, kept: list[Candidate]) -> list[str]:
+        """Say on what evidence somebody without a template of this model was taken for themselves.
+
+        A name is none: whoever fills in a form could take another's. Raises ``EnrolmentError`` (unproven).
+        """
         if existing is None or self._comparable(existing):
             return []
         seen = sum(self._roster.had(one.digest, existing.person_id) for one in kept)
-        evidence = "" if seen else ": the name alone says who it is"
+        if not seen and entry.add_to is None:
+            raise EnrolmentError(
+                "unproven",
+                f"{_told(existing)} has no template of this model, and none of these photographs is one of "
+                f"theirs; where you know that it is them, `edged enrol --add-to {existing.person_id}`",
+            )
+        evidence = "" if seen else ": you say who it is"
         return [
             f"had no template of this model (space {self._space}), so there was no face to compare with; "
             f"{seen} of {len(kept)} photographs are the very ones enrolled with another model{evidence}"

@@ -90,9 +90,11 @@ def test_after_a_change_of_the_model_everything_says_so_until_people_are_enrolle
         logging.WARNING
     ]
 
-    report = json.loads(run("enrol", "Jane Doe", *photos[:2], "--largest-face", "--json").stdout)
+    asked = (*photos[:2], "--largest-face", "--json")
+    assert json.loads(run("enrol", "Jane Doe", *asked, code=1).stdout.splitlines()[0])["reason"] == "unproven"
+    report = json.loads(run("enrol", "--add-to", "p-0", *asked).stdout)
     assert (report["status"], report["person_id"]) == ("extended", "p-0")
-    assert "the name alone says who it is" in report["notes"][0]
+    assert "you say who it is" in report["notes"][0]
 
     lines = run("people", "list").stdout.splitlines()
     assert "2 of 3" in next(line for line in lines if "Jane" in line)

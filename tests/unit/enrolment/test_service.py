@@ -252,18 +252,24 @@ def test_after_a_change_of_the_model_the_same_people_are_enrolled_once_more(
     assert only(enrolment(), entry("Jane Doe", shot(1, 2))).reason == "already_enrolled"
 
 
-@pytest.mark.usefixtures("changed_model")
-def test_whose_name_alone_speaks_for_them_is_told(enrolment: MakeEnrolment) -> None:
+def test_after_a_change_of_the_model_a_name_alone_is_nobody(
+    enrolment: MakeEnrolment, store: PeopleStore, changed_model: dict[str, Person]
+) -> None:
+    jane = changed_model["Jane Doe"].person_id
     report = only(enrolment(), entry("Jane Doe", shot(7)))
+    assert (report.status, report.reason) == (Status.REFUSED, "unproven")
+    assert jane in report.text
+    assert store.templates(SPACE) == []
+    report = only(enrolment(), entry("", shot(7), add_to=jane))
     assert report.status is Status.EXTENDED
-    assert "the name alone" in report.notes[0]
+    assert "you say who it is" in report.notes[0]
 
 
 @pytest.mark.usefixtures("changed_model")
 def test_a_face_that_is_enrolled_again_already_is_nobody_elses(
     enrolment: MakeEnrolment, store: PeopleStore
 ) -> None:
-    first, second = enrolment().run([entry("Jane Doe", shot(1, 3)), entry("Petra Winter", shot(1, 4))])
+    first, second = enrolment().run([entry("Jane Doe", shot(1)), entry("Petra Winter", shot(1, 4))])
     assert (first.status, second.reason) == (Status.EXTENDED, "similar_face")
     assert len(store.templates(SPACE)) == 1
 
