@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
         door,
         enrol,
         events,
+        events_quarantine,
         explain,
         identify,
         models,
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(people.app, name="people")
     app.add_typer(evaluation.app, name="eval")
     app.command("bench")(bench.bench)
+    events.app.add_typer(events_quarantine.app, name="quarantine")
     app.add_typer(events.app, name="events")
     app.command("explain")(explain.explain)
     app.command("report")(report.report)
