@@ -47,6 +47,10 @@ class StoreError(EdgedError, OSError):
     """A database or key file cannot be read or written."""
 
 
+class StoreBusyError(StoreError):
+    """Another process writes to it."""
+
+
 class StoreFullError(StoreError):
     """No space is left for the write; nothing of it was kept."""
 

@@ -147,6 +147,10 @@ class Metrics:
             "edged_outbox_oldest_timestamp_seconds", "Unix time of the oldest undelivered event, 0 if none",
             registry=registry,
         )  # fmt: skip
+        self.outbox_quarantined = Gauge(
+            "edged_outbox_quarantined", "Events put aside because they cannot be delivered as they are",
+            registry=registry,
+        )  # fmt: skip
         self.events = Counter("edged_journal_events", "Events recorded", registry=registry)
         self.journal_failures = Counter(
             "edged_journal_failures", "Events that could not be recorded", registry=registry

@@ -17,7 +17,7 @@ _EVENT = {
     "heard": "taken, and somebody listens",
     "unheard": "taken, but nobody listens: edged keeps its events until somebody does",
     "unknown": "acknowledged, which says nothing on MQTT 3.1.1",
-    "refused": "refused: edged would put its events aside",
+    "refused": "refused: edged keeps its events until the broker takes them",
     "unanswered": "not acknowledged",
 }
 

@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
         door,
         enrol,
         events,
+        events_quarantine,
         explain,
         gallery,
         identify,
@@ -47,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(evaluation.app, name="eval")
     app.command("bench")(bench.bench)
     app.command("calibrate")(calibrate.calibrate)
+    events.app.add_typer(events_quarantine.app, name="quarantine")
     app.add_typer(events.app, name="events")
     app.command("explain")(explain.explain)
     app.command("report")(report.report)

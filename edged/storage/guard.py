@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from edged.errors import StoreError
+from edged.errors import StoreBusyError, StoreError
 from edged.storage.files import FILE_MODE, inherit_owner
 
 _POLL_SECONDS = 0.05
@@ -25,7 +25,7 @@ class WriterGuard:
     def acquire(cls, database: Path, wait_seconds: float) -> "WriterGuard":
         """Claim ``database``, waiting up to ``wait_seconds``.
 
-        Raises ``StoreError`` naming the process that holds it.
+        Raises ``StoreBusyError`` naming the process that holds it, ``StoreError`` where it cannot be locked.
         """
         path = lock_path(database)
         descriptor = _open(path)
@@ -34,7 +34,7 @@ class WriterGuard:
             while not _try_lock(descriptor):
                 if time.monotonic() >= deadline:
                     holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-                    raise StoreError(
+                    raise StoreBusyError(
                         f"{database}: process {holder} is writing to it; expected no other writer"
                     )
                 time.sleep(_POLL_SECONDS)

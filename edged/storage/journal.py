@@ -20,7 +20,7 @@ from edged.config.sections import JournalConfig
 from edged.domain.event_body import standing_punches
 from edged.domain.types import Event, StoredEvent
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
-from edged.storage import connections, journal_rows
+from edged.storage import connections, journal_rows, quarantine
 from edged.storage.database import Database
 from edged.storage.journal_rows import COLUMNS, SCHEMA, Ends
 
@@ -129,9 +129,9 @@ class Journal:
             self._flush()
 
     def quarantine(self, seq: int, reason: str) -> None:
-        """Take an event out of the outbox that can never be delivered. Raises ``StoreError``.
+        """Take an event out of the outbox that cannot be delivered as it is. Raises ``StoreError``.
 
-        It stays in the journal, with the reason beside it, as long as any event.
+        It stays in the journal, with the reason beside it, as long as any event; see ``put_back``.
         """
 
         def work(connection: sqlite3.Connection) -> None:
@@ -139,6 +139,22 @@ class Journal:
                 connection.execute("INSERT INTO quarantine VALUES (?, ?)", (seq, reason[:_MAX_REASON]))
 
         self._database.submit(work).result()
+
+    def put_back(self, seqs: Sequence[int] | None = None) -> list[int]:
+        """Move events, or all, from quarantine to their old place in the outbox; return which, in order.
+
+        Unknown ones are ignored. Raises ``StoreError``.
+        """
+        return self._database.submit(partial(quarantine.put_back, seqs)).result()
+
+    def put_back_asked(self) -> list[int]:
+        """Do what ``storage.quarantine.ask`` left for us, if anything. Raises ``StoreError``."""
+        request = quarantine.asked(self._path)
+        if request is None:
+            return []
+        moved = self.put_back(request.seqs)
+        quarantine.done(self._path)
+        return moved
 
     def outbox(self) -> OutboxState:
         """Return how much waits. Raises ``StoreError``."""

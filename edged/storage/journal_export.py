@@ -26,6 +26,11 @@ def utc_text(unix: float) -> str:
     return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def local_time(unix: float, zone: tzinfo | None) -> str:
+    """Return a time to the second for people; in ``zone``, None is the machine's own."""
+    return datetime.fromtimestamp(unix, UTC).astimezone(zone).isoformat(sep=" ", timespec="seconds")
+
+
 def record_of(stored: StoredEvent) -> dict[str, Any]:
     """Return all of an event as JSON values."""
     event = stored.event
@@ -52,11 +57,10 @@ def record_of(stored: StoredEvent) -> dict[str, Any]:
 def summary_line(stored: StoredEvent, zone: tzinfo | None) -> str:
     """Return an event on one line for people; times in ``zone``, None is the machine's own."""
     event = stored.event
-    local = datetime.fromtimestamp(event.occurred_at, UTC).astimezone(zone)
     doubt = "" if event.time_synced else " clock not synchronised"
     body = " ".join(f"{name}={value}" for name, value in event.body.items() if value is not None)
     person = event.person_id or "-"
-    time = local.isoformat(sep=" ", timespec="seconds")
+    time = local_time(event.occurred_at, zone)
     return f"{stored.seq:>8} {time} {event.kind.value:<10} {person:<14} {body} id={event.event_id}{doubt}"
 
 

@@ -1,8 +1,13 @@
 """From the outbox to the broker, at least once.
 
-A row leaves the outbox only after a PUBACK that means somebody got it. A PUBACK "no matching
-subscribers" keeps it. What the broker will never take (no rights, impossible topic, too large) is put
-aside in the quarantine: it stays in the journal, is counted, and does not hold up the rows behind it.
+A row leaves the outbox only after a PUBACK that means somebody got it. Any other answer keeps it: nobody
+listens, no rights, quota, a fault without a name. Its topic pauses (see ``lanes``) and is tried again
+for ever, at every connection and start too. A row that is refused or ends the connection each time,
+while others might pass, is held back and tried alone (see ``suspects``).
+
+Only what can never go through as it is goes into the quarantine: larger than the broker's largest packet,
+not to be written as a message, or malformed to the broker (0x99). It stays in the journal, is counted, and
+``edged events quarantine retry`` puts it back.
 
 Collectors remove duplicates by event id: a row may arrive again after a broken connection. At most
 ``window`` rows are in memory.
@@ -23,13 +28,19 @@ from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.workers.lanes import Lanes
 from edged.workers.outage import Outage
+from edged.workers.suspects import Suspects
 
 logger = logging.getLogger(__name__)
 
 # MQTT 5.0, 3.4.2.1: PUBACK reason codes.
 _NOBODY = 0x10
 _FAILURE = 0x80
-_PERMANENT = frozenset({0x87, 0x90, 0x99})  # not authorized, topic name invalid, payload format invalid
+_NOT_AUTHORIZED = 0x87
+# Payload format invalid: the same bytes are as wrong tomorrow. An ACL (0x87), a topic prefix (0x90) and
+# a quota (0x97) can be mended while the event waits.
+_PERMANENT = frozenset({0x99})
+# Unspecified, implementation specific: they may be about this one event, the others about all of a topic.
+_OF_THE_EVENT = frozenset({0x80, 0x83})
 
 # An event handed over later than this is no news, whenever the connection was made.
 _LIVE_SECONDS = 30.0
@@ -37,11 +48,13 @@ _PAGE_ROWS = 64
 _PAGES_A_TURN = 8
 _UNHEARD_MIN_SECONDS = 2.0
 _UNHEARD_MAX_SECONDS = 60.0
-_REFUSALS_BEFORE_QUARANTINE = 8
-# MQTT 3.1.1 cannot say "too large": the broker hangs up, and would after every reconnect. From the
-# second such end on rows go one by one, so that the sixth names the culprit and not the network.
+# Six minutes of a topic that stands still behind one row: then the row behind it has its turn.
+_REFUSALS_BEFORE_HELD = 8
+# From the second lost connection without a delivery between on rows go one by one, so that the next
+# loss names one row. Held for half a minute, an innocent one is only late.
 _LOSSES_BEFORE_SINGLE = 2
-_LOSSES_BEFORE_QUARANTINE = 6
+_HELD_MIN_SECONDS = 30.0
+_HELD_MAX_SECONDS = 1800.0
 # Above mosquitto's own retry and any sane round trip; MQTT 5 forbids to send again on the same connection.
 _ACK_SECONDS = 30.0
 
@@ -53,6 +66,8 @@ class OutboxState(Protocol):
     def rows(self) -> int: ...  # noqa: D102 - named by the class
     @property
     def oldest_occurred_at(self) -> float | None: ...  # noqa: D102 - named by the class
+    @property
+    def quarantined(self) -> int: ...  # noqa: D102 - named by the class
 
 
 class Outbox(Protocol):
@@ -67,7 +82,11 @@ class Outbox(Protocol):
         ...
 
     def quarantine(self, seq: int, reason: str) -> None:
-        """Put a row aside for good; unknown ones are ignored."""
+        """Put a row aside until somebody asks for it; unknown ones are ignored."""
+        ...
+
+    def put_back_asked(self) -> list[int]:
+        """Put back of the quarantine what somebody asked for since the last call; return the rows."""
         ...
 
     def outbox(self) -> OutboxState:
@@ -102,6 +121,7 @@ class _Handed:
     seq: int
     kind: EventKind
     handed_at: float
+    alone: bool = False
 
 
 class Delivery:
@@ -131,7 +151,9 @@ class Delivery:
         self._in_flight: dict[int, _Handed] = {}
         self._finished: dict[int, str | None] = {}  # seq -> why it is put aside; None: delivered
         self._connected_at = 0.0
-        self._suspect, self._losses = 0, 0
+        self._losses = 0
+        self._suspects = Suspects(_HELD_MIN_SECONDS, _HELD_MAX_SECONDS)
+        self._refusals = {kind: Outage(logger, f"events of kind {kind.value}") for kind in EventKind}
         self._store_outage = Outage(logger, "outbox")
 
     @property
@@ -145,16 +167,16 @@ class Delivery:
         self._lanes.restart()
 
     def disconnected(self, word: Disconnected) -> None:
-        """Take back what was in flight, and notice a row that ends every connection."""
-        if self._in_flight and word.cause == "lost":
-            suspect = min(handed.seq for handed in self._in_flight.values())
-            self._losses = self._losses + 1 if suspect == self._suspect else 1
-            self._suspect = suspect
-            if self._losses >= _LOSSES_BEFORE_QUARANTINE:
-                self._set_aside(
-                    suspect, f"the connection broke each time it was sent: {word.text}", "refused"
-                )
-                self._losses = 0
+        """Take back what was in flight, and notice a row that was alone when the connection broke."""
+        now = self._clock()
+        rows = list(self._in_flight.values())
+        for handed in rows:
+            if handed.alone:  # whatever the cause: the others first, so that it cannot stall them each time
+                self._hold(handed.seq, word.text, now)
+        if word.cause == "lost" and any(not handed.alone for handed in rows):
+            self._losses += 1
+            if len(rows) == 1 and self._losses > _LOSSES_BEFORE_SINGLE:
+                self._hold(rows[0].seq, f"the connection broke when it was sent: {word.text}", now)
         self._in_flight.clear()
 
     def answered(self, answer: Answer) -> None:
@@ -162,26 +184,47 @@ class Delivery:
         handed = self._in_flight.pop(answer.handle, None)
         if handed is None:
             return
+        now = self._clock()
         if answer.code != _NOBODY and answer.code < _FAILURE:
-            self._finished[handed.seq] = None
-            self._losses = 0
-            self._lanes.done(handed.kind)
-            self._metrics.publishes.labels("delivered").inc()
+            self._went_through(handed, now)
         elif answer.code in _PERMANENT:
-            self._lanes.done(handed.kind)
-            self._set_aside(handed.seq, f"the broker refused it: {answer.text}", "refused")
+            if not handed.alone:
+                self._lanes.done(handed.kind)
+            self._set_aside(handed.seq, f"the broker finds it malformed: {answer.text}", "refused")
         else:
-            self._came_back(handed, answer)
+            self._came_back(handed, answer, now)
 
-    def _came_back(self, handed: _Handed, answer: Answer) -> None:
-        nobody = answer.code == _NOBODY
-        self._metrics.publishes.labels("nobody" if nobody else "failed").inc()
-        times = self._lanes.returned(handed.kind, handed.seq, self._clock())
+    def _went_through(self, handed: _Handed, now: float) -> None:
+        self._finished[handed.seq] = None
+        self._losses = 0
+        if handed.alone:
+            self._suspects.left(handed.seq)
+            self._suspects.cleared(now)
+        else:
+            self._lanes.done(handed.kind)
+        self._refusals[handed.kind].recovered(now)
+        self._metrics.publishes.labels("delivered").inc()
+
+    def _came_back(self, handed: _Handed, answer: Answer, now: float) -> None:
+        result = {_NOBODY: "nobody", _NOT_AUTHORIZED: "refused"}.get(answer.code, "failed")
+        self._metrics.publishes.labels(result).inc()
+        if handed.alone:
+            self._hold(handed.seq, f"the broker refused it again: {answer.text}", now)
+            return
+        if answer.code != _NOBODY:
+            self._refusals[handed.kind].failed(f"the broker refused: {answer.text}; they wait", now)
+        times = self._lanes.returned(handed.kind, handed.seq, now)
         logger.debug("event came back seq=%d code=0x%02x times=%d", handed.seq, answer.code, times)
-        if not nobody and times >= _REFUSALS_BEFORE_QUARANTINE:
-            self._set_aside(handed.seq, f"the broker refused it {times} times: {answer.text}", "refused")
+        if answer.code in _OF_THE_EVENT and times >= _REFUSALS_BEFORE_HELD:
+            self._hold(handed.seq, f"the broker refused it {times} times: {answer.text}", now)
+
+    def _hold(self, seq: int, reason: str, now: float) -> None:
+        log = logger.debug if seq in self._suspects else logger.warning
+        log("event held back, to be tried alone seq=%d reason=%r", seq, reason[:200])
+        self._suspects.failed(seq, now)
 
     def _set_aside(self, seq: int, reason: str, result: str) -> None:
+        self._suspects.left(seq)
         logger.warning("event set aside seq=%d reason=%r", seq, reason[:200])
         self._metrics.publishes.labels(result).inc()
         self._finished[seq] = reason
@@ -202,9 +245,16 @@ class Delivery:
         return more
 
     def retry_seconds(self) -> float:
-        """Return how long until a paused topic may be tried again; infinity where none is paused."""
+        """Return how long until a paused topic or a row held back may be tried; infinity where none is."""
         now = self._clock()
-        return self._lanes.next_at(now) - now
+        return max(0.0, min(self._lanes.next_at(now), self._suspects.next_at(now)) - now)
+
+    def put_back(self) -> None:
+        """Take up what somebody wants out of the quarantine. Raises ``StoreError``."""
+        rows = self._outbox.put_back_asked()
+        if rows:
+            logger.info("events put back from the quarantine events=%d", len(rows))
+            self._lanes.rewind(min(rows))
 
     def _settle(self) -> None:
         """Tell the outbox; until it has noted everything nothing more is handed over."""
@@ -221,6 +271,14 @@ class Delivery:
         return min(self._client.room(), window - len(self._in_flight))
 
     def _hand_over(self, now: float) -> bool:
+        if any(handed.alone for handed in self._in_flight.values()):
+            return False
+        suspect = self._suspects.due(now)
+        if suspect is None:
+            return self._hand_over_in_order(now)
+        return not self._in_flight and self._try_alone(suspect, now)
+
+    def _hand_over_in_order(self, now: float) -> bool:
         if len(self._in_flight) > self._window // 2:
             return False  # a question to the database for each answer of the broker would be a waste
         for _ in range(_PAGES_A_TURN):
@@ -239,11 +297,25 @@ class Delivery:
                 return bool(self._finished)
         return True
 
+    def _try_alone(self, seq: int, now: float) -> bool:
+        """Send a row that was held back; True where it did not go out and others may go at once."""
+        rows = self._outbox.pending(seq - 1, 1)
+        if not rows or rows[0].seq != seq:
+            self._suspects.left(seq)
+            return True
+        if self._room() > 0:
+            self._send(rows[0], now, alone=True)
+        return bool(self._finished)
+
     def _consider(self, row: StoredEvent, now: float) -> None:
         kind = row.event.kind
         busy = row.seq in self._finished or any(row.seq == other.seq for other in self._in_flight.values())
-        if busy or not self._lanes.wants(kind, row.seq, now):
+        if busy or row.seq in self._suspects or not self._lanes.wants(kind, row.seq, now):
             return
+        self._send(row, now)
+
+    def _send(self, row: StoredEvent, now: float, *, alone: bool = False) -> None:
+        kind = row.event.kind
         topic = self._topics.event(kind.value)
         try:
             payload = event_payload(row, self._name(row), historical=self._historical(row, now))
@@ -255,8 +327,9 @@ class Delivery:
             return
         handle = self._client.publish(topic, payload, event_id=row.event.event_id)
         if handle is not None:
-            self._in_flight[handle] = _Handed(row.seq, kind, now)
-            self._lanes.handed(kind, row.seq)
+            self._in_flight[handle] = _Handed(row.seq, kind, now, alone)
+            if not alone:
+                self._lanes.handed(kind, row.seq)
 
     def _name(self, row: StoredEvent) -> str | None:
         person_id = row.event.person_id

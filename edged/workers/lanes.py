@@ -39,6 +39,11 @@ class Lanes:
         for kind in self._lanes:
             self._lanes[kind] = _Lane()
 
+    def rewind(self, seq: int) -> None:
+        """Begin again at row ``seq``: some from there on are back in the outbox."""
+        for lane in self._lanes.values():
+            lane.cursor = min(lane.cursor, seq - 1)
+
     @property
     def paused(self) -> bool:
         """Whether a lane waits for its topic to be heard again."""
@@ -67,7 +72,7 @@ class Lanes:
                 lane.cursor = max(lane.cursor, seq)
 
     def done(self, kind: EventKind) -> None:
-        """Note that a row in flight left the outbox: somebody listens, or it was put aside for good."""
+        """Note that a row in flight left the outbox: somebody listens, or it was put aside."""
         lane = self._lanes[kind]
         lane.in_flight -= 1
         lane.delay, lane.failures = 0.0, 0

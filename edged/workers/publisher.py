@@ -82,6 +82,7 @@ class PublisherWorker(Worker):
             name_of=name_of if config.person_names else None, clock=clock,
         )  # fmt: skip
         self._outage = Outage(logger, "mqtt connection")
+        self._request_outage = Outage(logger, "return of events from the quarantine")
         self._trouble: Disconnected | None = None
         self._published: dict[str, bytes] = {}
         self._status_handles: dict[int, str] = {}
@@ -140,6 +141,7 @@ class PublisherWorker(Worker):
             more = self._delivery.pump()
         if self._clock() >= self._gauges_at:
             self._gauges_at = self._clock() + _GAUGE_SECONDS
+            self._put_back(self._clock())
             self._show_gauges()
         return more
 
@@ -230,6 +232,14 @@ class PublisherWorker(Worker):
         if self._client.fits(self._topics.health, payload):
             self._client.publish(self._topics.health, payload, qos=0)
 
+    def _put_back(self, now: float) -> None:
+        try:
+            self._delivery.put_back()
+        except StoreError as exc:
+            self._request_outage.failed(exc, now)
+        else:
+            self._request_outage.recovered(now)
+
     def _show_gauges(self) -> None:
         try:
             waiting = self._outbox.outbox()
@@ -238,6 +248,7 @@ class PublisherWorker(Worker):
             return
         self._metrics.outbox_rows.set(waiting.rows)
         self._metrics.outbox_oldest.set(waiting.oldest_occurred_at or 0)
+        self._metrics.outbox_quarantined.set(waiting.quarantined)
 
     def _leave(self) -> bool:
         """Deliver what is left, then say ``stopped``; True once the broker has acknowledged that."""

@@ -67,6 +67,11 @@ class Mosquitto:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def reload(self) -> None:
+        """Have the broker read its files of users and rights again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)

@@ -51,6 +51,8 @@ class FakeOutbox:
         self.quarantined: dict[int, str] = {}
         self.removed: list[int] = []
         self.down = False
+        self.asked: list[int] = []
+        self._aside: dict[int, StoredEvent] = {}
 
     def add(self, *events: Event) -> list[StoredEvent]:
         with self._lock:
@@ -74,8 +76,19 @@ class FakeOutbox:
     def quarantine(self, seq: int, reason: str) -> None:
         self._check()
         with self._lock:
-            if self._rows.pop(seq, None) is not None:
+            row = self._rows.pop(seq, None)
+            if row is not None:
+                self._aside[seq] = row
                 self.quarantined[seq] = reason
+
+    def put_back_asked(self) -> list[int]:
+        self._check()
+        with self._lock:
+            moved, self.asked = self.asked, []
+            for seq in moved:
+                self._rows[seq] = self._aside.pop(seq)
+                del self.quarantined[seq]
+            return moved
 
     def outbox(self) -> FakeOutboxState:
         self._check()

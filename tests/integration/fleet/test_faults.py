@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from edged.config.sections import JournalConfig
 from edged.domain.types import EventKind
+from edged.storage import quarantine
+from edged.storage.journal import Journal
 from edged.workers import delivery
 from tests.fakes.collector import Collector, eventually
 from tests.fakes.mosquitto import Mosquitto, free_port, mosquitto
@@ -94,18 +97,23 @@ def test_an_acknowledgement_that_never_comes_is_not_waited_for_for_ever(
         assert rig.outbox.quarantined == {}
 
 
-def test_an_event_the_acl_forbids_is_put_aside_and_the_others_arrive(tmp_path: Path, start: Start) -> None:
+def test_what_the_acl_forbids_waits_until_it_is_mended_and_the_others_arrive(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_UNHEARD_MIN_SECONDS", 0.5)
     acl = tmp_path / "acl"
-    acl.write_text(
-        "topic read #\ntopic write edged/hq/front/event/access\ntopic write edged/hq/front/state\n"
-    )
+    mistaken = "topic read #\ntopic write edged/hq/front/event/access\ntopic write edged/hq/front/state\n"
+    acl.write_text(mistaken)
     with mosquitto(tmp_path / "b", f"acl_file {acl}") as broker, Collector(broker.port, ALL) as collector:
         rig = start(mqtt_config(broker.port))
-        rig.outbox.add(event(), event(EventKind.ALARM), event())
-        eventually(lambda: collector.seqs == [1, 3])
-        eventually(lambda: list(rig.outbox.quarantined) == [2])
-        assert "Not authorized" in rig.outbox.quarantined[2]
-        assert rig.published("refused") == 1
+        rig.outbox.add(*(event(EventKind.ALARM) for _ in range(20)), event(), event())
+        eventually(lambda: collector.seqs == [21, 22])
+        eventually(lambda: rig.published("refused") >= 17)  # a window of 16, and one tried after a pause
+        assert rig.outbox.quarantined == {}
+        acl.write_text(mistaken + "topic write edged/hq/front/event/#\n")
+        broker.reload()
+        eventually(lambda: collector.seqs == [21, 22, *range(1, 21)], 20)
+        eventually(lambda: rig.outbox.outbox().rows == 0)
         assert rig.sample("edged_mqtt_reconnects_total") == 0
 
 
@@ -119,8 +127,29 @@ def test_an_event_larger_than_the_broker_takes_is_put_aside_without_a_disconnect
             eventually(lambda: collector.seqs == [1, 3])
             eventually(lambda: list(rig.outbox.quarantined) == [2])
             assert rig.published("oversized") == 1
+            eventually(lambda: rig.sample("edged_outbox_quarantined") == 1)
             rig.stop()
         assert broker.log.count("as edged-hq-front") == 1
+
+
+def test_what_is_put_back_from_the_quarantine_arrives_on_a_connection_that_lasts(
+    tmp_path: Path, broker: Mosquitto, start: Start
+) -> None:
+    journal = Journal.open(JournalConfig(path=tmp_path / "journal.db"))
+    try:
+        journal.submit([event(), event(), event()]).result()
+        journal.quarantine(1, "too large for the broker of yesterday")
+        journal.quarantine(2, "too large for the broker of yesterday")
+        with Collector(broker.port, ALL) as collector:
+            rig = start(mqtt_config(broker.port), journal)
+            eventually(lambda: collector.seqs == [3])
+            eventually(lambda: rig.sample("edged_outbox_quarantined") == 2)
+            quarantine.ask(tmp_path / "journal.db", None)
+            eventually(lambda: collector.seqs == [3, 1, 2])
+            eventually(lambda: rig.sample("edged_outbox_quarantined") == 0)
+            rig.stop()
+    finally:
+        journal.close()
 
 
 def test_the_size_is_judged_to_the_byte(tmp_path: Path, start: Start) -> None:
@@ -138,15 +167,16 @@ def test_the_size_is_judged_to_the_byte(tmp_path: Path, start: Start) -> None:
         assert rig.sample("edged_mqtt_reconnects_total") == 0
 
 
-def test_on_3_1_1_an_event_that_breaks_every_connection_is_put_aside(tmp_path: Path, start: Start) -> None:
+def test_on_3_1_1_an_event_that_breaks_every_connection_is_held_back(tmp_path: Path, start: Start) -> None:
     with mosquitto(tmp_path / "b", "max_packet_size 65536") as broker:
         with Collector(broker.port, ALL) as collector:
             rig = start(mqtt_config(broker.port, protocol="3.1.1"))
             rig.outbox.add(event(), event(body={"x": "y" * 100_000}), event())
             eventually(lambda: collector.seqs == [1, 3], 40)
-            assert list(rig.outbox.quarantined) == [2]
+            eventually(lambda: rig.outbox.outbox().rows == 1)
+            assert rig.outbox.quarantined == {}
             rig.stop()
-        assert broker.log.count("as edged-hq-front") <= 12
+        assert broker.log.count("as edged-hq-front") <= 6
 
 
 def test_a_process_that_vanishes_is_offline(broker: Mosquitto, start: Start) -> None:

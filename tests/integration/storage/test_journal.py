@@ -10,6 +10,7 @@ from edged.config.sections import JournalConfig
 from edged.domain.event_body import withdrawal_body
 from edged.domain.types import Event, EventKind, Gate
 from edged.errors import StoreError, StoreFullError
+from edged.storage import quarantine
 from edged.storage.journal import Journal, OutboxState
 from edged.storage.journal_reader import JournalReader
 from tests.integration.storage.conftest import NOON, event
@@ -119,6 +120,50 @@ def test_quarantine_frees_the_head_of_the_queue(journal: Journal) -> None:
     journal.quarantine(77, "never existed")
     assert [stored.seq for stored in journal.pending(0, 10)] == [2]
     assert journal.outbox() == OutboxState(1, NOON + 2, 1)
+
+
+def test_quarantine_survives_a_restart_and_gives_its_events_back_in_order(journal_path: Path) -> None:
+    config = JournalConfig(path=journal_path)
+    first = Journal.open(config)
+    record(first, *map(event, range(1, 6)))
+    for seq in (4, 2, 1):
+        first.quarantine(seq, "too large")
+    first.close()
+    again = Journal.open(config)
+    assert again.outbox().quarantined == 3
+    assert [(one.seq, one.event_id, one.reason) for one in quarantine.rows(journal_path)] == [
+        (seq, event(seq).event_id, "too large") for seq in (1, 2, 4)
+    ]
+    assert again.put_back([4, 3, 2, 77]) == [2, 4]
+    assert [stored.seq for stored in again.pending(0, 10)] == [2, 3, 4, 5]
+    assert again.put_back() == [1]
+    assert [stored.seq for stored in again.pending(0, 10)] == [1, 2, 3, 4, 5]
+    assert again.outbox().quarantined == 0
+    again.close()
+
+
+def test_another_process_asks_the_writer_to_put_events_back(journal: Journal, journal_path: Path) -> None:
+    record(journal, *map(event, range(1, 4)))
+    for seq in (1, 2, 3):
+        journal.quarantine(seq, "too large")
+    assert journal.put_back_asked() == []
+    quarantine.ask(journal_path, [3, 1])
+    with pytest.raises(StoreError, match="earlier request"):
+        quarantine.ask(journal_path, None)
+    assert journal.put_back_asked() == [1, 3]
+    assert journal.put_back_asked() == []
+    quarantine.ask(journal_path, None)
+    assert journal.put_back_asked() == [2]
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "{}", '["1"]', "[true]", "\x00"])
+def test_what_is_no_request_is_removed(journal: Journal, journal_path: Path, text: str) -> None:
+    record(journal, event(1))
+    journal.quarantine(1, "too large")
+    quarantine.request_path(journal_path).write_text(text)
+    assert journal.put_back_asked() == []
+    assert not quarantine.request_path(journal_path).exists()
+    assert journal.outbox().quarantined == 1
 
 
 def test_a_damaged_event_is_put_into_quarantine_not_sent(journal: Journal) -> None:
