@@ -2,8 +2,8 @@
 
 Each cue gives evidence in log-odds; ``domain.liveness`` adds it up. The weights are those of a logistic
 regression on 240 live photographs, 72 drawn visits and 400 drawn attacks of LFW, rounded, and hold for
-such pictures; they were fitted on people other than those that the figures of ``edged eval liveness`` are
-of. At a door they are a beginning: ``edged liveness test`` tells what they are worth there.
+such pictures. They were fitted on people of ``edged eval liveness --half even``; the figures are of the odd
+half. At a door they are a beginning: ``edged liveness test`` tells what they are worth there.
 """
 
 import math
