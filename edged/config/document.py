@@ -71,8 +71,11 @@ class _Loader(yaml.SafeLoader):
         return mapping
 
 
+_TEXT = "tag:yaml.org,2002:str"
+
+
 class _Dumper(yaml.SafeDumper):
-    """Quotes what ``_Loader`` would not read as text."""
+    """Quotes what ``_Loader``, or a reader of YAML 1.1, would not read as text."""
 
     yaml_implicit_resolvers: _Resolvers = {}  # noqa: RUF012 - the library keeps its table on the class
 
@@ -80,6 +83,15 @@ class _Dumper(yaml.SafeDumper):
 for _name, _pattern, _first in _SCALARS:
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, _first)
+_YAML_1_1 = yaml.resolver.Resolver()
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = _YAML_1_1.resolve(yaml.ScalarNode, text, (True, False)) == _TEXT
+    return dumper.represent_scalar(_TEXT, text, style=None if plain else "'")
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 def read_document(text: str) -> tuple[dict[str, Any], list[str]]:
