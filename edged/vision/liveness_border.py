@@ -48,8 +48,11 @@ def border_support(image: Image, box: Box) -> float:
         grey = cv2.GaussianBlur(grey, (0, 0), 0.4 / factor)  # a warp reads four pixels however many it skips
     tall = min(box.height * factor, _SIDE_PX / 2)
     end = int(_SIDE_PX / 2 - box.centre[1] * factor)
-    views = (_turned(np.asarray(grey, np.uint8), box, factor, lean) for lean in _LEANS)
-    return max(_best_frame(view, tall, end) for view in views)
+    best = 0.0
+    for lean in _LEANS:
+        view = _turned(np.asarray(grey, np.uint8), box, factor, lean)
+        best = max(best, _best_frame(view, tall, end, best))
+    return best
 
 
 def _turned(grey: Image, box: Box, factor: float, lean: int) -> FloatArray:
@@ -59,22 +62,27 @@ def _turned(grey: Image, box: Box, factor: float, lean: int) -> FloatArray:
     return np.asarray(cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _best_frame(view: FloatArray, tall: float, end: int) -> float:
-    """Return the support of the best frame in ``view``; the picture's upper end is in its row ``end``."""
+def _best_frame(view: FloatArray, tall: float, end: int, best: float) -> float:
+    """Return the support of the best frame in ``view``, or ``best`` where none is better.
+
+    The picture's upper end is in row ``end``.
+    """
     across = cv2.Sobel(view, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(view, cv2.CV_32F, 0, 1, scale=1 / 8)
     upright, level = _edges(across, down), _edges(down.T, across.T)
     forehead, chin = int(_SIDE_PX / 2 - tall / 2), int(_SIDE_PX / 2 + (0.5 - _COVERED) * tall)
-    closed = _closed(upright, level, forehead, chin)
-    return max(closed, _open(upright, end, chin)) if end > 0 else closed
+    best = max(best, _open(upright, end, chin)) if end > 0 else best
+    return _closed(upright, level, forehead, chin, best)
 
 
-def _closed(upright: FloatArray, level: FloatArray, forehead: int, chin: int) -> float:
-    """Return the mean support of the two weaker ones of two upright edges and the level one they meet."""
+def _closed(upright: FloatArray, level: FloatArray, forehead: int, chin: int, best: float) -> float:
+    """Return the mean support of the two weaker ones of two upright edges and the level one they meet.
+
+    Frames that cannot be better than ``best`` are passed over: they are most of them.
+    """
     left_end, right_end = _SIDE_PX // 2 - _FACE_PX // 2, _SIDE_PX // 2 + _FACE_PX // 2
     beside = _share(upright, _EVERYWHERE, forehead, chin)
     lefts, rights = _best(beside, 0, left_end), _best(beside, right_end + 1, _SIDE_PX)
-    best = 0.0
     for top in _best(_share(level, _EVERYWHERE, left_end, right_end), 0, max(1, forehead)):
         at_left, at_right = (
             _share(upright, at, top, chin) - _past(upright, at, top - _PAST_PX, top - _GAP_PX)
@@ -86,8 +94,8 @@ def _closed(upright: FloatArray, level: FloatArray, forehead: int, chin: int) ->
                 _past(level, top, left - _PAST_PX, left - _GAP_PX),
                 _past(level, top, right + _GAP_PX, right + _PAST_PX),
             )
-            edges = (at_left[i], at_right[j], _share(level, top, left, right) - past)
-            best = max(best, float(sum(edges) - max(edges)) / 2)
+            edges = (float(at_left[i]), float(at_right[j]), float(_share(level, top, left, right) - past))
+            best = max(best, (sum(edges) - max(edges)) / 2)
     return best
 
 
