@@ -87,7 +87,7 @@ _YAML_1_1 = yaml.resolver.Resolver()
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    tag = _YAML_1_1.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call] - its stubs lack it
+    tag = _YAML_1_1.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # its stubs lack it
     plain = tag == _TEXT
     return dumper.represent_scalar(_TEXT, text, style=None if plain else "'")
 
