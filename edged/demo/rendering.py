@@ -134,7 +134,7 @@ def _draw_face(
         at = shift[0] + float(x) * factor, shift[1] + float(y) * factor
         canvas.dot(at, 2.6, BACK)
         canvas.dot(at, 1.8, INK)
-    label = portrait.name or "not recognised"
+    label = portrait.name or "not let in"
     label = f"{label}  {portrait.score:.2f}" if portrait.score is not None else label
     _draw_label(canvas, ((left + right) / 2, top - 8), label, colour)
 
