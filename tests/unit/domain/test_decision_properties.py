@@ -16,7 +16,7 @@ from edged.domain.calibration import CalibrationPoint, threshold_for
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
 from edged.domain.lookalikes import Bar, lookalike_rule
-from edged.domain.matching import best_match
+from edged.domain.matching import best_match, limits_for
 from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk
 from edged.domain.types import Decision, FloatArray, Outcome
@@ -196,6 +196,14 @@ def test_lower_scores_let_in_nobody(data: st.DataObject, people: list[FloatArray
     )
 
 
+def shows(look: Look, person_id: str, snapshot: GallerySnapshot) -> bool:
+    """Whether the frame is evidence for the person: nearest, and above the person's own limits."""
+    match = best_match(snapshot, look.vector)
+    limits = limits_for(person_id, snapshot, threshold(len(snapshot.people)), MARGIN)
+    reached = limits.score is not None and match.score >= limits.score and match.margin >= limits.margin
+    return match.person_id == person_id and reached
+
+
 @often
 @given(st.data(), crowds)
 def test_fewer_frames_of_a_person_do_not_let_that_person_in(
@@ -208,7 +216,7 @@ def test_fewer_frames_of_a_person_do_not_let_that_person_in(
     gone = {
         number
         for number, look in enumerate(looks)
-        if best_match(snapshot, look.vector).person_id == f"p-{who}" and data.draw(st.booleans())
+        if shows(look, f"p-{who}", snapshot) and data.draw(st.booleans())
     }
     left = [number for number in range(len(looks)) if number not in gone]
     before = first_grants(decided(looks, snapshot))
