@@ -174,7 +174,6 @@ class GallerySyncWorker(Worker):
         Raises ``StoreError``.
         """
         identity, version = self._people.identity(), self._people.generation()
-        risk, min_margin = self.risk, self.min_margin
         people, templates = self._people.people(), self._people.templates(self._space)
         vetoes = self._people.vetoes(self._space)
         try:
@@ -184,11 +183,16 @@ class GallerySyncWorker(Worker):
         self._identity = identity
         if (gap := snapshot.gap) is not None:
             logger.warning("%s", gap)
-        threshold, points = self._threshold(len(snapshot.people), risk)
-        rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=min_margin, risk=risk)
         self._metrics.gallery_people.set(len(snapshot.people))
         self._metrics.gallery_templates.set(snapshot.templates)
         self._metrics.gallery_version.set(version)
+        return self._rated(snapshot)
+
+    def _rated(self, snapshot: GallerySnapshot) -> GalleryState:
+        """Return the gallery with the threshold and the bars of the risk that is stated now."""
+        risk, min_margin = self.risk, self.min_margin
+        threshold, points = self._threshold(len(snapshot.people), risk)
+        rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=min_margin, risk=risk)
         self._metrics.threshold.set(float("nan") if threshold.cosine is None else threshold.cosine)
         return GalleryState(with_bars(snapshot, rule), threshold, points, min_margin)
 
@@ -215,3 +219,7 @@ class GallerySyncWorker(Worker):
         level = logging.DEBUG if self._failing else logging.WARNING
         logger.log(level, "gallery not loaded, the old one stays error=%s", exc)
         self._failing = True
+        # A stricter risk must not wait until people can be read again.
+        if not self._same_risk():
+            self._current = self._rated(self._current.snapshot)
+            self.on_change(self._current)

@@ -150,6 +150,10 @@ def test_a_load_that_fails_keeps_the_old_gallery_and_is_counted() -> None:
         people.broken = StoreError("disk gone")
         assert eventually(lambda: metrics.registry.get_sample_value("edged_gallery_load_failures_total") > 1)
         assert sync.failing
+        before = sync.current.threshold.cosine
+        sync.risk = Risk(RISK.target_fpir / 5)
+        assert eventually(lambda: sync.current.threshold.risk == sync.risk)
+        assert sync.current.threshold.cosine > before
         assert len(sync.current.snapshot.people) == 1
         people.broken = None
         people.rows.append((Person("p-bad", "Bad"), template("p-bad", 1)))
