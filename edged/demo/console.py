@@ -31,6 +31,11 @@ class Limits:
     threshold: float | None
     min_margin: float
 
+    def of(self, decision: Decision) -> "Limits":
+        """Return what this very decision was held against: who has a look-alike has limits of their own."""
+        asked = {gate.name: gate.limit for gate in decision.trace if isinstance(gate.limit, float)}
+        return Limits(asked.get("score", self.threshold), asked.get("margin", self.min_margin))
+
     def compared(self, decision: Decision) -> str:
         """Tell the score beside its limit; empty where the face was compared with nobody."""
         if decision.score <= -1:
@@ -77,6 +82,7 @@ class DemoConsole:
 
     def decided(self, decision: Decision, name: str | None, punch: str | None, limits: Limits) -> None:
         """Show a decision with the name, which the console may know and the wire does not."""
+        limits = limits.of(decision)
         if decision.outcome is Outcome.GRANT:
             took_ms = (decision.freshest_at - decision.first_seen_at) * 1000
             text = (

@@ -49,6 +49,7 @@ class AttendanceClock:
     def learn(self, predecessor: "AttendanceClock") -> None:
         """Take over the punches of the clock that this one replaces: they may be on no disk yet."""
         self._last |= predecessor._last  # noqa: SLF001 - another of this class
+        self._before |= predecessor._before  # noqa: SLF001 - and what a withdrawal goes back to
 
     def punch(self, person_id: str, at_utc: float, local: datetime) -> Punch | None:
         """Return the punch of a grant at ``at_utc`` (Unix seconds), or None for a double one.

@@ -142,10 +142,15 @@ class DecisionEngine:
         """Take new numbers; evidence gathered under the old ones is dropped, cool-downs stay."""
         if (policy, rules) == (self.policy, self.rules):
             return
-        self.policy, self.rules = policy, rules
+        before, self.policy, self.rules = self.policy, policy, rules
         self._drop_evidence()
-        for track in self._tracks.values():
-            track.lifelong = RunningMean()
+        # A threshold that moves with the number of people must not make a held-up photograph forgotten.
+        if (before.liveness_required, before.liveness_threshold) != (
+            policy.liveness_required,
+            policy.liveness_threshold,
+        ):
+            for track in self._tracks.values():
+                track.lifelong = RunningMean()
 
     def _drop_evidence(self) -> None:
         for track in self._tracks.values():

@@ -99,12 +99,13 @@ class DecisionEffects:
         self._on_told(Told(decision, event.event_id, punch.kind.value if punch else None))
 
     def _succeed(self) -> None:
-        self._open.settle(self._attendance)
         while self._successors:
             successor = self._successors.popleft()
             if successor is not None and self._attendance is not None:
                 successor.learn(self._attendance)
             self._attendance = successor
+        # Last: the journal that a successor was made of may not have held the withdrawal yet.
+        self._open.settle(self._attendance)
 
     def _grant(self, decision: Decision, state: GalleryState) -> tuple[Decision, Event, Punch | None]:
         refusal = self._door.refusal(decision.freshest_at)

@@ -118,6 +118,18 @@ def test_new_numbers_drop_the_scores_of_old_frames(gallery: GallerySnapshot) -> 
     assert after == [Outcome.WAIT, Outcome.WAIT, Outcome.GRANT]
 
 
+def test_people_who_are_enrolled_meanwhile_make_no_photograph_forgotten(gallery: GallerySnapshot) -> None:
+    engine = DecisionEngine(REQUIRED, AccessRules())
+    for i in range(20):
+        engine.step(seen(i, i * 0.1, liveness=0.1), gallery, i * 0.1, NOON)
+    assert REQUIRED.threshold is not None
+    engine.reconfigure(replace(REQUIRED, threshold=REQUIRED.threshold + 0.01), AccessRules())
+    after = [
+        engine.step(seen(i, i * 0.1, liveness=0.9), gallery, i * 0.1, NOON).outcome for i in range(20, 25)
+    ]
+    assert Outcome.GRANT not in after
+
+
 LIVENESS = st.one_of(st.none(), st.just(math.nan), st.floats(0, 1))
 FRAMES = st.lists(
     st.tuples(

@@ -9,6 +9,7 @@ from edged.config.sections import JournalConfig
 from edged.domain.attendance import AttendanceClock
 from edged.domain.attendance_report import Stamp, stamps_between
 from edged.domain.calibration import threshold_for
+from edged.domain.event_body import punch_of
 from edged.domain.risk import Risk
 from edged.domain.types import Decision, EventKind, Gate, Outcome, Reason, StoredEvent
 from edged.errors import StoreError
@@ -192,6 +193,36 @@ def test_the_punch_of_a_door_that_did_not_open_is_taken_back(stage: Stage, state
     stage.apply(replace(GRANT, track_id=7))
     assert stage.told[1].punch == "in"
     assert len(stage.stamps()) == 1
+
+
+@pytest.mark.parametrize("answered_first", [True, False])
+def test_a_punch_is_taken_back_from_the_time_clock_that_follows(
+    stage: Stage, *, answered_first: bool
+) -> None:
+    stage.effects.replace_attendance(AttendanceClock("toggle", 0))
+    stage.apply(GRANT)  # in
+    stage.answer("unlocked")
+    stage.apply(replace(GRANT, track_id=7))  # out, which the door refuses
+    if answered_first:
+        stage.answer("refused", "stale")
+    # Made of a journal that holds the second punch and no withdrawal yet.
+    newest = punch_of(
+        next(
+            e
+            for e in reversed(stage.journal.rows)
+            if "withdraws" not in e.body and "punch" in e.body and e.kind is EventKind.ATTENDANCE
+        )
+    )
+    stage.effects.replace_attendance(AttendanceClock("toggle", 0, [newest]))
+    if not answered_first:
+        stage.apply(DENY)
+        stage.answer("refused", "stale")
+    stage.apply(replace(GRANT, track_id=8))
+    assert [told.punch for told in stage.told if told.decision.outcome is Outcome.GRANT] == [
+        "in",
+        "out",
+        "out",
+    ]
 
 
 def test_the_punch_of_a_door_that_opened_stands(stage: Stage) -> None:
