@@ -90,7 +90,7 @@ class RecognitionWorker(Worker):
         self._on_decision = on_decision
         self._on_idle = on_idle
         self._on_seen = on_seen
-        self._liveness = liveness
+        self.liveness = liveness
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._faces: dict[int, FloatArray] = {}
@@ -171,9 +171,9 @@ class RecognitionWorker(Worker):
             track_id = self._same_face(track_id, vector, state)
             with self._timed("match"):
                 match = best_match(state.snapshot, vector)
-            if self._liveness is not None:
+            if self.liveness is not None:
                 with self._timed("liveness"):
-                    alive = self._liveness.measure(track_id, frame.captured_at, frame.image, item.face)
+                    alive = self.liveness.measure(track_id, frame.captured_at, frame.image, item.face)
         return Observation(track_id, frame.seq, frame.captured_at, item.face.box, quality, match, alive)
 
     def _same_face(self, track_id: int, vector: FloatArray, state: GalleryState) -> int:
@@ -199,8 +199,8 @@ class RecognitionWorker(Worker):
 
     def _finish(self, track_id: int, state: GalleryState) -> None:
         self._faces.pop(track_id, None)
-        if self._liveness is not None:
-            self._liveness.forget(track_id)
+        if self.liveness is not None:
+            self.liveness.forget(track_id)
         decision = self._engine.end(track_id)
         if decision is not None:
             self._on_decision(decision, state)
