@@ -54,9 +54,13 @@ AddTo = Annotated[
 Groups = Annotated[list[str] | None, typer.Option("--group", help="A group of the person; repeatable.")]
 ValidFrom = Annotated[str | None, typer.Option(help="First day or time, such as 2026-01-31.")]
 ValidUntil = Annotated[str | None, typer.Option(help="Last day, such as 2026-12-31, or the time of the end.")]
-ConsentBasis = Annotated[str | None, typer.Option(help="Legal basis to record, such as 'consent'.")]
-ConsentPolicy = Annotated[str | None, typer.Option(help="Version of the policy that was agreed to.")]
-ConsentUntil = Annotated[str | None, typer.Option(help="Last day of the consent.")]
+ConsentBasis = Annotated[
+    str | None, typer.Option(help="Legal basis to record, such as 'consent'; with --consent-policy.")
+]
+ConsentPolicy = Annotated[
+    str | None, typer.Option(help="Version of the policy that was agreed to; with --consent-basis.")
+]
+ConsentUntil = Annotated[str | None, typer.Option(help="Last day of the consent; with both of these.")]
 AllowSimilar = Annotated[
     bool, typer.Option("--allow-similar", help="Enrol in spite of a face like another's.")
 ]

@@ -86,12 +86,15 @@ def set_terms(
     ] = None,
     no_valid_until: Annotated[bool, typer.Option("--no-valid-until", help="Without an end.")] = False,
     consent_basis: Annotated[
-        str | None, typer.Option(help="Legal basis of a new consent record, such as 'consent'.")
+        str | None,
+        typer.Option(help="Legal basis of a new consent record, such as 'consent'; with --consent-policy."),
     ] = None,
     consent_policy: Annotated[
-        str | None, typer.Option(help="Version of the policy that was agreed to.")
+        str | None, typer.Option(help="Version of the policy that was agreed to; with --consent-basis.")
     ] = None,
-    consent_until: Annotated[str | None, typer.Option(help="Last day of the consent.")] = None,
+    consent_until: Annotated[
+        str | None, typer.Option(help="Last day of the consent; with both of these.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
