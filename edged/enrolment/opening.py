@@ -36,6 +36,7 @@ class Tools:
     enrolment: Enrolment
     directory: Directory
     guide: GuidedCapture
+    calibration: DoorCalibration
 
 
 @contextmanager
@@ -60,6 +61,7 @@ def open_enrolment(
             Enrolment(pipeline, store, check, levels, policy),
             Directory(store, ProbeStore.of(gallery, vault)),
             GuidedCapture(pipeline, check, levels.consistent),
+            DoorCalibration.beside(gallery, pipeline),
         )
 
 

@@ -45,6 +45,10 @@ class Roster:
         """Return the person of an id."""
         return self._people.get(person_id)
 
+    def recognisable(self) -> int:
+        """Return how many people have a template of the space."""
+        return len(self._sums)
+
     def add(self, person: Person) -> None:
         """Take up a person without photographs."""
         self._people[person.person_id] = person

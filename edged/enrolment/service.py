@@ -57,6 +57,10 @@ class Enrolment:
                 self._load()
             yield self._one(entry, on_photo)
 
+    def recognisable(self) -> int:
+        """Return how many people can be recognised, those of this run included."""
+        return self._roster.recognisable()
+
     def _load(self) -> None:
         self._generation = self._store.generation()
         store = self._store
