@@ -122,6 +122,8 @@ def set_terms(
     drop = [name for name, wanted in dropping.items() if wanted]
     with open_directory(settings.gallery, writable=True) as directory:
         record = directory.set_terms(who, terms, drop, settings.access.groups)
+    if group and not settings.access.groups:
+        typer.echo("edged: access.groups names no group: whoever is enrolled may enter at any time", err=True)
     print_facts(record, space_of(settings), as_json=as_json)
 
 
