@@ -90,13 +90,14 @@ class DecisionEffects:
     def apply(self, decision: Decision, state: GalleryState) -> bool:
         """Record ``decision``, open the door if it is a grant, count it.
 
-        Return False for a grant that became a denial: it opens nothing.
+        Return False for a grant that the door did not take: it opens nothing.
         """
         self._succeed()
         taken = True
         if decision.outcome is Outcome.GRANT:
             decision, event, punch = self._grant(decision, state)
-            taken = decision.outcome is Outcome.GRANT
+            # After a failed write the cool-down stays: each try would add to what is kept in memory.
+            taken = decision.reason is not Reason.DOOR_REFUSED
         else:
             event, punch = self._access_event(decision, state, None), None
             self._log.record(event)
