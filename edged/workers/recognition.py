@@ -60,6 +60,7 @@ class Sight:
 class RecognitionWorker(Worker):
     """Takes frames, keeps tracks, asks the engine, hands decisions to ``on_decision``.
 
+    ``on_decision`` answers False to a grant that opens nothing; its person may try again at once.
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
     it lets nobody in.
@@ -74,7 +75,7 @@ class RecognitionWorker(Worker):
         settings: RecognitionSettings,
         metrics: Metrics,
         clock: Clock,
-        on_decision: Callable[[Decision, GalleryState], None],
+        on_decision: Callable[[Decision, GalleryState], bool | None],
         on_idle: Callable[[], None] = lambda: None,
         on_seen: Callable[[Sight], None] = lambda _sight: None,
         liveness: LivenessWatch | None = None,
@@ -152,8 +153,8 @@ class RecognitionWorker(Worker):
         now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)
-        if decision.outcome is not Outcome.WAIT:
-            self._on_decision(decision, state)
+        if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
+            self._engine.take_back(decision)
 
     def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
         """Measure one face; None for one too far away to be a visit."""
