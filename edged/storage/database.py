@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edged.errors import EdgedError, StoreError
+from edged.errors import EdgedError, StoreCorruptError, StoreError
 from edged.storage import connections
 from edged.storage.connections import Schema, translate
 from edged.storage.files import create_private_file, is_there, make_private_directory
@@ -24,6 +24,12 @@ Work = Callable[[sqlite3.Connection], T]
 # A healthy card commits in 20 ms, so a full inbox is minutes behind: it is broken, not busy.
 _INBOX = 1024
 _IDLE_SECONDS = 0.5
+
+
+def check_or_create(path: Path, schema: Schema) -> None:
+    """Check the database at ``path`` or make an empty file. Raises ``StoreError``, ``StoreCorruptError``."""
+    if is_there(path) or not create_private_file(path):
+        connections.check(path, schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Database:
         self._closing = threading.Lock()
         self._closed = False
         self._connection: sqlite3.Connection | None = None
+        self.damaged = False  # a write met damage: the file must be opened anew before it is relied on
         self._thread = threading.Thread(target=self._run, name=f"edged-{name}", daemon=True)
 
     @classmethod
@@ -59,8 +66,11 @@ class Database:
         schema: Schema,
         wait_seconds: float = 0.0,
         idle: Callable[[], object] = lambda: None,
+        prepare: Callable[[Path, Schema], None] = check_or_create,
     ) -> "Database":
         """Check ``path``, or make it, and start its writer.
+
+        ``prepare`` does the checking and making, as ``check_or_create`` does, under the writer's lock.
 
         Another writing process is waited for ``wait_seconds``. Raises ``StoreError`` when it is still
         there or the file does not open, ``StoreCorruptError`` on damage; the file is then untouched.
@@ -68,8 +78,7 @@ class Database:
         make_private_directory(path.parent)
         guard = WriterGuard.acquire(path, wait_seconds)
         try:
-            if is_there(path) or not create_private_file(path):
-                connections.check(path, schema)
+            prepare(path, schema)
         except BaseException:
             guard.release()
             raise
@@ -130,11 +139,13 @@ class Database:
             result = self._perform(job)
         except EdgedError as exc:
             self._undo()
+            self.damaged |= isinstance(exc, StoreCorruptError)
             job.future.set_exception(exc)
         except connections.FAILURES as exc:
             self._undo()
             failure = translate(self.path, exc)
             failure.__cause__ = exc
+            self.damaged |= isinstance(failure, StoreCorruptError)
             job.future.set_exception(failure)
         except Exception as exc:  # noqa: BLE001 - top of the thread: the caller gets it, the next write must run
             self._undo()

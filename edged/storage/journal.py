@@ -14,14 +14,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from edged.config.sections import JournalConfig
 from edged.domain.event_body import standing_punches
 from edged.domain.types import Event, StoredEvent
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
-from edged.storage import connections, journal_rows, quarantine
+from edged.storage import connections, journal_recovery, journal_rows, quarantine, remains
 from edged.storage.database import Database
+from edged.storage.journal_chain import ChainWriter
+from edged.storage.journal_recovery import EventMaker, plain_event
 from edged.storage.journal_rows import COLUMNS, SCHEMA, Ends
 
 logger = logging.getLogger(__name__)
@@ -48,10 +50,14 @@ class OutboxState:
 class Journal:
     """The one writer of the journal, and what the publisher asks of it. All methods are thread-safe."""
 
-    def __init__(self, path: Path, max_rows: int, *, deliver: bool = True) -> None:
+    def __init__(
+        self, path: Path, max_rows: int, *, deliver: bool = True, make_event: EventMaker = plain_event
+    ) -> None:
         self._path = path
         self._max_rows = max_rows
         self._deliver = deliver
+        self._make_event = make_event
+        self.recoveries = 0  # damaged files whose events were taken over since the start
         self._lock = threading.Lock()
         self._acked: set[int] = set()
         self._flushing = False
@@ -60,26 +66,56 @@ class Journal:
 
     @classmethod
     def open(
-        cls, config: JournalConfig, *, deliver: bool = True, wait_seconds: float = _WRITER_WAIT_SECONDS
+        cls,
+        config: JournalConfig,
+        *,
+        deliver: bool = True,
+        wait_seconds: float = _WRITER_WAIT_SECONDS,
+        make_event: EventMaker = plain_event,
     ) -> Self:
         """Open the journal of ``config``, or make it, and start its writer.
 
         Another writer is waited for ``wait_seconds``. Without ``deliver`` there is no collector to wait
         for: nothing enters the outbox, and what is in it does not keep the oldest events from making room.
 
-        Raises ``StoreError`` when another process writes to it, ``StoreCorruptError`` on damage; the
-        file is then untouched.
+        A damaged file is moved aside and what verifies of it is taken over, under a new epoch;
+        ``make_event`` makes the event that tells of it. Raises ``StoreError`` when another process writes
+        to it, ``StoreCorruptError`` where it is damaged again and again; the file is then untouched.
         """
-        journal = cls(config.path, config.max_rows, deliver=deliver)
-        journal._database = Database.open(
-            config.path, name="journal", schema=SCHEMA, wait_seconds=wait_seconds, idle=journal._flush
-        )
-        try:
-            journal.epoch = journal._database.submit(partial(_initialise, config.path)).result().epoch
-        except BaseException:
-            journal.close()
-            raise
+        journal = cls(config.path, config.max_rows, deliver=deliver, make_event=make_event)
+        journal._open(wait_seconds)
         return journal
+
+    def _open(self, wait_seconds: float, *, distrusted: bool = False) -> None:
+        self._database = Database.open(
+            self._path, name="journal", schema=SCHEMA, wait_seconds=wait_seconds, idle=self._flush,
+            prepare=partial(journal_recovery.prepare, distrusted=distrusted),
+        )  # fmt: skip
+        try:
+            self.epoch = self._database.submit(_initialise).result().epoch
+            remains.note_epoch(self._path, self.epoch)
+            self.recoveries += journal_recovery.salvage_all(
+                self._database, self._make_event, max_rows=self._max_rows, deliver=self._deliver
+            )
+        except BaseException:
+            self._database.close()
+            raise
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a write met damage: nothing more can be recorded before ``reopen``."""
+        return self._database.damaged
+
+    def reopen(self) -> None:
+        """Close and open the file as at a start, which moves a damaged one aside. Raises ``StoreError``.
+
+        Of the old epoch nothing may be in delivery any more: its numbers would be taken for new ones.
+        """
+        self._write_delivered()
+        self._database.close()
+        with self._lock:
+            self._acked.clear()
+        self._open(_WRITER_WAIT_SECONDS, distrusted=self._database.damaged)
 
     def submit(self, events: Sequence[Event]) -> Future[tuple[StoredEvent, ...]]:
         """Record ``events`` and queue them for delivery, together or not at all; never blocks.
@@ -107,11 +143,12 @@ class Journal:
         )
         acked = self._acked_json()
         with connections.reading(self._path) as connection:
+            epoch = journal_rows.ends(connection).epoch
             rows = connection.execute(query, (after_seq, acked, limit)).fetchall()
         found = []
         for row in rows:
             try:
-                found.append(journal_rows.decode(self.epoch, row))
+                found.append(journal_rows.decode(epoch, row))
             except StoreCorruptError as exc:
                 logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
                 self.quarantine(row[0], str(exc))
@@ -198,22 +235,11 @@ class Journal:
     def _record(
         self, rows: Sequence[tuple[object, ...]], connection: sqlite3.Connection
     ) -> tuple[StoredEvent, ...]:
-        ends = _ends(self._path, connection)
-        ends = self._make_room(connection, ends, len(rows))
-        seq, last = ends.head_seq, ends.head_digest
-        found = []
-        for covered in rows:
-            seq += 1
-            last = journal_rows.digest(last, self.epoch, seq, covered)
-            crc = journal_rows.checksum(self.epoch, seq, covered)
-            connection.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (seq, *covered, crc, last)
-            )
-            if self._deliver:
-                connection.execute("INSERT INTO outbox VALUES (?)", (seq,))
-            found.append(journal_rows.stored(self.epoch, seq, covered, last))
-        connection.execute("UPDATE journal SET head_seq = ?, head_digest = ?", (seq, last))
-        return tuple(found)
+        ends = self._make_room(connection, journal_rows.ends(connection), len(rows))
+        chain = ChainWriter(connection, ends)
+        found = tuple(chain.append(covered, waits=self._deliver) for covered in rows)
+        chain.finish()
+        return found
 
     def _make_room(self, connection: sqlite3.Connection, ends: Ends, wanted: int) -> Ends:
         """Prune the oldest delivered events if ``wanted`` more would pass ``max_rows``."""
@@ -266,40 +292,14 @@ def _precedes(event: Event, stored: StoredEvent | None) -> bool:
     return event.monotonic_at < stored.event.monotonic_at
 
 
-def _initialise(path: Path, connection: sqlite3.Connection) -> Ends:
+def _initialise(connection: sqlite3.Connection) -> Ends:
     found = journal_rows.read_ends(connection)
     if found is not None:
-        _check_epoch(path, connection, found.epoch)
         return found
-    if connection.execute("SELECT count(*) FROM events").fetchone()[0]:
-        raise StoreCorruptError(f"{path}: damaged: the anchor of the chain is missing")
     epoch = secrets.token_hex(8)
     first = journal_rows.genesis(epoch)
     connection.execute("INSERT INTO journal VALUES (1, ?, 0, ?, 0, ?)", (epoch, first, first))
     return Ends(epoch, 0, first, 0, first)
-
-
-def _check_epoch(path: Path, connection: sqlite3.Connection, epoch: str) -> None:
-    """Raise ``StoreCorruptError`` where the newest rows all belong to another epoch than the journal.
-
-    One of them may be damaged. If all look so it is the epoch, and going on would put every event
-    that waits into quarantine.
-    """
-    query = f"SELECT {COLUMNS} FROM events e ORDER BY seq DESC LIMIT 3"  # noqa: S608 - column names
-    rows = connection.execute(query).fetchall()
-    if rows and all(_fails(epoch, row) for row in rows):
-        raise StoreCorruptError(f"{path}: damaged: the epoch, or each of the newest events; left untouched")
-
-
-def _fails(epoch: str, row: Sequence[Any]) -> bool:
-    return bool(journal_rows.checksum(epoch, row[0], journal_rows.covered_columns(row)) != row[10])
-
-
-def _ends(path: Path, connection: sqlite3.Connection) -> Ends:
-    ends = journal_rows.read_ends(connection)
-    if ends is None:
-        raise StoreCorruptError(f"{path}: damaged: the anchor of the chain is missing")
-    return ends
 
 
 def _leave_outbox(connection: sqlite3.Connection, seqs: str) -> None:
