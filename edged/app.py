@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import onnxruntime
 from prometheus_client import CollectorRegistry
@@ -40,11 +41,12 @@ from edged.vision.pipeline import FacePipeline
 from edged.workers.capture import CaptureWorker
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
-from edged.workers.event_log import EventLog, Written
+from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.liveness import liveness_watch
 from edged.workers.monitor import Monitor
+from edged.workers.open_punches import withdraw_unanswered
 from edged.workers.policy import attendance_clock, recognition_settings
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
@@ -106,9 +108,15 @@ class Daemon:
         self.clock = Clock(config.access.time_zone)
         lock = open_lock(config.door.lock)
         building.callback(lock.close)
-        self.journal = Journal.open(config.journal, deliver=config.mqtt.enabled)
+        self.journal = Journal.open(
+            config.journal,
+            deliver=config.mqtt.enabled,
+            make_event=partial(make_event, self.clock, self.boot_id),
+        )
         building.callback(self.journal.close)
+        self.metrics.storage_recoveries.inc(self.journal.recoveries)
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
+        withdraw_unanswered(config.journal.path, self.log)
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
         self.liveness = FaceLiveness.load(config.models, config.liveness)
@@ -307,6 +315,7 @@ class Daemon:
 
     def _idle(self) -> None:
         """Do what needs no frame; runs on the recognition thread several times a second."""
+        self.journal.check()
         self.log.retry()
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
@@ -328,6 +337,7 @@ class Daemon:
 
     def _close_journal(self) -> None:
         """Give what could not be written a last chance, then close."""
+        reopen_damaged(self.journal)
         self.log.retry_all()
         self.journal.close()
         self.log.close()

@@ -106,6 +106,11 @@ class Journal:
         """Whether a write met damage: nothing more can be recorded before ``reopen``."""
         return self._database.damaged
 
+    def check(self) -> None:
+        """Raise ``StoreCorruptError`` once a write has met damage."""
+        if self.damaged:
+            raise StoreCorruptError(f"{self._path}: damaged while it was written to; the next start mends it")
+
     def reopen(self) -> None:
         """Close and open the file as at a start, which moves a damaged one aside. Raises ``StoreError``.
 
