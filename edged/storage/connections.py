@@ -17,6 +17,7 @@ BUSY_MS = 5000
 # SQLite's own default of 1000 pages lets the WAL grow to 4 MB, which is read again at every start.
 _AUTOCHECKPOINT_PAGES = 256
 _WAL_LIMIT_BYTES = 1 << 20
+_IOERR_SHMSIZE = 4874  # sqlite3.h; Python's own name for it came later than 3.11
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,10 @@ def translate(path: Path, exc: Exception) -> StoreError:
     """Return the error of ours that says what ``exc``, one of ``FAILURES``, means for ``path``."""
     if isinstance(exc, UnicodeDecodeError):
         return StoreCorruptError(f"{path}: damaged: its schema is not text; the file was left untouched")
-    primary = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
+    code = getattr(exc, "sqlite_errorcode", 0)
+    primary = code & 0xFF
+    # The index of the WAL is a file too, and finds no room under a code of its own.
+    if primary == sqlite3.SQLITE_FULL or code == _IOERR_SHMSIZE:
         return StoreFullError(f"{path}: no space is left: {exc}")
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreCorruptError(f"{path}: damaged: {exc}; the file was left untouched")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edged.errors import EdgedError, StoreCorruptError, StoreError
+from edged.errors import EdgedError, StoreCorruptError, StoreError, StoreFullError
 from edged.storage import connections
 from edged.storage.connections import Schema, translate
 from edged.storage.files import create_private_file, is_there, make_private_directory
@@ -46,8 +46,16 @@ class Database:
     Callbacks of the futures run in the writer's thread and must be short.
     """
 
-    def __init__(self, path: Path, name: str, guard: WriterGuard, idle: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        guard: WriterGuard,
+        idle: Callable[[], object],
+        relieve: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.path = path
+        self._relieve = relieve
         self._guard = guard
         self._idle = idle
         self._jobs: queue.Queue[_Job | None] = queue.Queue(_INBOX)
@@ -67,10 +75,12 @@ class Database:
         wait_seconds: float = 0.0,
         idle: Callable[[], object] = lambda: None,
         prepare: Callable[[Path, Schema], None] = check_or_create,
+        relieve: Callable[[], bool] = lambda: False,
     ) -> "Database":
         """Check ``path``, or make it, and start its writer.
 
         ``prepare`` does the checking and making, as ``check_or_create`` does, under the writer's lock.
+        ``relieve`` is asked once for each write that finds the disk full; True: there is space now.
 
         Another writing process is waited for ``wait_seconds``. Raises ``StoreError`` when it is still
         there or the file does not open, ``StoreCorruptError`` on damage; the file is then untouched.
@@ -82,7 +92,7 @@ class Database:
         except BaseException:
             guard.release()
             raise
-        database = cls(path, name, guard, idle)
+        database = cls(path, name, guard, idle, relieve)
         database._thread.start()
         try:
             database.submit(lambda connection: connections.create(connection, schema)).result()
@@ -136,7 +146,7 @@ class Database:
 
     def _do(self, job: _Job) -> None:
         try:
-            result = self._perform(job)
+            result = self._perform_relieved(job)
         except EdgedError as exc:
             self._undo()
             self.damaged |= isinstance(exc, StoreCorruptError)
@@ -152,6 +162,15 @@ class Database:
             job.future.set_exception(exc)
         else:
             job.future.set_result(result)
+
+    def _perform_relieved(self, job: _Job) -> Any:
+        try:
+            return self._perform(job)
+        except connections.FAILURES as exc:
+            if not isinstance(translate(self.path, exc), StoreFullError) or not self._relieve():
+                raise
+        self._undo()
+        return self._perform(job)
 
     def _perform(self, job: _Job) -> Any:
         if self._connection is None:

@@ -18,9 +18,10 @@ from typing import Self
 
 from edged.config.sections import JournalConfig
 from edged.domain.event_body import standing_punches
-from edged.domain.types import Event, StoredEvent
+from edged.domain.types import Event, EventKind, StoredEvent
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
 from edged.storage import connections, journal_recovery, journal_rows, quarantine, remains
+from edged.storage.ballast import Ballast
 from edged.storage.database import Database
 from edged.storage.journal_chain import ChainWriter
 from edged.storage.journal_recovery import EventMaker, plain_event
@@ -59,6 +60,7 @@ class Journal:
         self._make_event = make_event
         self.recoveries = 0  # damaged files whose events were taken over since the start
         self._lock = threading.Lock()
+        self._ballast = Ballast(path)
         self._acked: set[int] = set()
         self._flushing = False
         self.epoch = ""
@@ -88,8 +90,8 @@ class Journal:
 
     def _open(self, wait_seconds: float, *, distrusted: bool = False) -> None:
         self._database = Database.open(
-            self._path, name="journal", schema=SCHEMA, wait_seconds=wait_seconds, idle=self._flush,
-            prepare=partial(journal_recovery.prepare, distrusted=distrusted),
+            self._path, name="journal", schema=SCHEMA, wait_seconds=wait_seconds, idle=self._rest,
+            prepare=partial(journal_recovery.prepare, distrusted=distrusted), relieve=self._relieve,
         )  # fmt: skip
         try:
             self.epoch = self._database.submit(_initialise).result().epoch
@@ -262,6 +264,22 @@ class Journal:
                 "is not delivered yet"
             )
         return _prune(connection, ends, upto)
+
+    def _relieve(self) -> bool:
+        """Give the disk the ballast's space; in the writer's thread."""
+        if not self._ballast.release():
+            return False
+        logger.error("disk full: ballast released file=%s", self._path.name)
+        self.submit([self._make_event(EventKind.ALARM, {"type": "disk_full"})])
+        return True
+
+    def _rest(self) -> None:
+        """Do what is of low urgency, in the writer's thread."""
+        self._flush()
+        released = self._ballast.released
+        if self._ballast.restore() and released:
+            logger.info("disk has space again: ballast restored file=%s", self._path.name)
+            self.submit([self._make_event(EventKind.ALARM, {"type": "disk_space_back"})])
 
     def _flush(self) -> None:
         """Write down what was delivered; a failure is tried again when the writer is idle."""
