@@ -39,6 +39,7 @@ from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
 from edged.workers.capture import CaptureWorker
+from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
@@ -144,6 +145,14 @@ class Daemon:
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
         self.effects = self._decision_effects()
+        self.clock_watch = ClockWatch(
+            self.clock,
+            self.log,
+            config.journal.path,
+            boot_id=self.boot_id,
+            machine_boot=self.clock.machine_boot(),
+            on_corrected=self._clock_corrected,
+        )
         self.slot: LatestSlot[Frame] = LatestSlot()
         self.recognition = self._recognition_worker()
         self.capture = CaptureWorker(
@@ -286,7 +295,8 @@ class Daemon:
         self.metrics.build_info.labels(
             __version__, self.pipeline.detector_name, self.pipeline.embedder_name, onnxruntime.__version__
         ).set(1)
-        self.log.record(self.log.event(EventKind.SYSTEM, {"type": "started", "version": __version__}))
+        started = {"type": "started", "version": __version__, "machine_boot": self.clock.machine_boot()}
+        self.log.record(self.log.event(EventKind.SYSTEM, started))
         logger.info("edged starts version=%s boot=%s", __version__, self.boot_id)
         if threshold.cosine is None:
             logger.warning("door disarmed, nobody will be let in: %s", threshold.claim)
@@ -317,12 +327,18 @@ class Daemon:
         """Do what needs no frame; runs on the recognition thread several times a second."""
         self.journal.check()
         self.log.retry()
+        self.clock_watch.look()
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
                 0 if self.recognition.busy or self.standing.lock == "unlocked" else self._ended_turns + 1
             )
             if self._ended_turns >= _QUIET_TURNS:
                 self.supervisor.request_stop()
+
+    def _clock_corrected(self) -> None:
+        """Have the time clock read its punches again, at the times that they really had."""
+        clock = attendance_clock(self.config.attendance, self.journal, self.clock)
+        self.effects.replace_attendance(clock, learn=False)
 
     def _stopping(self) -> None:
         self.metrics.up.set(0)

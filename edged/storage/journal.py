@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Self
 
 from edged.config.sections import JournalConfig
+from edged.domain.clock_correction import corrected
 from edged.domain.event_body import standing_punches
 from edged.domain.types import Event, EventKind, StoredEvent
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
-from edged.storage import connections, journal_recovery, journal_rows, quarantine, remains
+from edged.storage import connections, journal_clock, journal_recovery, journal_rows, quarantine, remains
 from edged.storage.ballast import Ballast
 from edged.storage.database import Database
 from edged.storage.journal_chain import ChainWriter
@@ -218,19 +219,22 @@ class Journal:
         written at once stands behind newer ones. Damaged rows are passed over. Raises ``StoreError``.
         """
         query = (
-            f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance' AND occurred_at >= ?"  # noqa: S608 - column names
-            " ORDER BY seq"
+            f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance'"  # noqa: S608 - column names
+            " AND (occurred_at >= ? OR time_synced = 0) ORDER BY seq"
         )
         found: list[StoredEvent] = []
         with connections.reading(self._path) as connection:
+            corrections = journal_clock.read_corrections(connection, self.epoch)
             for row in connection.execute(query, (since,)):
                 try:
-                    found.append(journal_rows.decode(self.epoch, row))
+                    found.append(corrected(journal_rows.decode(self.epoch, row), corrections))
                 except StoreCorruptError:
                     logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
         newest: dict[str | None, StoredEvent] = {}
         for stored in standing_punches(found):
-            if not _precedes(stored.event, newest.get(stored.event.person_id)):
+            if stored.happened_at >= since and not _precedes(
+                stored.event, newest.get(stored.event.person_id)
+            ):
                 newest[stored.event.person_id] = stored
         return sorted(newest.values(), key=lambda event: event.seq)
 
@@ -316,6 +320,7 @@ def _precedes(event: Event, stored: StoredEvent | None) -> bool:
 
 
 def _initialise(connection: sqlite3.Connection) -> Ends:
+    connection.execute(journal_clock.INDEX)
     found = journal_rows.read_ends(connection)
     if found is not None:
         return found

@@ -59,8 +59,7 @@ class OpenPunches:
             return
         body = withdrawal_body(found.event, reason or "refused")
         event = self._log.event(EventKind.ATTENDANCE, body, person_id=found.punch.person_id)
-        # Beside the punch in every window of time that somebody asks for.
-        self._log.record(replace(event, occurred_at=found.event.occurred_at))
+        self._log.record(_beside(event, found.event))
         self._withdrawn.append(found.punch)
 
     def settle(self, clock: AttendanceClock | None) -> None:
@@ -69,6 +68,20 @@ class OpenPunches:
             punch = self._withdrawn.popleft()
             if clock is not None:
                 clock.withdraw(punch)
+
+
+def _beside(withdrawal: Event, punched: Event) -> Event:
+    """Return ``withdrawal`` on the punch's clocks: in every window of time they stand together.
+
+    Also once the time of the punch's start is corrected.
+    """
+    return replace(
+        withdrawal,
+        occurred_at=punched.occurred_at,
+        monotonic_at=punched.monotonic_at,
+        boot_id=punched.boot_id,
+        time_synced=punched.time_synced,
+    )
 
 
 def withdraw_unanswered(journal: Path, log: EventLog) -> list[Event]:
@@ -90,7 +103,7 @@ def withdraw_unanswered(journal: Path, log: EventLog) -> list[Event]:
         event = log.event(
             EventKind.ATTENDANCE, withdrawal_body(punched, "not_answered"), person_id=punched.person_id
         )
-        taken_back.append(replace(event, occurred_at=punched.occurred_at, time_synced=punched.time_synced))
+        taken_back.append(_beside(event, punched))
     if taken_back and log.record_within(_WRITE_SECONDS, *taken_back) is Written.FAILED:
         log.keep(*taken_back)
     return taken_back
