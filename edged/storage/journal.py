@@ -21,7 +21,15 @@ from edged.domain.clock_correction import corrected
 from edged.domain.event_body import standing_punches
 from edged.domain.types import Event, EventKind, StoredEvent
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
-from edged.storage import connections, journal_clock, journal_recovery, journal_rows, quarantine, remains
+from edged.storage import (
+    connections,
+    held,
+    journal_clock,
+    journal_recovery,
+    journal_rows,
+    quarantine,
+    remains,
+)
 from edged.storage.ballast import Ballast
 from edged.storage.database import Database
 from edged.storage.journal_chain import ChainWriter
@@ -38,6 +46,8 @@ _DELIVERED_BATCH = 50
 _PRUNE_BATCH = 64
 _PRUNE_LIMIT = 512
 _MAX_REASON = 200
+# Of ``max_rows``: so many undelivered events are kept beyond them, before a write counts as failed.
+_HELD_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class Journal:
         self.recoveries = 0  # damaged files whose events were taken over since the start
         self._lock = threading.Lock()
         self._ballast = Ballast(path)
+        self._held_told = False
         self._acked: set[int] = set()
         self._flushing = False
         self.epoch = ""
@@ -152,7 +163,8 @@ class Journal:
         acked = self._acked_json()
         with connections.reading(self._path) as connection:
             epoch = journal_rows.ends(connection).epoch
-            rows = connection.execute(query, (after_seq, acked, limit)).fetchall()
+            rows = held.pending(connection, after_seq, acked, limit)
+            rows += connection.execute(query, (after_seq, acked, limit - len(rows))).fetchall()
         found = []
         for row in rows:
             try:
@@ -182,6 +194,7 @@ class Journal:
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,)).rowcount:
                 connection.execute("INSERT INTO quarantine VALUES (?, ?)", (seq, reason[:_MAX_REASON]))
+            held.set_aside(connection, seq, reason[:_MAX_REASON])
 
         self._database.submit(work).result()
 
@@ -210,7 +223,9 @@ class Journal:
             rows, first = connection.execute(f"SELECT count(*), min(seq) {waiting}", (acked,)).fetchone()
             oldest = connection.execute("SELECT occurred_at FROM events WHERE seq = ?", (first,)).fetchone()
             (quarantined,) = connection.execute("SELECT count(*) FROM quarantine").fetchone()
-        return OutboxState(rows, oldest and oldest[0], quarantined)
+            held_rows, held_oldest, held_quarantined = held.waiting(connection, acked)
+        since = (oldest and oldest[0]) if held_oldest is None else held_oldest
+        return OutboxState(rows + held_rows, since, quarantined + held_quarantined)
 
     def last_attendance(self, since: float) -> list[StoredEvent]:
         """Return everybody's newest punch that stands, made at or after ``since`` (Unix seconds), by seq.
@@ -253,20 +268,22 @@ class Journal:
         return found
 
     def _make_room(self, connection: sqlite3.Connection, ends: Ends, wanted: int) -> Ends:
-        """Prune the oldest delivered events if ``wanted`` more would pass ``max_rows``."""
+        """Prune the oldest events if ``wanted`` more would pass ``max_rows``; undelivered ones are held."""
         excess = ends.head_seq - ends.anchor_seq + wanted - self._max_rows
         if excess <= 0:
             return ends
         _leave_outbox(connection, self._acked_json())
-        (undelivered,) = connection.execute("SELECT min(seq) FROM outbox").fetchone()
-        undelivered = undelivered if self._deliver else None
-        last = ends.head_seq if undelivered is None else undelivered - 1
-        upto = min(last, ends.anchor_seq + min(max(excess, _PRUNE_BATCH), _PRUNE_LIMIT))
-        if upto == last and upto - ends.anchor_seq < excess:
+        upto = min(ends.head_seq, ends.anchor_seq + min(max(excess, _PRUNE_BATCH), _PRUNE_LIMIT))
+        rows = held.hold(connection, upto) if self._deliver else 0
+        if rows > max(1, self._max_rows // _HELD_SHARE):
             raise StoreFullError(
-                f"{self._path}: {self._max_rows} events (journal.max_rows) are kept already, and the oldest "
-                "is not delivered yet"
+                f"{self._path}: {self._max_rows} events (journal.max_rows) are kept already, and {rows} "
+                "of the oldest are not delivered yet"
             )
+        if rows and not self._held_told:
+            self._held_told = True
+            logger.warning("undelivered events are older than what the journal keeps events=%d", rows)
+            self.submit([self._make_event(EventKind.ALARM, {"type": "events_held", "events": rows})])
         return _prune(connection, ends, upto)
 
     def _relieve(self) -> bool:
@@ -321,6 +338,7 @@ def _precedes(event: Event, stored: StoredEvent | None) -> bool:
 
 def _initialise(connection: sqlite3.Connection) -> Ends:
     connection.execute(journal_clock.INDEX)
+    connection.execute(held.TABLE)
     found = journal_rows.read_ends(connection)
     if found is not None:
         return found
@@ -332,6 +350,7 @@ def _initialise(connection: sqlite3.Connection) -> Ends:
 
 def _leave_outbox(connection: sqlite3.Connection, seqs: str) -> None:
     connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
+    held.leave(connection, seqs)
 
 
 def _prune(connection: sqlite3.Connection, ends: Ends, upto: int) -> Ends:

@@ -92,14 +92,15 @@ def salvage_all(database: Database, make_event: EventMaker, *, max_rows: int, de
 def _salvage(
     database: Database, found: Remains, make_event: EventMaker, newest: int, *, deliver: bool
 ) -> Recovered:
-    salvaged = 0
+    salvaged = held = 0
     with Salvage(found) as salvage:
         rows = salvage.rows(newest)
         while batch := list(islice(rows, _BATCH_ROWS)):
             database.submit(_taking_over(batch, deliver=deliver)).result()
             salvaged += len(batch)
+            held += sum(row.held for row in batch)
         left = salvage.left
-        lost = None if salvage.events is None else max(0, salvage.events - left - salvaged)
+        lost = None if salvage.events is None else max(0, salvage.events - left - (salvaged - held))
         body = {
             "type": "storage_recovered",
             "epoch_before": salvage.epoch,

@@ -19,6 +19,7 @@ from edged.storage.pages import PageFile, Value
 from edged.storage.remains import Remains
 
 _EVENT_COLUMNS = 12
+_HELD_COLUMNS = 13  # an event, and why it is in quarantine; see ``held``
 _JOURNAL_COLUMNS = 6
 _SCHEMA_COLUMNS = 5
 # Enough to know what kind of rows a page holds where some of them are hurt.
@@ -32,6 +33,7 @@ class SalvagedRow:
     """One event that verifies, at its old ``seq``; see ``journal_rows`` for ``covered``.
 
     ``waits``: it was not delivered yet, or that cannot be known. ``quarantined``: why it was put aside.
+    ``held``: it was pruned already and kept for its delivery alone.
     """
 
     epoch: str
@@ -40,6 +42,7 @@ class SalvagedRow:
     digest: bytes
     waits: bool
     quarantined: str | None
+    held: bool = False
 
     def stored(self) -> StoredEvent:
         """Return the event as it stood in the damaged journal."""
@@ -61,6 +64,7 @@ class Salvage:
         self._epochs: list[str] = []
         # Pages with events: (the seq of one of them, page, rows), by seq.
         self._leaves: list[tuple[int, int, int]] = []
+        self._held: list[int] = []
         self._roots = _usual_roots()
         try:
             self._index()
@@ -93,6 +97,8 @@ class Salvage:
         """
         start = 0 if newest is None else self._start_of(newest)
         owed = self._owed()
+        for page in self._held:
+            yield from self._page(page)
         for _, page, count in self._leaves[:start]:
             mine = sum(rowid in owed for rowid, _, _ in self._file.leaf_cells(page)) if owed else 0
             self.left += count - mine
@@ -123,8 +129,9 @@ class Salvage:
                 yield row
 
     def _verified(self, seq: int, columns: tuple[Value, ...]) -> SalvagedRow | None:
-        if len(columns) != _EVENT_COLUMNS or not isinstance(columns[11], bytes):
+        if len(columns) not in (_EVENT_COLUMNS, _HELD_COLUMNS) or not isinstance(columns[11], bytes):
             return None
+        held = len(columns) == _HELD_COLUMNS
         covered = list(journal_rows.covered_columns(columns))
         # SQLite keeps a whole number of a REAL column as an integer.
         covered[2:4] = [float(time) if isinstance(time, int) else time for time in covered[2:4]]
@@ -134,7 +141,10 @@ class Salvage:
                 waits = reason is None and (
                     self._waiting is None or self._quarantined is None or seq in self._waiting
                 )
-                return SalvagedRow(epoch, seq, covered, columns[11], waits, reason)
+                if held:
+                    reason = columns[12] if isinstance(columns[12], str) else None
+                    waits = reason is None
+                return SalvagedRow(epoch, seq, covered, columns[11], waits, reason, held)
         return None
 
     def _index(self) -> None:
@@ -152,6 +162,9 @@ class Salvage:
     ) -> bool:
         if len(columns) == _EVENT_COLUMNS and isinstance(columns[1], str):
             self._leaves.append((rowid, page, len(cells)))
+            return True
+        if len(columns) == _HELD_COLUMNS:
+            self._held.append(page)
             return True
         if len(columns) == _JOURNAL_COLUMNS and isinstance(columns[1], str):
             self._epochs.insert(0, columns[1])
