@@ -157,7 +157,8 @@ def load(directory: Path) -> Remains:
 
 def _short(reason: str) -> str:
     """Return what is wrong without the path and the promise to touch nothing."""
-    return reason.rpartition(": damaged: ")[2].partition("; ")[0][:200]
+    told = reason.rpartition(": damaged: ")[2].partition("; ")[0]
+    return " ".join(told.split())[:200]
 
 
 def _remains(directory: Path, facts: dict[str, Any], name: str) -> Remains:

@@ -1,14 +1,18 @@
 """Damage of every kind: the file is moved aside, what verifies is taken over, and it is told."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from edged.cli import registry
 from edged.config.sections import JournalConfig
 from edged.domain.types import EventKind, StoredEvent
 from edged.errors import StoreCorruptError, StoreError
@@ -351,3 +355,20 @@ def test_an_event_that_outlived_the_pruning_is_taken_over_too(tmp_path: Path) ->
     found = read(path)
     assert found[-1].event.body["lost"] == 0
     assert found[0].event == event(0)
+
+
+def test_the_command_reads_what_was_moved_aside(broken: Path, tmp_path: Path) -> None:
+    zero_a_leaf(broken)
+    seqs, told, journal = recover(broken)
+    journal.close()
+    app = typer.Typer()
+    registry.register(app)
+    output = tmp_path / "events.jsonl"
+    aside = broken.with_name(str(told["file"]))
+    found = CliRunner().invoke(app, ["events", "salvaged", str(aside), "--json", "-o", str(output)])
+    assert found.exit_code == 0, found.output
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [int(record["event_id"][5:]) for record in records] == list(seqs)
+    assert {record["epoch"] for record in records} == {told["epoch_before"]}
+    refused = CliRunner().invoke(app, ["events", "salvaged", str(tmp_path)])
+    assert isinstance(refused.exception, StoreError)
