@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
+from edged.storage.files import is_there
 
 BUSY_MS = 5000
 # SQLite's own default of 1000 pages lets the WAL grow to 4 MB, which is read again at every start.
@@ -98,6 +99,24 @@ def _enter_wal(connection: sqlite3.Connection, path: Path) -> None:
 def is_new(connection: sqlite3.Connection) -> bool:
     """Whether nothing was ever made in this file: a first start may have been cut short."""
     return int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]) == 0
+
+
+def roll_back(path: Path) -> None:
+    """Let SQLite undo what a power cut left of the switch to WAL at the first start; a writer's task.
+
+    That one transaction has a rollback journal, and no read-only connection may look at the file before.
+    Raises ``StoreError``.
+    """
+    if not is_there(path.with_name(f"{path.name}-journal")):
+        return
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        finally:
+            connection.close()
+    except FAILURES as exc:
+        raise translate(path, exc) from exc
 
 
 def check(path: Path, schema: Schema) -> None:

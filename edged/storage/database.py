@@ -29,6 +29,7 @@ _IDLE_SECONDS = 0.5
 def check_or_create(path: Path, schema: Schema) -> None:
     """Check the database at ``path`` or make an empty file. Raises ``StoreError``, ``StoreCorruptError``."""
     if is_there(path) or not create_private_file(path):
+        connections.roll_back(path)
         connections.check(path, schema)
 
 

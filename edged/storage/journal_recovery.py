@@ -145,6 +145,7 @@ def _inspect(path: Path, schema: Schema, *, distrusted: bool) -> None:
             raise StoreCorruptError(f"{path}: damaged: the file is gone")
         create_private_file(path)
         return
+    connections.roll_back(path)
     connections.check(path, schema)
     if distrusted:
         raise StoreCorruptError(f"{path}: damaged: a write failed")

@@ -30,7 +30,7 @@ _MOST_AN_HOUR = 5
 _WAITING, _DONE = "salvage", "damaged"
 _FACTS = "facts.json"
 # As SQLite names them.
-_SUFFIXES = ("", "-wal")
+_SUFFIXES = ("", "-wal", "-journal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,14 +131,15 @@ def written_to(disk: TornDisk, *, normal: bool) -> Iterator[None]:
         vfs.unregister()
 
 
-def cut_once(base: Path | None, directory: Path, chance: random.Random, result: Result, normal: bool) -> None:
+def cut_once(
+    base: Path | None, directory: Path, disk: TornDisk, chance: random.Random, result: Result, *, normal: bool
+) -> None:
     """One life of a journal, from nothing or from ``base``, ended by a cut, and the start after it."""
     running, after = directory / "running", directory / "after"
     running.mkdir()
     path = running / "journal.db"
     if base is not None:
         shutil.copytree(base, running, dirs_exist_ok=True)
-    disk = TornDisk(chance.randrange(1, _MOST_OPERATIONS))
     acknowledged, offered = _known(path, base), 0
     with written_to(disk, normal=normal):
         try:
@@ -210,8 +211,11 @@ def _start_again(path: Path, acknowledged: Sequence[str], offered: int, result: 
     result.invented += extra > offered
 
 
-def run(cuts: int, seed: int = 1, *, normal: bool = False) -> Result:
-    """Cut the power ``cuts`` times; half of the lives begin with no journal at all."""
+def run(cuts: int, seed: int = 1, *, normal: bool = False, first_steps: bool = False) -> Result:
+    """Cut the power ``cuts`` times; half of the lives begin with no journal at all.
+
+    ``first_steps``: all of them do, and are cut within their first 40 writes.
+    """
     result, chance = Result(), random.Random(seed)
     with tempfile.TemporaryDirectory() as scratch:
         base = Path(scratch) / "base"
@@ -223,7 +227,10 @@ def run(cuts: int, seed: int = 1, *, normal: bool = False) -> Result:
         for number in range(cuts):
             directory = Path(scratch) / f"cut-{number}"
             directory.mkdir()
-            cut_once(base if number % 2 else None, directory, chance, result, normal)
+            last = 40 if first_steps else _MOST_OPERATIONS
+            disk = TornDisk(chance.randrange(1, last))
+            begin = base if number % 2 and not first_steps else None
+            cut_once(begin, directory, disk, chance, result, normal=normal)
             shutil.rmtree(directory)
     return result
 
