@@ -179,7 +179,7 @@ def _directories(journal: Path, kind: str) -> list[Path]:
 
 def _check_rate(journal: Path, reason: str, now: float) -> None:
     found = [path for kind in (_WAITING, _DONE) for path in _directories(journal, kind)]
-    recent = [path for path in found if now - path.stat().st_mtime < 3600]
+    recent = [path for path in found if 0 <= now - path.stat().st_mtime < 3600]
     if len(recent) >= _MOST_AN_HOUR:
         raise StoreCorruptError(
             f"{journal}: damaged for the {len(recent) + 1}th time within an hour, the disk seems to be "
