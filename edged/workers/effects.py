@@ -67,7 +67,7 @@ class DecisionEffects:
         on_told: Callable[[Told], None] = lambda _told: None,
     ) -> None:
         self._attendance = attendance
-        self._successors: deque[AttendanceClock | None] = deque()
+        self._successors: deque[tuple[AttendanceClock | None, bool]] = deque()
         self._log = log
         self._door = door
         self._open = OpenPunches(log)
@@ -77,9 +77,12 @@ class DecisionEffects:
         self._clock = clock
         self._on_told = on_told
 
-    def replace_attendance(self, successor: AttendanceClock | None) -> None:
-        """Change the time clock before the next decision, never within one; from any thread."""
-        self._successors.append(successor)
+    def replace_attendance(self, successor: AttendanceClock | None, *, learn: bool = True) -> None:
+        """Change the time clock before the next decision, never within one; from any thread.
+
+        It learns the punches of the present one, unless their times have turned out to be wrong.
+        """
+        self._successors.append((successor, learn))
 
     def door_answered(self, change: DoorChange) -> None:
         """Take back the punch of a grant that the door refused; from any thread."""
@@ -107,8 +110,8 @@ class DecisionEffects:
 
     def _succeed(self) -> None:
         while self._successors:
-            successor = self._successors.popleft()
-            if successor is not None and self._attendance is not None:
+            successor, learn = self._successors.popleft()
+            if learn and successor is not None and self._attendance is not None:
                 successor.learn(self._attendance)
             self._attendance = successor
         # Last: the journal that a successor was made of may not have held the withdrawal yet.
