@@ -131,6 +131,14 @@ class DecisionEngine:
         track.window.append(_Evidence(seen.frame_seq, seen.captured_at, reason, person_id, seen.liveness))
         track.frames += 1
 
+    def take_back(self, decision: Decision) -> None:
+        """Undo a grant that came to nothing, so that the person is judged anew and is not cooling down."""
+        track = self._tracks.get(decision.track_id)
+        if decision.person_id is None or track is None:
+            return
+        track.granted.discard(decision.person_id)
+        self._granted_at.pop(decision.person_id, None)
+
     def end(self, track_id: int) -> Decision | None:
         """Forget a track; a denial if it had enough frames and nothing was reported of it."""
         track = self._tracks.pop(track_id, None)
