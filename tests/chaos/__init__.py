@@ -1,1 +1,1 @@
-"""Faults on purpose, in real processes, and one table of what came of them: ``python -m tests.chaos``."""
+"""Long trials under fault, in real processes; ``python -m tests.chaos`` prints what came of them."""
