@@ -151,6 +151,7 @@ class Reason(StrEnum):
     DISABLED = "disabled"
     OUTSIDE_SCHEDULE = "outside_schedule"
     COOLING_DOWN = "cooling_down"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
     STALE = "stale"
     DISARMED = "disarmed"
     STORE_FAILED = "store_failed"
