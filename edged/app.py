@@ -203,7 +203,7 @@ class Daemon:
             space=self.pipeline.space,
             dimension=self.pipeline.dimension,
             calibration=DoorCalibration.beside(config.gallery, self.pipeline),
-            risk=stated_risk(config.security, config.decision),
+            risk=stated_risk(config.security, config.decision, config.second_factor),
             min_margin=config.decision.min_margin,
             poll_seconds=config.gallery.poll_seconds,
             metrics=self.metrics,
@@ -350,7 +350,7 @@ class Daemon:
         self.config = self.standing.config = config
         self.clock.set_zone(config.access.time_zone)
         self.recognition.settings = recognition_settings(config)
-        self.gallery.risk = stated_risk(config.security, config.decision)
+        self.gallery.risk = stated_risk(config.security, config.decision, config.second_factor)
         self.gallery.min_margin = config.decision.min_margin
         self.gallery.poll_seconds = config.gallery.poll_seconds
         self.pipeline.quality = config.quality

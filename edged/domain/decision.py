@@ -12,19 +12,23 @@ A door that is not armed decides all the same (shadow mode): who would have been
 A person whom another one resembles has limits of their own, higher than everybody's (``lookalikes``). A
 face that is like one that was taken for the person before, and was not theirs, is vetoed.
 
+Where a doubt is left that a second factor may settle (``second_factor``), what would have been a grant asks
+for one. That is no grant: whoever takes the decision has to deny it unless the answer comes in time.
+
 A denial is reported once a track and reason. A track that was denied may still be granted later:
 somebody who looks away first and then at the camera comes in.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edged.domain.access import AccessRules
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.liveness import RunningMean, measured, visit_liveness
 from edged.domain.matching import limits_for, veto_limit
+from edged.domain.second_factor import NEVER, AskedFactor, FactorRule
 from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
 
 
@@ -46,6 +50,7 @@ class DecisionPolicy:
     armed: bool = True
     liveness_threshold: float | None = None
     liveness_required: bool = False
+    second_factor: FactorRule = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,7 @@ class DecisionEngine:
             ),
             (
                 Reason.DISARMED,
-                Gate("threshold", policy.threshold, None, policy.threshold is not None),
+                Gate("threshold", policy.threshold, None, self._threshold_holds(gallery)),
             ),
             *self._likeness(match, gallery),
         )
@@ -209,6 +214,10 @@ class DecisionEngine:
             Gate("margin", match.margin, limits.margin, _at_least(match.margin, limits.margin)),
         )
 
+    def _threshold_holds(self, gallery: GallerySnapshot) -> bool:
+        carried = not gallery.over_budget or self.policy.second_factor.carries_risk
+        return carried and self.policy.threshold is not None
+
     def _fresh(self, age: float, now: float) -> bool:
         return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds
 
@@ -239,7 +248,7 @@ class DecisionEngine:
         moment: _Moment,
     ) -> Decision:
         """Hold the person against agreement, their own rules and the cool-down."""
-        confirmed, reason = self._confirm(track, gates, person_id, moment.now)
+        confirmed, reason = self._confirm(track, gates, person_id, moment)
         track.trace = tuple(gates)
         if not confirmed:
             return self._deny_when_settled(seen.track_id, track, reason)
@@ -259,21 +268,31 @@ class DecisionEngine:
                 return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
             self._cooling_reported.add(person_id)
             return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
+        asked = self._asked(gates, person_id, moment.gallery)
         gates.append(Gate("armed", None, None, self.policy.armed))
         track.trace = tuple(gates)
         self._mark_granted(track, person_id, moment.now)
         end = (Outcome.GRANT, Reason.MATCHED) if self.policy.armed else (Outcome.DENY, Reason.DISARMED)
-        return _decision(*end, seen.track_id, track, person_id)
+        if asked is not None and self.policy.armed:
+            end = (Outcome.ASK, Reason.MATCHED)
+        return replace(_decision(*end, seen.track_id, track, person_id), factor=asked)
+
+    def _asked(self, gates: Sequence[Gate], person_id: str, gallery: GallerySnapshot) -> AskedFactor | None:
+        """Return what else is asked of somebody who would be let in; an unsure gate is one that failed."""
+        unsure = not all(gate.passed for gate in gates)
+        alike = person_id in gallery.bars
+        return self.policy.second_factor.asked(gallery.over_budget, unsure=unsure, lookalike=alike)
 
     def _confirm(
-        self, track: _Track, gates: list[Gate], person_id: str, now: float
+        self, track: _Track, gates: list[Gate], person_id: str, moment: _Moment
     ) -> tuple[bool, Reason | None]:
         """Tell whether enough recent frames agree on the person, and are alive where that is asked for."""
         policy = self.policy
         agreeing = [
             evidence
             for evidence in track.window
-            if evidence.person_id == person_id and now - evidence.captured_at <= policy.evidence_seconds
+            if evidence.person_id == person_id
+            and moment.now - evidence.captured_at <= policy.evidence_seconds
         ]
         enough = len(agreeing) >= policy.confirm_frames
         gates.append(Gate("agreement", len(agreeing), policy.confirm_frames, enough))
@@ -281,7 +300,15 @@ class DecisionEngine:
         if not enough or liveness is None:
             return enough, None
         gates.append(liveness)
-        return liveness.passed, None if liveness.passed else Reason.NOT_LIVE
+        alive = liveness.passed or self._is_unsure(track, moment.gallery)
+        return alive, None if alive else Reason.NOT_LIVE
+
+    def _is_unsure(self, track: _Track, gallery: GallerySnapshot) -> bool:
+        """Whether a second factor may settle what a whole window of measured frames did not prove."""
+        policy, whole = self.policy, len(track.window) == self.policy.window_frames
+        if gallery.over_budget or not whole or track.lifelong.missing:
+            return False
+        return policy.second_factor.is_unsure(track.liveness, policy.liveness_threshold)
 
     def _cooldown(self, person_id: str, now: float) -> tuple[bool, Gate]:
         granted_at = self._granted_at.get(person_id)

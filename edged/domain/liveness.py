@@ -72,6 +72,7 @@ class RunningMean:
     """The mean of all scores so far; what was not measured counts as 0."""
 
     def __init__(self) -> None:
+        self.missing = 0  # scores that were none
         self._sum = 0.0
         self._count = 0
 
@@ -79,6 +80,7 @@ class RunningMean:
         """Count one frame."""
         self._sum += value if _sound(value) else 0.0
         self._count += 1
+        self.missing += not _sound(value)
 
     @property
     def value(self) -> float:
