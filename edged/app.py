@@ -41,6 +41,7 @@ from edged.workers.capture import CaptureWorker
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written
+from edged.workers.factor_part import factor_part
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.liveness import liveness_watch
@@ -136,6 +137,16 @@ class Daemon:
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
         self.effects = self._decision_effects()
+        self.factors = factor_part(
+            config.second_factor,
+            self.people,
+            settings=lambda: self.recognition.settings,
+            act=self.effects.apply,
+            metrics=metrics,
+            clock=self.clock,
+        )
+        if self.factors is not None:
+            building.callback(self.factors.socket.close)
         self.slot: LatestSlot[Frame] = LatestSlot()
         self.recognition = self._recognition_worker()
         self.capture = CaptureWorker(
@@ -162,7 +173,9 @@ class Daemon:
         supervisor.add(self.gallery)
         supervisor.add(self.probes)
         supervisor.add(self.door, then=self._record_stop)
-        supervisor.add(self.recognition)
+        supervisor.add(self.recognition, then=self._close_factors)
+        if self.factors is not None:
+            supervisor.add(self.factors.socket)
         supervisor.add(self.capture)
         supervisor.after_stop("people", self.people.close)
         supervisor.after_stop("journal", self._close_journal)
@@ -222,7 +235,7 @@ class Daemon:
             settings=recognition_settings(config),
             metrics=self.metrics,
             clock=self.clock,
-            on_decision=self.effects.apply,
+            on_decision=self.effects.apply if self.factors is None else self.factors.clerk.decide,
             on_idle=self._idle,
             on_seen=self._listeners.on_seen,
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
@@ -310,6 +323,8 @@ class Daemon:
     def _idle(self) -> None:
         """Do what needs no frame; runs on the recognition thread several times a second."""
         self.log.retry()
+        if self.factors is not None:
+            self.factors.clerk.settle(self.gallery.current)
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
                 0 if self.recognition.busy or self.standing.lock == "unlocked" else self._ended_turns + 1
@@ -320,6 +335,11 @@ class Daemon:
     def _stopping(self) -> None:
         self.metrics.up.set(0)
         self.door.secure_now()
+
+    def _close_factors(self) -> None:
+        """Deny whoever is still asked, once nobody can answer any more."""
+        if self.factors is not None:
+            self.factors.clerk.close(self.gallery.current)
 
     def _record_stop(self) -> None:
         """Record the stop after the last relock, and while the publisher can still tell it."""

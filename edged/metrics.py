@@ -30,7 +30,7 @@ LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")
 # What each cue alone would say, and what they say together.
 LIVENESS_SCORES = (*(cue.value for cue in Cue), "face")
-FACTOR_REJECTIONS = ("peer", "malformed", "too_many", "unknown", "retained", "stale")
+FACTOR_REJECTIONS = ("peer", "malformed", "too_many", "unknown")
 CAMERA_FAULTS = ("open", "timeout", "ended", "frozen", "blind", "format")
 
 # The whole way has a budget of 250-700 ms on a small board, so the buckets are densest there.

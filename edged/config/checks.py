@@ -4,13 +4,11 @@ import urllib.parse
 import zoneinfo
 from collections.abc import Callable, Mapping
 from datetime import time
-from ipaddress import ip_address
 from typing import Any
 
 from edged.config.sections import (
     AccessConfig,
     CameraConfig,
-    Config,
     DecisionConfig,
     DoorConfig,
     GpiozeroLockConfig,
@@ -171,37 +169,14 @@ def _mqtt(mqtt: MqttConfig) -> list[str]:
 def _second_factor(factor: SecondFactorConfig) -> list[str]:
     return [
         f"second_factor.{key}: names one twice"
-        for key in ("ask", "accept", "sources", "socket_users")
+        for key in ("ask", "accept", "socket_users")
         if len(set(given := getattr(factor, key))) != len(given)
     ]
-
-
-def _whole(config: Config) -> list[str]:
-    """Check what takes more than one section."""
-    factor, mqtt, problems = config.second_factor, config.mqtt, []
-    if not factor.enabled:
-        return []
-    if "mqtt" in factor.sources and not mqtt.enabled:
-        problems.append("second_factor.sources: names mqtt, but mqtt.enabled is false")
-    elif "mqtt" in factor.sources and mqtt.tls is None and not is_loopback(mqtt.host):
-        problems.append(
-            "second_factor.sources: names mqtt, but mqtt.tls is missing: whoever is on the way could answer"
-        )
-    return problems
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine, by its address or as ``localhost``."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 _CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
     AccessConfig: _access,
     CameraConfig: _camera,
-    Config: _whole,
     DecisionConfig: _decision,
     DoorConfig: _door,
     LivenessConfig: _liveness,

@@ -96,7 +96,6 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "ask": "When: of people whom somebody enrolled resembles (lookalike), where the calibration cannot "
         "carry the stated risk (risk), where liveness is a little below its threshold (liveness), or always.",
         "accept": "What counts as an answer.",
-        "sources": "Which way an answer may come. mqtt needs TLS, unless the broker is on this machine.",
         "wait_seconds": "How long an answer is awaited, from the moment of recognition.",
         "liveness_band": "How far below liveness.threshold a visit is asked instead of denied.",
         "max_wrong": "So many wrong answers lock a person out.",

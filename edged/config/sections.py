@@ -209,7 +209,6 @@ class SecondFactorConfig(Section, frozen=True, kw_only=True, forbid_unknown_fiel
         "liveness",
     )
     accept: Annotated[tuple[Literal["pin", "badge"], ...], Meta(min_length=1)] = ("pin", "badge")
-    sources: Annotated[tuple[Literal["socket", "mqtt"], ...], Meta(min_length=1)] = ("socket",)
     # Six digits are typed in some three seconds; the rest is for finding the badge.
     wait_seconds: Annotated[float, Meta(ge=1, le=60)] = 15.0
     liveness_band: Annotated[float, Meta(gt=0, le=0.3)] = 0.15

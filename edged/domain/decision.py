@@ -25,32 +25,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edged.domain.access import AccessRules
+from edged.domain.decision_policy import DecisionPolicy
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.liveness import RunningMean, measured, visit_liveness
-from edged.domain.matching import limits_for, veto_limit
-from edged.domain.second_factor import NEVER, AskedFactor, FactorRule
+from edged.domain.matching import at_least, limits_for, veto_limit
+from edged.domain.second_factor import AskedFactor
 from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
 
-
-@dataclass(frozen=True, slots=True)
-class DecisionPolicy:
-    """The numbers behind a grant. ``threshold`` None denies everybody; see ``calibration``.
-
-    ``liveness_threshold`` None without ``liveness_required`` means that it is not measured.
-    """
-
-    threshold: float | None
-    confirm_frames: int
-    window_frames: int
-    min_margin: float
-    cooldown_seconds: float
-    absence_seconds: float
-    evidence_seconds: float
-    max_frame_age_seconds: float
-    armed: bool = True
-    liveness_threshold: float | None = None
-    liveness_required: bool = False
-    second_factor: FactorRule = NEVER
+__all__ = ["DecisionEngine", "DecisionPolicy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +187,14 @@ class DecisionEngine:
             yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, None, passed=True)
         yield (
             Reason.UNKNOWN,
-            Gate("score", match.score, limits.score, _at_least(match.score, limits.score)),
+            Gate("score", match.score, limits.score, at_least(match.score, limits.score)),
         )
         if match.veto_score is not None:
             limit = veto_limit(match, limits)
             yield Reason.VETOED, Gate("veto", match.veto_score, limit, match.veto_score < limit)
         yield (
             Reason.AMBIGUOUS,
-            Gate("margin", match.margin, limits.margin, _at_least(match.margin, limits.margin)),
+            Gate("margin", match.margin, limits.margin, at_least(match.margin, limits.margin)),
         )
 
     def _threshold_holds(self, gallery: GallerySnapshot) -> bool:
@@ -223,7 +205,7 @@ class DecisionEngine:
         return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds
 
     def _alive(self, value: float | None) -> bool:
-        return value is not None and _at_least(value, self.policy.liveness_threshold)
+        return value is not None and at_least(value, self.policy.liveness_threshold)
 
     def _liveness(self, track: _Track, agreeing: Sequence[_Evidence]) -> Gate | None:
         """Return the gate over the frames that agree; None where nothing measures: a trace claims no check.
@@ -385,11 +367,6 @@ class DecisionEngine:
             return Reason.AMBIGUOUS if len(people) > 1 else Reason.COLLECTING
         counts = Counter(reversed(failures))
         return counts.most_common(1)[0][0]
-
-
-def _at_least(value: float, limit: float | None) -> bool:
-    """Written so that NaN and a missing limit fail."""
-    return limit is not None and value >= limit
 
 
 def _decision(

@@ -35,7 +35,6 @@ class FactorSource(StrEnum):
     """Which way an answer came."""
 
     SOCKET = "socket"
-    MQTT = "mqtt"
 
 
 class FactorOutcome(StrEnum):

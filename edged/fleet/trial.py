@@ -7,11 +7,11 @@ and on a real event topic it would invent an event.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Literal
 
 import msgspec
 
-from edged.config.checks import is_loopback
 from edged.config.sections import MqttConfig
 from edged.fleet.broker import BrokerClient, Connected, Disconnected
 from edged.fleet.connection import Answer
@@ -121,10 +121,17 @@ def _weaker(config: MqttConfig, terms: Connected | None) -> list[str]:
             "MQTT 3.1.1 has no reason codes: an event that is refused or that nobody hears looks delivered.",
             "MQTT 3.1.1 names no size limit: an event too large ends the connection before it is put aside.",
         ]
-    if config.tls is None and not is_loopback(config.host):
+    if config.tls is None and not _loopback(config.host):
         found.append("No TLS: person ids, and a password, can be read and changed on the way.")
     if config.username is None and (config.tls is None or config.tls.certificate_file is None):
         found.append(
             "No password and no client certificate: whoever reaches the broker may speak as this door."
         )
     return found
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

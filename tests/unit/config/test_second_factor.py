@@ -1,4 +1,4 @@
-"""When a second factor may be asked for, and over which ways it may be answered."""
+"""When a second factor is asked for."""
 
 from pathlib import Path
 
@@ -53,7 +53,6 @@ def test_what_is_asked_follows_from_the_section() -> None:
         ("{enabled: true, waitseconds: 3}", "second_factor.waitseconds: unknown key; did you mean"),
         ("{ask: [lookalikes]}", "second_factor.ask"),
         ("{ask: []}", "second_factor.ask"),
-        ("{sources: []}", "second_factor.sources"),
         ("{accept: [pin, pin]}", "second_factor.accept: names one twice"),
         ("{max_wrong: 7}", "second_factor.max_wrong"),
         ("{wait_seconds: 0}", "second_factor.wait_seconds"),
@@ -62,27 +61,3 @@ def test_what_is_asked_follows_from_the_section() -> None:
 )
 def test_mistakes_are_told_with_their_path(text: str, problem: str) -> None:
     assert any(one.startswith(problem) for one in problems(f"second_factor: {text}"))
-
-
-@pytest.mark.parametrize(
-    ("mqtt", "allowed"),
-    [
-        ("{host: broker.lan, tls: {}}", True),
-        ("{host: 127.0.0.1}", True),
-        ("{host: localhost}", True),
-        ("{host: '::1'}", True),
-        ("{host: broker.lan}", False),
-        ("{host: 127.0.0.1.evil.example}", False),
-        ("{host: 192.0.2.7}", False),
-        ("{enabled: false}", False),
-    ],
-)
-def test_an_answer_that_opens_a_door_needs_tls_on_its_way(mqtt: str, allowed: bool) -> None:
-    text = f"second_factor: {{enabled: true, sources: [socket, mqtt]}}\nmqtt: {mqtt}\n"
-    if allowed:
-        assert read(text).second_factor.enabled
-    else:
-        (problem,) = problems(text)
-        assert problem.startswith("second_factor.sources: names mqtt, but mqtt.")
-    assert read(text.replace("enabled: true,", "")).mqtt is not None  # off: nothing to refuse
-    assert read(text.replace(", mqtt]", "]")).second_factor.enabled
