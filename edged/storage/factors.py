@@ -123,4 +123,4 @@ def _context(person_id: str, kind: str) -> bytes:
 
 
 def _digest(text: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(text.encode("utf-8", "surrogateescape"), salt=salt, n=_N, r=_R, p=_P)
+    return hashlib.scrypt(text.encode("utf-8", "surrogatepass"), salt=salt, n=_N, r=_R, p=_P)

@@ -124,6 +124,7 @@ class FactorSocketWorker(Worker):
             connection, _ = self._listener.accept()
         except OSError as exc:
             logger.warning("a keypad could not be accepted error=%s", exc)
+            self.stopping.wait(_TURN_SECONDS)  # out of descriptors, perhaps: it would fail again at once
             return
         cause = None if self._rule.allows(connection) else "peer"
         if cause is None and len(self._peers) >= MAX_CONNECTIONS:

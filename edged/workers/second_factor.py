@@ -92,8 +92,9 @@ class FactorClerk:
         if asked is None or person_id is None:
             raise ValueError("a decision that asks for a second factor without cause or person")
         kinds, failure = self._kinds(person_id)
-        request_id, now = secrets.token_urlsafe(16), self._clock.monotonic()
+        request_id = secrets.token_urlsafe(16)
         with self._lock:
+            now = self._clock.monotonic()  # inside: an answer before it would make it a time of the past
             made = self._desk.ask(request_id, person_id, decision.track_id, asked.cause, now)
             end = made if isinstance(made, FactorEnd) else None
             if end is None and failure is not None:
@@ -134,9 +135,8 @@ class FactorClerk:
 
     def settle(self, state: GalleryState) -> None:
         """Let take effect what has ended by now; call it often."""
-        now = self._clock.monotonic()
         with self._lock:
-            ended = [*self._ended, *self._desk.expire(now)]
+            ended = [*self._ended, *self._desk.expire(self._clock.monotonic())]
             self._ended.clear()
             decided = [(end, *self._asked.pop(end.request.request_id)) for end in ended]
             pending = len(self._desk.pending)
