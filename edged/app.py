@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import onnxruntime
 from prometheus_client import CollectorRegistry
@@ -17,6 +18,7 @@ from edged import __version__, logs
 from edged.config import Config, adopted, changes
 from edged.config.risk import stated_risk
 from edged.config.sections import FakeLockConfig
+from edged.devices.board import Board
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
@@ -37,15 +39,18 @@ from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
+from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
+from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
-from edged.workers.event_log import EventLog, Written
-from edged.workers.factor_part import factor_part
+from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
+from edged.workers.factor_part import FactorPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.liveness import liveness_watch
 from edged.workers.monitor import Monitor
+from edged.workers.open_punches import withdraw_unanswered
 from edged.workers.policy import attendance_clock, recognition_settings
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
@@ -107,9 +112,15 @@ class Daemon:
         self.clock = Clock(config.access.time_zone)
         lock = open_lock(config.door.lock)
         building.callback(lock.close)
-        self.journal = Journal.open(config.journal, deliver=config.mqtt.enabled)
+        self.journal = Journal.open(
+            config.journal,
+            deliver=config.mqtt.enabled,
+            make_event=partial(make_event, self.clock, self.boot_id),
+        )
         building.callback(self.journal.close)
+        self.metrics.storage_recoveries.inc(self.journal.recoveries)
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
+        withdraw_unanswered(config.journal.path, self.log)
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
         self.liveness = FaceLiveness.load(config.models, config.liveness)
@@ -130,23 +141,26 @@ class Daemon:
             models=self._model_names(),
             gallery=lambda: self.gallery.current,
             log=self.log,
-            metrics=metrics,
             clock=self.clock,
         )
+        watch_board(metrics, self.clock, Board(), config.journal.path.parent)
         self.publisher = self.standing.publisher = self._publisher()
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
         self.effects = self._decision_effects()
-        self.factors = factor_part(
-            config.second_factor,
-            self.people,
-            settings=lambda: self.recognition.settings,
-            act=self.effects.apply,
-            metrics=metrics,
-            clock=self.clock,
+        self.factors = FactorPart(
+            config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
+            (metrics, self.clock),
+        )  # fmt: skip
+        building.callback(self.factors.close_socket)
+        self.clock_watch = ClockWatch(
+            self.clock,
+            self.log,
+            config.journal.path,
+            boot_id=self.boot_id,
+            machine_boot=self.clock.machine_boot(),
+            on_corrected=self._clock_corrected,
         )
-        if self.factors is not None:
-            building.callback(self.factors.socket.close)
         self.slot: LatestSlot[Frame] = LatestSlot()
         self.recognition = self._recognition_worker()
         self.capture = CaptureWorker(
@@ -173,9 +187,8 @@ class Daemon:
         supervisor.add(self.gallery)
         supervisor.add(self.probes)
         supervisor.add(self.door, then=self._record_stop)
-        supervisor.add(self.recognition, then=self._close_factors)
-        if self.factors is not None:
-            supervisor.add(self.factors.socket)
+        supervisor.add(self.recognition, then=lambda: self.factors.close(self.gallery.current))
+        self.factors.add_to(supervisor)
         supervisor.add(self.capture)
         supervisor.after_stop("people", self.people.close)
         supervisor.after_stop("journal", self._close_journal)
@@ -235,7 +248,7 @@ class Daemon:
             settings=recognition_settings(config),
             metrics=self.metrics,
             clock=self.clock,
-            on_decision=self.effects.apply if self.factors is None else self.factors.clerk.decide,
+            on_decision=self.factors.decide,
             on_idle=self._idle,
             on_seen=self._listeners.on_seen,
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
@@ -293,7 +306,8 @@ class Daemon:
         self.metrics.build_info.labels(
             __version__, self.pipeline.detector_name, self.pipeline.embedder_name, onnxruntime.__version__
         ).set(1)
-        self.log.record(self.log.event(EventKind.SYSTEM, {"type": "started", "version": __version__}))
+        started = {"type": "started", "version": __version__, "machine_boot": self.clock.machine_boot()}
+        self.log.record(self.log.event(EventKind.SYSTEM, started))
         logger.info("edged starts version=%s boot=%s", __version__, self.boot_id)
         if threshold.cosine is None:
             logger.warning("door disarmed, nobody will be let in: %s", threshold.claim)
@@ -322,9 +336,10 @@ class Daemon:
 
     def _idle(self) -> None:
         """Do what needs no frame; runs on the recognition thread several times a second."""
+        self.journal.check()
         self.log.retry()
-        if self.factors is not None:
-            self.factors.clerk.settle(self.gallery.current)
+        self.factors.settle(self.gallery.current)
+        self.clock_watch.look()
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
                 0 if self.recognition.busy or self.standing.lock == "unlocked" else self._ended_turns + 1
@@ -332,14 +347,14 @@ class Daemon:
             if self._ended_turns >= _QUIET_TURNS:
                 self.supervisor.request_stop()
 
+    def _clock_corrected(self) -> None:
+        """Have the time clock read its punches again, at the times that they really had."""
+        clock = attendance_clock(self.config.attendance, self.journal, self.clock)
+        self.effects.replace_attendance(clock, learn=False)
+
     def _stopping(self) -> None:
         self.metrics.up.set(0)
         self.door.secure_now()
-
-    def _close_factors(self) -> None:
-        """Deny whoever is still asked, once nobody can answer any more."""
-        if self.factors is not None:
-            self.factors.clerk.close(self.gallery.current)
 
     def _record_stop(self) -> None:
         """Record the stop after the last relock, and while the publisher can still tell it."""
@@ -350,6 +365,7 @@ class Daemon:
 
     def _close_journal(self) -> None:
         """Give what could not be written a last chance, then close."""
+        reopen_damaged(self.journal)
         self.log.retry_all()
         self.journal.close()
         self.log.close()

@@ -307,7 +307,7 @@ class DecisionEngine:
         All evidence of the track is dropped: the next grant needs fresh frames and passes every gate anew.
         """
         person_id, track = decision.person_id, self._tracks.get(decision.track_id)
-        if decision.outcome is not Outcome.GRANT or person_id is None:
+        if decision.outcome not in (Outcome.GRANT, Outcome.ASK) or person_id is None:
             return
         if self._before is None or self._before[0] != person_id:
             return
