@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from edged.domain.challenge import Gesture
 from edged.domain.types import EventKind, Gate, Reason, StoredEvent
 
 REASONS: Mapping[str, str] = {
@@ -12,6 +13,10 @@ REASONS: Mapping[str, str] = {
     Reason.VETOED: "The face is like one that was taken for this person before and is not theirs.",
     Reason.LOW_QUALITY: "The face was too small, blurred, dark, bright or turned away to be compared.",
     Reason.NOT_LIVE: "The face was not shown to be a living one.",
+    Reason.CHALLENGE_UNANSWERED: "The person was recognised and asked to turn the head, and did not in time.",
+    Reason.CHALLENGE_WRONG: "The person was recognised, but turned the other way than asked, or too soon.",
+    Reason.CHALLENGE_BROKEN: "While the gesture was awaited the face became another, or time ran backwards.",
+    Reason.CHALLENGE_BLOCKED: "The person failed to answer with a gesture a moment ago and has to wait.",
     Reason.DISABLED: "The person is disabled, or outside the time of their validity or consent.",
     Reason.OUTSIDE_SCHEDULE: "No group of the person may enter at this time.",
     Reason.COOLING_DOWN: "The person was let in a moment ago and has not gone from view since.",
@@ -23,6 +28,11 @@ REASONS: Mapping[str, str] = {
     Reason.STORE_FAILED: "The visit could not be recorded, and the door is set to deny then.",
     Reason.DOOR_REFUSED: "All was right, but the door took no grant: it is being shut, is busy, or the "
     "pictures had become too old.",
+}
+GESTURES: Mapping[str, str] = {
+    Gesture.LOOK_AHEAD: "look into the camera",
+    Gesture.TURN_LEFT: "turn your head to your left",
+    Gesture.TURN_RIGHT: "turn your head to your right",
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
@@ -36,6 +46,7 @@ GATES: Mapping[str, str] = {
     "veto": "cosine to a face that was taken for the person and is not theirs; below score less margin",
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",
+    "challenge": "how the gesture that was asked for stands",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",
     "attempts": "seconds for which nobody is let in after too many refused attempts",
     "door": "whether the lock's owner takes a grant now",
