@@ -96,7 +96,9 @@ class ChallengeWatch:
             return None
         self._denied.add(track_id)
         gate = Gate("challenge", reason.value.removeprefix("challenge_"), "passed", passed=False)
-        return replace(held, outcome=Outcome.DENY, reason=reason, trace=(*held.trace[:-1], gate))
+        trace = (*held.trace[:-1], gate)
+        # As with a face that is not alive: who was recognised was not shown to be there.
+        return replace(held, outcome=Outcome.DENY, reason=reason, person_id=None, trace=trace)
 
 
 def _matched(seen: Observation, decision: Decision) -> str | None:

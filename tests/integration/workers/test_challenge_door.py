@@ -154,7 +154,7 @@ def test_who_turns_the_other_way_stays_outside(
 ) -> None:
     visits = Visits(pipeline, cast, LEFT)
     visits.show(turning([*AHEAD, *TO_RIGHT]))
-    assert visits.told() == [(Outcome.DENY, Reason.CHALLENGE_WRONG, "p-0")]
+    assert visits.told() == [(Outcome.DENY, Reason.CHALLENGE_WRONG, None)]
 
 
 def test_another_person_does_not_finish_what_one_began(
@@ -163,7 +163,7 @@ def test_another_person_does_not_finish_what_one_began(
     visits = Visits(pipeline, cast, LEFT)
     visits.show(turning([*AHEAD, 7.0]))
     visits.show(turning([14.0, *TO_LEFT[2:]], who=1))
-    assert visits.told()[0] == (Outcome.DENY, Reason.CHALLENGE_BROKEN, "p-0")
+    assert visits.told()[0] == (Outcome.DENY, Reason.CHALLENGE_BROKEN, None)
     visits.leave()
     assert not any(outcome is Outcome.GRANT for outcome, _, _ in visits.told())
 
