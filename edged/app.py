@@ -20,7 +20,6 @@ from edged.config.risk import stated_risk
 from edged.config.sections import FakeLockConfig
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
-from edged.devices.lock_factory import open_lock
 from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame
@@ -40,7 +39,8 @@ from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
 from edged.workers.capture import CaptureWorker
 from edged.workers.clock_watch import ClockWatch
-from edged.workers.door import DoorChange, DoorWorker
+from edged.workers.door import DoorChange
+from edged.workers.door_opening import claim_door
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
@@ -107,8 +107,7 @@ class Daemon:
         """Build all parts; on an error those already built are closed again, the lock last."""
         config, metrics = self.config, self.metrics
         self.clock = Clock(config.access.time_zone)
-        lock = open_lock(config.door.lock)
-        building.callback(lock.close)
+        door = claim_door(config, building)
         self.journal = Journal.open(
             config.journal,
             deliver=config.mqtt.enabled,
@@ -117,8 +116,9 @@ class Daemon:
         building.callback(self.journal.close)
         self.metrics.storage_recoveries.inc(self.journal.recoveries)
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
+        # First what the door tells of the last start, which may answer what was open then.
+        self.door = door(metrics, self.journal, self._door_changed)
         withdraw_unanswered(config.journal.path, self.log)
-        self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
         self.liveness = FaceLiveness.load(config.models, config.liveness)
         if not isinstance(config.door.lock, FakeLockConfig):
@@ -144,6 +144,7 @@ class Daemon:
         self.publisher = self.standing.publisher = self._publisher()
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
+        self.door.tell(self.standing.lock_changed, self.log.on_recorded)
         self.effects = self._decision_effects()
         self.clock_watch = ClockWatch(
             self.clock,
@@ -211,7 +212,7 @@ class Daemon:
             camera=self.standing.camera,
             models=" and ".join(self.standing.models.values()),
             liveness=self.recognition.liveness,
-            lock=Check(self.door.alive and self.standing.lock != "fault", self.standing.lock),
+            lock=Check(self.door.alive and self.standing.lock in ("locked", "unlocked"), self.standing.lock),
         )
 
     def _gallery_worker(self) -> GallerySyncWorker:
@@ -313,7 +314,8 @@ class Daemon:
 
     def _door_changed(self, change: DoorChange) -> None:
         """Record and tell what the line did; runs on the door's report thread."""
-        self.log.record(self.log.event(EventKind.DOOR, change.body()))
+        if not change.recorded:
+            self.log.record(self.log.event(EventKind.DOOR, change.body()))
         self.effects.door_answered(change)
         self.standing.door_changed(change)
         self._listeners.on_door(change)

@@ -84,7 +84,7 @@ def _serve(options: argparse.Namespace) -> None:
         closing.callback(keeper.close)
         server.wake_on(stop.end)
         if options.peer is not None:
-            server.join(socket.socket(fileno=options.peer))
+            server.join(socket.socket(fileno=options.peer), inherited=True)
         elif config.socket is not None:
             server.listen_on(listen(config.socket))
         logger.info("door kept lock=%s inputs=%s", lock.name, ",".join(switches.names) or "-")

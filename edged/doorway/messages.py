@@ -84,7 +84,7 @@ class Welcome(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, t
 class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="status"):
     """How the door is; after the welcome, and whenever it changes. ``leaf`` is None without a contact.
 
-    ``waiting`` events are kept for readers; ``kept`` is whether they are safe on the disk.
+    ``waiting`` events were offered to this reader and not taken; ``kept``: they are safe on the disk.
     """
 
     condition: ConditionWord

@@ -108,8 +108,11 @@ class Server:
         """Take connections of ``listener``."""
         self._selector.register(listener, selectors.EVENT_READ, listener)
 
-    def join(self, end: socket.socket) -> None:
-        """Take one connection, if its user is allowed."""
+    def join(self, end: socket.socket, *, inherited: bool = False) -> None:
+        """Take one connection, if its user is allowed.
+
+        Whoever started this process is told at once that the line is held, and may say hello when it likes.
+        """
         channel = Channel(end)
         if channel.uid not in self._allowed or len(self._peers) >= _MOST_PEERS:
             logger.warning("connection refused uid=%d pid=%d", channel.uid, channel.pid)
@@ -118,6 +121,9 @@ class Server:
         peer = _Peer(channel, self._clock())
         self._peers.append(peer)
         self._selector.register(channel, selectors.EVENT_READ, peer)
+        if inherited:
+            peer.heard_at = float("inf")
+            self._say(peer, self._welcome)
 
     def turn(self) -> None:
         """Wait for the next deadline or message, and do what it asks for. Raises ``LockError``."""
@@ -226,8 +232,8 @@ class Server:
                 self._say(peer, answer)
         greeted = [peer for peer in self._peers if peer.hello is not None]
         self._offer([peer for peer in greeted if peer.hello is not None and peer.hello.listens])
-        status = self._status()
         for peer in greeted:
+            status = self._status(peer)
             if peer.told != status and peer in self._peers:
                 peer.told = status
                 self._say(peer, status)
@@ -248,14 +254,14 @@ class Server:
             else:
                 listening.remove(peer)
 
-    def _status(self) -> Status:
+    def _status(self, peer: _Peer) -> Status:
         door, contact = self._keeper.door, self._keeper.has_contact
         return Status(
             condition=door.condition.value,
             released=door.released,
             leaf=None if not contact else "open" if door.leaf_open else "shut",
             tampered=door.tampered,
-            waiting=len(self._spool.waiting),
+            waiting=len(peer.offered),
             kept=self._spool.kept,
         )
 

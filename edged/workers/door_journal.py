@@ -30,12 +30,10 @@ class DoorJournal:
     ``on_recorded`` is called after each write, in the writer's thread.
     """
 
-    def __init__(
-        self, recorder: Recorder, holds: Callable[[str], bool], on_recorded: Callable[[], None]
-    ) -> None:
+    def __init__(self, recorder: Recorder, holds: Callable[[str], bool]) -> None:
+        self.on_recorded: Callable[[], None] = lambda: None
         self._recorder = recorder
         self._holds = holds
-        self._on_recorded = on_recorded
         self._open: dict[str, tuple[Event, Future[Any]]] = {}
         self._retry_at = float("-inf")
 
@@ -80,7 +78,7 @@ class DoorJournal:
 
     def _settled(self, future: "Future[Any]") -> None:
         if not future.cancelled() and future.exception() is None:
-            self._on_recorded()
+            self.on_recorded()
 
 
 def event_of(happened: Happened) -> Event:

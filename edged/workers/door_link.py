@@ -10,6 +10,7 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -46,8 +47,9 @@ LockWord = Literal["locked", "unlocked", "fault", "unknown"]
 
 # A door process starts in under a second on a small board.
 _RECONNECT_SECONDS = (0.1, 5.0)
-# What is asked and not answered for so long was not done: the door process has died with it.
-_ANSWER_SECONDS = 5.0
+# What is asked and not answered for so long was not done: the door process died with it, was started anew
+# since, and would have told.
+_ANSWER_SECONDS = 30.0
 _LAST_EVENTS_SECONDS = 1.5
 _LAST_REPORTS_SECONDS = 2.0
 _MOST_ASKED = 16
@@ -76,19 +78,18 @@ class DoorLink(Worker):
     """``connect`` returns a connected socket or raises ``DoorwayError``; ``close`` frees what it holds.
 
     ``on_change`` is told of this reader's grants, on a thread of its own, in order; each change is on record
-    by then or will be. ``on_lock`` is told what the lock is, on the worker's thread.
+    by then or will be. The worker may be started before its supervisor does so.
     """
 
     def __init__(
         self,
         connect: Callable[[], socket.socket],
+        *,
         reader: str,
         config: DoorConfig,
         metrics: Metrics,
         journal: DoorJournal,
         on_change: Callable[[DoorChange], None],
-        on_lock: Callable[[LockWord], None],
-        *,
         close: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -100,16 +101,42 @@ class DoorLink(Worker):
         self._metrics = metrics
         self._journal = journal
         self._clock = clock
-        self._on_lock = on_lock
+        self._on_lock: Callable[[LockWord], None] = lambda _word: None
         self._lock_word: LockWord = "unknown"
+        self._telling = threading.Lock()
         self._reports: Reporter[DoorChange] = Reporter("door-reports", on_change)
         self._line: _Line | None = None
         self._asked: dict[str, _Asked] = {}
         self._asking = threading.Lock()
+        self._own: deque[str] = deque(
+            maxlen=_MOST_ASKED
+        )  # what this process asked for, and may hear the end of
+        self._started = False
+        self._caught_up = threading.Event()
         self._sealed = False
         self._backoff = Backoff(*_RECONNECT_SECONDS)
         self._connect_at = float("-inf")
         self._woken, self._wake = pair()
+
+    def tell(self, on_lock: Callable[[LockWord], None], on_recorded: Callable[[], None]) -> None:
+        """Say what the lock is, now and whenever it changes, and when something was recorded.
+
+        On the worker's thread and the journal's.
+        """
+        self._journal.on_recorded = on_recorded
+        with self._telling:
+            self._on_lock = on_lock
+            on_lock(self._lock_word)
+
+    def start(self) -> None:
+        """Start the thread, unless it runs already: the connection is held while models are loaded."""
+        if not self._started:
+            self._started = True
+            super().start()
+
+    def catch_up(self, seconds: float) -> bool:
+        """Wait until what waited at the door is in the journal; False if that took too long."""
+        return self._caught_up.wait(seconds)
 
     def refusal(self, granted_at: float) -> str | None:
         """Say why a grant of ``granted_at`` (monotonic seconds) would be refused now, None if not."""
@@ -139,6 +166,7 @@ class DoorLink(Worker):
                 self._metrics.lock_refusals.labels("queue_full").inc()
                 return False
             self._asked[request.event_id] = _Asked(request, self._clock())
+            self._own.append(request.event_id)
         if not self._say(line, wanted):
             with self._asking:
                 self._asked.pop(request.event_id, None)
@@ -197,6 +225,10 @@ class DoorLink(Worker):
         for event_id in self._journal.taken(now):
             if line is not None:
                 self._say(line, Taken(event=event_id))
+        status = None if line is None else line.status
+        # A status comes behind the events that were offered with it.
+        if status is not None and not status.waiting and not self._journal.waiting:
+            self._caught_up.set()
         if line is not None and line.ended:
             self._lost("it takes no message")
         self._give_up(now)
@@ -213,7 +245,9 @@ class DoorLink(Worker):
         self._say(line, Hello(reader=self._reader))
 
     def _hear(self) -> None:
-        ends = [self._woken] if self._line is None else [self._woken, self._line.channel]
+        ends: list[socket.socket | Channel] = (
+            [self._woken] if self._line is None else [self._woken, self._line.channel]
+        )
         ready, _, _ = select.select(ends, [], [], BEAT_SECONDS if not self.stopping.is_set() else 0.02)
         if self._woken in ready:
             self._woken.recv(64)
@@ -249,7 +283,7 @@ class DoorLink(Worker):
         self._metrics.lock_refusals.labels(reason).inc()
         if asked is None:
             return
-        self._report(answer.result, answer.at, answer.request, asked.request.cause, reason=reason)
+        self._report(answer.result, answer.at, answer.request, cause=asked.request.cause, reason=reason)
 
     def _happened(self, event: Happened) -> None:
         """Tell of the grants of this process. What is older was told in its time, or is history."""
@@ -259,8 +293,10 @@ class DoorLink(Worker):
             self._metrics.lock_overruns.inc()
         if event.request is None or event.cause is None:
             return
-        if event.what == "locked":
-            self._report("locked", event.at, event.request, event.cause, event.held_seconds)
+        if event.what == "locked" and event.request in self._own:
+            self._report(
+                "locked", event.at, event.request, cause=event.cause, held_seconds=event.held_seconds
+            )
         if event.what != "unlocked":
             return
         with self._asking:
@@ -270,13 +306,14 @@ class DoorLink(Worker):
         if asked.request.first_seen_at is not None:
             self._metrics.decision_latency.observe(max(0.0, event.at - asked.request.first_seen_at))
         self._metrics.stage.labels("actuate").observe(max(0.0, event.at - asked.at))
-        self._report("unlocked", event.at, event.request, event.cause, event.held_seconds)
+        self._report("unlocked", event.at, event.request, cause=event.cause, held_seconds=event.held_seconds)
 
     def _report(
         self,
         state: Literal["unlocked", "locked", "refused", "failed"],
         at: float,
         request: str,
+        *,
         cause: str,
         held_seconds: float = 0.0,
         reason: str | None = None,
@@ -314,9 +351,10 @@ class DoorLink(Worker):
             self._tell_lock("unknown")
 
     def _tell_lock(self, word: LockWord) -> None:
-        if word != self._lock_word:
-            self._lock_word = word
-            self._on_lock(word)
+        with self._telling:
+            if word != self._lock_word:
+                self._lock_word = word
+                self._on_lock(word)
 
     def _give_up(self, now: float) -> None:
         with self._asking:
@@ -324,20 +362,22 @@ class DoorLink(Worker):
             given_up = [self._asked.pop(key) for key in late]
         for asked in given_up:
             self._metrics.lock_refusals.labels("away").inc()
-            self._report("refused", now, asked.request.event_id, asked.request.cause, reason="away")
+            self._report("refused", now, asked.request.event_id, cause=asked.request.cause, reason="away")
 
     def _answer_all(self, reason: str) -> None:
         with self._asking:
             left = list(self._asked.values())
             self._asked.clear()
         for asked in left:
-            self._report("refused", self._clock(), asked.request.event_id, asked.request.cause, reason=reason)
+            self._report(
+                "refused", self._clock(), asked.request.event_id, cause=asked.request.cause, reason=reason
+            )
 
     def _finish(self) -> None:
         """Hear the end of what was granted, and get it into the journal, before the connection ends."""
         until = self._clock() + _LAST_EVENTS_SECONDS
         quiet = 0
-        while self._line is not None and self._clock() < until and quiet < 3:  # noqa: PLR2004 - turns of silence
+        while self._line is not None and self._clock() < until and quiet < 3:
             self.turn()
             status = None if self._line is None else self._line.status
             done = status is None or (status.condition != "granted" and not status.waiting)

@@ -6,6 +6,7 @@ crash in mid-pulse must not leave a line to the mercy of the kernel's driver. A 
 the daemon, since nothing hangs on it.
 """
 
+import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -14,66 +15,72 @@ from edged.config.door_lines import wired_lines
 from edged.config.sections import Config, FakeLockConfig
 from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import connect
-from edged.errors import NotFoundError
+from edged.errors import NotFoundError, StoreError
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.door_child import DoorChild
 from edged.workers.door_journal import DoorJournal
-from edged.workers.door_link import DoorLink, LockWord
+from edged.workers.door_link import DoorLink
 
 Door = DoorWorker | DoorLink
+OpenDoor = Callable[[Metrics, Journal, Callable[[DoorChange], None]], Door]
+
+# Some events at most wait at a healthy door, and a commit each takes milliseconds.
+_CATCH_UP_SECONDS = 3.0
+_STOP_SECONDS = 5.0
 
 
-def claim_door(config: Config, building: ExitStack) -> "OpenedDoor":
-    """Claim the lock line, first of all. Raises ``LockError``; ``building`` frees it again."""
+def claim_door(config: Config, building: ExitStack) -> OpenDoor:
+    """Claim the lock line, first of all; ``building`` frees it again. Raises ``LockError``.
+
+    What is returned makes the door's worker, once there are metrics and a journal.
+    """
     door = config.door
     if door.socket is not None:
-        return partial(_linked, config, partial(connect, door.socket), lambda: None)
+        return partial(_linked, config, building, (partial(connect, door.socket), lambda: None))
     if isinstance(door.lock, FakeLockConfig) and not wired_lines(door.inputs, door.signals):
         lock = open_lock(door.lock)
         building.callback(lock.close)
-        return lambda metrics, _journal, _on_recorded, on_change, _on_lock: DoorWorker(
-            lock, door, metrics, on_change
-        )
+        return lambda metrics, _journal, on_change: DoorWorker(lock, door, metrics, on_change)
     child = DoorChild(config, config.journal.path.parent / "door")
     building.callback(child.close)
     child.start()
-    return partial(_linked, config, child.connect, child.close)
+    return partial(_linked, config, building, (child.connect, child.close))
 
 
-OpenedDoor = Callable[
-    [Metrics, Journal, Callable[[], None], Callable[[DoorChange], None], Callable[[LockWord], None]], Door
-]
-
-
-def _linked(
+def _linked(  # noqa: PLR0917 - all but the last three are bound
     config: Config,
-    connecting: Callable[..., object],
-    close: Callable[[], None],
+    building: ExitStack,
+    way: tuple[Callable[[], socket.socket], Callable[[], None]],
     metrics: Metrics,
     journal: Journal,
-    on_recorded: Callable[[], None],
     on_change: Callable[[DoorChange], None],
-    on_lock: Callable[[LockWord], None],
 ) -> DoorLink:
-    return DoorLink(
-        connecting,  # type: ignore[arg-type]
-        f"{config.site}.{config.door_id}",
-        config.door,
-        metrics,
-        DoorJournal(journal, partial(_holds, config), on_recorded),
-        on_change,
-        on_lock,
+    """Return a running link; what waited at the door is in the journal, if the door was there in time."""
+    name = f"{config.site}.{config.door_id}"
+    records = DoorJournal(journal, partial(_holds, config))
+    connecting, close = way
+    link = DoorLink(
+        connecting, reader=name, config=config.door, metrics=metrics, journal=records, on_change=on_change,
         close=close,
-    )
+    )  # fmt: skip
+    building.callback(_abandon, link)
+    link.start()
+    link.catch_up(_CATCH_UP_SECONDS)
+    return link
+
+
+def _abandon(link: DoorLink) -> None:
+    link.stop()
+    link.join(_STOP_SECONDS)
 
 
 def _holds(config: Config, event_id: str) -> bool:
-    with JournalReader.open(config.journal.path) as reader:
-        try:
+    try:
+        with JournalReader.open(config.journal.path) as reader:
             reader.find(event_id)
-        except NotFoundError:
-            return False
+    except (NotFoundError, StoreError):
+        return False
     return True

@@ -97,6 +97,11 @@ class Standing:
             self.lock = "fault" if change.state == "failed" else change.state
         self.tell()
 
+    def lock_changed(self, word: LockWord) -> None:
+        """Take over what a door process says of its line."""
+        self.lock = word
+        self.tell()
+
     def camera_changed(self, state: CameraState) -> CameraWord:
         """Take over the camera's state; return the one before."""
         before, self.camera = self.camera, state.value
