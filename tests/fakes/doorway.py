@@ -29,7 +29,7 @@ from edged.errors import DoorwayError
 
 T = TypeVar("T")
 LOCK, EXIT, CONTACT, FIRE, TAMPER, RESET, BUZZER, LAMP = 17, 4, 5, 6, 7, 8, 22, 23
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 60.0
 
 
 def until(found: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
@@ -58,6 +58,7 @@ mqtt: {{enabled: false}}
 door:
   lock: {{driver: gpiod, chip: 'folder:{self.chip}', line: {LOCK}, active: low, power: fail_secure}}
   socket: door.sock
+  max_unlock_seconds: 60
   unlock_seconds: {unlock_seconds}
   inputs:
     exit: {{{wire}, line: {EXIT}}}
@@ -105,11 +106,18 @@ door:
         finally:
             os.close(descriptor)
 
-    def press(self, line: int) -> None:
+    def press(self, line: int, seen: Callable[[], object] | None = None) -> None:
+        """Press a button until what it does is seen, in the log if nowhere else."""
+        before = len(self.log)
         self.level(line, high=True)
-        time.sleep(0.1)
+        until(seen or (lambda: len(self.log) > before))
         self.level(line, high=False)
-        time.sleep(0.06)  # the release settles too, or the next press would be no edge
+        time.sleep(0.1)  # the release settles too, or the next press would be no edge
+
+    def on_disk(self, what: str) -> int:
+        """How many events of a kind wait on the disk."""
+        path = self.state / "events"
+        return path.read_text().count(f'"what":"{what}"') if path.exists() else 0
 
     @property
     def timeline(self) -> list[tuple[float, bool]]:

@@ -4,7 +4,7 @@ import signal
 import time
 from pathlib import Path
 
-from edged.doorway.messages import Answer, Happened, Reset
+from edged.doorway.messages import Answer, Happened, Reset, Secure
 from tests.fakes.doorway import (
     BUZZER,
     CONTACT,
@@ -21,6 +21,7 @@ from tests.fakes.doorway import (
 def test_the_exit_button_opens_without_any_reader_and_is_told_later(door: DoorProcess) -> None:
     door.press(EXIT)
     until(lambda: len(door.timeline) == 3)
+    until(lambda: door.on_disk("locked"))
     assert [released for _, released in door.timeline] == [False, True, False]
     door.end(signal.SIGKILL)  # what waits is on the disk
     door.start()
@@ -42,7 +43,8 @@ def test_a_button_that_is_stuck_does_not_hold_the_door(tmp_path: Path) -> None:
         assert [released for _, released in door.timeline] == [False, True, False, False]
 
 
-def test_a_door_opened_after_a_grant_and_shut_again_is_told(door: DoorProcess) -> None:
+def test_a_door_opened_after_a_grant_and_shut_again_is_told(long_door: DoorProcess) -> None:
+    door = long_door
     with door.reader() as reader:
         reader.ask("R1")
         reader.wait(lambda: "unlocked" in reader.events)
@@ -50,7 +52,9 @@ def test_a_door_opened_after_a_grant_and_shut_again_is_told(door: DoorProcess) -
         door.level(CONTACT, high=True)
         reader.wait(lambda: "opened" in reader.events)
         door.level(CONTACT, high=False)
-        reader.wait(lambda: "shut" in reader.events and "locked" in reader.events)
+        reader.wait(lambda: "shut" in reader.events)
+        reader.say(Secure())
+        reader.wait(lambda: "locked" in reader.events)
         reader.rest(1.3)
     opened = next(event for event in reader.of(Happened) if event.what == "opened")
     assert opened.request == "R1"
@@ -77,7 +81,8 @@ def test_a_forced_door_raises_an_alarm_and_the_buzzer(door: DoorProcess) -> None
     assert reader.of(Happened)[0].alarm
 
 
-def test_a_door_held_open_is_warned_of_and_then_raises_an_alarm(door: DoorProcess) -> None:
+def test_a_door_held_open_is_warned_of_and_then_raises_an_alarm(long_door: DoorProcess) -> None:
+    door = long_door
     with door.reader() as reader:
         reader.ask()
         reader.wait(lambda: "unlocked" in reader.events)
@@ -91,7 +96,7 @@ def test_a_door_held_open_is_warned_of_and_then_raises_an_alarm(door: DoorProces
 
 def test_fire_releases_the_door_until_it_is_reset_whatever_happens_to_the_process(door: DoorProcess) -> None:
     door.level(FIRE, high=True)
-    until(lambda: door.released)
+    until(lambda: door.released and door.on_disk("emergency"))
     door.end(signal.SIGKILL)
     door.start()
     until(lambda: door.released)
@@ -105,8 +110,7 @@ def test_fire_releases_the_door_until_it_is_reset_whatever_happens_to_the_proces
         reader.ask("R1")
         (answer,) = reader.wait(lambda: reader.of(Answer))
         assert answer.reason == "emergency"
-        door.press(RESET)
-        reader.wait(lambda: "emergency_over" in reader.events)
+        door.press(RESET, seen=lambda: reader.hear() or "emergency_over" in reader.events)
         assert not door.released
         assert reader.events[0] == "emergency"
     door.end()
@@ -140,6 +144,7 @@ def test_an_event_is_offered_until_it_is_taken_each_time_with_the_same_id(door: 
                 door.press(EXIT)
             reader.wait(lambda reader=reader: len(reader.events) >= 2)
             ids.append([event.event for event in reader.of(Happened)][:2])
+        until(lambda: door.on_disk("locked"))
         door.end(signal.SIGKILL)
         door.start()
     assert ids[0] == ids[1] == ids[2]
