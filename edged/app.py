@@ -22,7 +22,7 @@ from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
-from edged.domain.types import EventKind, Frame
+from edged.domain.types import EventKind, Frame, Outcome
 from edged.errors import MonitorError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.connection import Will
@@ -242,7 +242,7 @@ class Daemon:
             clock=self.clock,
             on_decision=self.effects.apply,
             on_idle=self._idle,
-            on_seen=self._listeners.on_seen,
+            on_seen=self._seen,
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
         )
 
@@ -258,7 +258,13 @@ class Daemon:
             on_told=self._told,
         )
 
+    def _seen(self, sight: Sight) -> None:
+        self.door.show("looking")
+        self._listeners.on_seen(sight)
+
     def _told(self, told: Told) -> None:
+        if told.decision.outcome is Outcome.DENY:
+            self.door.show("denied")
         face = self.recognition.face_of(told.decision.track_id)
         self.probes.keep(told.event_id, told.decision.person_id, face)
         self._listeners.on_told(told, self.gallery.current)

@@ -5,6 +5,7 @@ the other end, whichever side it breaks on; here it is made again. Whatever happ
 event with an id, and is acknowledged once the journal has it.
 """
 
+import contextlib
 import logging
 import select
 import socket
@@ -53,6 +54,8 @@ _ANSWER_SECONDS = 30.0
 _LAST_EVENTS_SECONDS = 1.5
 _LAST_REPORTS_SECONDS = 2.0
 _MOST_ASKED = 16
+_SHOW_SECONDS = 0.5
+_DENIED_SECONDS = 1.0
 
 
 @dataclass
@@ -116,6 +119,7 @@ class DoorLink(Worker):
         self._sealed = False
         self._backoff = Backoff(*_RECONNECT_SECONDS)
         self._connect_at = float("-inf")
+        self._shown_at = float("-inf")
         self._woken, self._wake = pair()
 
     def tell(self, on_lock: Callable[[LockWord], None], on_recorded: Callable[[], None]) -> None:
@@ -175,8 +179,13 @@ class DoorLink(Worker):
 
     def show(self, look: Look) -> None:
         """Let the person before the camera see how it stands."""
-        if self._line is not None:
-            self._say(self._line, Show(look=look))
+        line, now = self._line, self._clock()
+        # Twenty faces a second say "looking", and a denial is to be seen for a moment.
+        due = self._shown_at + (_SHOW_SECONDS if look == "looking" else 0.0)
+        if line is None or now < due:
+            return
+        self._shown_at = now + (_DENIED_SECONDS if look == "denied" else 0.0)
+        self._say(line, Show(look=look))
 
     def secure_now(self) -> None:
         """End what this reader was granted, and ask for nothing from now on; from any thread."""
@@ -188,7 +197,8 @@ class DoorLink(Worker):
         """Secure at once, then ask the loop to end."""
         super().stop()
         self.secure_now()
-        self._wake.send(b".")
+        with contextlib.suppress(OSError):  # it has ended already
+            self._wake.send(b".")
 
     def close_unstarted(self) -> None:
         """Free everything where the worker was never started, or has ended."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edged.doorway.messages import MAX_BYTES, Answer, Happened, Secure, encode
-from tests.fakes.doorway import DoorProcess, environment, raw, until
+from edged.errors import DoorwayError
+from tests.fakes.doorway import DoorProcess, Reader, environment, raw, until
 
 PULSE = 29.0  # of thirty seconds: what ended earlier was ended
 READER = """
@@ -122,8 +123,9 @@ def test_a_grant_of_the_wrong_age_is_refused(door: DoorProcess, age: float) -> N
 def test_a_flood_of_requests_is_refused_and_raises_one_alarm(tmp_path: Path) -> None:
     with DoorProcess(tmp_path, unlock_seconds=0.1) as door, door.reader() as reader:
         for number in range(500):
-            reader.ask(f"R{number}")
-            reader.hear() if number % 10 == 0 else None
+            if number % 10 == 0:
+                reader.hear()
+            until(lambda number=number: _asked(reader, f"R{number}"))
         reader.wait(lambda: len(reader.of(Answer)) >= 470)
         reader.wait(lambda: "request_flood" in reader.events)
         reader.wait(lambda: not door.released)
@@ -131,6 +133,16 @@ def test_a_flood_of_requests_is_refused_and_raises_one_alarm(tmp_path: Path) -> 
         assert reader.events.count("unlocked") <= 20
         periods = door.timeline
     assert len(periods) <= 1 + 2 * 20
+
+
+def _asked(reader: Reader, request: str) -> bool:
+    """Ask, unless the door process is so far behind that the socket is full."""
+    try:
+        reader.ask(request)
+    except DoorwayError:
+        reader.hear()
+        return False
+    return True
 
 
 def test_the_share_of_time_unlocked_is_capped(tmp_path: Path) -> None:

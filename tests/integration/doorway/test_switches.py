@@ -1,6 +1,9 @@
 """What comes by wire works with no reader at all, and is on record once there is one."""
 
+import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from tests.fakes.doorway import (
     RESET,
     TAMPER,
     DoorProcess,
+    environment,
     until,
 )
 
@@ -73,8 +77,7 @@ def test_a_forced_door_raises_an_alarm_and_the_buzzer(door: DoorProcess) -> None
         door.level(CONTACT, high=True)
         reader.wait(lambda: "forced_open" in reader.events)
         assert until(lambda: door.lit(BUZZER))
-        assert reader.status is not None
-        assert reader.status.condition == "forced"
+        assert reader.wait(lambda: reader.status is not None and reader.status.condition == "forced")
         door.level(CONTACT, high=False)
         reader.wait(lambda: "forced_open_over" in reader.events)
         until(lambda: not door.lit(BUZZER))
@@ -166,3 +169,38 @@ def test_what_one_reader_was_granted_is_told_to_it_and_the_rest_to_one_of_them(d
         first.wait(lambda: "locked" in first.events)
         second.rest(0.1)
     assert [event.cause for event in second.of(Happened) if event.what == "unlocked"] == ["face"]
+
+
+def test_the_command_line_asks_the_door_process_and_a_reader_records_it(door: DoorProcess) -> None:
+    done = command(door, "test", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == [
+        "unlocked",
+        "locked",
+        "secure",
+    ]
+    door.press(FIRE, seen=lambda: door.released)
+    assert command(door, "test", "--yes").returncode == 1
+    done = command(door, "reset")
+    assert done.returncode == 0, done.stderr
+    assert not door.released
+    with door.reader() as reader:
+        reader.wait(lambda: "emergency_over" in reader.events)
+    told = [(event.what, event.cause) for event in reader.of(Happened)]
+    assert told[:2] == [("unlocked", "test"), ("locked", "test")]
+
+
+def test_a_reset_while_the_fire_alarm_sounds_is_refused(door: DoorProcess) -> None:
+    door.level(FIRE, high=True)
+    until(lambda: door.released)
+    done = command(door, "reset")
+    assert done.returncode == 1
+    assert "the fire input is active" in done.stderr
+    assert door.released
+
+
+def command(door: DoorProcess, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "edged", "door", *words, "--config", str(door.folder / "config.yaml")],
+        capture_output=True, text=True, timeout=100, check=False, env=environment(),
+    )  # fmt: skip
