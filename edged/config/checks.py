@@ -11,6 +11,7 @@ from edged.config.door_lines import wired_lines
 from edged.config.sections import (
     AccessConfig,
     CameraConfig,
+    Config,
     DecisionConfig,
     DoorConfig,
     GpiodLockConfig,
@@ -18,6 +19,7 @@ from edged.config.sections import (
     LivenessConfig,
     MqttConfig,
     QualityConfig,
+    SecondFactorConfig,
     SecurityConfig,
     UrlSource,
 )
@@ -192,13 +194,38 @@ def _mqtt(mqtt: MqttConfig) -> list[str]:
     return problems
 
 
+def _second_factor(factor: SecondFactorConfig) -> list[str]:
+    return [
+        f"second_factor.{key}: names one twice"
+        for key in ("ask", "accept", "socket_users")
+        if len(set(given := getattr(factor, key))) != len(given)
+    ]
+
+
+def _whole(config: Config) -> list[str]:
+    """Check what takes more than one section."""
+    limit = config.quality.max_yaw_degrees
+    if config.liveness.challenge != "off" and limit < _LEAST_TURN_RANGE:
+        return [
+            f"quality.max_yaw_degrees: {limit:g}, but liveness.challenge needs {_LEAST_TURN_RANGE:g}: a head "
+            "that is turned as asked would not be recognised"
+        ]
+    return []
+
+
+# A turn counts from 19 degrees on (``domain.challenge``), off a face that may look 15 aside at first.
+_LEAST_TURN_RANGE = 35.0
+
+
 _CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
     AccessConfig: _access,
     CameraConfig: _camera,
+    Config: _whole,
     DecisionConfig: _decision,
     DoorConfig: _door,
     LivenessConfig: _liveness,
     MqttConfig: _mqtt,
     QualityConfig: _quality,
+    SecondFactorConfig: _second_factor,
     SecurityConfig: _security,
 }

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from typing import TypeVar
 
 from edged.config.door_lines import wired_lines
 from edged.config.sections import Config, FakeLockConfig
@@ -24,6 +25,7 @@ from edged.workers.door_child import DoorChild
 from edged.workers.door_journal import DoorJournal
 from edged.workers.door_link import DoorLink
 
+T = TypeVar("T")
 Door = DoorWorker | DoorLink
 OpenDoor = Callable[[Metrics, Journal, Callable[[DoorChange], None]], Door]
 
@@ -48,6 +50,16 @@ def claim_door(config: Config, building: ExitStack) -> OpenDoor:
     building.callback(child.close)
     child.start()
     return partial(_linked, config, building, (child.connect, child.close))
+
+
+def showing(door: Door, on_seen: Callable[[T], None]) -> Callable[[T], None]:
+    """Return ``on_seen``, before which the door shows that somebody is looked at."""
+
+    def seen(sight: T) -> None:
+        door.show("looking")
+        on_seen(sight)
+
+    return seen
 
 
 def _linked(  # noqa: PLR0917 - all but the last three are bound
