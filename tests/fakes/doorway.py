@@ -80,7 +80,7 @@ door:
                 text=True, stderr=log, env=environment(),
             )  # fmt: skip
         until(lambda: self.socket.exists() or self._ended())
-        time.sleep(0.1)  # until the switches have settled: what they are at the start is no press
+        time.sleep(0.2)  # until the switches have settled: what they are at the start is no press
         return self
 
     def _ended(self) -> bool:
@@ -133,8 +133,8 @@ door:
     def lit(self, line: int) -> bool:
         return (self.chip / f"line-{line}").read_bytes()[:1] == b"1"
 
-    def reader(self, name: str = "t.front", *, listens: bool = True) -> "Reader":
-        return Reader(self.socket, name, listens=listens)
+    def reader(self, name: str = "t.front", *, takes: bool = True) -> "Reader":
+        return Reader(self.socket, name, takes=takes)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -148,12 +148,12 @@ door:
 class Reader:
     """Says hello at once; hears, and beats, whenever it waits for something."""
 
-    def __init__(self, path: Path, name: str, *, listens: bool = True) -> None:
+    def __init__(self, path: Path, name: str, *, takes: bool = True) -> None:
         self.channel = Channel(connect(path))
         self.heard: list[FromDoor] = []
-        self.takes = True
+        self.takes = takes
         self._beat_at = 0.0
-        self.say(Hello(reader=name, listens=listens))
+        self.say(Hello(reader=name))
         self.wait(lambda: self.status)
 
     def say(self, message: FromReader) -> None:

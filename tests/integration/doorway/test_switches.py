@@ -141,8 +141,7 @@ def test_the_tamper_switch_is_told(door: DoorProcess) -> None:
 def test_an_event_is_offered_until_it_is_taken_each_time_with_the_same_id(door: DoorProcess) -> None:
     ids = []
     for _ in range(3):
-        with door.reader() as reader:
-            reader.takes = False
+        with door.reader(takes=False) as reader:
             if not ids:
                 door.press(EXIT)
             reader.wait(lambda reader=reader: len(reader.events) >= 2)
