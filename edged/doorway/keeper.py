@@ -149,6 +149,7 @@ class Keeper:
         Raises ``LockError`` where the line is not secure.
         """
         self._sealed = True
+        self.door = replace(self.door, exit_waits=False)
         while self._inbox:
             self._refuse(*self._inbox.popleft(), "stopping")
         try:
