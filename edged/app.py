@@ -20,11 +20,10 @@ from edged.config.risk import stated_risk
 from edged.devices.board import Board
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
-from edged.devices.lock_factory import open_lock
 from edged.domain.challenge import Prompt
 from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
-from edged.domain.types import EventKind, Frame
+from edged.domain.types import EventKind, Frame, Outcome
 from edged.errors import MonitorError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.connection import Will
@@ -43,7 +42,8 @@ from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
 from edged.workers.challenge import challenge_watch
 from edged.workers.clock_watch import ClockWatch
-from edged.workers.door import DoorChange, DoorWorker
+from edged.workers.door import DoorChange
+from edged.workers.door_opening import claim_door, showing
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
 from edged.workers.factor_part import FactorPart
@@ -113,8 +113,7 @@ class Daemon:
         """Build all parts; on an error those already built are closed again, the lock last."""
         config, metrics = self.config, self.metrics
         self.clock = Clock(config.access.time_zone)
-        lock = open_lock(config.door.lock)
-        building.callback(lock.close)
+        door = claim_door(config, building)
         self.journal = Journal.open(
             config.journal,
             deliver=config.mqtt.enabled,
@@ -123,8 +122,9 @@ class Daemon:
         building.callback(self.journal.close)
         self.metrics.storage_recoveries.inc(self.journal.recoveries)
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
+        # First what the door tells of the last start, which may answer what was open then.
+        self.door = door(metrics, self.journal, self._door_changed)
         withdraw_unanswered(config.journal.path, self.log)
-        self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
         self.liveness = FaceLiveness.load(config.models, config.liveness)
         warn_about_models(config, self.pipeline, self.liveness)
@@ -149,6 +149,7 @@ class Daemon:
         self.publisher = self.standing.publisher = self._publisher()
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
+        self.door.tell(self.standing.lock_changed, self.log.on_recorded)
         self.effects = self._decision_effects()
         self.factors = FactorPart(
             config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
@@ -215,7 +216,7 @@ class Daemon:
             camera=self.standing.camera,
             models=" and ".join(self.standing.models.values()),
             liveness=self.recognition.liveness,
-            lock=Check(self.door.alive and self.standing.lock != "fault", self.standing.lock),
+            lock=Check(self.door.alive and self.standing.lock in ("locked", "unlocked"), self.standing.lock),
         )
 
     def _gallery_worker(self) -> GallerySyncWorker:
@@ -245,7 +246,7 @@ class Daemon:
             clock=self.clock,
             on_decision=self.factors.decide,
             on_idle=self._idle,
-            on_seen=self._listeners.on_seen,
+            on_seen=showing(self.door, self._listeners.on_seen),
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
             challenge=challenge_watch(config.liveness, self._prompted),
         )
@@ -263,6 +264,8 @@ class Daemon:
         )
 
     def _told(self, told: Told) -> None:
+        if told.decision.outcome is Outcome.DENY:
+            self.door.show("denied")
         face = self.recognition.face_of(told.decision.track_id)
         self.probes.keep(told.event_id, told.decision.person_id, face)
         self._listeners.on_told(told, self.gallery.current)
@@ -313,7 +316,8 @@ class Daemon:
 
     def _door_changed(self, change: DoorChange) -> None:
         """Record and tell what the line did; runs on the door's report thread."""
-        self.log.record(self.log.event(EventKind.DOOR, change.body()))
+        if not change.recorded:
+            self.log.record(self.log.event(EventKind.DOOR, change.body()))
         self.effects.door_answered(change)
         self.standing.door_changed(change)
         self._listeners.on_door(change)

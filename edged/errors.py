@@ -43,6 +43,10 @@ class LockError(DeviceError):
     """The lock line cannot be claimed or driven."""
 
 
+class DoorwayError(DeviceError):
+    """The door process, or a reader of it, is gone or says what nobody can understand."""
+
+
 class StoreError(EdgedError, OSError):
     """A database or key file cannot be read or written."""
 

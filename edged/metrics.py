@@ -24,8 +24,11 @@ STAGES = (
 )  # fmt: skip
 FRAME_RESULTS = ("captured", "replaced", "stale", "idle", "processed")
 PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
-LOCK_CAUSES = ("face", "test")
-LOCK_REFUSALS = ("stale", "queue_full", "stopping", "line_failed")
+LOCK_CAUSES = ("face", "test", "exit")
+LOCK_REFUSALS = (
+    "stale", "queue_full", "stopping", "line_failed", "away", "rate_limited", "unlocked_too_much",
+    "emergency", "reader_gone",
+)  # fmt: skip
 LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")
 # What each cue alone would say, and what they say together.
@@ -154,6 +157,10 @@ class Metrics:
             "edged_lock_refusals", "Grants refused at the door, by reason", ["reason"], registry=registry
         )
         self.lock_unlocked = Gauge("edged_lock_unlocked", "1 while the line is active", registry=registry)
+        self.door_connected = Gauge(
+            "edged_door_connected", "1 while the lock line is in reach: held here, or by a door process",
+            registry=registry,
+        )  # fmt: skip
         self.lock_overruns = Counter(
             "edged_lock_overrun", "Pulses ended later than 50 ms past their deadline", registry=registry
         )

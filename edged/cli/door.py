@@ -1,9 +1,11 @@
 """``edged door``: try the lock, or put it into its secure state."""
 
 import json
+import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Try the lock, or secure it.", no_args_is_help=True)
 
 
+@app.command(
+    "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def keep(context: typer.Context) -> None:
+    """Keep the door in a process of its own: lock, switches, lamps. Readers find it at door.socket.
+
+    It needs neither camera, models nor network. See edged door run --help for its options.
+    """
+    # In place of this process, which holds three times as much as a door needs.
+    os.execv(sys.executable, [sys.executable, "-m", "edged.doorway", *context.args])  # noqa: S606 - no shell is meant
+
+
 @app.command("test")
 def pulse(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -24,7 +38,8 @@ def pulse(
 ) -> None:
     """Unlock the door once for its configured time, and check that it is locked again.
 
-    The daemon must not run: the lock line has one owner. The pulse is recorded in the journal.
+    With door.socket the door process is asked, and whoever reads records it. Without, the daemon must not
+    run, since the lock line has one owner, and the pulse is recorded in the journal.
     """
     from edged.config.loading import load
     from edged.devices.lock_factory import open_lock
@@ -33,6 +48,9 @@ def pulse(
     loaded = load(config)
     settings = loaded.door
     _confirm(f"This unlocks the door for {settings.unlock_seconds:g} s. Go on?", yes=yes)
+    if settings.socket is not None:
+        _ask_for_a_pulse(settings.socket, settings.unlock_seconds, as_json=as_json)
+        return
     _end_on_signals()
     journal = recording(loaded.journal, loaded.access.time_zone, deliver=loaded.mqtt.enabled)
     with open_lock(settings.lock) as lock, journal as record:
@@ -64,6 +82,35 @@ def safe(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonLinesOption = False
     with open_lock(load_lock(config)) as lock:
         name = lock.name
     _say(as_json, f"{name}: secured", state="secure", lock=name)
+
+
+@app.command()
+def reset(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonLinesOption = False) -> None:
+    """End an emergency: lock the door again after a fire alarm, once its input is quiet; by door.socket."""
+    from edged.config.loading import load_door
+    from edged.doorway.visitor import visit
+    from edged.errors import ConfigError
+
+    path = load_door(config).socket
+    if path is None:
+        raise ConfigError(["door.socket: missing; it is where the door process is found"])
+    with visit(path) as visitor:
+        visitor.reset()
+    _say(as_json, "There is no emergency.", state="reset")
+
+
+def _ask_for_a_pulse(path: Path, unlock_seconds: float, *, as_json: bool) -> None:
+    from edged.doorway.visitor import visit
+
+    began_at = time.monotonic()
+
+    def show(state: str) -> None:
+        after = time.monotonic() - began_at
+        _say(as_json, f"{after:8.3f} s  {state}", state=state, after_seconds=round(after, 3))
+
+    with visit(path) as visitor:
+        visitor.pulse(unlock_seconds, show)
+    _say(as_json, "The line is secure.", state="secure")
 
 
 def _confirm(question: str, *, yes: bool) -> None:

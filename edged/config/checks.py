@@ -1,17 +1,20 @@
 """Checks that need more than one key."""
 
+import os
 import urllib.parse
 import zoneinfo
 from collections.abc import Callable, Mapping
 from datetime import time
 from typing import Any
 
+from edged.config.door_lines import wired_lines
 from edged.config.sections import (
     AccessConfig,
     CameraConfig,
     Config,
     DecisionConfig,
     DoorConfig,
+    GpiodLockConfig,
     GpiozeroLockConfig,
     LivenessConfig,
     MqttConfig,
@@ -21,6 +24,8 @@ from edged.config.sections import (
     UrlSource,
 )
 from edged.config.wording import did_you_mean
+
+MAX_SOCKET_PATH = 100  # sun_path of unix(7) has 108 bytes; a temporary name beside it needs some
 
 
 def contradictions(section: object) -> list[str]:
@@ -99,7 +104,29 @@ def _door(door: DoorConfig) -> list[str]:
             "door.lock.power: gpiozero drives the line low before its first value, so a magnet would let go "
             "at every start; use driver: gpiod"
         )
+    return problems + _lines(door) + _socket(door)
+
+
+def _lines(door: DoorConfig) -> list[str]:
+    """Each line has one use: two parts that claim it, and neither works."""
+    used = {(door.lock.chip, door.lock.line): "door.lock"} if isinstance(door.lock, GpiodLockConfig) else {}
+    problems = []
+    for path, wired in wired_lines(door.inputs, door.signals).items():
+        other = used.setdefault((wired.chip, wired.line), path)
+        if other != path:
+            problems.append(f"{path}.line: {wired.chip} {wired.line} is the line of {other} already")
+    contact = door.inputs.contact
+    if contact is not None and contact.warn_after_seconds > contact.alarm_after_seconds:
+        problems.append(
+            "door.inputs.contact.warn_after_seconds: must not exceed door.inputs.contact.alarm_after_seconds"
+        )
     return problems
+
+
+def _socket(door: DoorConfig) -> list[str]:
+    if door.socket is not None and len(os.fsencode(door.socket)) > MAX_SOCKET_PATH:
+        return [f"door.socket: expected at most {MAX_SOCKET_PATH} bytes, got {str(door.socket)!r}"]
+    return []
 
 
 def _access(access: AccessConfig) -> list[str]:

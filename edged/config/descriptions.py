@@ -1,5 +1,7 @@
 """What an editor shows beside each key, by struct and key."""
 
+from edged.config.door_lines import LINE_DESCRIPTIONS
+
 DESCRIPTIONS: dict[str, dict[str, str]] = {
     "V4l2Source": {
         "device": "Path of the device, best below /dev/v4l/by-id, since the numbers of /dev/video* move.",
@@ -138,7 +140,14 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "unlock_seconds": "How long the door stays unlocked after a grant.",
         "max_unlock_seconds": "Longest time unlocked, however many grants follow each other.",
         "max_grant_age_ms": "A grant that waited longer than this is refused.",
+        "max_requests": "Requests heard in ten seconds; more are refused and raise an alarm.",
+        "max_unlocked_share": "Share of two minutes that grants may keep the door unlocked; 1 is no cap.",
+        "socket": "Socket of a door process that runs on its own (edged door run), shared by its readers.",
+        "socket_users": "Accounts that may speak to the door process, beside root and its own.",
+        "inputs": "Exit button, door contact, fire alarm, tamper switch, reset key; each may be left out.",
+        "signals": "Lamps and buzzer; each may be left out.",
     },
+    **LINE_DESCRIPTIONS,
     "AttendanceConfig": {
         "enabled": "Record when people come and go. A purpose of its own beside access: ask who must agree.",
         "direction": "What a visit at this door means.",

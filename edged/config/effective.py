@@ -1,6 +1,5 @@
 """The configuration as plain values, and what changed between two of them."""
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -63,4 +62,6 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 
 def digest(config: Config) -> str:
     """Return a short digest of the effective configuration, by which drift between doors shows."""
+    import hashlib  # noqa: PLC0415 - OpenSSL takes 4 MB, which the door process does without
+
     return hashlib.sha256(msgspec.json.encode(config, enc_hook=str)).hexdigest()[:16]

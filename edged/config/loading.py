@@ -18,7 +18,7 @@ import msgspec
 
 from edged.config.checks import contradictions
 from edged.config.document import MAX_BYTES, read_document
-from edged.config.sections import Config, LockConfig
+from edged.config.sections import Config, DoorConfig, LockConfig
 from edged.config.wording import did_you_mean, said, why
 from edged.errors import ConfigError
 
@@ -53,6 +53,30 @@ def load_lock(path: Path) -> LockConfig:
     if problems or not isinstance(lock, LockConfig):
         raise ConfigError(problems or ["door.lock: missing"])
     return lock
+
+
+def load_door(path: Path) -> DoorConfig:
+    """Return the section ``door`` alone, for the process that owns the lock and needs nothing else.
+
+    Raises ``ConfigError`` with all problems of that section; what is wrong elsewhere does not matter.
+    """
+    return parse_door(read_text(path), base=path.parent)
+
+
+def parse_door(text: str, *, base: Path) -> DoorConfig:
+    """Return the section ``door`` of YAML ``text``. Raises ``ConfigError``."""
+    try:
+        raw, _ = read_document(text)
+    except ConfigError:
+        raw, _ = read_document(_block(text, "door"))
+    problems: list[str] = []
+    reader = _Reader(base.resolve(), {}, problems)
+    door = reader.struct(DoorConfig, raw.get("door"), "door")
+    for section in reader.sections:
+        problems += contradictions(section)
+    if problems or not isinstance(door, DoorConfig):
+        raise ConfigError(problems)
+    return door
 
 
 def _block(text: str, section: str) -> str:

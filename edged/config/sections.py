@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edged.config.door_lines import InputsConfig, SignalsConfig
 from edged.domain.risk import LEVELS, Level
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -285,6 +286,13 @@ class DoorConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
     unlock_seconds: Annotated[float, Meta(gt=0, le=60)] = 3.0
     max_unlock_seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
     max_grant_age_ms: Annotated[int, Meta(ge=50, le=10_000)] = 1000
+    # Per ten seconds. Nobody walks that fast; what asks more often has gone wrong.
+    max_requests: Annotated[int, Meta(ge=1, le=1000)] = 20
+    max_unlocked_share: Annotated[float, Meta(gt=0, le=1)] = 0.75
+    socket: Path | None = None
+    socket_users: tuple[str, ...] = ("edged",)
+    inputs: InputsConfig = InputsConfig()
+    signals: SignalsConfig = SignalsConfig()
 
 
 class AttendanceConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

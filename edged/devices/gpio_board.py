@@ -72,6 +72,15 @@ class LinuxBoard:
         return gpiod.Chip(path)
 
 
+def board_for(chip: str) -> tuple[GpioBoard, str]:
+    """Return where a configured chip is looked for, and what it is called there."""
+    from edged.devices.folder_gpio import PREFIX, FolderBoard  # noqa: PLC0415 - boards have no use for it
+
+    if chip.startswith(PREFIX):
+        return FolderBoard(), str(Path(chip.removeprefix(PREFIX)).absolute())
+    return LinuxBoard(), chip
+
+
 def open_chip(board: GpioBoard, wanted: str) -> Chip:
     """Open the chip whose path or label is ``wanted``. Raises ``LockError``."""
     if wanted.startswith("/"):

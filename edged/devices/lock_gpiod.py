@@ -11,7 +11,7 @@ import gpiod
 from gpiod.line import Direction, Value
 
 from edged.config.sections import GpiodLockConfig
-from edged.devices.gpio_board import Chip, GpioBoard, LineRequest, LinuxBoard, find_line, open_chip
+from edged.devices.gpio_board import Chip, GpioBoard, LineRequest, board_for, find_line, open_chip
 from edged.devices.lock import confirm_secure
 from edged.errors import LockError
 
@@ -28,7 +28,7 @@ class GpiodLock:
         self._unlocked_value = Value.ACTIVE if energised_unlocks else Value.INACTIVE
         self._name = f"GPIO chip {config.chip} line {config.line}"
         self._closed = False
-        self._offset, self._request = self._claim(config, board or LinuxBoard())
+        self._offset, self._request = self._claim(config, board)
         try:
             confirm_secure(self)
         except LockError:
@@ -75,8 +75,9 @@ class GpiodLock:
         """Close it."""
         self.close()
 
-    def _claim(self, config: GpiodLockConfig, board: GpioBoard) -> tuple[int, LineRequest]:
-        chip = open_chip(board, config.chip)
+    def _claim(self, config: GpiodLockConfig, board: GpioBoard | None) -> tuple[int, LineRequest]:
+        found, wanted = board_for(config.chip)
+        chip = open_chip(board or found, wanted)
         settings = gpiod.LineSettings(
             direction=Direction.OUTPUT,
             active_low=config.active == "low",

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edged.config.sections import DoorConfig
 from edged.devices.lock import DoorLock
@@ -62,7 +62,8 @@ class DoorChange:
 
     ``locked`` bears the id and cause of the last request that it ends. ``held_seconds`` is how long the door
     had been unlocked by then. ``reason`` tells why a request was refused or failed: ``stale``,
-    ``stopping`` or ``line_failed``.
+    ``stopping`` or ``line_failed``, and what a door process adds to these. ``recorded`` is whether it is in
+    the journal already.
     """
 
     state: Literal["unlocked", "locked", "refused", "failed"]
@@ -71,6 +72,7 @@ class DoorChange:
     cause: str
     held_seconds: float = 0.0
     reason: str | None = None
+    recorded: bool = False
 
     def body(self) -> dict[str, str | float]:
         """Return what the journal says about it."""
@@ -115,6 +117,14 @@ class DoorWorker(Worker):
         self._line = threading.Lock()  # held while the line is driven
         self._sealed = False  # from here on the line is only secured
         self._released = False
+
+    def tell(self, on_lock: Callable[[Any], None], on_recorded: Callable[[], None]) -> None:
+        """Do nothing: what the line does is told as changes, and whoever records them knows."""
+        del on_lock, on_recorded
+
+    def show(self, look: str) -> None:
+        """Do nothing: such a door has no lamps."""
+        del look
 
     def refusal(self, granted_at: float) -> str | None:
         """Say why a grant of ``granted_at`` (monotonic seconds) would be refused now, None if not."""
@@ -163,6 +173,7 @@ class DoorWorker(Worker):
     def run(self) -> None:
         """Answer requests and keep the deadline until told to stop."""
         self._reports.start()
+        self._metrics.door_connected.set(1)
         try:
             while not self.stopping.is_set():
                 self.turn()

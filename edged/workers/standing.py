@@ -99,6 +99,11 @@ class Standing:
             self.lock = "fault" if change.state == "failed" else change.state
         self.tell()
 
+    def lock_changed(self, word: LockWord) -> None:
+        """Take over what a door process says of its line."""
+        self.lock = word
+        self.tell()
+
     def prompted(self, prompt: Prompt | None) -> None:
         """Take over what whoever stands there is asked to do."""
         self.asks = None if prompt is None else prompt.gesture.value

@@ -11,6 +11,8 @@ from edged.config import load
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd/edged.service"
+DOOR_UNIT = ROOT / "systemd/edged-door.service"
+each_unit = pytest.mark.parametrize("source", [UNIT, DOOR_UNIT], ids=lambda path: path.stem)
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not on this machine")
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not on this machine")
@@ -30,6 +32,8 @@ def files(folder: Path) -> set[str]:
 
 INSTALLED = {
     "etc/systemd/system/edged.service",
+    "etc/systemd/system/edged@.service",
+    "etc/systemd/system/edged-door.service",
     "etc/sysusers.d/edged.conf",
     "etc/edged/config.yaml",
     "etc/edged/config.schema.json",
@@ -38,9 +42,15 @@ INSTALLED = {
 
 
 @needs_systemd
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
-    unit = tmp_path / "edged.service"
-    unit.write_text(UNIT.read_text().replace("/opt/edged/bin/edged", sys.executable))
+@each_unit
+def test_systemd_understands_the_unit(tmp_path: Path, source: Path) -> None:
+    for unit in (UNIT, DOOR_UNIT):
+        (tmp_path / unit.name).write_text(
+            unit.read_text()
+            .replace("/opt/edged/bin/edged", sys.executable)
+            .replace("/opt/edged/bin/python", sys.executable)
+        )
+    unit = tmp_path / source.name
     done = subprocess.run(
         [ANALYZE or "", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )
@@ -48,24 +58,35 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_the_unit_is_hardened() -> None:
+@each_unit
+def test_the_unit_is_hardened(source: Path) -> None:
     done = subprocess.run(
-        [ANALYZE or "", "security", "--offline=true", "--no-pager", str(UNIT)],
+        [ANALYZE or "", "security", "--offline=true", "--no-pager", str(source)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    score = re.search(r"Overall exposure level for edged.service: ([0-9.]+)", done.stdout)
+    score = re.search(r"Overall exposure level for edged.*.service: ([0-9.]+)", done.stdout)
     assert score is not None
     assert float(score[1]) <= 1.5
 
 
-def test_the_unit_ends_every_run_with_a_secure_line() -> None:
-    lines = UNIT.read_text().splitlines()
+@each_unit
+def test_the_unit_is_started_again_however_it_ended(source: Path) -> None:
+    lines = source.read_text().splitlines()
     for line in (
-        "Type=notify", "WatchdogSec=15", "Restart=always", "StartLimitIntervalSec=0",
-        "RestartPreventExitStatus=78", "ExecStopPost=/opt/edged/bin/edged door safe", "LimitCORE=0",
-        "UMask=0077",
+        "Type=notify", "Restart=always", "StartLimitIntervalSec=0", "RestartPreventExitStatus=78",
+        "LimitCORE=0", "UMask=0077",
     ):  # fmt: skip
         assert line in lines
+    assert [line for line in lines if line.startswith("WatchdogSec=")]
+
+
+def test_the_line_is_the_door_process_s_alone_and_secure_after_every_run() -> None:
+    door, watcher = DOOR_UNIT.read_text().splitlines(), UNIT.read_text()
+    assert "ExecStopPost=/opt/edged/bin/edged door safe --config /etc/edged/config.yaml" in door
+    assert [line for line in door if line.startswith("DeviceAllow")] == ["DeviceAllow=char-gpiochip rw"]
+    assert "gpio" not in watcher
+    users = (ROOT / "systemd/edged.sysusers.conf").read_text().splitlines()
+    assert [line for line in users if line.endswith(" gpio")] == ["m edged-door gpio"]
 
 
 @needs_make
@@ -80,6 +101,9 @@ def test_install_stages_a_service_whose_configuration_is_fine(tmp_path: Path) ->
     assert config.gallery.path == data / "people.db"
     assert config.gallery.key_file == data / "vault.key"
     assert config.models.directory == data / "models"
+    assert config.door.socket == Path("/run/edged-door/door.sock")
+    reader = (tmp_path / "etc/systemd/system/edged@.service").read_text()
+    assert "Environment=EDGED_CONFIG=/etc/edged/%i.yaml\n" in reader
     assert path.read_text().startswith("# yaml-language-server: $schema=config.schema.json\n")
 
 

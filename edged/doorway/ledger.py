@@ -1,0 +1,96 @@
+"""From happenings to events: each gets its id, its times, and a place in the spool."""
+
+import ctypes
+import logging
+import os
+import time
+from collections import deque
+
+from edged.domain.doorway import Act, Happening
+from edged.doorway.keeper import Refusal
+from edged.doorway.messages import Happened
+from edged.doorway.spool import Spool
+from edged.doorway.ulid import new_id
+
+logger = logging.getLogger(__name__)
+
+# What is told in the records alone; everything else is an alarm.
+_ORDINARY = frozenset(
+    {Act.UNLOCKED, Act.LOCKED, Act.NEVER_OPENED, Act.EXIT, Act.OPENED, Act.SHUT, Act.HELD_OPEN_OVER,
+     Act.FORCED_OPEN_OVER, Act.EMERGENCY_OVER, Act.TAMPER_OVER}
+)  # fmt: skip
+# adjtimex(2) returns TIME_ERROR while the clock is not disciplined; struct timex has 208 bytes.
+_TIME_ERROR = 5
+_TIMEX_BYTES = 512
+
+
+class Ledger:
+    """A ``keeper.Listener``. ``refusals`` wait for the server to send them.
+
+    ``casual`` names readers that keep no journal: what they were granted is offered to whoever does.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self.boot_id = os.urandom(6).hex()
+        self.refusals: deque[Refusal] = deque()
+        self.casual: set[str] = set()
+        self._spool = spool
+        self._libc = ctypes.CDLL(None)
+
+    def happened(self, happening: Happening, at: float) -> None:
+        """Keep an event of what happened."""
+        act, holder = happening.act, happening.holder
+        if act in (Act.EMERGENCY, Act.EMERGENCY_OVER):
+            self._spool.latch(emergency=act is Act.EMERGENCY)
+        reader = None if holder is None or holder.reader in self.casual else holder.reader
+        self._keep(
+            act.value,
+            at,
+            alarm=act not in _ORDINARY,
+            cause=None if holder is None else holder.cause,
+            request=None if holder is None else holder.request,
+            reader=reader,
+            held_seconds=round(happening.held_seconds, 3),
+            reason=happening.reason,
+        )
+
+    def refused(self, refusal: Refusal) -> None:
+        """Let the reader hear it. It is no event: the reader, who knows why it asked, records it."""
+        self.refusals.append(refusal)
+
+    def alarm(self, what: str) -> None:
+        """Keep an alarm about a reader or about the door process itself."""
+        self._keep(what, time.monotonic(), alarm=True)
+
+    def _keep(
+        self,
+        what: str,
+        at: float,
+        *,
+        alarm: bool,
+        cause: str | None = None,
+        request: str | None = None,
+        reader: str | None = None,
+        held_seconds: float = 0.0,
+        reason: str | None = None,
+        count: int | None = None,
+    ) -> None:
+        lost, self._spool.lost = self._spool.lost, 0
+        if lost and what != "events_lost":
+            self._keep("events_lost", at, alarm=True, count=lost)
+        event = Happened(
+            event=new_id(), what=what, alarm=alarm, ts=time.time(), at=at, boot_id=self.boot_id,
+            time_synced=self._synced(), cause=cause, request=request, reader=reader,
+            held_seconds=held_seconds, reason=reason, count=count,
+        )  # fmt: skip
+        logger.log(
+            logging.WARNING if alarm else logging.INFO,
+            "door %s cause=%s request=%s held_s=%.2f reason=%s", what, cause, request, held_seconds, reason,
+        )  # fmt: skip
+        if not self._spool.put(event):
+            self._spool.lost += count or 0
+            logger.error("event not kept, too many wait what=%s", what)
+
+    def _synced(self) -> bool:
+        state = int(self._libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
+        return 0 <= state != _TIME_ERROR

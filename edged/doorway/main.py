@@ -1,0 +1,143 @@
+"""``python -m edged.doorway``: the door process.
+
+    --config PATH   the configuration, of which only the section ``door`` is read; ``-``: standard input
+    --state FOLDER  where events wait for a reader (default: var/door beside the configuration)
+    --peer FD       serve the one connection that was inherited, and end with it, instead of a socket
+
+Exit codes: 0 stopped, 1 failed, 2 usage, 78 bad configuration.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import pwd
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from edged import logs, systemd
+from edged.config.loading import load_door, parse_door
+from edged.config.sections import DoorConfig, LoggingConfig
+from edged.devices.gpio_lines import Lamps, Switches
+from edged.devices.lock_factory import open_lock
+from edged.doorway.channel import listen, pair
+from edged.doorway.keeper import Keeper
+from edged.doorway.ledger import Ledger
+from edged.doorway.server import Server
+from edged.doorway.show import Show, shown
+from edged.doorway.spool import Spool
+from edged.errors import ConfigError, EdgedError
+
+logger = logging.getLogger(__name__)
+
+_WATCHDOG_SECONDS = 1.0
+_LAST_WRITES_SECONDS = 2.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Keep the door until told to stop; return the exit code."""
+    options = _options().parse_args(arguments)
+    logs.configure(LoggingConfig())
+    try:
+        _serve(options)
+    except EdgedError as exc:
+        for line in str(exc).splitlines() or [type(exc).__name__]:
+            print(f"edged door: {line}", file=sys.stderr)  # noqa: T201 - as every command says it
+        return exc.exit_code
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("edged door run", description="Keep the door: lock, switches, lamps.")
+    parser.add_argument("--config", default=os.environ.get("EDGED_CONFIG", "config.yaml"))
+    parser.add_argument("--state", type=Path, default=None)
+    parser.add_argument("--peer", type=int, default=None)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> None:
+    config = _configuration(options.config)
+    base = Path() if options.config == "-" else Path(options.config).parent
+    if options.peer is None and config.socket is None:
+        raise ConfigError(["door.socket: missing; it is where readers find the door process"])
+    stop = _Stop(heed_interrupts=options.peer is None)
+    with contextlib.ExitStack() as closing:
+        # The line first: it is secure from here on, and whoever has it is the one door process.
+        lock = open_lock(config.lock)
+        closing.callback(lock.close)
+        switches = Switches(config.inputs)
+        closing.callback(switches.close)
+        show = Show(Lamps(config.signals))
+        closing.callback(show.close)
+        spool = Spool(options.state or base / "var/door")
+        closing.callback(spool.close, _LAST_WRITES_SECONDS)
+        ledger = Ledger(spool)
+        keeper = Keeper(lock, switches, config, ledger, time.monotonic, emergency=spool.emergency)
+        server = Server(
+            keeper, ledger, spool, lock_name=lock.name, allowed=_allowed(config.socket_users),
+            clock=time.monotonic,
+        )  # fmt: skip
+        closing.callback(server.close)
+        closing.callback(keeper.close)
+        server.wake_on(stop.end)
+        if options.peer is not None:
+            server.join(socket.socket(fileno=options.peer), inherited=True)
+        elif config.socket is not None:
+            server.listen_on(listen(config.socket))
+        logger.info("door kept lock=%s inputs=%s", lock.name, ",".join(switches.names) or "-")
+        _keep(keeper, server, show, stop, spool, single=options.peer is not None)
+
+
+def _keep(keeper: Keeper, server: Server, show: Show, stop: "_Stop", spool: Spool, *, single: bool) -> None:
+    systemd.notify("READY=1", "STATUS=locked")
+    told_at, condition = time.monotonic(), ""
+    while not stop.asked and not (single and server.deserted):
+        server.turn()
+        now = time.monotonic()
+        look = server.look if now < server.look_until else "idle"
+        show.light(
+            shown(keeper.door, look, look_age=server.look_age(now), faulty=server.readers == 0, now=now)
+        )
+        if now - told_at >= _WATCHDOG_SECONDS or keeper.door.condition != condition:
+            told_at, condition = now, keeper.door.condition
+            systemd.notify("WATCHDOG=1", f"STATUS={condition}, {server.readers} readers")
+            spool.mend()
+    systemd.notify("STOPPING=1")
+
+
+class _Stop:
+    """SIGTERM and SIGINT, as something that a selector hears of."""
+
+    def __init__(self, *, heed_interrupts: bool) -> None:
+        self.asked = False
+        self.end, far = pair()
+        far.setblocking(False)
+        self._far = far
+        signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._ask)
+        # Ctrl-C reaches a child too; its parent ends it once everything has been said.
+        signal.signal(signal.SIGINT, self._ask if heed_interrupts else signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def _ask(self, _number: int, _frame: object) -> None:
+        self.asked = True
+
+
+def _configuration(path: str) -> DoorConfig:
+    if path == "-":
+        return parse_door(sys.stdin.read(), base=Path())
+    return load_door(Path(path))
+
+
+def _allowed(users: tuple[str, ...]) -> frozenset[int]:
+    """Return the user ids that may connect: root, our own, and those of the configuration."""
+    found = {0, os.getuid()}
+    for user in users:
+        try:
+            found.add(pwd.getpwnam(user).pw_uid)
+        except KeyError:
+            logger.info("door.socket_users: there is no account %s", user)
+    return frozenset(found)

@@ -1,0 +1,274 @@
+"""The readers of the door process: who may speak, what they say, what they are told.
+
+A connection belongs to a user that is allowed, by the kernel's word. It begins with a hello. It ends, and
+with it what its reader was granted, at the end of the other process, at a silence of ``SILENCE_SECONDS``,
+and at anything that is no message. One packet of each reader is heard a turn: no reader can keep the door
+from its deadlines.
+"""
+
+import logging
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edged import __version__
+from edged.doorway.channel import Channel
+from edged.doorway.keeper import Keeper
+from edged.doorway.ledger import Ledger
+from edged.doorway.messages import (
+    SILENCE_SECONDS,
+    Answer,
+    FromDoor,
+    FromReader,
+    Happened,
+    Hello,
+    Look,
+    Reset,
+    Secure,
+    Show,
+    Status,
+    Taken,
+    Unlock,
+    Welcome,
+    from_reader,
+)
+from edged.doorway.spool import Spool
+from edged.errors import DoorwayError
+
+logger = logging.getLogger(__name__)
+
+_MOST_PEERS = 8
+_WINDOW = 16  # events offered to a reader and not yet taken
+_TURN_SECONDS = 0.25
+# An event of a reader that stays away for so long is offered to any: it was renamed, or is gone for good.
+_ORPHANED_SECONDS = 3600.0
+_LOOK_SECONDS = 1.5
+
+
+@dataclass(eq=False)
+class _Peer:
+    """One connection; ``hello`` is None until it has said who it is."""
+
+    channel: Channel
+    heard_at: float
+    hello: Hello | None = None
+    told: Status | None = None
+    offered: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        return "?" if self.hello is None else self.hello.reader
+
+
+class Server:
+    """Speaks to readers for ``keeper``; ``turn`` is called for ever, by the thread that keeps the door."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        ledger: Ledger,
+        spool: Spool,
+        *,
+        lock_name: str,
+        allowed: frozenset[int],
+        clock: Callable[[], float],
+    ) -> None:
+        self.look: Look = "idle"
+        self.look_until = float("-inf")
+        self._keeper = keeper
+        self._ledger = ledger
+        self._spool = spool
+        self._welcome = Welcome(version=__version__, boot_id=ledger.boot_id, lock=lock_name)
+        self._allowed = allowed
+        self._clock = clock
+        self._peers: list[_Peer] = []
+        self._selector = selectors.DefaultSelector()
+
+    @property
+    def readers(self) -> int:
+        """How many readers that watch a camera are there."""
+        return sum(peer.hello is not None and peer.hello.listens for peer in self._peers)
+
+    @property
+    def deserted(self) -> bool:
+        """Whether nobody is connected."""
+        return not self._peers
+
+    def look_age(self, now: float) -> float:
+        """Return for how many seconds the word of a reader on what to show has stood."""
+        return now - (self.look_until - _LOOK_SECONDS)
+
+    def wake_on(self, end: socket.socket) -> None:
+        """Let whatever arrives at ``end`` end the wait of a turn."""
+        self._selector.register(end, selectors.EVENT_READ, end)
+
+    def listen_on(self, listener: socket.socket) -> None:
+        """Take connections of ``listener``."""
+        self._selector.register(listener, selectors.EVENT_READ, listener)
+
+    def join(self, end: socket.socket, *, inherited: bool = False) -> None:
+        """Take one connection, if its user is allowed.
+
+        Whoever started this process is told at once that the line is held, and may say hello when it likes.
+        """
+        channel = Channel(end)
+        if channel.uid not in self._allowed or len(self._peers) >= _MOST_PEERS:
+            logger.warning("connection refused uid=%d pid=%d", channel.uid, channel.pid)
+            channel.close()
+            return
+        peer = _Peer(channel, self._clock())
+        self._peers.append(peer)
+        self._selector.register(channel, selectors.EVENT_READ, peer)
+        if inherited:
+            peer.heard_at = float("inf")
+            self._say(peer, self._welcome)
+
+    def turn(self) -> None:
+        """Wait for the next deadline or message, and do what it asks for. Raises ``LockError``."""
+        for key, _ in self._selector.select(min(_TURN_SECONDS, self._keeper.due_in())):
+            if isinstance(key.data, _Peer):
+                self._hear(key.data)
+            else:
+                self._wake(key.data)
+        self._keeper.turn()
+        now = self._clock()
+        for peer in tuple(self._peers):
+            if now - peer.heard_at > SILENCE_SECONDS:
+                self._lose(peer, "silent")
+        self._tell()
+
+    def close(self) -> None:
+        """Say the last words and end every connection."""
+        self._tell()
+        for peer in tuple(self._peers):
+            self._end(peer)
+        self._selector.close()
+
+    def _wake(self, end: socket.socket) -> None:
+        if not end.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            end.recv(64)
+            return
+        try:
+            accepted, _ = end.accept()
+        except OSError as exc:
+            logger.warning("connection lost before it began error=%s", exc.strerror)
+        else:
+            self.join(accepted)
+
+    def _hear(self, peer: _Peer) -> None:
+        try:
+            packet = peer.channel.receive()
+            if packet is None:
+                return
+            message = from_reader(packet)
+            if peer.hello is None and not isinstance(message, Hello):
+                raise DoorwayError("expected a hello")  # noqa: TRY301 - one way out for all
+        except DoorwayError as exc:
+            self._lose(peer, str(exc))
+            return
+        peer.heard_at = self._clock()
+        self._heed(peer, message)
+
+    def _heed(self, peer: _Peer, message: FromReader) -> None:
+        match message:
+            case Hello():
+                self._greet(peer, message)
+            case Unlock():
+                self._keeper.request(peer.name, message)
+            case Secure():
+                self._keeper.drop(peer.name)
+            case Taken(event=event):
+                if event in peer.offered:
+                    peer.offered.discard(event)
+                    self._spool.taken(event)
+            case Show(look=look):
+                self.look, self.look_until = look, self._clock() + _LOOK_SECONDS
+            case Reset():
+                self._keeper.reset()
+
+    def _greet(self, peer: _Peer, hello: Hello) -> None:
+        """Take a reader in. A second one of the same name is the first one, started anew."""
+        for other in tuple(self._peers):
+            if other is not peer and other.name == hello.reader:
+                self._lose(other, "replaced by another of its name")
+        peer.hello = hello
+        if hello.listens:
+            self._ledger.casual.discard(hello.reader)
+        else:
+            self._ledger.casual.add(hello.reader)
+        logger.info("reader connected name=%s uid=%d", hello.reader, peer.channel.uid)
+        self._say(peer, self._welcome)
+
+    def _lose(self, peer: _Peer, why: str) -> None:
+        """End a connection and what its reader was granted. Raises ``LockError``."""
+        if peer not in self._peers:
+            return
+        logger.info("reader gone name=%s why=%s", peer.name, why)
+        self._end(peer)
+        if peer.hello is not None:
+            self._keeper.drop(peer.name)
+
+    def _end(self, peer: _Peer) -> None:
+        self._peers.remove(peer)
+        self._selector.unregister(peer.channel)
+        peer.channel.close()
+
+    def _say(self, peer: _Peer, message: FromDoor) -> bool:
+        try:
+            peer.channel.send(message)
+        except DoorwayError as exc:
+            self._lose(peer, str(exc))
+            return False
+        return True
+
+    def _tell(self) -> None:
+        refusals = self._ledger.refusals
+        while refusals:
+            no = refusals.popleft()
+            answer = Answer(request=no.request, result=no.result, reason=no.reason, at=no.at)
+            for peer in [peer for peer in self._peers if peer.hello and peer.name == no.reader]:
+                self._say(peer, answer)
+        greeted = [peer for peer in self._peers if peer.hello is not None]
+        self._offer([peer for peer in greeted if peer.hello is not None and peer.hello.listens])
+        for peer in greeted:
+            status = self._status(peer)
+            if peer.told != status and peer in self._peers:
+                peer.told = status
+                self._say(peer, status)
+
+    def _offer(self, listening: list[_Peer]) -> None:
+        """Offer the oldest events to whom they belong; those of nobody to whoever connected first."""
+        if not listening:
+            return
+        for event in tuple(self._spool.waiting.values()):
+            open_peers = [peer for peer in listening if len(peer.offered) < _WINDOW]
+            if not open_peers:
+                return
+            peer = _addressee(event, listening)
+            if peer is None or peer not in open_peers or event.event in peer.offered:
+                continue
+            if self._say(peer, event):
+                peer.offered.add(event.event)
+            else:
+                listening.remove(peer)
+
+    def _status(self, peer: _Peer) -> Status:
+        door, contact = self._keeper.door, self._keeper.has_contact
+        return Status(
+            condition=door.condition.value,
+            released=door.released,
+            leaf=None if not contact else "open" if door.leaf_open else "shut",
+            tampered=door.tampered,
+            waiting=len(peer.offered),
+            kept=self._spool.kept,
+        )
+
+
+def _addressee(event: Happened, listening: list[_Peer]) -> _Peer | None:
+    for peer in listening:
+        if event.reader == peer.name:
+            return peer
+    orphaned = event.reader is None or time.time() - event.ts > _ORPHANED_SECONDS
+    return listening[0] if orphaned and listening else None

@@ -1,0 +1,167 @@
+"""Events of the door that no reader has taken yet: on the disk, in order, bounded.
+
+One line an event, before it its CRC-32: ``crc {json}``. A line that says ``taken`` strikes one out. The file
+starts anew whenever nothing waits. Writing happens in a thread of its own, since a card may take hundreds of
+milliseconds for a sync and the loop has a door to lock: an event may reach a reader before it reaches the
+disk, but it stays here until the reader has it in its journal.
+
+A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False.
+"""
+
+import errno
+import logging
+import os
+import queue
+import threading
+import zlib
+from pathlib import Path
+
+from edged.doorway.messages import Happened, encode, happened
+from edged.errors import DoorwayError, StoreError
+
+logger = logging.getLogger(__name__)
+
+# Some 300 bytes each. At a busy door with no reader that is a day; readers are away for minutes.
+MAX_EVENTS = 5000
+# Struck-out lines that are carried along before the file is written anew.
+_MAX_STRUCK = 2000
+_TAKEN = b"taken "
+_LATCH = "emergency"
+_MAX_LINE = 8192
+
+
+class Spool:
+    """``waiting`` is the events by id, oldest first. One thread calls it, the one that keeps the door.
+
+    ``emergency`` is the latch of the fire input, which outlives the process as well.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read what an earlier process left in ``folder``. Raises ``StoreError`` where that is impossible."""
+        self.kept = True
+        self.lost = 0
+        self._path = folder / "events"
+        self._latch = folder / _LATCH
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.waiting = _read(self._path)
+            self.emergency = self._latch.exists()
+        except OSError as exc:
+            raise StoreError(f"{folder}: cannot be read: {exc.strerror or exc}") from exc
+        self._struck = 0
+        self._jobs: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
+        self._jobs.put(("anew", self._whole()))
+        self._writer = threading.Thread(target=self._write, name="edged-door-spool", daemon=True)
+        self._writer.start()
+
+    def put(self, event: Happened) -> bool:
+        """Keep an event; False where too many wait already, and it is counted in ``lost``."""
+        if len(self.waiting) >= MAX_EVENTS:
+            self.lost += 1
+            return False
+        self.waiting[event.event] = event
+        self._jobs.put(("append", _line(encode(event))))
+        return True
+
+    def taken(self, event_id: str) -> None:
+        """Forget an event that a reader has in its journal."""
+        if self.waiting.pop(event_id, None) is None:
+            return
+        self._struck += 1
+        if not self.waiting or self._struck > _MAX_STRUCK:
+            self._struck = 0
+            self._jobs.put(("anew", self._whole()))
+        else:
+            # Not synced: an event whose striking out is lost is offered again, with the same id.
+            self._jobs.put(("note", _line(_TAKEN + event_id.encode())))
+
+    def latch(self, *, emergency: bool) -> None:
+        """Remember across a restart whether there is an emergency."""
+        self.emergency = emergency
+        self._jobs.put(("latch" if emergency else "unlatch", b""))
+
+    def close(self, seconds: float) -> bool:
+        """Write what is left; False where that took longer than ``seconds``."""
+        self._jobs.put(None)
+        self._writer.join(seconds)
+        return not self._writer.is_alive()
+
+    def _whole(self) -> bytes:
+        return b"".join(_line(encode(event)) for event in self.waiting.values())
+
+    def mend(self) -> None:
+        """Try to write everything, where a write has failed: such a file is not trusted any more."""
+        if not self.kept and self._jobs.empty():
+            self._jobs.put(("anew", self._whole()))
+
+    def _write(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._do(*job)
+            except OSError as exc:
+                if self.kept:
+                    logger.error("events of the door wait in memory alone error=%s", exc.strerror)  # noqa: TRY400 - the text says it all
+                self.kept = False
+            else:
+                self.kept = self.kept or job[0] == "anew"
+
+    def _do(self, kind: str, data: bytes) -> None:
+        if kind == "latch":
+            _replace(self._latch, b"1\n")
+        elif kind == "unlatch":
+            self._latch.unlink(missing_ok=True)
+        elif kind == "anew":
+            _replace(self._path, data)
+        else:
+            _append(self._path, data, sync=kind == "append")
+
+
+def _line(content: bytes) -> bytes:
+    return b"%08x %b\n" % (zlib.crc32(content), content)
+
+
+def _read(path: Path) -> dict[str, Happened]:
+    """Return what waits according to the file; a damaged line, such as a torn last one, is passed over."""
+    waiting: dict[str, Happened] = {}
+    damaged = 0
+    if path.exists():
+        with path.open("rb") as file:
+            while line := file.readline(_MAX_LINE):
+                content = line[9:].rstrip(b"\n")
+                if line != _line(content):
+                    damaged += 1
+                elif content.startswith(_TAKEN):
+                    waiting.pop(content.removeprefix(_TAKEN).decode(), None)
+                else:
+                    try:
+                        event = happened(content)
+                    except DoorwayError:
+                        damaged += 1
+                    else:
+                        waiting[event.event] = event
+    if damaged:
+        logger.warning("events of the door: lines damaged count=%d", damaged)
+    return waiting
+
+
+def _append(path: Path, data: bytes, *, sync: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if sync:
+            os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    _append(beside, data, sync=True)
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

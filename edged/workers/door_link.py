@@ -1,0 +1,394 @@
+"""The door as a reader of a door process sees it: the same as ``DoorWorker``, with the line elsewhere.
+
+While the door process is away every grant is refused. A connection that breaks ends what it was granted at
+the other end, whichever side it breaks on; here it is made again. Whatever happened at the door comes as an
+event with an id, and is acknowledged once the journal has it.
+"""
+
+import contextlib
+import logging
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edged.config.sections import DoorConfig
+from edged.doorway.channel import Channel, pair
+from edged.doorway.messages import (
+    BEAT_SECONDS,
+    Answer,
+    Beat,
+    FromReader,
+    Happened,
+    Hello,
+    Look,
+    Secure,
+    Show,
+    Status,
+    Taken,
+    Unlock,
+    Welcome,
+    from_door,
+)
+from edged.errors import DoorwayError
+from edged.fleet.backoff import Backoff
+from edged.metrics import LOCK_CAUSES, LOCK_REFUSALS, Metrics
+from edged.workers.door import DoorChange, UnlockRequest
+from edged.workers.door_journal import DoorJournal
+from edged.workers.reports import Reporter
+from edged.workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+LockWord = Literal["locked", "unlocked", "fault", "unknown"]
+
+# A door process starts in under a second on a small board.
+_RECONNECT_SECONDS = (0.1, 5.0)
+# What is asked and not answered for so long was not done: the door process died with it, was started anew
+# since, and would have told.
+_ANSWER_SECONDS = 30.0
+_LAST_EVENTS_SECONDS = 1.5
+_LAST_REPORTS_SECONDS = 2.0
+_MOST_ASKED = 16
+_SHOW_SECONDS = 0.5
+_DENIED_SECONDS = 1.0
+
+
+@dataclass
+class _Asked:
+    """A request under way; ``at`` is when it was sent."""
+
+    request: UnlockRequest
+    at: float
+
+
+@dataclass
+class _Line:
+    """One connection; ``status`` is None until the door has told how it is."""
+
+    channel: Channel
+    welcome: Welcome | None = None
+    status: Status | None = None
+    beat_at: float = float("-inf")
+    ended: bool = field(default=False)
+
+
+class DoorLink(Worker):
+    """``connect`` returns a connected socket or raises ``DoorwayError``; ``close`` frees what it holds.
+
+    ``on_change`` is told of this reader's grants, on a thread of its own, in order; each change is on record
+    by then or will be. The worker may be started before its supervisor does so.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], socket.socket],
+        *,
+        reader: str,
+        config: DoorConfig,
+        metrics: Metrics,
+        journal: DoorJournal,
+        on_change: Callable[[DoorChange], None],
+        close: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__("door")
+        self._connect = connect
+        self._free = close
+        self._reader = reader
+        self._max_age_seconds = config.max_grant_age_ms / 1000
+        self._metrics = metrics
+        self._journal = journal
+        self._clock = clock
+        self._on_lock: Callable[[LockWord], None] = lambda _word: None
+        self._lock_word: LockWord = "unknown"
+        self._telling = threading.Lock()
+        self._reports: Reporter[DoorChange] = Reporter("door-reports", on_change)
+        self._line: _Line | None = None
+        self._asked: dict[str, _Asked] = {}
+        self._asking = threading.Lock()
+        self._own: deque[str] = deque(
+            maxlen=_MOST_ASKED
+        )  # what this process asked for, and may hear the end of
+        self._started = False
+        self._caught_up = threading.Event()
+        self._sealed = False
+        self._backoff = Backoff(*_RECONNECT_SECONDS)
+        self._connect_at = float("-inf")
+        self._shown_at = float("-inf")
+        self._woken, self._wake = pair()
+
+    def tell(self, on_lock: Callable[[LockWord], None], on_recorded: Callable[[], None]) -> None:
+        """Say what the lock is, now and whenever it changes, and when something was recorded.
+
+        On the worker's thread and the journal's.
+        """
+        self._journal.on_recorded = on_recorded
+        with self._telling:
+            self._on_lock = on_lock
+            on_lock(self._lock_word)
+
+    def start(self) -> None:
+        """Start the thread, unless it runs already: the connection is held while models are loaded."""
+        if not self._started:
+            self._started = True
+            super().start()
+
+    def catch_up(self, seconds: float) -> bool:
+        """Wait until what waited at the door is in the journal; False if that took too long."""
+        return self._caught_up.wait(seconds)
+
+    def refusal(self, granted_at: float) -> str | None:
+        """Say why a grant of ``granted_at`` (monotonic seconds) would be refused now, None if not."""
+        line = self._line
+        if self._sealed:
+            return "stopping"
+        if line is None or line.status is None:
+            return "away"
+        if line.status.condition == "emergency":
+            return "emergency"
+        if not 0 <= self._clock() - granted_at <= self._max_age_seconds:
+            return "stale"
+        return None
+
+    def request(self, request: UnlockRequest) -> bool:
+        """Ask for the door; never waits. False if the door process is not there, or the end has come."""
+        line = self._line
+        if self._sealed or line is None or line.status is None:
+            self._metrics.lock_refusals.labels("away").inc()
+            return False
+        wanted = Unlock(
+            request=request.event_id, cause="test" if request.cause == "test" else "face",
+            granted_at=max(0.0, request.granted_at),
+        )  # fmt: skip
+        with self._asking:
+            if len(self._asked) >= _MOST_ASKED:
+                self._metrics.lock_refusals.labels("queue_full").inc()
+                return False
+            self._asked[request.event_id] = _Asked(request, self._clock())
+            self._own.append(request.event_id)
+        if not self._say(line, wanted):
+            with self._asking:
+                self._asked.pop(request.event_id, None)
+            return False
+        return True
+
+    def show(self, look: Look) -> None:
+        """Let the person before the camera see how it stands."""
+        line, now = self._line, self._clock()
+        # Twenty faces a second say "looking", and a denial is to be seen for a moment.
+        due = self._shown_at + (_SHOW_SECONDS if look == "looking" else 0.0)
+        if line is None or now < due:
+            return
+        self._shown_at = now + (_DENIED_SECONDS if look == "denied" else 0.0)
+        self._say(line, Show(look=look))
+
+    def secure_now(self) -> None:
+        """End what this reader was granted, and ask for nothing from now on; from any thread."""
+        self._sealed = True
+        if self._line is not None:
+            self._say(self._line, Secure())
+
+    def stop(self) -> None:
+        """Secure at once, then ask the loop to end."""
+        super().stop()
+        self.secure_now()
+        with contextlib.suppress(OSError):  # it has ended already
+            self._wake.send(b".")
+
+    def close_unstarted(self) -> None:
+        """Free everything where the worker was never started, or has ended."""
+        self._end_line()
+        self._free()
+        self._woken.close()
+        self._wake.close()
+
+    def run(self) -> None:
+        """Keep the connection and hear the door until told to stop."""
+        self._reports.start()
+        try:
+            while not self.stopping.is_set():
+                self.turn()
+            self._finish()
+        finally:
+            self._answer_all("stopping")
+            self.close_unstarted()
+            if not self._reports.close(_LAST_REPORTS_SECONDS):
+                logger.error("door reports not delivered in time")
+
+    def turn(self) -> None:
+        """Hear what there is, at most for a beat; send what is due."""
+        if self._reports.busy_seconds(time.monotonic()) < self.stall_seconds:
+            self.beat()
+        if self._line is None and self._clock() >= self._connect_at:
+            self._begin()
+        self._hear()
+        now = self._clock()
+        line = self._line
+        if line is not None and now - line.beat_at >= BEAT_SECONDS:
+            line.beat_at = now
+            self._say(line, Beat())
+        for event_id in self._journal.taken(now):
+            if line is not None:
+                self._say(line, Taken(event=event_id))
+        status = None if line is None else line.status
+        # A status comes behind the events that were offered with it.
+        if status is not None and not status.waiting and not self._journal.waiting:
+            self._caught_up.set()
+        if line is not None and line.ended:
+            self._lost("it takes no message")
+        self._give_up(now)
+
+    def _begin(self) -> None:
+        try:
+            line = _Line(Channel(self._connect()))
+        except DoorwayError as exc:
+            delay = self._backoff.delay()
+            logger.warning("no door process, nobody can be let in; again in %.1f s: %s", delay, exc)
+            self._connect_at = self._clock() + delay
+            return
+        self._line = line
+        self._say(line, Hello(reader=self._reader))
+
+    def _hear(self) -> None:
+        ends: list[socket.socket | Channel] = (
+            [self._woken] if self._line is None else [self._woken, self._line.channel]
+        )
+        ready, _, _ = select.select(ends, [], [], BEAT_SECONDS if not self.stopping.is_set() else 0.02)
+        if self._woken in ready:
+            self._woken.recv(64)
+        line = self._line
+        if line is None or line.channel not in ready:
+            return
+        try:
+            while (packet := line.channel.receive()) is not None:
+                self._heed(line, packet)
+        except DoorwayError as exc:
+            self._lost(str(exc))
+
+    def _heed(self, line: _Line, packet: bytes) -> None:
+        match from_door(packet):
+            case Welcome() as welcome:
+                line.welcome = welcome
+                self._metrics.door_connected.set(1)
+                logger.info("door process connected lock=%s version=%s", welcome.lock, welcome.version)
+            case Status() as status:
+                line.status = status
+                self._metrics.lock_unlocked.set(status.released)
+                self._tell_lock("unlocked" if status.released else "locked")
+            case Answer() as answer:
+                self._answered(answer)
+            case Happened() as happened:
+                self._journal.offer(happened)
+                self._happened(happened)
+
+    def _answered(self, answer: Answer) -> None:
+        with self._asking:
+            asked = self._asked.pop(answer.request, None)
+        reason = answer.reason if answer.reason in LOCK_REFUSALS else "line_failed"
+        self._metrics.lock_refusals.labels(reason).inc()
+        if asked is None:
+            return
+        self._report(answer.result, answer.at, answer.request, cause=asked.request.cause, reason=reason)
+
+    def _happened(self, event: Happened) -> None:
+        """Tell of the grants of this process. What is older was told in its time, or is history."""
+        if event.what == "unlocked" and event.cause in LOCK_CAUSES and not event.held_seconds:
+            self._metrics.lock_actuations.labels(event.cause).inc()
+        if event.what == "relocked_late":
+            self._metrics.lock_overruns.inc()
+        if event.request is None or event.cause is None:
+            return
+        if event.what == "locked" and event.request in self._own:
+            self._report(
+                "locked", event.at, event.request, cause=event.cause, held_seconds=event.held_seconds
+            )
+        if event.what != "unlocked":
+            return
+        with self._asking:
+            asked = self._asked.pop(event.request, None)
+        if asked is None:
+            return
+        if asked.request.first_seen_at is not None:
+            self._metrics.decision_latency.observe(max(0.0, event.at - asked.request.first_seen_at))
+        self._metrics.stage.labels("actuate").observe(max(0.0, event.at - asked.at))
+        self._report("unlocked", event.at, event.request, cause=event.cause, held_seconds=event.held_seconds)
+
+    def _report(
+        self,
+        state: Literal["unlocked", "locked", "refused", "failed"],
+        at: float,
+        request: str,
+        *,
+        cause: str,
+        held_seconds: float = 0.0,
+        reason: str | None = None,
+    ) -> None:
+        recorded = state in ("unlocked", "locked")
+        logger.info("door %s event=%s cause=%s reason=%s", state, request, cause, reason)
+        self._reports.put(DoorChange(state, at, request, cause, held_seconds, reason, recorded=recorded))
+
+    def _say(self, line: _Line, message: FromReader) -> bool:
+        """Send; from any thread. A connection that takes nothing is ended by the worker's own thread."""
+        try:
+            line.channel.send(message)
+        except DoorwayError:
+            line.ended = True
+            return False
+        return True
+
+    def _lost(self, why: str) -> None:
+        if self._line is None:
+            return
+        lasted = self._backoff.delay()
+        logger.warning("door process lost, nobody can be let in: %s", why)
+        self._end_line()
+        self._connect_at = self._clock() + lasted
+
+    def _end_line(self) -> None:
+        line, self._line = self._line, None
+        if line is None:
+            return
+        line.channel.close()
+        self._journal.forget()
+        self._metrics.door_connected.set(0)
+        self._metrics.lock_unlocked.set(0)
+        if not self._sealed:
+            self._tell_lock("unknown")
+
+    def _tell_lock(self, word: LockWord) -> None:
+        with self._telling:
+            if word != self._lock_word:
+                self._lock_word = word
+                self._on_lock(word)
+
+    def _give_up(self, now: float) -> None:
+        with self._asking:
+            late = [key for key, asked in self._asked.items() if now - asked.at > _ANSWER_SECONDS]
+            given_up = [self._asked.pop(key) for key in late]
+        for asked in given_up:
+            self._metrics.lock_refusals.labels("away").inc()
+            self._report("refused", now, asked.request.event_id, cause=asked.request.cause, reason="away")
+
+    def _answer_all(self, reason: str) -> None:
+        with self._asking:
+            left = list(self._asked.values())
+            self._asked.clear()
+        for asked in left:
+            self._report(
+                "refused", self._clock(), asked.request.event_id, cause=asked.request.cause, reason=reason
+            )
+
+    def _finish(self) -> None:
+        """Hear the end of what was granted, and get it into the journal, before the connection ends."""
+        until = self._clock() + _LAST_EVENTS_SECONDS
+        quiet = 0
+        while self._line is not None and self._clock() < until and quiet < 3:
+            self.turn()
+            status = None if self._line is None else self._line.status
+            done = status is None or (status.condition != "granted" and not status.waiting)
+            quiet = quiet + 1 if done and not self._journal.waiting else 0

@@ -1,0 +1,98 @@
+"""Which door a daemon has: its own thread, its own process, or a process that others share.
+
+With ``door.socket`` the door process is a service of its own, which goes on when this daemon does not. Else a
+door with hardware, be it a real lock or any switch, gets a process that starts and ends with the daemon: a
+crash in mid-pulse must not leave a line to the mercy of the kernel's driver. A fake lock alone stays in
+the daemon, since nothing hangs on it.
+"""
+
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import TypeVar
+
+from edged.config.door_lines import wired_lines
+from edged.config.sections import Config, FakeLockConfig
+from edged.devices.lock_factory import open_lock
+from edged.doorway.channel import connect
+from edged.errors import NotFoundError, StoreError
+from edged.metrics import Metrics
+from edged.storage.journal import Journal
+from edged.storage.journal_reader import JournalReader
+from edged.workers.door import DoorChange, DoorWorker
+from edged.workers.door_child import DoorChild
+from edged.workers.door_journal import DoorJournal
+from edged.workers.door_link import DoorLink
+
+T = TypeVar("T")
+Door = DoorWorker | DoorLink
+OpenDoor = Callable[[Metrics, Journal, Callable[[DoorChange], None]], Door]
+
+# Some events at most wait at a healthy door, and a commit each takes milliseconds.
+_CATCH_UP_SECONDS = 3.0
+_STOP_SECONDS = 5.0
+
+
+def claim_door(config: Config, building: ExitStack) -> OpenDoor:
+    """Claim the lock line, first of all; ``building`` frees it again. Raises ``LockError``.
+
+    What is returned makes the door's worker, once there are metrics and a journal.
+    """
+    door = config.door
+    if door.socket is not None:
+        return partial(_linked, config, building, (partial(connect, door.socket), lambda: None))
+    if isinstance(door.lock, FakeLockConfig) and not wired_lines(door.inputs, door.signals):
+        lock = open_lock(door.lock)
+        building.callback(lock.close)
+        return lambda metrics, _journal, on_change: DoorWorker(lock, door, metrics, on_change)
+    child = DoorChild(config, config.journal.path.parent / "door")
+    building.callback(child.close)
+    child.start()
+    return partial(_linked, config, building, (child.connect, child.close))
+
+
+def showing(door: Door, on_seen: Callable[[T], None]) -> Callable[[T], None]:
+    """Return ``on_seen``, before which the door shows that somebody is looked at."""
+
+    def seen(sight: T) -> None:
+        door.show("looking")
+        on_seen(sight)
+
+    return seen
+
+
+def _linked(  # noqa: PLR0917 - all but the last three are bound
+    config: Config,
+    building: ExitStack,
+    way: tuple[Callable[[], socket.socket], Callable[[], None]],
+    metrics: Metrics,
+    journal: Journal,
+    on_change: Callable[[DoorChange], None],
+) -> DoorLink:
+    """Return a running link; what waited at the door is in the journal, if the door was there in time."""
+    name = f"{config.site}.{config.door_id}"
+    records = DoorJournal(journal, partial(_holds, config))
+    connecting, close = way
+    link = DoorLink(
+        connecting, reader=name, config=config.door, metrics=metrics, journal=records, on_change=on_change,
+        close=close,
+    )  # fmt: skip
+    building.callback(_abandon, link)
+    link.start()
+    link.catch_up(_CATCH_UP_SECONDS)
+    return link
+
+
+def _abandon(link: DoorLink) -> None:
+    link.stop()
+    link.join(_STOP_SECONDS)
+
+
+def _holds(config: Config, event_id: str) -> bool:
+    try:
+        with JournalReader.open(config.journal.path) as reader:
+            reader.find(event_id)
+    except (NotFoundError, StoreError):
+        return False
+    return True

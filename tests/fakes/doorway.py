@@ -1,0 +1,227 @@
+"""A door process of its own, its GPIO lines as files, and a reader that says what a test wants."""
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from edged.doorway.channel import Channel, connect
+from edged.doorway.messages import (
+    BEAT_SECONDS,
+    Beat,
+    FromDoor,
+    FromReader,
+    Happened,
+    Hello,
+    Status,
+    Taken,
+    Unlock,
+    from_door,
+)
+from edged.errors import DoorwayError
+
+T = TypeVar("T")
+LOCK, EXIT, CONTACT, FIRE, TAMPER, RESET, BUZZER, LAMP = 17, 4, 5, 6, 7, 8, 22, 23
+WAIT_SECONDS = 60.0
+
+
+def until(found: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+    return value
+
+
+class DoorProcess:
+    """``edged.doorway`` in ``folder``; the lock is an active-low strike, as the trickiest wiring is."""
+
+    def __init__(self, folder: Path, *, unlock_seconds: float = 0.4, door: str = "") -> None:
+        self.folder = folder
+        self.chip = folder / "chip"
+        self.socket = folder / "door.sock"
+        self.state = folder / "state"
+        self.process: subprocess.Popen[str] | None = None
+        wire = f"chip: 'folder:{self.chip}', debounce_ms: 20, active: high"
+        (folder / "config.yaml").write_text(f"""
+site: t
+door_id: front
+camera: {{source: {{type: file, path: x.mp4}}}}
+mqtt: {{enabled: false}}
+door:
+  lock: {{driver: gpiod, chip: 'folder:{self.chip}', line: {LOCK}, active: low, power: fail_secure}}
+  socket: door.sock
+  max_unlock_seconds: 60
+  unlock_seconds: {unlock_seconds}
+  inputs:
+    exit: {{{wire}, line: {EXIT}}}
+    contact: {{{wire}, line: {CONTACT}, warn_after_seconds: 0.3, alarm_after_seconds: 0.6}}
+    fire: {{{wire}, line: {FIRE}}}
+    tamper: {{{wire}, line: {TAMPER}}}
+    reset: {{{wire}, line: {RESET}}}
+  signals:
+    buzzer: {{chip: 'folder:{self.chip}', line: {BUZZER}, active: high}}
+    granted: {{chip: 'folder:{self.chip}', line: {LAMP}, active: high}}
+{door}""")
+
+    def start(self) -> Self:
+        self.socket.unlink(missing_ok=True)
+        with (self.folder / "door.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "edged.doorway", "--config", str(self.folder / "config.yaml"),
+                 "--state", str(self.state)],
+                text=True, stderr=log, env=environment(),
+            )  # fmt: skip
+        until(lambda: self.socket.exists() or self._ended())
+        time.sleep(0.2)  # until the switches have settled: what they are at the start is no press
+        return self
+
+    def _ended(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        return False
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "door.log").read_text()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(WAIT_SECONDS)
+
+    def level(self, line: int, *, high: bool) -> None:
+        """Play the world: put a level on a wire."""
+        self.chip.mkdir(exist_ok=True)
+        descriptor = os.open(self.chip / f"line-{line}", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(descriptor, b"1" if high else b"0", 0)
+        finally:
+            os.close(descriptor)
+
+    def press(self, line: int, seen: Callable[[], object] | None = None) -> None:
+        """Press a button until what it does is seen, in the log if nowhere else."""
+        before = len(self.log)
+        self.level(line, high=True)
+        until(seen or (lambda: len(self.log) > before))
+        self.level(line, high=False)
+        time.sleep(0.1)  # the release settles too, or the next press would be no edge
+
+    def on_disk(self, what: str) -> int:
+        """How many events of a kind wait on the disk."""
+        path = self.state / "events"
+        return path.read_text().count(f'"what":"{what}"') if path.exists() else 0
+
+    @property
+    def timeline(self) -> list[tuple[float, bool]]:
+        """When the lock was released (True: its line went low, relay on) and secured."""
+        path = self.chip / "timeline.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [(line["at"], not line["high"]) for line in lines if line["line"] == LOCK]
+
+    @property
+    def released(self) -> bool:
+        return self.timeline[-1][1]
+
+    def lit(self, line: int) -> bool:
+        return (self.chip / f"line-{line}").read_bytes()[:1] == b"1"
+
+    def reader(self, name: str = "t.front", *, takes: bool = True) -> "Reader":
+        return Reader(self.socket, name, takes=takes)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(WAIT_SECONDS)
+
+
+class Reader:
+    """Says hello at once; hears, and beats, whenever it waits for something."""
+
+    def __init__(self, path: Path, name: str, *, takes: bool = True) -> None:
+        self.channel = Channel(connect(path))
+        self.heard: list[FromDoor] = []
+        self.takes = takes
+        self._beat_at = 0.0
+        self.say(Hello(reader=name))
+        self.wait(lambda: self.status)
+
+    def say(self, message: FromReader) -> None:
+        self.channel.send(message)
+
+    def ask(self, request: str = "R1", *, age: float = 0.0, cause: Any = "face") -> None:
+        self.say(Unlock(request=request, cause=cause, granted_at=time.monotonic() - age))
+
+    def hear(self) -> None:
+        """Take what there is; acknowledge events unless told not to."""
+        now = time.monotonic()
+        if now - self._beat_at > BEAT_SECONDS:
+            self._beat_at = now
+            self.say(Beat())
+        select.select([self.channel], [], [], 0.01)
+        while (packet := self.channel.receive()) is not None:
+            message = from_door(packet)
+            self.heard.append(message)
+            if isinstance(message, Happened) and self.takes:
+                self.say(Taken(event=message.event))
+
+    def wait(self, found: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+        def look() -> T:
+            self.hear()
+            return found()
+
+        return until(look, seconds)
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [message for message in self.heard if isinstance(message, kind)]
+
+    @property
+    def status(self) -> Status | None:
+        found = self.of(Status)
+        return found[-1] if found else None
+
+    @property
+    def events(self) -> list[str]:
+        return [event.what for event in self.of(Happened)]
+
+    def rest(self, seconds: float) -> None:
+        ends_at = time.monotonic() + seconds
+        while time.monotonic() < ends_at:
+            self.hear()
+
+    def ended(self) -> bool:
+        try:
+            self.hear()
+        except DoorwayError:
+            return True
+        return False
+
+    def close(self) -> None:
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def raw(path: Path) -> socket.socket:
+    """A connection on which anything may be said."""
+    end = connect(path)
+    end.settimeout(WAIT_SECONDS)
+    return end
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -1,0 +1,213 @@
+"""The lock line of a door process, whatever becomes of it and of its reader."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edged.doorway.messages import MAX_BYTES, Answer, Happened, Secure, encode
+from edged.errors import DoorwayError
+from tests.fakes.doorway import DoorProcess, Reader, environment, raw, until
+
+PULSE = 29.0  # of thirty seconds: what ended earlier was ended
+READER = """
+import sys, time
+from pathlib import Path
+from tests.fakes.doorway import Reader
+reader = Reader(Path(sys.argv[1]), "t.front")
+reader.ask("R1")
+reader.wait(lambda: "unlocked" in reader.events)
+print("unlocked", flush=True)
+reader.rest(60)
+"""
+
+
+def reader_process(door: DoorProcess) -> "subprocess.Popen[str]":
+    """A reader as a process of its own, its grant in force."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", READER, str(door.socket)], stdout=subprocess.PIPE, text=True,
+        cwd=Path(__file__).parents[3], env=environment(),
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "unlocked\n"
+    return process
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.communicate(timeout=10)
+
+
+def test_a_grant_releases_the_line_until_its_deadline(door: DoorProcess) -> None:
+    with door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "locked" in reader.events)
+    (_, first), (unlocked_at, second), (locked_at, third) = door.timeline
+    assert (first, second, third) == (False, True, False)
+    assert locked_at - unlocked_at >= 0.4
+    unlocked, locked = reader.of(Happened)[:2]
+    assert (unlocked.request, locked.request, unlocked.cause) == ("R1", "R1", "face")
+
+
+def test_a_reader_killed_in_mid_pulse_takes_its_grant_along(long_door: DoorProcess) -> None:
+    process = reader_process(long_door)
+    time.sleep(0.1)
+    end(process)
+    until(lambda: not long_door.released)
+    assert long_door.timeline[-1][0] - long_door.timeline[-2][0] < PULSE
+    with long_door.reader() as again:
+        again.wait(lambda: "locked" in again.events)
+    # The reader had acknowledged the unlocking; what it could not hear any more is told to its successor.
+    assert [(event.what, event.reason) for event in again.of(Happened)] == [("locked", "reader_gone")]
+
+
+def test_a_reader_that_is_stopped_does_not_hold_the_door(long_door: DoorProcess) -> None:
+    process = reader_process(long_door)
+    process.send_signal(signal.SIGSTOP)
+    until(lambda: not long_door.released)
+    unlocked_at, locked_at = long_door.timeline[-2][0], long_door.timeline[-1][0]
+    end(process)
+    assert locked_at - unlocked_at < PULSE
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"{}", b"\xff\xfe", b'{"type":"beat","v":2}', b'{"type":"unlock","v":1}', b"x" * MAX_BYTES,
+        b'{"type":"open sesame"}', b"[" * 4000,
+    ],
+)  # fmt: skip
+def test_a_message_that_is_none_ends_the_connection_and_the_grant(
+    long_door: DoorProcess, packet: bytes
+) -> None:
+    with long_door.reader() as reader:
+        reader.ask()
+        reader.wait(lambda: "unlocked" in reader.events)
+        reader.channel._socket.send(packet)
+        until(reader.ended)
+    until(lambda: not long_door.released)
+    assert long_door.timeline[-1][0] - long_door.timeline[-2][0] < PULSE
+
+
+def test_who_does_not_say_hello_is_not_heard(door: DoorProcess) -> None:
+    with raw(door.socket) as stranger:
+        stranger.send(encode(Secure()))
+        assert stranger.recv(100) == b""
+    assert [released for _, released in door.timeline] == [False]
+
+
+def test_a_reader_may_end_its_own_grant_and_no_others(long_door: DoorProcess) -> None:
+    with long_door.reader("t.in") as first, long_door.reader("t.out") as second:
+        first.ask("A")
+        first.wait(lambda: "unlocked" in first.events)
+        second.say(Secure())
+        second.rest(0.1)
+        assert long_door.released
+        first.say(Secure())
+        first.wait(lambda: "locked" in first.events)
+    assert not long_door.released
+
+
+@pytest.mark.parametrize("age", [1.5, -1.0])
+def test_a_grant_of_the_wrong_age_is_refused(door: DoorProcess, age: float) -> None:
+    with door.reader() as reader:
+        reader.ask("old", age=age)
+        (answer,) = reader.wait(lambda: reader.of(Answer))
+    assert (answer.request, answer.result, answer.reason) == ("old", "refused", "stale")
+    assert [released for _, released in door.timeline] == [False]
+
+
+def test_a_flood_of_requests_is_refused_and_raises_one_alarm(tmp_path: Path) -> None:
+    with DoorProcess(tmp_path, unlock_seconds=0.1) as door, door.reader() as reader:
+        for number in range(500):
+            if number % 10 == 0:
+                reader.hear()
+            until(lambda number=number: _asked(reader, f"R{number}"))
+        reader.wait(lambda: len(reader.of(Answer)) >= 470)
+        reader.wait(lambda: "request_flood" in reader.events)
+        reader.wait(lambda: not door.released)
+        assert reader.events.count("request_flood") == 1
+        assert reader.events.count("unlocked") <= 20
+        periods = door.timeline
+    assert len(periods) <= 1 + 2 * 20
+
+
+def _asked(reader: Reader, request: str) -> bool:
+    """Ask, unless the door process is so far behind that the socket is full."""
+    try:
+        reader.ask(request)
+    except DoorwayError:
+        reader.hear()
+        return False
+    return True
+
+
+def test_the_share_of_time_unlocked_is_capped(tmp_path: Path) -> None:
+    with DoorProcess(tmp_path, door="  max_unlocked_share: 0.005\n") as door, door.reader() as reader:
+        reader.ask("A")  # 0.4 s of the 0.6 s that two minutes allow
+        reader.wait(lambda: "locked" in reader.events)
+        reader.rest(0.3)
+        reader.ask("B")
+        (answer,) = reader.wait(lambda: reader.of(Answer))
+    assert (answer.request, answer.reason) == ("B", "unlocked_too_much")
+
+
+def test_sigterm_in_mid_pulse_secures_the_line(long_door: DoorProcess) -> None:
+    with long_door.reader() as reader:
+        reader.ask()
+        reader.wait(lambda: "unlocked" in reader.events)
+        assert long_door.end() == 0
+    assert not long_door.released
+    assert long_door.timeline[-1][0] - long_door.timeline[1][0] < PULSE
+
+
+def test_starting_and_ending_never_shows_another_level(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path)
+    for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT) * 2:
+        door.start()
+        door.end(how)
+    assert {released for _, released in door.timeline} == {False}
+    assert len(door.timeline) >= 6
+
+
+def test_the_line_has_one_door_process(door: DoorProcess) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edged.doorway", "--config", str(door.folder / "config.yaml")],
+        capture_output=True, text=True, timeout=30, check=False, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "in use" in done.stderr
+    with door.reader() as reader:  # the first one still is who is found at the socket
+        reader.ask()
+        reader.wait(lambda: "locked" in reader.events)
+
+
+def test_it_is_lean(door: DoorProcess) -> None:
+    assert door.process is not None
+    status = Path(f"/proc/{door.process.pid}/status").read_text()
+    rss_kb = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+    assert rss_kb < 25 * 1024
+    parts = "edged.doorway.main, edged.devices.lock_gpiod"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"import sys, {parts}; print(*sys.modules)"],
+        capture_output=True, text=True, check=True, env=environment(),
+    )  # fmt: skip
+    modules = set(loaded.stdout.split())
+    heavy = (
+        "numpy",
+        "cv2",
+        "onnxruntime",
+        "paho",
+        "ssl",
+        "http",
+        "typer",
+        "rich",
+        "sqlite3",
+        "prometheus_client",
+    )
+    assert modules.isdisjoint(heavy)
+    mapped = Path(f"/proc/{door.process.pid}/maps").read_text()  # what the running process itself has loaded
+    assert not [name for name in ("numpy", "cv2", "onnxruntime", "libssl", "libcrypto") if name in mapped]

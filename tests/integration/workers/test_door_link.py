@@ -1,0 +1,178 @@
+"""A reader's link to a real door process, with a real journal."""
+
+import queue
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from edged.config import Config, load
+from edged.metrics import Metrics
+from edged.storage.journal import Journal
+from edged.storage.journal_reader import JournalReader
+from edged.workers.door import DoorChange, UnlockRequest
+from edged.workers.door_link import DoorLink
+from edged.workers.door_opening import claim_door
+from tests.fakes.doorway import EXIT, DoorProcess, until
+
+
+@dataclass
+class Site:
+    """What a daemon has around its door."""
+
+    config: Config
+    changes: "queue.SimpleQueue[DoorChange]" = field(default_factory=queue.SimpleQueue)
+    locks: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.building = ExitStack()
+        self.metrics = Metrics(CollectorRegistry())
+        opening = claim_door(self.config, self.building)
+        self.journal = Journal.open(self.config.journal, deliver=False)
+        link = opening(self.metrics, self.journal, self.changes.put)
+        assert isinstance(link, DoorLink)
+        self.link = link
+        link.tell(self.locks.append, lambda: None)
+
+    def ask(self, event_id: str = "A", *, age: float = 0.0) -> bool:
+        return self.link.request(UnlockRequest(event_id, "face", time.monotonic() - age))
+
+    def change(self) -> DoorChange:
+        return self.changes.get(timeout=60)
+
+    @property
+    def recorded(self) -> list[tuple[str, str | None]]:
+        with JournalReader.open(self.config.journal.path) as reader:
+            return [
+                (stored.event.body["type"], stored.event.body.get("access_event_id"))
+                for stored in reader.events()
+            ]
+
+    def close(self) -> None:
+        self.building.close()
+        self.journal.close()
+
+    def abandon(self) -> None:
+        """Leave as a killed process does: the connection ends, and nothing is said."""
+        self.link._line.channel.close()  # type: ignore[union-attr]
+        self.close()
+
+
+def site_of(folder: Path, *, shared: bool) -> Site:
+    text = (folder / "config.yaml").read_text()
+    if not shared:
+        (folder / "config.yaml").write_text(text.replace("  socket: door.sock\n", ""))
+    return Site(load(folder / "config.yaml", {}))
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[DoorProcess]:
+    with DoorProcess(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(params=["shared", "own"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """A reader, once of a door process that runs by itself, once of one that it starts."""
+    process = DoorProcess(tmp_path)
+    if request.param == "shared":
+        process.start()
+    made = site_of(tmp_path, shared=request.param == "shared")
+    until(lambda: made.link.refusal(time.monotonic()) is None)
+    yield made
+    made.close()
+    process.__exit__()
+    assert not process.released
+
+
+def test_a_grant_is_answered_and_recorded_once(site: Site) -> None:
+    assert site.ask("A")
+    unlocked, locked = site.change(), site.change()
+    assert [(change.state, change.event_id, change.recorded) for change in (unlocked, locked)] == [
+        ("unlocked", "A", True),
+        ("locked", "A", True),
+    ]
+    assert locked.held_seconds >= 0.4
+    until(lambda: ("locked", "A") in site.recorded)
+    assert site.recorded.count(("unlocked", "A")) == site.recorded.count(("locked", "A")) == 1
+    assert site.locks[-3:] == ["locked", "unlocked", "locked"]
+
+
+def test_a_refusal_is_answered_and_left_to_be_recorded(site: Site) -> None:
+    assert site.ask("old", age=5)
+    change = site.change()
+    assert (change.state, change.reason, change.recorded) == ("refused", "stale", False)
+
+
+def test_after_the_stop_nothing_is_asked_and_the_line_is_secure(site: Site) -> None:
+    site.link.stop()
+    assert site.link.refusal(time.monotonic()) == "stopping"
+    assert not site.ask()
+    assert site.link.join(60)
+    assert site.link.failure is None
+
+
+def test_while_the_door_process_is_away_nobody_is_let_in_and_afterwards_again(door: DoorProcess) -> None:
+    site = site_of(door.folder, shared=True)
+    until(lambda: site.link.refusal(time.monotonic()) is None)
+    door.end(signal.SIGKILL)
+    until(lambda: site.link.refusal(time.monotonic()) == "away")
+    assert not site.ask("A")
+    assert site.locks[-1] == "unknown"
+    door.start()
+    until(lambda: site.link.refusal(time.monotonic()) is None)
+    assert site.ask("B")
+    assert site.change().event_id == "B"
+    site.close()
+    assert site.metrics.registry.get_sample_value("edged_lock_refusals_total", {"reason": "away"}) == 1
+
+
+def test_one_of_its_own_that_dies_is_started_anew(tmp_path: Path) -> None:
+    DoorProcess(tmp_path)
+    site = site_of(tmp_path, shared=False)
+    child = site.link._connect.__self__  # type: ignore[attr-defined]
+    until(lambda: site.link.refusal(time.monotonic()) is None)
+    first = child._process
+    first.kill()
+    until(lambda: child._process is not first and site.link.refusal(time.monotonic()) is None)
+    assert site.ask("A")
+    assert site.change().state == "unlocked"
+    site.close()
+
+
+def test_what_happened_while_no_reader_was_there_is_on_record_before_the_next_one_decides(
+    door: DoorProcess,
+) -> None:
+    door.press(EXIT)
+    until(lambda: door.on_disk("locked"))
+    site = site_of(door.folder, shared=True)
+    types = [what for what, _ in site.recorded]
+    site.close()
+    assert types[:2] == ["unlocked", "locked"]
+
+
+def test_an_event_that_was_recorded_and_not_acknowledged_is_recorded_once(door: DoorProcess) -> None:
+    site = site_of(door.folder, shared=True)
+    until(lambda: site.link.refusal(time.monotonic()) is None)
+    site.link._journal.taken = lambda _now: []  # type: ignore[method-assign]  # it dies before it can say so
+    door.press(EXIT)
+    until(lambda: ("locked", None) in site.recorded)
+    until(lambda: door.on_disk("locked"))
+    site.abandon()
+    again = site_of(door.folder, shared=True)
+    until(lambda: not door.on_disk("locked"))
+    recorded = again.recorded
+    again.close()
+    assert recorded.count(("unlocked", None)) == recorded.count(("locked", None)) == 1
+
+
+def test_a_line_that_somebody_else_has_is_an_error_at_the_start(door: DoorProcess) -> None:
+    from edged.errors import LockError
+
+    with pytest.raises(LockError, match="did not claim the line"):
+        site_of(door.folder, shared=False)

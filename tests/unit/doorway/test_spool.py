@@ -1,0 +1,116 @@
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edged.doorway import spool as module
+from edged.doorway.messages import Happened
+from edged.doorway.spool import Spool
+from edged.doorway.ulid import new_id
+from edged.errors import StoreError
+
+
+def event(what: str = "exit") -> Happened:
+    return Happened(event=new_id(), what=what, alarm=False, ts=1.0, at=1.0, boot_id="b", time_synced=True)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Spool]:
+    spool = Spool(folder)
+    yield spool
+    assert spool.close(10)
+
+
+def test_what_was_not_taken_is_there_after_a_restart_in_order(tmp_path: Path) -> None:
+    events = [event() for _ in range(5)]
+    with opened(tmp_path) as spool:
+        for each in events:
+            assert spool.put(each)
+        spool.taken(events[1].event)
+        spool.taken(events[1].event)
+        spool.taken("unknown")
+    with opened(tmp_path) as spool:
+        assert list(spool.waiting.values()) == [events[0], *events[2:]]
+        for each in events:
+            spool.taken(each.event)
+    assert (tmp_path / "events").read_bytes() == b""
+
+
+def test_the_latch_of_an_emergency_outlives_the_process(tmp_path: Path) -> None:
+    with opened(tmp_path) as spool:
+        assert not spool.emergency
+        spool.latch(emergency=True)
+    with opened(tmp_path) as spool:
+        assert spool.emergency
+        spool.latch(emergency=False)
+    with opened(tmp_path) as spool:
+        assert not spool.emergency
+
+
+@given(st.integers(0, 400), st.binary(max_size=3))
+def test_a_torn_or_damaged_file_gives_up_no_whole_line(cut: int, noise: bytes) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        events = [event(), event()]
+        with opened(Path(folder)) as spool:
+            for each in events:
+                spool.put(each)
+        path = Path(folder) / "events"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:cut] + noise)
+        complete = sum(cut >= end for end in (whole.index(b"\n") + 1, len(whole)))
+        with opened(Path(folder)) as spool:
+            found = list(spool.waiting.values())
+            assert found[:complete] == events[:complete]
+            assert all(each in events for each in found)
+
+
+def test_only_so_many_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_EVENTS", 2)
+    with opened(tmp_path) as spool:
+        assert [spool.put(event()) for _ in range(4)] == [True, True, False, False]
+        assert spool.lost == 2
+
+
+def test_a_disk_that_fails_loses_nothing_once_it_works_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failing = os.fdatasync, True
+
+    def sync(descriptor: int) -> None:
+        if failing:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    with opened(tmp_path) as spool:
+        first, second = event(), event()
+        spool.put(first)
+        _wait(lambda: not spool.kept)
+        failing = False
+        spool.put(second)
+        _wait(spool._jobs.empty)
+        assert not spool.kept
+        spool.mend()
+        _wait(lambda: spool.kept)
+    with opened(tmp_path) as spool:
+        assert list(spool.waiting.values()) == [first, second]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError):
+        Spool(tmp_path / "file/state")
+
+
+def _wait(condition: "object") -> None:
+    deadline = time.monotonic() + 10
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
