@@ -5,7 +5,6 @@ workers; the camera comes last, so that no frame arrives before there is somebod
 """
 
 import logging
-import threading
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ import onnxruntime
 from prometheus_client import CollectorRegistry
 
 from edged import __version__, logs
-from edged.config import Config, adopted, changes, digest
+from edged.config import Config, adopted, changes
 from edged.config.risk import stated_risk
 from edged.config.sections import FakeLockConfig
 from edged.devices.camera_factory import open_camera
@@ -27,7 +26,7 @@ from edged.domain.types import EventKind, Frame
 from edged.errors import MonitorError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.connection import Will
-from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, StateMessage, availability_payload
+from edged.fleet.messages import availability_payload
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
@@ -52,6 +51,7 @@ from edged.workers.publisher import PublisherWorker
 from edged.workers.readiness import readiness
 from edged.workers.recognition import RecognitionWorker, Sight
 from edged.workers.slot import LatestSlot
+from edged.workers.standing import Standing
 from edged.workers.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -95,10 +95,7 @@ class Daemon:
         self._reload_config = reload
         self._until_end = until_end
         self._listeners = listeners
-        self._camera_state: CameraWord = "unknown"
-        self._lock_state: LockWord = "locked"
         self._ended_turns = 0
-        self._telling = threading.Lock()
         with ExitStack() as building:
             self._build(building)
             building.pop_all()
@@ -126,7 +123,16 @@ class Daemon:
             space=self.pipeline.space,
             enrolled=lambda: self.gallery.current.snapshot.index,
         )
-        self.publisher = self._publisher()
+        self.standing = Standing(
+            config,
+            boot_id=self.boot_id,
+            models=self._model_names(),
+            gallery=lambda: self.gallery.current,
+            log=self.log,
+            metrics=metrics,
+            clock=self.clock,
+        )
+        self.publisher = self.standing.publisher = self._publisher()
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
         self.effects = self._decision_effects()
@@ -185,9 +191,9 @@ class Daemon:
             self.config,
             self.gallery,
             self.log,
-            camera=self._camera_state,
-            models=" and ".join(self._model_names().values()),
-            lock=Check(self.door.alive and self._lock_state != "fault", self._lock_state),
+            camera=self.standing.camera,
+            models=" and ".join(self.standing.models.values()),
+            lock=Check(self.door.alive and self.standing.lock != "fault", self.standing.lock),
         )
 
     def _gallery_worker(self) -> GallerySyncWorker:
@@ -253,20 +259,10 @@ class Daemon:
             topics,
             self.metrics,
             config.mqtt,
-            birth=self._birth(),
-            state=self._state_message(),
-            name_of=self._name_of,
-            health=self._vital_signs,
-        )
-
-    def _birth(self) -> BirthMessage:
-        return BirthMessage(
-            boot_id=self.boot_id,
-            version=__version__,
-            models=self._model_names(),
-            gallery_version=self.gallery.current.snapshot.version,
-            config_digest=digest(self.config),
-            liveness=self.config.liveness.mode,
+            birth=self.standing.birth(),
+            state=self.standing.state(),
+            name_of=self.standing.name_of,
+            health=lambda: self.standing.facts(self.recognition.frames_done),
         )
 
     def _model_names(self) -> dict[str, str]:
@@ -274,30 +270,9 @@ class Daemon:
         pack = None if self.liveness is None else self.liveness.pack_name
         return names if pack is None else names | {"liveness": pack}
 
-    def _state_message(self) -> StateMessage:
-        return StateMessage(
-            lock=self._lock_state,
-            camera=self._camera_state,
-            armed=self.config.decision.armed and self.gallery.current.threshold.cosine is not None,
-            time_synced=self.clock.synced(),
-        )
-
-    def _vital_signs(self) -> dict[str, Fact]:
-        return {
-            "camera": self._camera_state,
-            "lock": self._lock_state,
-            "frames": self.recognition.frames_done,
-            "people": len(self.gallery.current.snapshot.people),
-            "unwritten_events": self.log.unwritten,
-        }
-
-    def _name_of(self, person_id: str) -> str | None:
-        person = self.gallery.current.snapshot.person(person_id)
-        return None if person is None else person.name
-
     def _announce(self) -> None:
         threshold = self.gallery.current.threshold
-        self.metrics.armed.set(self.config.decision.armed and threshold.cosine is not None)
+        self.metrics.armed.set(self.standing.armed)
         for mode in LivenessMode:
             self.metrics.liveness_mode.labels(mode.value).set(mode == self.config.liveness.mode)
         self.metrics.build_info.labels(
@@ -310,44 +285,32 @@ class Daemon:
         else:
             logger.info("threshold %s armed=%s", threshold.claim, self.config.decision.armed)
 
-    def _tell_state(self) -> None:
-        self.metrics.clock_synced.set(self.clock.synced())
-        with self._telling:  # or of two threads the one that looked first might speak last
-            if self.publisher is not None:
-                self.publisher.set_state(self._state_message())
-
     def _gallery_changed(self, state: GalleryState) -> None:
-        self.metrics.armed.set(self.config.decision.armed and state.threshold.cosine is not None)
+        self.metrics.armed.set(self.standing.armed)
         if state.threshold.cosine is None:
             logger.warning("door disarmed, nobody will be let in: %s", state.threshold.claim)
-        with self._telling:
-            if self.publisher is not None:
-                self.publisher.set_birth(self._birth())
-        self._tell_state()
+        self.standing.tell(anew=True)
 
     def _door_changed(self, change: DoorChange) -> None:
         """Record and tell what the line did; runs on the door's report thread."""
         self.log.record(self.log.event(EventKind.DOOR, change.body()))
         self.effects.door_answered(change)
-        if change.state != "refused":
-            self._lock_state = "fault" if change.state == "failed" else change.state
-        self._tell_state()
+        self.standing.door_changed(change)
         self._listeners.on_door(change)
 
     def _camera_changed(self, state: CameraState) -> None:
-        before, self._camera_state = self._camera_state, state.value
+        before = self.standing.camera_changed(state)
         # A camera that comes up at the start is no news; everything after it is.
         if state in ("down", "frozen", "blind") or (state == "up" and before != "unknown"):
             self.log.record(self.log.event(EventKind.ALARM, {"type": f"camera_{state}", "before": before}))
-        self._tell_state()
         self._listeners.on_camera(state)
 
     def _idle(self) -> None:
         """Do what needs no frame; runs on the recognition thread several times a second."""
         self.log.retry()
-        if self._until_end and self._camera_state == "ended":
+        if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
-                0 if self.recognition.busy or self._lock_state == "unlocked" else self._ended_turns + 1
+                0 if self.recognition.busy or self.standing.lock == "unlocked" else self._ended_turns + 1
             )
             if self._ended_turns >= _QUIET_TURNS:
                 self.supervisor.request_stop()
@@ -371,7 +334,7 @@ class Daemon:
 
     def _status(self) -> str:
         people = len(self.gallery.current.snapshot.people)
-        return f"camera {self._camera_state}, lock {self._lock_state}, {people} people"
+        return f"camera {self.standing.camera}, lock {self.standing.lock}, {people} people"
 
     def _reload(self) -> None:
         """Take over what may change while running; say what waits for a restart."""
@@ -384,7 +347,7 @@ class Daemon:
         if config.attendance != self.config.attendance:
             clock = attendance_clock(config.attendance, self.journal, self.clock)
             self.effects.replace_attendance(clock)
-        self.config = config
+        self.config = self.standing.config = config
         self.clock.set_zone(config.access.time_zone)
         self.recognition.settings = recognition_settings(config)
         self.gallery.risk = stated_risk(config.security, config.decision)

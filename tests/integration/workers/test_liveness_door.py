@@ -71,7 +71,7 @@ def test_the_dead_shade_stays_outside_and_the_living_one_comes_in(config: Config
         0,
     ]
     assert sample("edged_liveness_score_count", {"cue": "model"}) >= 6
-    birth = daemon._birth()
+    birth = daemon.standing.birth()
     assert (birth.liveness, birth.models["liveness"]) == ("required", "toy-liveness")
     assert "toy-liveness" in daemon.readiness().checks["models"].detail
 

@@ -1,0 +1,104 @@
+"""What a door says of itself: what runs there, in which state it is, and how it fares."""
+
+import threading
+from collections.abc import Callable
+
+from edged import __version__
+from edged.config import Config, digest
+from edged.devices.clock import Clock
+from edged.domain.picture import CameraState
+from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, StateMessage
+from edged.metrics import Metrics
+from edged.workers.door import DoorChange
+from edged.workers.event_log import EventLog
+from edged.workers.gallery_sync import GalleryState
+from edged.workers.publisher import PublisherWorker
+
+
+class Standing:
+    """Keeps the door's latest words and hands them to ``publisher`` once there is one.
+
+    ``models`` maps a task to the pack that does it. Called from several threads.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        boot_id: str,
+        models: dict[str, str],
+        gallery: Callable[[], GalleryState],
+        log: EventLog,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self.config = config
+        self.models = models
+        self.camera: CameraWord = "unknown"
+        self.lock: LockWord = "locked"
+        self.publisher: PublisherWorker | None = None
+        self._boot_id = boot_id
+        self._gallery = gallery
+        self._log = log
+        self._metrics = metrics
+        self._clock = clock
+        self._telling = threading.Lock()
+
+    @property
+    def armed(self) -> bool:
+        """Whether a person could be let in by the configuration and the stated risk."""
+        return self.config.decision.armed and self._gallery().threshold.cosine is not None
+
+    def birth(self) -> BirthMessage:
+        """Say what runs at the door."""
+        return BirthMessage(
+            boot_id=self._boot_id,
+            version=__version__,
+            models=self.models,
+            gallery_version=self._gallery().snapshot.version,
+            config_digest=digest(self.config),
+            liveness=self.config.liveness.mode,
+        )
+
+    def state(self) -> StateMessage:
+        """Say in which state the door is."""
+        return StateMessage(
+            lock=self.lock, camera=self.camera, armed=self.armed, time_synced=self._clock.synced()
+        )
+
+    def facts(self, frames: int) -> dict[str, Fact]:
+        """Return the vital signs; ``frames`` were taken so far."""
+        return {
+            "camera": self.camera,
+            "lock": self.lock,
+            "frames": frames,
+            "people": len(self._gallery().snapshot.people),
+            "unwritten_events": self._log.unwritten,
+        }
+
+    def name_of(self, person_id: str) -> str | None:
+        """Return the name of an enrolled person."""
+        person = self._gallery().snapshot.person(person_id)
+        return None if person is None else person.name
+
+    def tell(self, *, anew: bool = False) -> None:
+        """Publish the state; with ``anew`` the birth as well, since other things run now."""
+        self._metrics.clock_synced.set(self._clock.synced())
+        with self._telling:  # or of two threads the one that looked first might speak last
+            if self.publisher is None:
+                return
+            if anew:
+                self.publisher.set_birth(self.birth())
+            self.publisher.set_state(self.state())
+
+    def door_changed(self, change: DoorChange) -> None:
+        """Take over what the lock line did."""
+        if change.state != "refused":
+            self.lock = "fault" if change.state == "failed" else change.state
+        self.tell()
+
+    def camera_changed(self, state: CameraState) -> CameraWord:
+        """Take over the camera's state; return the one before."""
+        before, self.camera = self.camera, state.value
+        self.tell()
+        return before
