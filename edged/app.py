@@ -193,6 +193,7 @@ class Daemon:
             self.log,
             camera=self.standing.camera,
             models=" and ".join(self.standing.models.values()),
+            liveness=self.recognition.liveness,
             lock=Check(self.door.alive and self.standing.lock != "fault", self.standing.lock),
         )
 

@@ -87,16 +87,23 @@ class DecisionEffects:
             unlocked = change.state == "unlocked"
             self._open.answered(change.event_id, unlocked=unlocked, reason=change.reason)
 
-    def apply(self, decision: Decision, state: GalleryState) -> None:
-        """Record ``decision``, open the door if it is a grant, count it."""
+    def apply(self, decision: Decision, state: GalleryState) -> bool:
+        """Record ``decision``, open the door if it is a grant, count it.
+
+        Return False for a grant that the door did not take: it opens nothing.
+        """
         self._succeed()
+        taken = True
         if decision.outcome is Outcome.GRANT:
             decision, event, punch = self._grant(decision, state)
+            # After a failed write the cool-down stays: each try would add to what is kept in memory.
+            taken = decision.reason is not Reason.DOOR_REFUSED
         else:
             event, punch = self._access_event(decision, state, None), None
             self._log.record(event)
         self._count(decision)
         self._on_told(Told(decision, event.event_id, punch.kind.value if punch else None))
+        return taken
 
     def _succeed(self) -> None:
         while self._successors:

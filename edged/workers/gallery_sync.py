@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 _TURN_SECONDS = 0.25
 # Expected false accepts are a figure of weeks: an hour changes nothing about them.
 _TRAFFIC_SECONDS = 3600.0
+# A command that writes holds the store for moments; after a minute somebody has to look: whoever was
+# removed since is still let in.
+_UNREAD_SECONDS = 60.0
 
 
 class People(Protocol):
@@ -106,6 +109,8 @@ class GallerySyncWorker(Worker):
         self._measured: tuple[int, ...] | None = None
         self._current = self._load()
         self._failing = False
+        self._unread_since: float | None = None
+        self._unread_told = False
 
     @property
     def current(self) -> GalleryState:
@@ -143,7 +148,7 @@ class GallerySyncWorker(Worker):
             except StoreError as exc:
                 self._failed(exc)
             else:
-                self._failing = False
+                self._read_again()
 
     def _same_risk(self) -> bool:
         current = (self._current.threshold.risk, self._current.min_margin)
@@ -219,7 +224,22 @@ class GallerySyncWorker(Worker):
         level = logging.DEBUG if self._failing else logging.WARNING
         logger.log(level, "gallery not loaded, the old one stays error=%s", exc)
         self._failing = True
+        self._tell_unread(time.monotonic())
         # A stricter risk must not wait until people can be read again.
         if not self._same_risk():
             self._current = self._rated(self._current.snapshot)
             self.on_change(self._current)
+
+    def _tell_unread(self, now: float) -> None:
+        self._unread_since = now if self._unread_since is None else self._unread_since
+        unread = now - self._unread_since
+        self._metrics.gallery_unread.set(unread)
+        if unread >= _UNREAD_SECONDS and not self._unread_told:
+            self._unread_told = True
+            logger.error("gallery unread for %.0f seconds: who was removed since is still let in", unread)
+
+    def _read_again(self) -> None:
+        if self._unread_told:
+            logger.warning("gallery is read again")
+        self._failing, self._unread_since, self._unread_told = False, None, False
+        self._metrics.gallery_unread.set(0)
