@@ -207,6 +207,7 @@ class Daemon:
             risk=stated_risk(config.security, config.decision),
             min_margin=config.decision.min_margin,
             poll_seconds=config.gallery.poll_seconds,
+            max_unread_seconds=config.gallery.max_unread_seconds,
             metrics=self.metrics,
             on_change=self._gallery_changed,
             traffic=lambda: traffic_of(self.config.journal.path, self.clock.unix()),
@@ -354,6 +355,7 @@ class Daemon:
         self.gallery.risk = stated_risk(config.security, config.decision)
         self.gallery.min_margin = config.decision.min_margin
         self.gallery.poll_seconds = config.gallery.poll_seconds
+        self.gallery.max_unread_seconds = config.gallery.max_unread_seconds
         self.pipeline.quality = config.quality
         logs.set_level(config.logging)
         self._gallery_changed(self.gallery.current)

@@ -170,6 +170,29 @@ def test_a_load_that_fails_keeps_the_old_gallery_and_is_counted() -> None:
         assert sync.join(2)
 
 
+def test_nobody_is_let_in_by_a_gallery_that_is_unread_for_too_long() -> None:
+    people, told = FakePeople(), []
+    people.add("p-ada", 0)
+    sync, _ = worker(people, told)
+    before = sync.current
+    assert before.threshold.cosine is not None
+    sync.max_unread_seconds = 0.2
+    sync.start()
+    try:
+        people.broken = StoreError("unreadable")
+        assert eventually(lambda: sync.failing)
+        assert sync.current is before
+        assert eventually(lambda: sync.current.threshold.cosine is None)
+        assert "max_unread_seconds" in sync.current.threshold.claim
+        assert sync.current.snapshot is before.snapshot
+        people.broken = None
+        assert eventually(lambda: sync.current.threshold.cosine == before.threshold.cosine)
+    finally:
+        sync.stop()
+        assert sync.join(2)
+    assert [state.threshold.cosine is None for state in told] == [True, False]
+
+
 def test_a_gallery_that_stays_unread_is_told_of_once_and_shows(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
