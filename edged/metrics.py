@@ -160,6 +160,9 @@ class Metrics:
         self.journal_failures = Counter(
             "edged_journal_failures", "Events that could not be recorded", registry=registry
         )
+        self.storage_recoveries = Counter(
+            "edged_storage_recoveries", "Damaged journals whose events were taken over", registry=registry
+        )
         self.clock_synced = Gauge(
             "edged_clock_synced", "1 while the kernel says the clock is synchronised", registry=registry
         )

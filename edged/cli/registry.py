@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
         enrol,
         events,
         events_quarantine,
+        events_salvaged,
         explain,
         gallery,
         identify,
@@ -53,6 +54,7 @@ def register(app: typer.Typer) -> None:
     app.command("bench")(bench.bench)
     app.command("calibrate")(calibrate.calibrate)
     events.app.add_typer(events_quarantine.app, name="quarantine")
+    events.app.command("salvaged")(events_salvaged.salvaged)
     app.add_typer(events.app, name="events")
     app.command("explain")(explain.explain)
     app.command("report")(report.report)

@@ -82,6 +82,9 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "cooldown_seconds": "A person who was let in does not open the door again within this time.",
         "absence_seconds": "After so long without a face the visit is over.",
         "evidence_seconds": "Frames older than this no longer count as evidence.",
+        "max_attempts": "After so many refused visits nobody is let in for a moment; 0: never.",
+        "attempts_window_seconds": "Refused visits longer ago than this no longer count.",
+        "attempts_delay_seconds": "For so long nobody is let in then; the exit button is not affected.",
     },
     "LivenessConfig": {
         "mode": "required: who is not found alive is denied. advisory: measured and told. off: neither.",

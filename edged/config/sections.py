@@ -179,6 +179,11 @@ class DecisionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     cooldown_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     absence_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
     evidence_seconds: Annotated[float, Meta(gt=0, le=10)] = 2.0
+    # Five wrong tries and half a minute, as phones and PIN pads have it. At most five minutes: whoever
+    # stands outside must not be able to shut the door for those who belong here.
+    max_attempts: Annotated[int, Meta(ge=0, le=100)] = 5
+    attempts_window_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    attempts_delay_seconds: Annotated[float, Meta(gt=0, le=300)] = 30.0
 
 
 class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

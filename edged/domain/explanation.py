@@ -15,6 +15,8 @@ REASONS: Mapping[str, str] = {
     Reason.DISABLED: "The person is disabled, or outside the time of their validity or consent.",
     Reason.OUTSIDE_SCHEDULE: "No group of the person may enter at this time.",
     Reason.COOLING_DOWN: "The person was let in a moment ago and has not gone from view since.",
+    Reason.TOO_MANY_ATTEMPTS: "All was right, but others had been refused so often that nobody is let in "
+    "for a moment.",
     Reason.STALE: "The pictures were too old to act on.",
     Reason.DISARMED: "Recognition may not open this door: it is not armed, or has no threshold to go "
     "by. Where a person is named, all else was right: an armed door would have opened.",
@@ -35,6 +37,7 @@ GATES: Mapping[str, str] = {
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",
+    "attempts": "seconds for which nobody is let in after too many refused attempts",
     "door": "whether the lock's owner takes a grant now",
     "journal": "whether the visit could be recorded first",
 }

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from edged.config.sections import JournalConfig
 from edged.devices.clock import Clock
+from edged.domain.attempts import seconds_left
 from edged.domain.attendance import AttendanceClock, Punch
 from edged.domain.event_body import access_body, attendance_body
 from edged.domain.types import Decision, Event, EventKind, Gate, Outcome, Reason
@@ -67,7 +68,7 @@ class DecisionEffects:
         on_told: Callable[[Told], None] = lambda _told: None,
     ) -> None:
         self._attendance = attendance
-        self._successors: deque[AttendanceClock | None] = deque()
+        self._successors: deque[tuple[AttendanceClock | None, bool]] = deque()
         self._log = log
         self._door = door
         self._open = OpenPunches(log)
@@ -77,9 +78,12 @@ class DecisionEffects:
         self._clock = clock
         self._on_told = on_told
 
-    def replace_attendance(self, successor: AttendanceClock | None) -> None:
-        """Change the time clock before the next decision, never within one; from any thread."""
-        self._successors.append(successor)
+    def replace_attendance(self, successor: AttendanceClock | None, *, learn: bool = True) -> None:
+        """Change the time clock before the next decision, never within one; from any thread.
+
+        It learns the punches of the present one, unless their times have turned out to be wrong.
+        """
+        self._successors.append((successor, learn))
 
     def door_answered(self, change: DoorChange) -> None:
         """Take back the punch of a grant that the door refused; from any thread."""
@@ -101,14 +105,15 @@ class DecisionEffects:
         else:
             event, punch = self._access_event(decision, state, None), None
             self._log.record(event)
+        self._alarm(decision, event)
         self._count(decision)
         self._on_told(Told(decision, event.event_id, punch.kind.value if punch else None))
         return taken
 
     def _succeed(self) -> None:
         while self._successors:
-            successor = self._successors.popleft()
-            if successor is not None and self._attendance is not None:
+            successor, learn = self._successors.popleft()
+            if learn and successor is not None and self._attendance is not None:
                 successor.learn(self._attendance)
             self._attendance = successor
         # Last: the journal that a successor was made of may not have held the withdrawal yet.
@@ -167,6 +172,17 @@ class DecisionEffects:
         self._log.keep(event)
         return denied, event, None
 
+    def _alarm(self, decision: Decision, access: Event) -> None:
+        """Record what somebody should look at: a face that is not alive, the beginning of a delay."""
+        about = {"access_event_id": access.event_id}
+        if decision.reason is Reason.NOT_LIVE:
+            self._log.record(self._log.event(EventKind.ALARM, {"type": "not_live", **about}))
+        left = seconds_left(decision)
+        if left is not None and decision.reason is not Reason.TOO_MANY_ATTEMPTS:
+            until = round(self._clock.unix() + left, 3)
+            body = {"type": "too_many_attempts", "until_unix": until, **about}
+            self._log.record(self._log.event(EventKind.ALARM, body))
+
     def _punch(self, decision: Decision) -> Punch | None:
         if self._attendance is None or decision.person_id is None:
             return None
@@ -183,6 +199,8 @@ class DecisionEffects:
             direction=None if self._attendance is None else self._attendance.direction,
             punch=punch,
         )
+        if decision.reason is Reason.TOO_MANY_ATTEMPTS:
+            body["retry_seconds"] = round(seconds_left(decision) or 0.0, 1)
         event = self._log.event(EventKind.ACCESS, body, person_id=decision.person_id)
         return replace(event, trace=decision.trace)
 

@@ -12,6 +12,7 @@ from edged.config.sections import (
 )
 from edged.devices.clock import Clock
 from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
+from edged.domain.attempts import AttemptLimit
 from edged.domain.attendance import AttendanceClock
 from edged.domain.decision import DecisionPolicy
 from edged.domain.event_body import punch_of
@@ -52,6 +53,16 @@ def recognition_settings(config: Config) -> RecognitionSettings:
         policy=lambda threshold: decision_policy(config.decision, config.camera, config.liveness, threshold),
         rules=access_rules(config.access),
         motion=MotionGate(config.motion) if config.motion.enabled else None,
+        attempts=attempt_limit(config.decision),
+    )
+
+
+def attempt_limit(decision: DecisionConfig) -> AttemptLimit | None:
+    """Return how many refused attempts shut the door for a moment; None where none do."""
+    if not decision.max_attempts:
+        return None
+    return AttemptLimit(
+        decision.max_attempts, decision.attempts_window_seconds, decision.attempts_delay_seconds
     )
 
 
@@ -83,10 +94,10 @@ def attendance_clock(attendance: AttendanceConfig, journal: Journal, clock: Cloc
     """
     if not attendance.enabled:
         return None
-    punches = []
+    punches, zone = [], clock.local(clock.unix()).tzinfo
     for stored in journal.last_attendance(clock.unix() - _RESTORED_SECONDS):
         try:
-            punches.append(punch_of(stored.event))
+            punches.append(punch_of(stored.event, stored.corrected_at, zone))
         except ValueError as exc:
             logger.warning("attendance event passed over error=%s", exc)
     return AttendanceClock(attendance.direction, attendance.double_punch_seconds, punches)

@@ -15,6 +15,7 @@ import numpy as np
 from edged.devices.clock import Clock
 from edged.domain.access import AccessRules
 from edged.domain.analysis import FaceAnalyser
+from edged.domain.attempts import AttemptLimit, Attempts
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.matching import best_match
 from edged.domain.tracking import TrackedFace, Tracker
@@ -46,6 +47,7 @@ class RecognitionSettings:
     policy: Callable[[float | None], DecisionPolicy]
     rules: AccessRules
     motion: Gate | None = None
+    attempts: AttemptLimit | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +96,7 @@ class RecognitionWorker(Worker):
         self.liveness = liveness
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
+        self._attempts = Attempts()
         self._faces: dict[int, FloatArray] = {}
 
     @property
@@ -153,8 +156,7 @@ class RecognitionWorker(Worker):
         now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)
-        if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
-            self._engine.take_back(decision)
+        self._decided(decision, state)
 
     def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
         """Measure one face; None for one too far away to be a visit."""
@@ -204,7 +206,16 @@ class RecognitionWorker(Worker):
             self.liveness.forget(track_id)
         decision = self._engine.end(track_id)
         if decision is not None:
-            self._on_decision(decision, state)
+            self._decided(decision, state)
+
+    def _decided(self, asked: Decision, state: GalleryState) -> None:
+        """Pass on what the engine asks for, as far as the attempts before it allow."""
+        decision = self._attempts.judge(asked, self.settings.attempts, self._clock.monotonic())
+        refused = asked.outcome is Outcome.GRANT and decision.outcome is not Outcome.GRANT
+        if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
+            refused = True
+        if refused:
+            self._engine.take_back(asked)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
