@@ -25,7 +25,7 @@ from edged.domain.access import AccessRules
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.liveness import RunningMean, measured, visit_liveness
 from edged.domain.matching import limits_for, veto_limit
-from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
+from edged.domain.types import QUALITY_LIMIT, Decision, Gate, Match, Observation, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +168,7 @@ class DecisionEngine:
                 Reason.STALE,
                 Gate("freshness", age, policy.max_frame_age_seconds, self._fresh(age, now)),
             ),
-            (
-                Reason.LOW_QUALITY,
-                Gate("quality", seen.quality.score, None, match is not None),
-            ),
+            *_quality(seen),
             (
                 Reason.DISARMED,
                 Gate("threshold", policy.threshold, None, policy.threshold is not None),
@@ -358,6 +355,13 @@ class DecisionEngine:
             return Reason.AMBIGUOUS if len(people) > 1 else Reason.COLLECTING
         counts = Counter(reversed(failures))
         return counts.most_common(1)[0][0]
+
+
+def _quality(seen: Observation) -> Iterator[tuple[Reason, Gate]]:
+    """Yield the quality gate, and before it what the face is weakest in where that is known."""
+    if seen.quality.flaw:
+        yield Reason.LOW_QUALITY, Gate("flaw", seen.quality.flaw, None, passed=True)
+    yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, QUALITY_LIMIT, seen.match is not None)
 
 
 def _at_least(value: float, limit: float | None) -> bool:

@@ -26,7 +26,8 @@ REASONS: Mapping[str, str] = {
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
-    "quality": "how usable the face is, 0 to 1; the quality section sets the floor",
+    "flaw": "what makes the face least usable; not a refusal by itself",
+    "quality": "how usable the face is, 0 to 1; at the limit where it just meets the quality section",
     "liveness": "how likely the visit is alive, 0 to 1; at least the limit, if it is one",
     "threshold": "whether there is a threshold to go by; the value is the one in force",
     "armed": "whether a match may open the door",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+QUALITY_LIMIT = 0.5
 FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
@@ -77,6 +78,9 @@ class Face:
 class Quality:
     """How usable a face is; ``score`` 0..1 is the smallest of the parts' own 0..1 scores.
 
+    A face falls short of the configured limits exactly where ``score`` is below ``QUALITY_LIMIT``; ``flaw``
+    names the part that has this score, empty where all are at 1.
+
     ``face_px`` box width; ``eye_px`` eye distance; ``sharpness`` variance of the Laplacian on the
     aligned 112x112 grey face; ``brightness`` its mean 0..255; ``yaw``, ``pitch``, ``roll`` degrees
     estimated from the landmarks.
@@ -90,6 +94,7 @@ class Quality:
     yaw: float
     pitch: float
     roll: float
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,11 @@ import cv2
 import numpy as np
 
 from edged.config.sections import QualityConfig
-from edged.domain.types import Face, FloatArray, Image, Quality
+from edged.domain.types import QUALITY_LIMIT, Face, FloatArray, Image, Quality
 
 # The nose tip stands about 35 mm before the plane of the eyes, whose centres are 63 mm apart.
 _NOSE_DEPTH = 0.55
 _WHITE = 255.0
-_AT_LIMIT = 0.5
 
 
 def assess(face: Face, aligned: Image, limits: QualityConfig, *, template: FloatArray) -> Quality:
@@ -38,7 +37,8 @@ def assess(face: Face, aligned: Image, limits: QualityConfig, *, template: Float
         pitch=pitch,
         roll=roll,
     )
-    return replace(measured, score=min(score for _, score in _parts(measured, limits)))
+    flaw, score = min(_parts(measured, limits), key=lambda part: part[1])
+    return replace(measured, score=score, flaw=flaw if score < 1 else "")
 
 
 def shortfall(quality: Quality, limits: QualityConfig) -> str | None:
@@ -48,7 +48,7 @@ def shortfall(quality: Quality, limits: QualityConfig) -> str | None:
     """
     reason, score = min(_parts(quality, limits), key=lambda part: part[1])
     # Written so that NaN falls short.
-    return None if score >= _AT_LIMIT else reason
+    return None if score >= QUALITY_LIMIT else reason
 
 
 def pose(landmarks: FloatArray, template: FloatArray) -> tuple[float, float, float]:

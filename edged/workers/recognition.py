@@ -114,13 +114,18 @@ class RecognitionWorker(Worker):
             self.beat()
             frame = self._slot.take(0.25)
             state = self._gallery()
-            self._engine.reconfigure(self.settings.policy(state.threshold.cosine), self.settings.rules)
+            self._take_settings(state)
             if frame is not None:
                 self._process(frame, state)
                 self.frames_done += 1
             self._expire(state, self._clock.monotonic())
             self._on_idle()
         self._expire(self._gallery(), float("inf"))  # nobody who is in view now is left out of the record
+
+    def _take_settings(self, state: GalleryState) -> None:
+        policy = self.settings.policy(state.threshold.cosine)
+        self._engine.reconfigure(policy, self.settings.rules)
+        self._tracker.lost_after_seconds = policy.absence_seconds
 
     def _process(self, frame: Frame, state: GalleryState) -> None:
         age = self._clock.monotonic() - frame.captured_at

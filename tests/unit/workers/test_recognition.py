@@ -209,3 +209,18 @@ def test_without_a_threshold_nobody_enters(door: Door) -> None:
     door.worker._engine.reconfigure(door.policy(None), AccessRules())
     door.show((100, 80, 0), times=6)
     assert door.told() == [(Outcome.DENY, Reason.DISARMED, None)]
+
+
+def test_a_new_time_of_absence_holds_for_tracks_that_are_open(door: Door) -> None:
+    """Two seconds without a face end the visit only once they are longer than the setting."""
+    door.worker.settings = replace(
+        door.worker.settings, policy=lambda threshold: replace(door.policy(threshold), absence_seconds=5)
+    )
+    door.worker._take_settings(door.state)
+    door.show((100, 80, 5), times=4)
+    door.show(times=20)
+    assert door.told() == []
+    door.worker.settings = replace(door.worker.settings, policy=door.policy)
+    door.worker._take_settings(door.state)
+    door.show()
+    assert [outcome for outcome, _, _ in door.told()] == [Outcome.DENY]
