@@ -2,7 +2,8 @@
 
 Each frame of a track is judged by gates in a fixed order; the first that fails names the frame's
 reason. A grant needs ``confirm_frames`` of the last ``window_frames`` frames, the newest among them,
-all passed and all for one person; then, where it is required, liveness over those frames, the person's
+all passed and all for one person; then the mean of all the track's recent faces, whoever they matched,
+must pass as they did (``pooling``); then, where it is required, liveness over those frames, the person's
 own rules and the cool-down. What is missing (no threshold, no liveness where it is required, a clock
 that ran backwards) fails its gate.
 
@@ -23,9 +24,10 @@ from datetime import datetime
 
 from edged.domain.access import AccessRules
 from edged.domain.gallery import GallerySnapshot
+from edged.domain.likeness import at_least, likeness, mean_likeness
 from edged.domain.liveness import RunningMean, measured, visit_liveness
-from edged.domain.matching import limits_for, veto_limit
-from edged.domain.types import QUALITY_LIMIT, Decision, Gate, Match, Observation, Outcome, Reason
+from edged.domain.pooling import Pool
+from edged.domain.types import QUALITY_LIMIT, Decision, Gate, Observation, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class _Moment:
 class _Track:
     first_seen_at: float
     window: deque[_Evidence]
+    pool: Pool = field(default_factory=Pool)
     granted: set[str] = field(default_factory=set)
     reported: set[Reason] = field(default_factory=set)
     latest: Observation | None = None
@@ -125,6 +128,8 @@ class DecisionEngine:
 
     def _remember(self, track: _Track, seen: Observation, reason: Reason, person_id: str | None) -> None:
         """Add a frame to the evidence. One that matched but is not alive by itself says so if asked."""
+        if reason is not Reason.STALE:
+            track.pool.add(seen, self.policy.evidence_seconds)
         if person_id is not None:
             track.lifelong.add(seen.liveness)
             if self.policy.liveness_required and not self._alive(seen.liveness):
@@ -155,7 +160,10 @@ class DecisionEngine:
 
     def _drop_evidence(self) -> None:
         for track in self._tracks.values():
-            track.window = deque(maxlen=self.policy.window_frames)
+            self._forget_frames(track)
+
+    def _forget_frames(self, track: _Track) -> None:
+        track.window, track.pool = deque(maxlen=self.policy.window_frames), Pool()
 
     def _judge_frame(
         self, seen: Observation, gallery: GallerySnapshot, now: float
@@ -173,7 +181,7 @@ class DecisionEngine:
                 Reason.DISARMED,
                 Gate("threshold", policy.threshold, None, policy.threshold is not None),
             ),
-            *self._likeness(match, gallery),
+            *likeness(match, gallery, policy.threshold, policy.min_margin),
         )
         gates = []
         for reason, gate in checks:
@@ -182,36 +190,11 @@ class DecisionEngine:
                 return reason, gates
         return Reason.MATCHED, gates
 
-    def _likeness(self, match: Match | None, gallery: GallerySnapshot) -> Iterator[tuple[Reason, Gate]]:
-        """Yield the gates that hold a face against the nearest person, by that person's own limits.
-
-        Like liveness, a raised bar and a veto are in the trace only where there is one.
-        """
-        person_id = None if match is None else match.person_id
-        if match is None or person_id is None:
-            score = None if match is None else match.score
-            yield Reason.UNKNOWN, Gate("score", score, self.policy.threshold, passed=False)
-            return
-        limits = limits_for(person_id, gallery, self.policy.threshold, self.policy.min_margin)
-        if limits.bar is not None:
-            yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, None, passed=True)
-        yield (
-            Reason.UNKNOWN,
-            Gate("score", match.score, limits.score, _at_least(match.score, limits.score)),
-        )
-        if match.veto_score is not None:
-            limit = veto_limit(match, limits)
-            yield Reason.VETOED, Gate("veto", match.veto_score, limit, match.veto_score < limit)
-        yield (
-            Reason.AMBIGUOUS,
-            Gate("margin", match.margin, limits.margin, _at_least(match.margin, limits.margin)),
-        )
-
     def _fresh(self, age: float, now: float) -> bool:
         return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds
 
     def _alive(self, value: float | None) -> bool:
-        return value is not None and _at_least(value, self.policy.liveness_threshold)
+        return value is not None and at_least(value, self.policy.liveness_threshold)
 
     def _liveness(self, track: _Track, agreeing: Sequence[_Evidence]) -> Gate | None:
         """Return the gate over the frames that agree; None where nothing measures: a trace claims no check.
@@ -237,7 +220,7 @@ class DecisionEngine:
         moment: _Moment,
     ) -> Decision:
         """Hold the person against agreement, their own rules and the cool-down."""
-        confirmed, reason = self._confirm(track, gates, person_id, moment.now)
+        confirmed, reason = self._confirm(track, gates, person_id, moment)
         track.trace = tuple(gates)
         if not confirmed:
             return self._deny_when_settled(seen.track_id, track, reason)
@@ -264,17 +247,22 @@ class DecisionEngine:
         return _decision(*end, seen.track_id, track, person_id)
 
     def _confirm(
-        self, track: _Track, gates: list[Gate], person_id: str, now: float
+        self, track: _Track, gates: list[Gate], person_id: str, moment: _Moment
     ) -> tuple[bool, Reason | None]:
-        """Tell whether enough recent frames agree on the person, and are alive where that is asked for."""
-        policy = self.policy
+        """Tell whether enough recent frames and their mean agree on the person, and live where asked for."""
+        policy, oldest = self.policy, moment.now - self.policy.evidence_seconds
         agreeing = [
             evidence
             for evidence in track.window
-            if evidence.person_id == person_id and now - evidence.captured_at <= policy.evidence_seconds
+            if evidence.person_id == person_id and evidence.captured_at >= oldest
         ]
         enough = len(agreeing) >= policy.confirm_frames
         gates.append(Gate("agreement", len(agreeing), policy.confirm_frames, enough))
+        mean = track.pool.match(moment.gallery, person_id, since=oldest) if enough else None
+        for reason, gate in mean_likeness(mean, moment.gallery, policy.threshold, policy.min_margin):
+            gates.append(gate)
+            if not gate.passed:
+                return False, reason
         liveness = self._liveness(track, agreeing)
         if not enough or liveness is None:
             return enough, None
@@ -301,7 +289,7 @@ class DecisionEngine:
             return
         if track is not None:
             track.granted.discard(person_id)
-            track.window = deque(maxlen=self.policy.window_frames)
+            self._forget_frames(track)
             track.reported.add(Reason.DOOR_REFUSED)  # by whoever asked the door: the visit is on record
         # As it was: a grant before that, which did open the door, still cools down.
         _, granted_at, rearmed = self._before
@@ -362,11 +350,6 @@ def _quality(seen: Observation) -> Iterator[tuple[Reason, Gate]]:
     if seen.quality.flaw:
         yield Reason.LOW_QUALITY, Gate("flaw", seen.quality.flaw, None, passed=True)
     yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, QUALITY_LIMIT, seen.match is not None)
-
-
-def _at_least(value: float, limit: float | None) -> bool:
-    """Written so that NaN and a missing limit fail."""
-    return limit is not None and value >= limit
 
 
 def _decision(

@@ -123,7 +123,8 @@ class Match:
 class Observation:
     """What one frame tells about one track. ``liveness`` 0..1, None where it was not measured.
 
-    ``match`` is None where the face was not embedded (its quality was too low to try).
+    ``match`` is None where the face was not embedded (its quality was too low to try). ``vector`` (D,)
+    float32 unit length is what was matched; without it the frame has no part in the mean of its track.
     """
 
     track_id: int
@@ -133,6 +134,7 @@ class Observation:
     quality: Quality
     match: Match | None
     liveness: float | None = None
+    vector: FloatArray | None = field(default=None, compare=False, repr=False)
 
 
 class Outcome(StrEnum):

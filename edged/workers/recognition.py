@@ -172,7 +172,7 @@ class RecognitionWorker(Worker):
             missing = self._pipeline.shortfall(quality)
         if missing == _FAR_AWAY:
             return None
-        track_id, match, alive = item.track_id, None, None
+        track_id, vector, match, alive = item.track_id, None, None, None
         if missing is None:
             with self._timed("embed"):
                 vector = self._pipeline.embed([aligned])[0]
@@ -182,7 +182,9 @@ class RecognitionWorker(Worker):
             if self.liveness is not None:
                 with self._timed("liveness"):
                     alive = self.liveness.measure(track_id, frame.captured_at, frame.image, item.face)
-        return Observation(track_id, frame.seq, frame.captured_at, item.face.box, quality, match, alive)
+        return Observation(
+            track_id, frame.seq, frame.captured_at, item.face.box, quality, match, alive, vector
+        )
 
     def _same_face(self, track_id: int, vector: FloatArray, state: GalleryState) -> int:
         """Start a new track where the face of this one changed.
