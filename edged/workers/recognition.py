@@ -18,6 +18,7 @@ from edged.domain.analysis import FaceAnalyser
 from edged.domain.attempts import AttemptLimit, Attempts
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.matching import best_match
+from edged.domain.sampling import FrameSampler, Glimpse
 from edged.domain.tracking import TrackedFace, Tracker
 from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
@@ -97,6 +98,8 @@ class RecognitionWorker(Worker):
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._attempts = Attempts()
+        self._sampler = FrameSampler()
+        self._searched = 0
         self._faces: dict[int, FloatArray] = {}
 
     @property
@@ -140,6 +143,7 @@ class RecognitionWorker(Worker):
             faces = self._pipeline.detect(frame.image)
         with self._timed("track"):
             tracked = self._tracker.update(faces, frame.captured_at)
+        self._searched += 1
         for item in tracked:
             self._judge(frame, item, state)
         self._metrics.frames.labels("processed").inc()
@@ -164,13 +168,16 @@ class RecognitionWorker(Worker):
         self._decided(decision, state)
 
     def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
-        """Measure one face; None for one too far away to be a visit."""
+        """Measure one face; None for one too far away to be a visit, or not worth a closer look."""
         with self._timed("align"):
             aligned = self._pipeline.align(frame.image, item.face)
         with self._timed("quality"):
             quality = self._pipeline.assess(item.face, aligned)
             missing = self._pipeline.shortfall(quality)
-        if missing == _FAR_AWAY:
+        glimpse = Glimpse(
+            self._searched, frame.captured_at, item.face.box, quality.score, usable=missing is None
+        )
+        if missing == _FAR_AWAY or not self._sampler.wanted(item.track_id, glimpse, self._engine.policy):
             return None
         track_id, vector, match, alive = item.track_id, None, None, None
         if missing is None:
@@ -182,6 +189,7 @@ class RecognitionWorker(Worker):
             if self.liveness is not None:
                 with self._timed("liveness"):
                     alive = self.liveness.measure(track_id, frame.captured_at, frame.image, item.face)
+        self._sampler.looked(track_id, glimpse)
         return Observation(
             track_id, frame.seq, frame.captured_at, item.face.box, quality, match, alive, vector
         )
@@ -209,6 +217,7 @@ class RecognitionWorker(Worker):
 
     def _finish(self, track_id: int, state: GalleryState) -> None:
         self._faces.pop(track_id, None)
+        self._sampler.forget(track_id)
         if self.liveness is not None:
             self.liveness.forget(track_id)
         decision = self._engine.end(track_id)
@@ -223,6 +232,7 @@ class RecognitionWorker(Worker):
             refused = True
         if refused:
             self._engine.take_back(asked)
+        self._sampler.follow(asked, refused=refused)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
