@@ -2,7 +2,8 @@
 
 Each part has its own score: 0 hopeless, 0.5 exactly at the configured limit, 1 comfortable (twice a
 lower limit; head-on for an angle). ``Quality.score`` is the smallest part, so a face falls short if
-and only if its score is below 0.5.
+and only if its score is below 0.5. What covers a face lowers the score as well, never below 0.5, so that it
+refuses nobody (``coverage``).
 """
 
 import math
@@ -13,6 +14,7 @@ import numpy as np
 
 from edged.config.sections import QualityConfig
 from edged.domain.types import QUALITY_LIMIT, Face, FloatArray, Image, Quality
+from edged.vision.coverage import cover
 
 # The nose tip stands about 35 mm before the plane of the eyes, whose centres are 63 mm apart.
 _NOSE_DEPTH = 0.55
@@ -37,7 +39,7 @@ def assess(face: Face, aligned: Image, limits: QualityConfig, *, template: Float
         pitch=pitch,
         roll=roll,
     )
-    flaw, score = min(_parts(measured, limits), key=lambda part: part[1])
+    flaw, score = min((*_parts(measured, limits), cover(aligned)), key=lambda part: part[1])
     return replace(measured, score=score, flaw=flaw if score < 1 else "")
 
 
