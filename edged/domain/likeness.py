@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from edged.domain.gallery import GallerySnapshot
-from edged.domain.matching import limits_for, veto_limit
+from edged.domain.matching import at_least, limits_for, veto_limit
 from edged.domain.types import Gate, Match, Reason
 
 
@@ -38,8 +38,3 @@ def mean_likeness(
         for reason, gate in likeness(mean, gallery, threshold, min_margin):
             if gate.name != "lookalike":
                 yield reason, replace(gate, name=f"mean_{gate.name}")
-
-
-def at_least(value: float, limit: float | None) -> bool:
-    """Whether a limit is reached; written so that NaN and a missing limit fail."""
-    return limit is not None and value >= limit

@@ -8,7 +8,7 @@ one at once where the track was interrupted, or its face moved far or came out c
 from collections import deque
 from dataclasses import dataclass, field
 
-from edged.domain.decision import DecisionPolicy
+from edged.domain.decision_policy import DecisionPolicy
 from edged.domain.types import Box, Decision, Outcome, Reason
 
 # Of a decided track; so long a second person may go unnoticed, who has no evidence of their own then.

@@ -22,6 +22,7 @@ from edged.domain.sampling import FrameSampler, Glimpse
 from edged.domain.tracking import TrackedFace, Tracker
 from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
+from edged.workers.challenge import ChallengeWatch
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.liveness import LivenessWatch
 from edged.workers.slot import LatestSlot
@@ -66,7 +67,7 @@ class RecognitionWorker(Worker):
     ``on_decision`` answers False to a grant that opens nothing; its person may try again at once.
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
-    it lets nobody in.
+    it lets nobody in. ``challenge`` stands between the engine and the door; None asks for no gesture.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class RecognitionWorker(Worker):
         on_idle: Callable[[], None] = lambda: None,
         on_seen: Callable[[Sight], None] = lambda _sight: None,
         liveness: LivenessWatch | None = None,
+        challenge: ChallengeWatch | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
@@ -95,6 +97,7 @@ class RecognitionWorker(Worker):
         self._on_idle = on_idle
         self._on_seen = on_seen
         self.liveness = liveness
+        self._challenge = challenge
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._attempts = Attempts()
@@ -165,6 +168,8 @@ class RecognitionWorker(Worker):
         now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)
+        if self._challenge is not None:
+            self._decided(self._challenge.watch(observation, decision, state.snapshot, now), state)
         self._decided(decision, state)
 
     def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
@@ -177,7 +182,10 @@ class RecognitionWorker(Worker):
         glimpse = Glimpse(
             self._searched, frame.captured_at, item.face.box, quality.score, usable=missing is None
         )
-        if missing == _FAR_AWAY or not self._sampler.wanted(item.track_id, glimpse, self._engine.policy):
+        if missing == _FAR_AWAY:
+            return None
+        wanted = self._sampler.wanted(item.track_id, glimpse, self._engine.policy)
+        if not wanted and self._challenge is None:  # a challenge must see the whole turn, poor frames too
             return None
         track_id, vector, match, alive = item.track_id, None, None, None
         if missing is None:
@@ -206,7 +214,7 @@ class RecognitionWorker(Worker):
         )
         before = self._faces.get(track_id)
         if before is not None and float(np.dot(before, vector)) < floor:
-            self._finish(track_id, state)
+            self._finish(track_id, state, changed=True)
             track_id = self._tracker.split(track_id)
         self._faces[track_id] = vector
         return track_id
@@ -214,20 +222,27 @@ class RecognitionWorker(Worker):
     def _expire(self, state: GalleryState, now: float) -> None:
         for track_id in self._tracker.expire(now):
             self._finish(track_id, state)
+        if self._challenge is not None:
+            self._challenge.prompt(now)
 
-    def _finish(self, track_id: int, state: GalleryState) -> None:
+    def _finish(self, track_id: int, state: GalleryState, *, changed: bool = False) -> None:
         self._faces.pop(track_id, None)
         self._sampler.forget(track_id)
         if self.liveness is not None:
             self.liveness.forget(track_id)
-        decision = self._engine.end(track_id)
-        if decision is not None:
-            self._decided(decision, state)
+        if self._challenge is not None:
+            self._decided(self._challenge.end(track_id, changed=changed), state)
+        self._decided(self._engine.end(track_id), state)
 
-    def _decided(self, asked: Decision, state: GalleryState) -> None:
-        """Pass on what the engine asks for, as far as the attempts before it allow."""
-        decision = self._attempts.judge(asked, self.settings.attempts, self._clock.monotonic())
-        refused = asked.outcome is Outcome.GRANT and decision.outcome is not Outcome.GRANT
+    def _decided(self, asked: Decision | None, state: GalleryState) -> None:
+        """Pass on what is asked for, as far as the challenge and the attempts before it allow."""
+        if asked is None:
+            return
+        now = self._clock.monotonic()
+        decision = asked if self._challenge is None else self._challenge.judge(asked, now)
+        decision = self._attempts.judge(decision, self.settings.attempts, now)
+        wanted = asked.outcome in (Outcome.GRANT, Outcome.ASK)
+        refused = wanted and decision.outcome is not asked.outcome
         if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
             refused = True
         if refused:
