@@ -2,7 +2,8 @@
 
 Each frame of a track is judged by gates in a fixed order; the first that fails names the frame's
 reason. A grant needs ``confirm_frames`` of the last ``window_frames`` frames, the newest among them,
-all passed and all for one person; then, where it is required, liveness over those frames, the person's
+all passed and all for one person; then the mean of all the track's recent faces, whoever they matched,
+must pass as they did (``pooling``); then, where it is required, liveness over those frames, the person's
 own rules and the cool-down. What is missing (no threshold, no liveness where it is required, a clock
 that ran backwards) fails its gate.
 
@@ -27,10 +28,12 @@ from datetime import datetime
 from edged.domain.access import AccessRules
 from edged.domain.decision_policy import DecisionPolicy
 from edged.domain.gallery import GallerySnapshot
+from edged.domain.likeness import likeness, mean_likeness
 from edged.domain.liveness import RunningMean, measured, visit_liveness
-from edged.domain.matching import at_least, limits_for, veto_limit
+from edged.domain.matching import at_least
+from edged.domain.pooling import Pool
 from edged.domain.second_factor import AskedFactor
-from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
+from edged.domain.types import QUALITY_LIMIT, Decision, Gate, Observation, Outcome, Reason
 
 __all__ = ["DecisionEngine", "DecisionPolicy"]
 
@@ -55,6 +58,7 @@ class _Moment:
 class _Track:
     first_seen_at: float
     window: deque[_Evidence]
+    pool: Pool = field(default_factory=Pool)
     granted: set[str] = field(default_factory=set)
     reported: set[Reason] = field(default_factory=set)
     latest: Observation | None = None
@@ -112,6 +116,8 @@ class DecisionEngine:
 
     def _remember(self, track: _Track, seen: Observation, reason: Reason, person_id: str | None) -> None:
         """Add a frame to the evidence. One that matched but is not alive by itself says so if asked."""
+        if reason is not Reason.STALE:
+            track.pool.add(seen, self.policy.evidence_seconds)
         if person_id is not None:
             track.lifelong.add(seen.liveness)
             if self.policy.liveness_required and not self._alive(seen.liveness):
@@ -142,7 +148,10 @@ class DecisionEngine:
 
     def _drop_evidence(self) -> None:
         for track in self._tracks.values():
-            track.window = deque(maxlen=self.policy.window_frames)
+            self._forget_frames(track)
+
+    def _forget_frames(self, track: _Track) -> None:
+        track.window, track.pool = deque(maxlen=self.policy.window_frames), Pool()
 
     def _judge_frame(
         self, seen: Observation, gallery: GallerySnapshot, now: float
@@ -155,15 +164,12 @@ class DecisionEngine:
                 Reason.STALE,
                 Gate("freshness", age, policy.max_frame_age_seconds, self._fresh(age, now)),
             ),
-            (
-                Reason.LOW_QUALITY,
-                Gate("quality", seen.quality.score, None, match is not None),
-            ),
+            *_quality(seen),
             (
                 Reason.DISARMED,
                 Gate("threshold", policy.threshold, None, self._threshold_holds(gallery)),
             ),
-            *self._likeness(match, gallery),
+            *likeness(match, gallery, policy.threshold, policy.min_margin),
         )
         gates = []
         for reason, gate in checks:
@@ -171,31 +177,6 @@ class DecisionEngine:
             if not gate.passed:
                 return reason, gates
         return Reason.MATCHED, gates
-
-    def _likeness(self, match: Match | None, gallery: GallerySnapshot) -> Iterator[tuple[Reason, Gate]]:
-        """Yield the gates that hold a face against the nearest person, by that person's own limits.
-
-        Like liveness, a raised bar and a veto are in the trace only where there is one.
-        """
-        person_id = None if match is None else match.person_id
-        if match is None or person_id is None:
-            score = None if match is None else match.score
-            yield Reason.UNKNOWN, Gate("score", score, self.policy.threshold, passed=False)
-            return
-        limits = limits_for(person_id, gallery, self.policy.threshold, self.policy.min_margin)
-        if limits.bar is not None:
-            yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, None, passed=True)
-        yield (
-            Reason.UNKNOWN,
-            Gate("score", match.score, limits.score, at_least(match.score, limits.score)),
-        )
-        if match.veto_score is not None:
-            limit = veto_limit(match, limits)
-            yield Reason.VETOED, Gate("veto", match.veto_score, limit, match.veto_score < limit)
-        yield (
-            Reason.AMBIGUOUS,
-            Gate("margin", match.margin, limits.margin, at_least(match.margin, limits.margin)),
-        )
 
     def _threshold_holds(self, gallery: GallerySnapshot) -> bool:
         carried = not gallery.over_budget or self.policy.second_factor.carries_risk
@@ -269,16 +250,20 @@ class DecisionEngine:
     def _confirm(
         self, track: _Track, gates: list[Gate], person_id: str, moment: _Moment
     ) -> tuple[bool, Reason | None]:
-        """Tell whether enough recent frames agree on the person, and are alive where that is asked for."""
-        policy = self.policy
+        """Tell whether enough recent frames and their mean agree on the person, and live where asked for."""
+        policy, oldest = self.policy, moment.now - self.policy.evidence_seconds
         agreeing = [
             evidence
             for evidence in track.window
-            if evidence.person_id == person_id
-            and moment.now - evidence.captured_at <= policy.evidence_seconds
+            if evidence.person_id == person_id and evidence.captured_at >= oldest
         ]
         enough = len(agreeing) >= policy.confirm_frames
         gates.append(Gate("agreement", len(agreeing), policy.confirm_frames, enough))
+        mean = track.pool.match(moment.gallery, person_id, since=oldest) if enough else None
+        for reason, gate in mean_likeness(mean, moment.gallery, policy.threshold, policy.min_margin):
+            gates.append(gate)
+            if not gate.passed:
+                return False, reason
         liveness = self._liveness(track, agreeing)
         if not enough or liveness is None:
             return enough, None
@@ -313,7 +298,7 @@ class DecisionEngine:
             return
         if track is not None:
             track.granted.discard(person_id)
-            track.window = deque(maxlen=self.policy.window_frames)
+            self._forget_frames(track)
             track.reported.add(Reason.DOOR_REFUSED)  # by whoever asked the door: the visit is on record
         # As it was: a grant before that, which did open the door, still cools down.
         _, granted_at, rearmed = self._before
@@ -367,6 +352,13 @@ class DecisionEngine:
             return Reason.AMBIGUOUS if len(people) > 1 else Reason.COLLECTING
         counts = Counter(reversed(failures))
         return counts.most_common(1)[0][0]
+
+
+def _quality(seen: Observation) -> Iterator[tuple[Reason, Gate]]:
+    """Yield the quality gate, and before it what the face is weakest in where that is known."""
+    if seen.quality.flaw:
+        yield Reason.LOW_QUALITY, Gate("flaw", seen.quality.flaw, None, passed=True)
+    yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, QUALITY_LIMIT, seen.match is not None)
 
 
 def _decision(

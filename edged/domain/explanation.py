@@ -54,7 +54,8 @@ GESTURES: Mapping[str, str] = {
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
-    "quality": "how usable the face is, 0 to 1; the quality section sets the floor",
+    "flaw": "what makes the face least usable; not a refusal by itself",
+    "quality": "how usable the face is, 0 to 1; at the limit where it just meets the quality section",
     "liveness": "how likely the visit is alive, 0 to 1; at least the limit, if it is one",
     "threshold": "whether there is a threshold to go by; the value is the one in force",
     "armed": "whether a match may open the door",
@@ -63,6 +64,9 @@ GATES: Mapping[str, str] = {
     "lookalike": "cosine to the most alike other person, who raises the limits of score and margin",
     "veto": "cosine to a face that was taken for the person and is not theirs; below score less margin",
     "agreement": "recent pictures that agree on the person; at least the limit",
+    "mean_score": "cosine of the mean of the recent pictures to the person; at least the limit",
+    "mean_veto": "cosine of that mean to a face that was taken for the person; below its score less margin",
+    "mean_margin": "distance of that mean to the nearest other person; at least the limit",
     "person": "validity and schedule of the person",
     "challenge": "how the gesture that was asked for stands",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",

@@ -26,10 +26,10 @@ class _Track:
 
 
 class Tracker:
-    """Gives each face its track; ``lost_after_seconds`` without a face ends one."""
+    """Gives each face its track; ``lost_after_seconds``, settable at any time, without a face ends one."""
 
     def __init__(self, *, lost_after_seconds: float = 1.0, min_iou: float = 0.2) -> None:
-        self._lost_after = lost_after_seconds
+        self.lost_after_seconds = lost_after_seconds
         self._min_iou = min_iou
         self._tracks: dict[int, _Track] = {}
         self._next_id = 1
@@ -68,7 +68,9 @@ class Tracker:
 
     def expire(self, at: float) -> list[int]:
         """Forget and return the tracks that were not seen for ``lost_after_seconds``."""
-        lost = [number for number, track in self._tracks.items() if at - track.seen_at > self._lost_after]
+        lost = [
+            number for number, track in self._tracks.items() if at - track.seen_at > self.lost_after_seconds
+        ]
         for number in lost:
             del self._tracks[number]
         return lost

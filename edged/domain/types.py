@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edged.domain.second_factor import AskedFactor
 
+QUALITY_LIMIT = 0.5
 FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
@@ -79,6 +80,9 @@ class Face:
 class Quality:
     """How usable a face is; ``score`` 0..1 is the smallest of the parts' own 0..1 scores.
 
+    A face falls short of the configured limits exactly where ``score`` is below ``QUALITY_LIMIT``; ``flaw``
+    names the part that has this score, empty where all are at 1.
+
     ``face_px`` box width; ``eye_px`` eye distance; ``sharpness`` variance of the Laplacian on the
     aligned 112x112 grey face; ``brightness`` its mean 0..255; ``yaw``, ``pitch``, ``roll`` degrees
     estimated from the landmarks.
@@ -92,6 +96,7 @@ class Quality:
     yaw: float
     pitch: float
     roll: float
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,8 @@ class Match:
 class Observation:
     """What one frame tells about one track. ``liveness`` 0..1, None where it was not measured.
 
-    ``match`` is None where the face was not embedded (its quality was too low to try).
+    ``match`` is None where the face was not embedded (its quality was too low to try). ``vector`` (D,)
+    float32 unit length is what was matched; without it the frame has no part in the mean of its track.
     """
 
     track_id: int
@@ -130,6 +136,7 @@ class Observation:
     quality: Quality
     match: Match | None
     liveness: float | None = None
+    vector: FloatArray | None = field(default=None, compare=False, repr=False)
 
 
 class Outcome(StrEnum):

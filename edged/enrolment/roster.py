@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from edged.domain.gallery import weight_of
 from edged.domain.people import Distinction, Person, Template
 from edged.domain.types import FloatArray
 from edged.enrolment.names import name_keys, similar_names
@@ -37,7 +38,7 @@ class Roster:
             self._add_keys(person)
         for template in templates:
             if template.space == space:
-                self.add_vector(template.person_id, template.vector, template.photo_digest)
+                self.add_vector(template.person_id, template.vector, template.photo_digest, template.quality)
             else:
                 self._elsewhere[template.photo_digest] = template.person_id
 
@@ -54,9 +55,10 @@ class Roster:
         self._people[person.person_id] = person
         self._add_keys(person)
 
-    def add_vector(self, person_id: str, vector: FloatArray, digest: bytes) -> None:
-        """Take up one template: ``vector`` (D,) float32 unit length."""
-        self._sums[person_id] = self._sums.get(person_id, np.zeros(self._dimension, np.float32)) + vector
+    def add_vector(self, person_id: str, vector: FloatArray, digest: bytes, quality: float) -> None:
+        """Take up one template: ``vector`` (D,) float32 unit length; it counts as at the door."""
+        before = self._sums.get(person_id, np.zeros(self._dimension, np.float32))
+        self._sums[person_id] = before + np.float32(weight_of(quality)) * vector
         self._digests[digest] = person_id
         self._matrix = None
 

@@ -249,7 +249,7 @@ class Enrolment:
                 raise
             self._generation = self._store.generation()
         for one in kept:
-            self._roster.add_vector(person.person_id, one.vector, one.digest)
+            self._roster.add_vector(person.person_id, one.vector, one.digest, one.quality)
 
 
 def _renewable(entry: Entry, namesake: Person) -> Person:

@@ -51,6 +51,10 @@ class Embedded:
         """Share of the photographs in which a face was found."""
         return len(self.names) / (len(self.names) + len(self.without_face))
 
+    def quality(self, row: int) -> float:
+        """Return the score of a face 0..1; all are as good where the faces were not judged."""
+        return self.qualities[row].score if self.qualities else 1.0
+
     def above_floor(self) -> "Embedded":
         """Return the same with the ``refused`` among ``without_face``: as a door would have it."""
         kept = [row for row, name in enumerate(self.names) if name not in self.refused]

@@ -22,9 +22,9 @@ class Rule(StrEnum):
 def enrolled(embedded: Embedded, enrol: Sequence[Labelled]) -> GallerySnapshot:
     """Return the door's own gallery of ``enrol``; who has no photograph with a face is not in it."""
     templates = [
-        Template(str(index), item.person, "", embedded.vectors[embedded.rows[item.image]], 1.0, b"")
+        Template(str(index), item.person, "", embedded.vectors[row], embedded.quality(row), b"")
         for index, item in enumerate(enrol)
-        if item.image in embedded.rows
+        if (row := embedded.rows.get(item.image)) is not None
     ]
     people = [Person(name, name) for name in sorted({item.person for item in enrol})]
     return build_snapshot("", embedded.vectors.shape[1], 0, people, templates)

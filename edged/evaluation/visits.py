@@ -211,7 +211,9 @@ class _Door:
         captured = self._now - _DELAY_SHARE * self._engine.policy.max_frame_age_seconds
         match = best_match(self._snapshot, look.vector) if look.shortfall is None else None
         box = Box(0, 0, look.quality.face_px, look.quality.face_px)
-        seen = Observation(self._visit, self._seq, captured, box, look.quality, match)
+        seen = Observation(
+            self._visit, self._seq, captured, box, look.quality, match, vector=look.vector if match else None
+        )
         return self._engine.step(seen, self._snapshot, self._now, _OPENING + timedelta(seconds=self._now))
 
 

@@ -2,7 +2,8 @@
 
 Each part has its own score: 0 hopeless, 0.5 exactly at the configured limit, 1 comfortable (twice a
 lower limit; head-on for an angle). ``Quality.score`` is the smallest part, so a face falls short if
-and only if its score is below 0.5.
+and only if its score is below 0.5. What covers a face lowers the score as well, never below 0.5, so that it
+refuses nobody (``coverage``).
 """
 
 import math
@@ -12,12 +13,12 @@ import cv2
 import numpy as np
 
 from edged.config.sections import QualityConfig
-from edged.domain.types import Face, FloatArray, Image, Quality
+from edged.domain.types import QUALITY_LIMIT, Face, FloatArray, Image, Quality
+from edged.vision.coverage import cover
 
 # The nose tip stands about 35 mm before the plane of the eyes, whose centres are 63 mm apart.
 _NOSE_DEPTH = 0.55
 _WHITE = 255.0
-_AT_LIMIT = 0.5
 
 
 def assess(face: Face, aligned: Image, limits: QualityConfig, *, template: FloatArray) -> Quality:
@@ -38,7 +39,8 @@ def assess(face: Face, aligned: Image, limits: QualityConfig, *, template: Float
         pitch=pitch,
         roll=roll,
     )
-    return replace(measured, score=min(score for _, score in _parts(measured, limits)))
+    flaw, score = min((*_parts(measured, limits), cover(aligned)), key=lambda part: part[1])
+    return replace(measured, score=score, flaw=flaw if score < 1 else "")
 
 
 def shortfall(quality: Quality, limits: QualityConfig) -> str | None:
@@ -48,7 +50,7 @@ def shortfall(quality: Quality, limits: QualityConfig) -> str | None:
     """
     reason, score = min(_parts(quality, limits), key=lambda part: part[1])
     # Written so that NaN falls short.
-    return None if score >= _AT_LIMIT else reason
+    return None if score >= QUALITY_LIMIT else reason
 
 
 def pose(landmarks: FloatArray, template: FloatArray) -> tuple[float, float, float]:

@@ -18,6 +18,7 @@ from edged.domain.analysis import FaceAnalyser
 from edged.domain.attempts import AttemptLimit, Attempts
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.matching import best_match
+from edged.domain.sampling import FrameSampler, Glimpse
 from edged.domain.tracking import TrackedFace, Tracker
 from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
@@ -100,6 +101,8 @@ class RecognitionWorker(Worker):
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._attempts = Attempts()
+        self._sampler = FrameSampler()
+        self._searched = 0
         self._faces: dict[int, FloatArray] = {}
 
     @property
@@ -117,13 +120,18 @@ class RecognitionWorker(Worker):
             self.beat()
             frame = self._slot.take(0.25)
             state = self._gallery()
-            self._engine.reconfigure(self.settings.policy(state.threshold.cosine), self.settings.rules)
+            self._take_settings(state)
             if frame is not None:
                 self._process(frame, state)
                 self.frames_done += 1
             self._expire(state, self._clock.monotonic())
             self._on_idle()
         self._expire(self._gallery(), float("inf"))  # nobody who is in view now is left out of the record
+
+    def _take_settings(self, state: GalleryState) -> None:
+        policy = self.settings.policy(state.threshold.cosine)
+        self._engine.reconfigure(policy, self.settings.rules)
+        self._tracker.lost_after_seconds = policy.absence_seconds
 
     def _process(self, frame: Frame, state: GalleryState) -> None:
         age = self._clock.monotonic() - frame.captured_at
@@ -138,6 +146,7 @@ class RecognitionWorker(Worker):
             faces = self._pipeline.detect(frame.image)
         with self._timed("track"):
             tracked = self._tracker.update(faces, frame.captured_at)
+        self._searched += 1
         for item in tracked:
             self._judge(frame, item, state)
         self._metrics.frames.labels("processed").inc()
@@ -164,15 +173,21 @@ class RecognitionWorker(Worker):
         self._decided(decision, state)
 
     def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
-        """Measure one face; None for one too far away to be a visit."""
+        """Measure one face; None for one too far away to be a visit, or not worth a closer look."""
         with self._timed("align"):
             aligned = self._pipeline.align(frame.image, item.face)
         with self._timed("quality"):
             quality = self._pipeline.assess(item.face, aligned)
             missing = self._pipeline.shortfall(quality)
+        glimpse = Glimpse(
+            self._searched, frame.captured_at, item.face.box, quality.score, usable=missing is None
+        )
         if missing == _FAR_AWAY:
             return None
-        track_id, match, alive = item.track_id, None, None
+        wanted = self._sampler.wanted(item.track_id, glimpse, self._engine.policy)
+        if not wanted and self._challenge is None:  # a challenge must see the whole turn, poor frames too
+            return None
+        track_id, vector, match, alive = item.track_id, None, None, None
         if missing is None:
             with self._timed("embed"):
                 vector = self._pipeline.embed([aligned])[0]
@@ -182,7 +197,10 @@ class RecognitionWorker(Worker):
             if self.liveness is not None:
                 with self._timed("liveness"):
                     alive = self.liveness.measure(track_id, frame.captured_at, frame.image, item.face)
-        return Observation(track_id, frame.seq, frame.captured_at, item.face.box, quality, match, alive)
+        self._sampler.looked(track_id, glimpse)
+        return Observation(
+            track_id, frame.seq, frame.captured_at, item.face.box, quality, match, alive, vector
+        )
 
     def _same_face(self, track_id: int, vector: FloatArray, state: GalleryState) -> int:
         """Start a new track where the face of this one changed.
@@ -209,6 +227,7 @@ class RecognitionWorker(Worker):
 
     def _finish(self, track_id: int, state: GalleryState, *, changed: bool = False) -> None:
         self._faces.pop(track_id, None)
+        self._sampler.forget(track_id)
         if self.liveness is not None:
             self.liveness.forget(track_id)
         if self._challenge is not None:
@@ -228,6 +247,7 @@ class RecognitionWorker(Worker):
             refused = True
         if refused:
             self._engine.take_back(asked)
+        self._sampler.follow(asked, refused=refused)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

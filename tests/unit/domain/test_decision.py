@@ -12,8 +12,8 @@ from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.lookalikes import Bar
 from edged.domain.people import Person
-from edged.domain.types import Decision, Match, Outcome, Reason
-from tests.unit.domain.conftest import NOON, seen, template
+from edged.domain.types import Decision, Gate, Match, Outcome, Reason
+from tests.unit.domain.conftest import GOOD, NOON, seen, template
 
 POLICY = DecisionPolicy(
     threshold=0.4,
@@ -355,3 +355,15 @@ def test_without_a_threshold_nobody_would_have_been_let_in(gallery: GallerySnaps
     engine = DecisionEngine(replace(POLICY, armed=False, threshold=None), AccessRules())
     (denied,) = [d for d in run(engine, gallery, 30) if d.outcome is not Outcome.WAIT]
     assert (denied.reason, denied.person_id) == (Reason.DISARMED, None)
+
+
+def test_a_refusal_for_quality_says_how_much_is_missing_and_of_what(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    poor = replace(GOOD, score=0.3, flaw="blurred")
+    decision = [
+        engine.step(replace(seen(i, i * 0.1, match=False), quality=poor), gallery, i * 0.1 + 0.05, NOON)
+        for i in range(1, 6)
+    ][-1]
+    assert (decision.outcome, decision.reason) == (Outcome.DENY, Reason.LOW_QUALITY)
+    assert decision.trace[-2:] == (Gate("flaw", "blurred", None, True), Gate("quality", 0.3, 0.5, False))

@@ -20,7 +20,7 @@ from edged.domain.matching import best_match, limits_for
 from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk
 from edged.domain.types import Decision, FloatArray, Outcome
-from tests.unit.domain.conftest import NOON, seen
+from tests.unit.domain.conftest import GOOD, NOON, seen
 
 DIMENSION = 4
 RISK = Risk(1e-2)
@@ -53,6 +53,7 @@ class Look:
     at: float
     late: float
     track: int
+    quality: float = 0.9
 
     @property
     def now(self) -> float:
@@ -75,7 +76,7 @@ def visits(draw: st.DrawFn, people: Sequence[FloatArray]) -> list[Look]:
         track = draw(st.sampled_from([1, 1, 1, 2]))
         for _ in range(draw(st.integers(1, 5))):
             at += step
-            looks.append(Look(vector, at, 0.04, track))
+            looks.append(Look(vector, at, 0.04, track, draw(st.sampled_from([0.5, 0.9]))))
         at += draw(st.sampled_from([0.0, 0.0, 1.5]))
     return looks
 
@@ -106,7 +107,7 @@ def policy(people: int) -> DecisionPolicy:
 
 
 def decided(
-    looks: Sequence[Look], snapshot: GallerySnapshot, lowered: Sequence[float] = ()
+    looks: Sequence[Look], snapshot: GallerySnapshot, lowered: Sequence[float] = (), *, pooled: bool = True
 ) -> list[Decision]:
     """Judge ``looks`` one by one; ``lowered`` is taken from their scores."""
     engine = DecisionEngine(policy(len(snapshot.people)), AccessRules())
@@ -115,7 +116,13 @@ def decided(
         match = best_match(snapshot, look.vector)
         if lowered:
             match = replace(match, score=match.score - lowered[number])
-        observation = replace(seen(number, look.at, track=look.track), match=match)
+        quality = replace(GOOD, score=look.quality)
+        observation = replace(
+            seen(number, look.at, track=look.track),
+            match=match,
+            vector=look.vector if pooled else None,
+            quality=quality,
+        )
         decisions.append(engine.step(observation, snapshot, look.now, NOON))
     return decisions
 
@@ -226,6 +233,17 @@ def test_fewer_frames_of_a_person_do_not_let_that_person_in(
 
 
 @often
+@given(st.data(), crowds)
+def test_the_mean_of_a_track_lets_in_nobody_whom_the_frames_alone_keep_out(
+    data: st.DataObject, people: list[FloatArray]
+) -> None:
+    looks = data.draw(visits(people))
+    snapshot = gallery(people)
+    alone = first_grants(decided(looks, snapshot, pooled=False))
+    assert_no_new_grant(alone, first_grants(decided(looks, snapshot)))
+
+
+@often
 @given(
     st.data(), crowds, st.lists(st.sampled_from([*[0.1] * 9, -0.05, -0.4, -3.0]), min_size=24, max_size=24)
 )
@@ -239,7 +257,9 @@ def test_time_that_goes_backwards_lets_in_nobody(
     for number, (look, stride) in enumerate(zip(looks, strides, strict=False)):
         now += stride
         captured_at = now + 0.01 if number % 3 == 2 else now - look.late  # now and then from the future
-        observation = replace(seen(number, captured_at), match=best_match(snapshot, look.vector))
+        observation = replace(
+            seen(number, captured_at), match=best_match(snapshot, look.vector), vector=look.vector
+        )
         decision = engine.step(observation, snapshot, now, NOON)
         assert not (decision.outcome is Outcome.GRANT and (now < latest or captured_at > now))
         latest = max(latest, now)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.config.sections import QualityConfig
-from edged.domain.types import Box, Face, FloatArray, Image, Quality
+from edged.domain.types import QUALITY_LIMIT, Box, Face, FloatArray, Image, Quality
 from edged.vision.quality import assess, pose, shortfall
 from tests.unit.vision.conftest import ARCFACE
 
@@ -95,8 +95,8 @@ def test_each_fault_has_its_reason(
     aligned: Image, width: float, landmarks: FloatArray | None, reason: str
 ) -> None:
     quality = measured(aligned, width=width, landmarks=landmarks)
-    assert shortfall(quality, LIMITS) == reason
-    assert quality.score < 0.5
+    assert shortfall(quality, LIMITS) == quality.flaw == reason
+    assert quality.score < QUALITY_LIMIT
 
 
 @given(

@@ -1,0 +1,60 @@
+"""What covers a face: dark glasses, a mask, the edge of the picture.
+
+Nothing here refuses a face: most covered ones still match. With yunet and arcface-y1 (1,044 photographs of
+lfw-dev, covers drawn on) the mean cosine to the centroid of the person's other photographs is 0.72 bare,
+0.54 at the picture's edge, 0.52 with dark glasses and 0.46 with a mask. A hand or a scarf is mostly missed.
+"""
+
+import cv2
+import numpy as np
+
+from edged.domain.types import QUALITY_LIMIT, Image
+
+# Rows and columns of the aligned face (112, 112), by the landmarks' places in the ArcFace template.
+_EYES = (np.s_[44:58, 26:50], np.s_[44:58, 62:86])
+_SKIN = (np.s_[20:34, 32:80], np.s_[56:76, 48:64], np.s_[64:84, 22:40], np.s_[64:84, 72:90])
+_MOUTH, _FACE = np.s_[84:100, 40:72], np.s_[16:108, 20:92]
+_CORE = cv2.ellipse(np.zeros((112, 112), np.uint8), (56, 66), (34, 44), 0, 0, 360, 1, -1) > 0
+# From where a cover is certain nowhere to where it is certain: 99 of 100 bare faces lie at or before the
+# first of each pair, half of the drawn glasses, masks and edges at or beyond the second.
+_DARK_EYES = (-1.02, -1.37)
+_SMOOTH_MOUTH = (-0.6, -3.1)
+_OUTSIDE = (0.01, 0.21)
+
+
+def cover(aligned: Image) -> tuple[str, float]:
+    """Name what covers an aligned face (112, 112, 3) uint8 BGR, and score it 0.5 (covered) to 1 (bare).
+
+    One of ``covered_eyes``, ``covered_mouth``, ``cut_off``.
+    """
+    grey = cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY)
+    parts = (
+        ("covered_eyes", _score(_eye_light(grey), _DARK_EYES)),
+        ("covered_mouth", _score(_mouth_detail(grey), _SMOOTH_MOUTH)),
+        ("cut_off", _score(_outside(aligned), _OUTSIDE)),
+    )
+    return min(parts, key=lambda part: part[1])
+
+
+def _eye_light(grey: Image) -> float:
+    """Log of how light the lighter eye is against forehead, nose and cheeks."""
+    skin = np.median([np.median(grey[part]) for part in _SKIN])
+    eyes = max(np.median(grey[part]) for part in _EYES)
+    return float(np.log((eyes + 8) / (skin + 8)))  # 8 of 255: noise of a dark picture is no contrast
+
+
+def _mouth_detail(grey: Image) -> float:
+    """Log of how much detail the mouth has against the whole face."""
+    detail = cv2.Laplacian(grey, cv2.CV_32F)
+    return float(np.log((1 + detail[_MOUTH].var()) / (1 + detail[_FACE].var())))
+
+
+def _outside(aligned: Image) -> float:
+    """Share of the face that lies outside the picture, where alignment leaves nothing at all."""
+    return float((aligned == 0).all(axis=2)[_CORE].mean())
+
+
+def _score(value: float, limits: tuple[float, float]) -> float:
+    bare, covered = limits
+    share = min(1.0, max(0.0, (value - bare) / (covered - bare)))
+    return 1 - (1 - QUALITY_LIMIT) * share
