@@ -73,7 +73,7 @@ Happening = Connected | Answer | Arrived | Disconnected
 
 
 class BrokerClient:
-    """Publishes to one broker, hears what was subscribed to. All methods belong to one thread, except ``wake``.
+    """Publishes to one broker and hears its topics. All methods belong to one thread, except ``wake``.
 
     Raises ``ConfigError`` when a password or certificate file cannot be used; the files are read
     again at every connection, so a renewed certificate needs no restart.

@@ -1,9 +1,10 @@
 """From the outbox to the broker, at least once.
 
 A row leaves the outbox only after a PUBACK that means somebody got it and, with ``app_ack_seconds``,
-after the collector's own word (see ``receipts``). Any other answer keeps it: nobody listens, no rights, quota, a fault without a name. Its topic pauses (see ``lanes``) and is tried again
-for ever, at every connection and start too. A row that is refused or ends the connection each time,
-while others might pass, is held back and tried alone (see ``suspects``).
+after the collector's own word (see ``receipts``). Any other answer keeps it: nobody listens, no rights,
+quota, a fault without a name. Its topic pauses (see ``lanes``) and is tried again for ever, at every
+connection and start too. A row that is refused or ends the connection each time, while others might pass,
+is held back and tried alone (see ``suspects``).
 
 Only what can never go through as it is goes into the quarantine: larger than the broker's largest packet,
 not to be written as a message, or malformed to the broker (0x99). It stays in the journal, is counted, and

@@ -2,7 +2,8 @@
 
 Models cannot make thousands of events in minutes; everything behind the decision is the program's own.
 Arguments: journal, file that receives the id of each event once its commit was acknowledged, broker port,
-seconds between events, seconds to wait for the collector (0: the broker is trusted). SIGTERM: stop as the daemon does.
+seconds between events, seconds the collector has to acknowledge (0: the broker is trusted).
+SIGTERM: stop as the daemon does.
 """
 
 import os

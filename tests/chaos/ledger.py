@@ -16,7 +16,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """``lost``: acknowledged or recorded, and not arrived; ``missing``: the latter. ``duplicated``: arrivals after the first."""
+    """``lost``: acknowledged or recorded, and not arrived; ``missing``: the places of those recorded.
+
+    ``duplicated``: arrivals after the first.
+    """
 
     recorded: int
     lost: int
