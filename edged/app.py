@@ -18,6 +18,7 @@ from edged import __version__, logs
 from edged.config import Config, adopted, changes
 from edged.config.risk import stated_risk
 from edged.config.sections import FakeLockConfig
+from edged.devices.board import Board
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
@@ -38,6 +39,7 @@ from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
+from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
 from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange, DoorWorker
@@ -138,9 +140,9 @@ class Daemon:
             models=self._model_names(),
             gallery=lambda: self.gallery.current,
             log=self.log,
-            metrics=metrics,
             clock=self.clock,
         )
+        watch_board(metrics, self.clock, Board(), config.journal.path.parent)
         self.publisher = self.standing.publisher = self._publisher()
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake

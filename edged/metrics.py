@@ -47,6 +47,7 @@ class Metrics:
         self._build(registry)
         self._liveness(registry)
         self._door_and_fleet(registry)
+        self._board(registry)
         self._initialise()
         _process(registry)
 
@@ -178,6 +179,17 @@ class Metrics:
         self.clock_synced = Gauge(
             "edged_clock_synced", "1 while the kernel says the clock is synchronised", registry=registry
         )
+
+    def _board(self, registry: CollectorRegistry) -> None:
+        self.temperature = Gauge(
+            "edged_temperature_celsius", "The board's hottest zone; NaN where it says none", registry=registry
+        )
+        self.throttled = Gauge(
+            "edged_throttled", "1 while heat or the power supply slows the board down; NaN where unknown",
+            registry=registry,
+        )  # fmt: skip
+        self.storage_free = Gauge("edged_storage_free_bytes", "Room on the journal's disk", registry=registry)
+        self.storage_size = Gauge("edged_storage_size_bytes", "Size of the journal's disk", registry=registry)
 
     def _initialise(self) -> None:
         for counter, label, values in (

@@ -8,7 +8,6 @@ from edged.config import Config, digest
 from edged.devices.clock import Clock
 from edged.domain.picture import CameraState
 from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, StateMessage
-from edged.metrics import Metrics
 from edged.workers.door import DoorChange
 from edged.workers.event_log import EventLog
 from edged.workers.gallery_sync import GalleryState
@@ -29,7 +28,6 @@ class Standing:
         models: dict[str, str],
         gallery: Callable[[], GalleryState],
         log: EventLog,
-        metrics: Metrics,
         clock: Clock,
     ) -> None:
         self.config = config
@@ -40,7 +38,6 @@ class Standing:
         self._boot_id = boot_id
         self._gallery = gallery
         self._log = log
-        self._metrics = metrics
         self._clock = clock
         self._telling = threading.Lock()
 
@@ -83,7 +80,6 @@ class Standing:
 
     def tell(self, *, anew: bool = False) -> None:
         """Publish the state; with ``anew`` the birth as well, since other things run now."""
-        self._metrics.clock_synced.set(self._clock.synced())
         with self._telling:  # or of two threads the one that looked first might speak last
             if self.publisher is None:
                 return
