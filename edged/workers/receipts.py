@@ -5,8 +5,9 @@ A row is expected here from the moment it is sent; only the collector's acknowle
 that does not come in time makes the row due again, under the same event id, with growing pauses.
 
 At most ``MOST`` rows are expected. While the collector answers, more than that wait; once it has been
-silent for two acknowledgement times the oldest are let go of, so that whoever else listens still gets what is
-new. Those stay in the outbox, and are sent again after the collector's next word or the next start.
+silent for two acknowledgement times, five minutes at most, the oldest are let go of, so that whoever else
+listens still gets what is new. Those stay in the outbox, and are sent again after the collector's next word
+or the next start.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ MOST = 256
 # As for a row held back: a row the collector will not take costs two messages an hour.
 _DELAY_MAX_SECONDS = 1800.0
 _SILENT_AFTER = 2.0
+# Whoever gives a collector an hour does not want the door's events to stand still for two.
+_SILENT_MOST_SECONDS = 300.0
 
 
 @dataclass(slots=True)
@@ -100,7 +103,7 @@ class Receipts:
 
     def room(self, now: float) -> int:
         """Return how many more rows may be expected; a collector that is silent makes room."""
-        if self._ids and now - self._quiet_since > self._seconds * _SILENT_AFTER:
+        if self._ids and now - self._quiet_since > min(self._seconds * _SILENT_AFTER, _SILENT_MOST_SECONDS):
             self._silent = True
         if len(self._ids) >= MOST and self._silent:
             self._let_one_go()

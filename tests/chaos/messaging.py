@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 # The publisher hears of a silent broker after twice its keep-alive, which is two seconds here.
 _FROZEN_SECONDS = 5.0
 _DRAIN_SECONDS = 90.0
+_NO_MORE_SECONDS = 3600.0
 # A device has to live long enough to import, connect and record, now and then before it is killed.
 _LIFE_SECONDS = (0.05, 1.2)
 # Below the life of a device, so that what a broker lost is also sent again without a new connection.
@@ -42,10 +43,16 @@ class Messaging:
         self._before = Balance(0, 0, 0, ())
         self.ack_seconds = 0.0
 
-    def start(self) -> None:
-        """Start the device and wait until it records."""
+    def start(self, pause: float | None = None) -> None:
+        """Start the device and wait until it records; ``pause`` instead of the usual seconds between events."""
         size = self._noted()
-        arguments = (self._journal, self._acknowledged, self._broker.port, self._pause, self.ack_seconds)
+        arguments = (
+            self._journal,
+            self._acknowledged,
+            self._broker.port,
+            pause or self._pause,
+            self.ack_seconds,
+        )
         self._device = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.device", *map(str, arguments)], cwd=ROOT
         )
@@ -99,15 +106,12 @@ class Messaging:
     def row(self, fault: str, injected: int) -> Row:
         """Wait until all that is recorded has arrived, and say what came of it since the last row."""
         deadline = time.monotonic() + _DRAIN_SECONDS
-        self.end(signal.SIGTERM)  # what waits is sent by the next one
-        self.start()
+        self.end(signal.SIGTERM)
+        self.start(_NO_MORE_SECONDS)  # what waits is sent by this one, which adds a single event
+        while self._balance().lost and time.monotonic() < deadline:
+            time.sleep(1.0)
         self.end(signal.SIGTERM)
         found = self._balance()
-        while found.lost and time.monotonic() < deadline:
-            self.start()
-            time.sleep(2.0)
-            self.end(signal.SIGTERM)
-            found = self._balance()
         before, self._before = self._before, found
         new = [each for each in found.breaches if each not in before.breaches and not each.endswith(" lost")]
         lost = max(0, found.lost - before.lost)

@@ -66,15 +66,15 @@ class Collector:
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         pairs = dict(getattr(message.properties, "UserProperty", []))
         one = Message(message.topic, message.payload, message.qos, message.retain, pairs.get("event_id"))
-        if self.lose > 0 and one.event_id is not None:
+        root, is_event, _ = one.topic.rpartition("/event/")
+        if is_event and self.lose > 0:
             self.lose -= 1
             self.lost.append(one)
             return
         with self._lock:
             self._messages.append(one)
-        if self.acks and one.event_id is not None:
-            root = one.topic.rsplit("/event/", 1)[0]
-            self._client.publish(f"{root}/events/ack", ack_payload([one.event_id]), qos=1)
+        if is_event and self.acks:  # MQTT 3.1.1 has no user property, the payload says it always
+            self._client.publish(f"{root}/events/ack", ack_payload([parse_event(one.payload).id]), qos=1)
 
     def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)

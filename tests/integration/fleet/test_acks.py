@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import pytest
 from ulid import ULID
 
 from edged.fleet.acks import MAX_ACK_BYTES, ack_payload
+from edged.fleet.messages import parse_event
 from tests.fakes.collector import Collector, eventually
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.outbox import event
@@ -13,13 +15,18 @@ from tests.integration.fleet.conftest import ALL, TOPICS, Rig, mqtt_config
 Start = Callable[..., Rig]
 
 
-def test_what_the_collector_lost_comes_again_under_the_same_id(broker: Mosquitto, start: Start) -> None:
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_what_the_collector_lost_comes_again_under_the_same_id(
+    broker: Mosquitto, start: Start, protocol: str
+) -> None:
     with Collector(broker.port, ALL, acks=True) as collector:
         collector.lose = 3
-        rig = start(mqtt_config(broker.port, app_ack=True, app_ack_seconds=1))
+        rig = start(mqtt_config(broker.port, app_ack=True, app_ack_seconds=1, protocol=protocol))
         stored = rig.outbox.add(*(event() for _ in range(10)))
         eventually(lambda: rig.outbox.outbox().rows == 0)
-        assert {one.event_id for one in collector.lost} == {one.event.event_id for one in stored[:3]}
+        assert {parse_event(one.payload).id for one in collector.lost} == {
+            one.event.event_id for one in stored[:3]
+        }
         assert {one.id for one in collector.events} == {one.event.event_id for one in stored}
         assert rig.sample("edged_mqtt_app_ack_resends_total") >= 3
         assert rig.sample("edged_mqtt_app_acks_total", result="taken") == 10
