@@ -44,7 +44,7 @@ class Messaging:
         self.ack_seconds = 0.0
 
     def start(self, pause: float | None = None) -> None:
-        """Start the device and wait until it records; ``pause`` instead of the usual seconds between events."""
+        """Start the device and wait until it records; ``pause`` instead of the usual between events."""
         size = self._noted()
         arguments = (
             self._journal,
