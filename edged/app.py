@@ -45,6 +45,7 @@ from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
+from edged.workers.factor_part import FactorPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.liveness import liveness_watch
@@ -147,6 +148,11 @@ class Daemon:
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
         self.effects = self._decision_effects()
+        self.factors = FactorPart(
+            config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
+            (metrics, self.clock),
+        )  # fmt: skip
+        building.callback(self.factors.close_socket)
         self.clock_watch = ClockWatch(
             self.clock,
             self.log,
@@ -181,7 +187,8 @@ class Daemon:
         supervisor.add(self.gallery)
         supervisor.add(self.probes)
         supervisor.add(self.door, then=self._record_stop)
-        supervisor.add(self.recognition)
+        supervisor.add(self.recognition, then=lambda: self.factors.close(self.gallery.current))
+        self.factors.add_to(supervisor)
         supervisor.add(self.capture)
         supervisor.after_stop("people", self.people.close)
         supervisor.after_stop("journal", self._close_journal)
@@ -223,7 +230,7 @@ class Daemon:
             space=self.pipeline.space,
             dimension=self.pipeline.dimension,
             calibration=DoorCalibration.beside(config.gallery, self.pipeline),
-            risk=stated_risk(config.security, config.decision),
+            risk=stated_risk(config.security, config.decision, config.second_factor),
             min_margin=config.decision.min_margin,
             poll_seconds=config.gallery.poll_seconds,
             max_unread_seconds=config.gallery.max_unread_seconds,
@@ -241,7 +248,7 @@ class Daemon:
             settings=recognition_settings(config),
             metrics=self.metrics,
             clock=self.clock,
-            on_decision=self.effects.apply,
+            on_decision=self.factors.decide,
             on_idle=self._idle,
             on_seen=self._listeners.on_seen,
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
@@ -331,6 +338,7 @@ class Daemon:
         """Do what needs no frame; runs on the recognition thread several times a second."""
         self.journal.check()
         self.log.retry()
+        self.factors.settle(self.gallery.current)
         self.clock_watch.look()
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
@@ -380,7 +388,7 @@ class Daemon:
         self.config = self.standing.config = config
         self.clock.set_zone(config.access.time_zone)
         self.recognition.settings = recognition_settings(config)
-        self.gallery.risk = stated_risk(config.security, config.decision)
+        self.gallery.risk = stated_risk(config.security, config.decision, config.second_factor)
         self.gallery.min_margin = config.decision.min_margin
         self.gallery.poll_seconds = config.gallery.poll_seconds
         self.gallery.max_unread_seconds = config.gallery.max_unread_seconds

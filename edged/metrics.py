@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from edged.domain.liveness import Cue, LivenessMode
+from edged.domain.second_factor import FactorCause, FactorOutcome
 from edged.domain.types import Outcome, Reason
 
 STAGES = (
@@ -30,6 +31,7 @@ LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")
 # What each cue alone would say, and what they say together.
 LIVENESS_SCORES = (*(cue.value for cue in Cue), "face")
+FACTOR_REJECTIONS = ("peer", "malformed", "too_many", "unknown")
 CAMERA_FAULTS = ("open", "timeout", "ended", "frozen", "blind", "format")
 
 # The whole way has a budget of 250-700 ms on a small board, so the buckets are densest there.
@@ -46,6 +48,7 @@ class Metrics:
         self.registry = registry
         self._build(registry)
         self._liveness(registry)
+        self._second_factor(registry)
         self._door_and_fleet(registry)
         self._board(registry)
         self._initialise()
@@ -107,6 +110,19 @@ class Metrics:
         self.liveness_failures = Counter(
             "edged_liveness_failures", "Faces whose liveness could not be measured, by cause", ["cause"],
             registry=registry,
+        )  # fmt: skip
+
+    def _second_factor(self, registry: CollectorRegistry) -> None:
+        self.second_factors = Counter(
+            "edged_second_factors", "Second factors asked for, by cause and by how that ended",
+            ["cause", "outcome"], registry=registry,
+        )  # fmt: skip
+        self.second_factors_pending = Gauge(
+            "edged_second_factors_pending", "Second factors awaited now", registry=registry
+        )
+        self.factor_messages = Counter(
+            "edged_second_factor_rejected", "Messages about second factors that were not heeded, by cause",
+            ["cause"], registry=registry,
         )  # fmt: skip
 
     def _door_and_fleet(self, registry: CollectorRegistry) -> None:
@@ -203,9 +219,13 @@ class Metrics:
             (self.publishes, "result", PUBLISH_RESULTS),
             (self.acks, "result", ACK_RESULTS),
             (self.camera_faults, "fault", CAMERA_FAULTS),
+            (self.factor_messages, "cause", FACTOR_REJECTIONS),
         ):
             for value in values:
                 counter.labels(**{label: value})
+        for cause in FactorCause:
+            for end in FactorOutcome:
+                self.second_factors.labels(cause.value, end.value)
         for outcome in (Outcome.GRANT, Outcome.DENY):
             self.match_score.labels(outcome.value)
         self.decisions.labels(Outcome.GRANT.value, Reason.MATCHED.value)

@@ -15,6 +15,7 @@ from edged.config.sections import (
     LivenessConfig,
     MqttConfig,
     QualityConfig,
+    SecondFactorConfig,
     SecurityConfig,
     UrlSource,
 )
@@ -165,6 +166,14 @@ def _mqtt(mqtt: MqttConfig) -> list[str]:
     return problems
 
 
+def _second_factor(factor: SecondFactorConfig) -> list[str]:
+    return [
+        f"second_factor.{key}: names one twice"
+        for key in ("ask", "accept", "socket_users")
+        if len(set(given := getattr(factor, key))) != len(given)
+    ]
+
+
 _CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
     AccessConfig: _access,
     CameraConfig: _camera,
@@ -173,5 +182,6 @@ _CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
     LivenessConfig: _liveness,
     MqttConfig: _mqtt,
     QualityConfig: _quality,
+    SecondFactorConfig: _second_factor,
     SecurityConfig: _security,
 }

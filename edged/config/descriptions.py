@@ -94,6 +94,20 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "threshold": "Least score of a visit, 0 to 1. Raise it to refuse more.",
         "timeout_ms": "A measurement that took longer does not count.",
     },
+    "SecondFactorConfig": {
+        "enabled": "Ask for a second factor where a face alone is not enough; no answer denies.",
+        "ask": "When: of people whom somebody enrolled resembles (lookalike), where the calibration cannot "
+        "carry the stated risk (risk), where liveness is a little below its threshold (liveness), or always.",
+        "accept": "What counts as an answer.",
+        "wait_seconds": "How long an answer is awaited, from the moment of recognition.",
+        "liveness_band": "How far below liveness.threshold a visit is asked instead of denied.",
+        "max_wrong": "So many wrong answers lock a person out.",
+        "max_door_wrong": "So many wrong answers within lockout_seconds, whosever, lock everybody out.",
+        "lockout_seconds": "How long; for a person twice as long each time, up to a day.",
+        "socket_path": "The local socket that keypads and badge readers connect to, mode 0660.",
+        "socket_users": "Users, beside the daemon's own and root, who may connect.",
+        "socket_group": "A group whose members may connect; the socket is given to it.",
+    },
     "Period": {
         "days": "Days on which the period begins.",
         "from": "Begin, HH:MM in the door's time zone.",
@@ -182,6 +196,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "security": "The risk that a stranger is let in.",
         "decision": "What it takes to be let in.",
         "liveness": "Whether a face is alive: a deterrent, no guarantee.",
+        "second_factor": "A PIN or badge beside the face.",
         "access": "Who may enter when.",
         "attendance": "The clock.",
         "mqtt": "The broker that events are delivered to.",

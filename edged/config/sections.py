@@ -202,6 +202,29 @@ class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     timeout_ms: Millis = 400
 
 
+class SecondFactorConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What else is asked of somebody whom a face alone does not let in. Off unless asked for.
+
+    ``max_wrong`` is no more than the tries that the figures of ``domain.calibration`` are made for.
+    """
+
+    enabled: bool = False
+    ask: Annotated[tuple[Literal["lookalike", "risk", "liveness", "always"], ...], Meta(min_length=1)] = (
+        "lookalike",
+        "liveness",
+    )
+    accept: Annotated[tuple[Literal["pin", "badge"], ...], Meta(min_length=1)] = ("pin", "badge")
+    # Six digits are typed in some three seconds; the rest is for finding the badge.
+    wait_seconds: Annotated[float, Meta(ge=1, le=60)] = 15.0
+    liveness_band: Annotated[float, Meta(gt=0, le=0.3)] = 0.15
+    max_wrong: Annotated[int, Meta(ge=1, le=6)] = 3
+    max_door_wrong: Annotated[int, Meta(ge=1, le=100)] = 10
+    lockout_seconds: Annotated[float, Meta(ge=10, le=86_400)] = 300.0
+    socket_path: Path = Path("var/second-factor.sock")
+    socket_users: tuple[Slug, ...] = ()
+    socket_group: Slug | None = None
+
+
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Days and hours, in the door's own time zone. ``to`` before ``from`` runs past midnight."""
 
@@ -345,6 +368,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     security: SecurityConfig = SecurityConfig()
     decision: DecisionConfig = DecisionConfig()
     liveness: LivenessConfig = LivenessConfig()
+    second_factor: SecondFactorConfig = SecondFactorConfig()
     access: AccessConfig = AccessConfig()
     attendance: AttendanceConfig = AttendanceConfig()
     mqtt: MqttConfig = MqttConfig()

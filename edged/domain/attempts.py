@@ -4,7 +4,8 @@ Somebody who tries photograph after photograph gets few tries an hour instead of
 short, and what happens within it neither counts nor prolongs it: a stranger can hold up those who belong
 here for so long and no longer, and one who merely stands there is a single attempt. A person who would have
 been let in is refused and recorded meanwhile, and comes in afterwards without stepping out of view. The
-delay stands before recognition alone; an exit button never comes this way.
+delay stands before recognition alone; an exit button never comes this way, and whoever was asked for a second
+factor before it began may still answer: wrong answers have a limit of their own (``factor_desk``).
 """
 
 from collections import deque
@@ -36,7 +37,7 @@ class Attempts:
         self._told: set[int] = set()
 
     def judge(self, decision: Decision, limit: AttemptLimit | None, now: float) -> Decision:
-        """Return the decision, or the denial or the wait that a grant becomes within the delay.
+        """Return the decision, or the denial or the wait that a grant or asking becomes within the delay.
 
         ``limit`` None: nothing is counted. The denial that begins the delay carries a failed gate
         ``attempts``, and so does a refused grant, with the seconds left as its value.
@@ -46,7 +47,7 @@ class Attempts:
         # A limit that was lowered while the delay runs shortens it.
         self._shut_until = min(self._shut_until, now + limit.delay_seconds)
         left = self._shut_until - now
-        if decision.outcome is Outcome.GRANT:
+        if decision.outcome in (Outcome.GRANT, Outcome.ASK):
             return self._refuse(decision, left) if left > 0 else decision
         if left > 0 or decision.outcome is not Outcome.DENY or decision.reason not in _COUNTED:
             return decision
@@ -57,7 +58,7 @@ class Attempts:
         outcome = Outcome.WAIT if decision.track_id in self._told else Outcome.DENY
         self._told.add(decision.track_id)
         trace = (*decision.trace, gate)
-        return replace(decision, outcome=outcome, reason=Reason.TOO_MANY_ATTEMPTS, trace=trace)
+        return replace(decision, outcome=outcome, reason=Reason.TOO_MANY_ATTEMPTS, trace=trace, factor=None)
 
     def _count(self, decision: Decision, limit: AttemptLimit, now: float) -> Decision:
         while self._refused and now - self._refused[0][0] > limit.window_seconds:

@@ -12,40 +12,27 @@ A door that is not armed decides all the same (shadow mode): who would have been
 A person whom another one resembles has limits of their own, higher than everybody's (``lookalikes``). A
 face that is like one that was taken for the person before, and was not theirs, is vetoed.
 
+Where a doubt is left that a second factor may settle (``second_factor``), what would have been a grant asks
+for one. That is no grant: whoever takes the decision has to deny it unless the answer comes in time.
+
 A denial is reported once a track and reason. A track that was denied may still be granted later:
 somebody who looks away first and then at the camera comes in.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edged.domain.access import AccessRules
+from edged.domain.decision_policy import DecisionPolicy
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.liveness import RunningMean, measured, visit_liveness
-from edged.domain.matching import limits_for, veto_limit
+from edged.domain.matching import at_least, limits_for, veto_limit
+from edged.domain.second_factor import AskedFactor
 from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
 
-
-@dataclass(frozen=True, slots=True)
-class DecisionPolicy:
-    """The numbers behind a grant. ``threshold`` None denies everybody; see ``calibration``.
-
-    ``liveness_threshold`` None without ``liveness_required`` means that it is not measured.
-    """
-
-    threshold: float | None
-    confirm_frames: int
-    window_frames: int
-    min_margin: float
-    cooldown_seconds: float
-    absence_seconds: float
-    evidence_seconds: float
-    max_frame_age_seconds: float
-    armed: bool = True
-    liveness_threshold: float | None = None
-    liveness_required: bool = False
+__all__ = ["DecisionEngine", "DecisionPolicy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +161,7 @@ class DecisionEngine:
             ),
             (
                 Reason.DISARMED,
-                Gate("threshold", policy.threshold, None, policy.threshold is not None),
+                Gate("threshold", policy.threshold, None, self._threshold_holds(gallery)),
             ),
             *self._likeness(match, gallery),
         )
@@ -200,21 +187,25 @@ class DecisionEngine:
             yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, None, passed=True)
         yield (
             Reason.UNKNOWN,
-            Gate("score", match.score, limits.score, _at_least(match.score, limits.score)),
+            Gate("score", match.score, limits.score, at_least(match.score, limits.score)),
         )
         if match.veto_score is not None:
             limit = veto_limit(match, limits)
             yield Reason.VETOED, Gate("veto", match.veto_score, limit, match.veto_score < limit)
         yield (
             Reason.AMBIGUOUS,
-            Gate("margin", match.margin, limits.margin, _at_least(match.margin, limits.margin)),
+            Gate("margin", match.margin, limits.margin, at_least(match.margin, limits.margin)),
         )
+
+    def _threshold_holds(self, gallery: GallerySnapshot) -> bool:
+        carried = not gallery.over_budget or self.policy.second_factor.carries_risk
+        return carried and self.policy.threshold is not None
 
     def _fresh(self, age: float, now: float) -> bool:
         return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds
 
     def _alive(self, value: float | None) -> bool:
-        return value is not None and _at_least(value, self.policy.liveness_threshold)
+        return value is not None and at_least(value, self.policy.liveness_threshold)
 
     def _liveness(self, track: _Track, agreeing: Sequence[_Evidence]) -> Gate | None:
         """Return the gate over the frames that agree; None where nothing measures: a trace claims no check.
@@ -240,7 +231,7 @@ class DecisionEngine:
         moment: _Moment,
     ) -> Decision:
         """Hold the person against agreement, their own rules and the cool-down."""
-        confirmed, reason = self._confirm(track, gates, person_id, moment.now)
+        confirmed, reason = self._confirm(track, gates, person_id, moment)
         track.trace = tuple(gates)
         if not confirmed:
             return self._deny_when_settled(seen.track_id, track, reason)
@@ -260,21 +251,31 @@ class DecisionEngine:
                 return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
             self._cooling_reported.add(person_id)
             return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
+        asked = self._asked(gates, person_id, moment.gallery)
         gates.append(Gate("armed", None, None, self.policy.armed))
         track.trace = tuple(gates)
         self._mark_granted(track, person_id, moment.now)
         end = (Outcome.GRANT, Reason.MATCHED) if self.policy.armed else (Outcome.DENY, Reason.DISARMED)
-        return _decision(*end, seen.track_id, track, person_id)
+        if asked is not None and self.policy.armed:
+            end = (Outcome.ASK, Reason.MATCHED)
+        return replace(_decision(*end, seen.track_id, track, person_id), factor=asked)
+
+    def _asked(self, gates: Sequence[Gate], person_id: str, gallery: GallerySnapshot) -> AskedFactor | None:
+        """Return what else is asked of somebody who would be let in; an unsure gate is one that failed."""
+        unsure = not all(gate.passed for gate in gates)
+        alike = person_id in gallery.bars
+        return self.policy.second_factor.asked(gallery.over_budget, unsure=unsure, lookalike=alike)
 
     def _confirm(
-        self, track: _Track, gates: list[Gate], person_id: str, now: float
+        self, track: _Track, gates: list[Gate], person_id: str, moment: _Moment
     ) -> tuple[bool, Reason | None]:
         """Tell whether enough recent frames agree on the person, and are alive where that is asked for."""
         policy = self.policy
         agreeing = [
             evidence
             for evidence in track.window
-            if evidence.person_id == person_id and now - evidence.captured_at <= policy.evidence_seconds
+            if evidence.person_id == person_id
+            and moment.now - evidence.captured_at <= policy.evidence_seconds
         ]
         enough = len(agreeing) >= policy.confirm_frames
         gates.append(Gate("agreement", len(agreeing), policy.confirm_frames, enough))
@@ -282,7 +283,15 @@ class DecisionEngine:
         if not enough or liveness is None:
             return enough, None
         gates.append(liveness)
-        return liveness.passed, None if liveness.passed else Reason.NOT_LIVE
+        alive = liveness.passed or self._is_unsure(track, moment.gallery)
+        return alive, None if alive else Reason.NOT_LIVE
+
+    def _is_unsure(self, track: _Track, gallery: GallerySnapshot) -> bool:
+        """Whether a second factor may settle what a whole window of measured frames did not prove."""
+        policy, whole = self.policy, len(track.window) == self.policy.window_frames
+        if gallery.over_budget or not whole or track.lifelong.missing:
+            return False
+        return policy.second_factor.is_unsure(track.liveness, policy.liveness_threshold)
 
     def _cooldown(self, person_id: str, now: float) -> tuple[bool, Gate]:
         granted_at = self._granted_at.get(person_id)
@@ -298,7 +307,7 @@ class DecisionEngine:
         All evidence of the track is dropped: the next grant needs fresh frames and passes every gate anew.
         """
         person_id, track = decision.person_id, self._tracks.get(decision.track_id)
-        if decision.outcome is not Outcome.GRANT or person_id is None:
+        if decision.outcome not in (Outcome.GRANT, Outcome.ASK) or person_id is None:
             return
         if self._before is None or self._before[0] != person_id:
             return
@@ -358,11 +367,6 @@ class DecisionEngine:
             return Reason.AMBIGUOUS if len(people) > 1 else Reason.COLLECTING
         counts = Counter(reversed(failures))
         return counts.most_common(1)[0][0]
-
-
-def _at_least(value: float, limit: float | None) -> bool:
-    """Written so that NaN and a missing limit fail."""
-    return limit is not None and value >= limit
 
 
 def _decision(

@@ -134,7 +134,11 @@ class DecisionEffects:
         if written is Written.FAILED:
             self._log.keep(*events)
         request = UnlockRequest(
-            access.event_id, "face", decision.freshest_at, first_seen_at=decision.first_seen_at
+            access.event_id,
+            "face",
+            decision.freshest_at,
+            # How fast the door is, not how fast somebody finds a badge.
+            first_seen_at=decision.first_seen_at if decision.factor is None else None,
         )
         if punch is not None:
             self._open.add(punch, events[-1], access.event_id)

@@ -2,6 +2,7 @@
 
 import logging
 
+from edged.config.factor import factor_rule
 from edged.config.sections import (
     AccessConfig,
     AttendanceConfig,
@@ -16,6 +17,7 @@ from edged.domain.attempts import AttemptLimit
 from edged.domain.attendance import AttendanceClock
 from edged.domain.decision import DecisionPolicy
 from edged.domain.event_body import punch_of
+from edged.domain.second_factor import NEVER, FactorRule
 from edged.storage.journal import Journal
 from edged.vision.motion import MotionGate
 from edged.workers.recognition import RecognitionSettings
@@ -28,7 +30,11 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def decision_policy(
-    decision: DecisionConfig, camera: CameraConfig, liveness: LivenessConfig, threshold: float | None
+    decision: DecisionConfig,
+    camera: CameraConfig,
+    liveness: LivenessConfig,
+    threshold: float | None,
+    second_factor: FactorRule = NEVER,
 ) -> DecisionPolicy:
     """Return the engine's numbers; without a ``threshold`` nobody is let in."""
     return DecisionPolicy(
@@ -43,6 +49,7 @@ def decision_policy(
         armed=decision.armed,
         liveness_threshold=None if liveness.mode == "off" else liveness.threshold,
         liveness_required=liveness.mode == "required",
+        second_factor=second_factor,
     )
 
 
@@ -50,7 +57,9 @@ def recognition_settings(config: Config) -> RecognitionSettings:
     """Return what the recognition worker takes over while it runs."""
     return RecognitionSettings(
         max_frame_age_seconds=config.camera.max_frame_age_ms / 1000,
-        policy=lambda threshold: decision_policy(config.decision, config.camera, config.liveness, threshold),
+        policy=lambda threshold: decision_policy(
+            config.decision, config.camera, config.liveness, threshold, factor_rule(config.second_factor)
+        ),
         rules=access_rules(config.access),
         motion=MotionGate(config.motion) if config.motion.enabled else None,
         attempts=attempt_limit(config.decision),

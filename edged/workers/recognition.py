@@ -211,7 +211,7 @@ class RecognitionWorker(Worker):
     def _decided(self, asked: Decision, state: GalleryState) -> None:
         """Pass on what the engine asks for, as far as the attempts before it allow."""
         decision = self._attempts.judge(asked, self.settings.attempts, self._clock.monotonic())
-        refused = asked.outcome is Outcome.GRANT and decision.outcome is not Outcome.GRANT
+        refused = decision.outcome is not asked.outcome
         if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
             refused = True
         if refused:

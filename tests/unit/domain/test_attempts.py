@@ -1,8 +1,11 @@
 """Whoever tries again and again waits; whoever belongs here waits no longer than that."""
 
+from dataclasses import replace
+
 import pytest
 
 from edged.domain.attempts import AttemptLimit, Attempts, seconds_left
+from edged.domain.second_factor import AskedFactor, FactorCause
 from edged.domain.types import Decision, Outcome, Reason
 
 LIMIT = AttemptLimit(count=5, window_seconds=60, delay_seconds=30)
@@ -31,6 +34,14 @@ def test_after_the_fifth_refusal_nobody_is_let_in_until_the_delay_is_over() -> N
     assert refused.person_id == "p1"
     assert seconds_left(refused) == pytest.approx(0.1)
     assert attempts.judge(grant(), LIMIT, 34.0) == grant()
+
+
+def test_nobody_is_asked_for_a_second_factor_within_the_delay_either() -> None:
+    asks = replace(grant(), outcome=Outcome.ASK, factor=AskedFactor(FactorCause.LOOKALIKE))
+    refused = shut(at=4.0).judge(asks, LIMIT, 33.9)
+    assert (refused.outcome, refused.reason) == (Outcome.DENY, Reason.TOO_MANY_ATTEMPTS)
+    assert refused.factor is None
+    assert shut(at=4.0).judge(asks, LIMIT, 34.0) == asks
 
 
 def test_four_refusals_shut_nobody_out() -> None:
