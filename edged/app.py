@@ -17,11 +17,11 @@ from prometheus_client import CollectorRegistry
 from edged import __version__, logs
 from edged.config import Config, adopted, changes
 from edged.config.risk import stated_risk
-from edged.config.sections import FakeLockConfig
 from edged.devices.board import Board
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
+from edged.domain.challenge import Prompt
 from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame
@@ -41,6 +41,7 @@ from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
 from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
+from edged.workers.challenge import challenge_watch
 from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
@@ -56,6 +57,7 @@ from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
 from edged.workers.readiness import readiness
 from edged.workers.recognition import RecognitionWorker, Sight
+from edged.workers.running_models import model_names, warn_about_models
 from edged.workers.slot import LatestSlot
 from edged.workers.standing import Standing
 from edged.workers.supervisor import Supervisor
@@ -75,6 +77,7 @@ class Listeners:
     on_seen: Callable[[Sight], None] = lambda _sight: None
     on_told: Callable[[Told, GalleryState], None] = lambda _told, _state: None
     on_door: Callable[[DoorChange], None] = lambda _change: None
+    on_prompt: Callable[[Prompt | None], None] = lambda _prompt: None
     on_camera: Callable[[str], None] = lambda _state: None
     on_ready: Callable[["Daemon"], None] = lambda _daemon: None
 
@@ -124,8 +127,7 @@ class Daemon:
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
         self.liveness = FaceLiveness.load(config.models, config.liveness)
-        if not isinstance(config.door.lock, FakeLockConfig):
-            self._warn_about_models()
+        warn_about_models(config, self.pipeline, self.liveness)
         vault = Vault.open(config.gallery.key_file)
         self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
         building.callback(self.people.close)
@@ -138,7 +140,7 @@ class Daemon:
         self.standing = Standing(
             config,
             boot_id=self.boot_id,
-            models=self._model_names(),
+            models=model_names(self.pipeline, self.liveness),
             gallery=lambda: self.gallery.current,
             log=self.log,
             clock=self.clock,
@@ -170,13 +172,6 @@ class Daemon:
             first_on_stop=self._stopping, on_reload=self._reload, status=self._status
         )
         self.monitor = Monitor(config.http, metrics.registry, self.supervisor.health, self.readiness)
-
-    def _warn_about_models(self) -> None:
-        own = {} if self.liveness is None else self.liveness.restrictions
-        for pack, licence in (self.pipeline.restrictions | own).items():
-            logger.warning("a real lock on models not for commercial use pack=%s licence=%r", pack, licence)
-        if self.config.liveness.mode != "required":
-            logger.warning("a real lock without liveness check: a photograph may open it")
 
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""
@@ -252,6 +247,7 @@ class Daemon:
             on_idle=self._idle,
             on_seen=self._listeners.on_seen,
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
+            challenge=challenge_watch(config.liveness, self._prompted),
         )
 
     def _decision_effects(self) -> DecisionEffects:
@@ -293,11 +289,6 @@ class Daemon:
             health=lambda: self.standing.facts(self.recognition.frames_done),
         )
 
-    def _model_names(self) -> dict[str, str]:
-        names = {"detector": self.pipeline.detector_name, "embedder": self.pipeline.embedder_name}
-        pack = None if self.liveness is None else self.liveness.pack_name
-        return names if pack is None else names | {"liveness": pack}
-
     def _announce(self) -> None:
         threshold = self.gallery.current.threshold
         self.metrics.armed.set(self.standing.armed)
@@ -326,6 +317,10 @@ class Daemon:
         self.effects.door_answered(change)
         self.standing.door_changed(change)
         self._listeners.on_door(change)
+
+    def _prompted(self, prompt: Prompt | None) -> None:
+        self.standing.prompted(prompt)
+        self._listeners.on_prompt(prompt)
 
     def _camera_changed(self, state: CameraState) -> None:
         before = self.standing.camera_changed(state)

@@ -18,6 +18,7 @@ from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from edged.evaluation.benchmark import BenchResult
+    from edged.vision.liveness_meter import FaceLiveness
 
 # Photographs are kept in memory; more than this many tell nothing new.
 _MAX_IMAGES = 64
@@ -30,6 +31,13 @@ def bench(
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     precision: PrecisionOption = None,
+    liveness: Annotated[
+        str | None,
+        typer.Option(
+            help="A liveness pack, timed with every cue. Without one liveness is timed as configured, and "
+            "left out where it is off."
+        ),
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(help="A folder of photographs; without it frames are synthetic.")
     ] = None,
@@ -37,29 +45,49 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Frames to measure.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure detection, alignment, quality, embedding and matching with the configured models."""
+    """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
     from edged.cli.measuring import open_pipeline, progress_bar
     from edged.evaluation.benchmark import run_benchmark, synthetic_images
     from edged.evaluation.embedding import read_image
     from edged.evaluation.protocols import images_below
 
     pipeline = open_pipeline(config, models, detector, embedder, precision)
+    alive = _liveness(config, models, liveness)
     pictures = (
         [read_image(path) for path in images_below(images)[:_MAX_IMAGES]] if images else synthetic_images()
     )
     with progress_bar("frames") as progress:
-        result = run_benchmark(pipeline, pictures, gallery=gallery, rounds=rounds, progress=progress)
+        result = run_benchmark(
+            pipeline,
+            pictures,
+            gallery=gallery,
+            rounds=rounds,
+            progress=progress,
+            cues=None if alive is None else alive.apart(),
+            liveness=None if alive is None else alive.pack_name,
+        )
     if as_json:
         typer.echo(json.dumps(asdict(result)))
     else:
         _show(result)
 
 
+def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "FaceLiveness | None":
+    """Open what is to be timed; None where liveness is off. Raises ``ConfigError`` or ``ModelError``."""
+    from edged.cli.measuring import liveness_section, models_section
+    from edged.config.sections import LivenessConfig
+    from edged.vision.liveness_meter import FaceLiveness
+
+    section = liveness_section(config) if pack is None else LivenessConfig(mode="advisory", pack=pack)
+    return FaceLiveness.load(models_section(config, directory=models), section)
+
+
 def _show(result: "BenchResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("stage", "p50 ms", "p95 ms", title=f"{result.detector} + {result.embedder}")
+    names = (result.detector, result.embedder, result.liveness)
+    table = Table("stage", "p50 ms", "p95 ms", title=" + ".join(filter(None, names)))
     for stage, took in [*result.stages.items(), ("frame", result.frame)]:
         table.add_row(stage, f"{took.p50_ms:.2f}", f"{took.p95_ms:.2f}")
     console = Console()

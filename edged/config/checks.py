@@ -9,6 +9,7 @@ from typing import Any
 from edged.config.sections import (
     AccessConfig,
     CameraConfig,
+    Config,
     DecisionConfig,
     DoorConfig,
     GpiozeroLockConfig,
@@ -174,9 +175,25 @@ def _second_factor(factor: SecondFactorConfig) -> list[str]:
     ]
 
 
+def _whole(config: Config) -> list[str]:
+    """Check what takes more than one section."""
+    limit = config.quality.max_yaw_degrees
+    if config.liveness.challenge != "off" and limit < _LEAST_TURN_RANGE:
+        return [
+            f"quality.max_yaw_degrees: {limit:g}, but liveness.challenge needs {_LEAST_TURN_RANGE:g}: a head "
+            "that is turned as asked would not be recognised"
+        ]
+    return []
+
+
+# A turn counts from 19 degrees on (``domain.challenge``), off a face that may look 15 aside at first.
+_LEAST_TURN_RANGE = 35.0
+
+
 _CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
     AccessConfig: _access,
     CameraConfig: _camera,
+    Config: _whole,
     DecisionConfig: _decision,
     DoorConfig: _door,
     LivenessConfig: _liveness,

@@ -92,6 +92,9 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "cues": "What is looked for beside the networks: an edge around the face, a screen's pixels, a face "
         "that moves in one piece with what is beside it.",
         "threshold": "Least score of a visit, 0 to 1. Raise it to refuse more.",
+        "challenge": "turn: whoever would be let in is asked to turn the head, left or right at random.",
+        "challenge_turns": "So many turns, one after the other.",
+        "challenge_seconds": "How long is waited for each; no answer denies.",
         "timeout_ms": "A measurement that took longer does not count.",
     },
     "SecondFactorConfig": {

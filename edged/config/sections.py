@@ -198,6 +198,11 @@ class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     pack: Slug | None = None
     cues: tuple[Literal["border", "screen", "parallax"], ...] = ("border", "screen", "parallax")
     threshold: Ratio = 0.5
+    challenge: Literal["off", "turn"] = "off"
+    # A film that turns its head anyhow is right by chance once in 2^turns.
+    challenge_turns: Annotated[int, Meta(ge=1, le=5)] = 2
+    # A second to read and one to turn; the rest is for who does not expect it.
+    challenge_seconds: Annotated[float, Meta(ge=2, le=30)] = 6.0
     # Cues and both networks take 35 ms of one x86-64 core; a hot small board may need ten times that.
     timeout_ms: Millis = 400
 

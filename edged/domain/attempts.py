@@ -14,9 +14,19 @@ from dataclasses import dataclass, replace
 from edged.domain.types import Decision, Gate, Outcome, Reason
 
 GATE = "attempts"
-# A face that is nobody's, two people's or not alive may be somebody who tries. A poor picture, a cool-down
-# or a schedule is no guess at who may enter.
-_COUNTED = frozenset({Reason.UNKNOWN, Reason.AMBIGUOUS, Reason.VETOED, Reason.NOT_LIVE})
+# A face that is nobody's, two people's, not alive or without the gesture may be somebody who tries. A poor
+# picture, a cool-down or a schedule is no guess at who may enter.
+_COUNTED = frozenset(
+    {
+        Reason.UNKNOWN,
+        Reason.AMBIGUOUS,
+        Reason.VETOED,
+        Reason.NOT_LIVE,
+        Reason.CHALLENGE_UNANSWERED,
+        Reason.CHALLENGE_WRONG,
+        Reason.CHALLENGE_BROKEN,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

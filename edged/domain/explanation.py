@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from edged.domain.challenge import Gesture
 from edged.domain.second_factor import FactorCause
 from edged.domain.types import EventKind, Gate, Reason, StoredEvent
 
@@ -14,6 +15,10 @@ REASONS: Mapping[str, str] = {
     Reason.VETOED: "The face is like one that was taken for this person before and is not theirs.",
     Reason.LOW_QUALITY: "The face was too small, blurred, dark, bright or turned away to be compared.",
     Reason.NOT_LIVE: "The face was not shown to be a living one.",
+    Reason.CHALLENGE_UNANSWERED: "The person was recognised and asked to turn the head, and did not in time.",
+    Reason.CHALLENGE_WRONG: "The person was recognised, but turned the other way than asked, or too soon.",
+    Reason.CHALLENGE_BROKEN: "While the gesture was awaited the face became another, or time ran backwards.",
+    Reason.CHALLENGE_BLOCKED: "The person failed to answer with a gesture a moment ago and has to wait.",
     Reason.DISABLED: "The person is disabled, or outside the time of their validity or consent.",
     Reason.OUTSIDE_SCHEDULE: "No group of the person may enter at this time.",
     Reason.COOLING_DOWN: "The person was let in, or asked for a second factor, a moment ago and has not gone "
@@ -42,6 +47,11 @@ CAUSES: Mapping[str, str] = {
     FactorCause.LOOKALIKE: "somebody who is enrolled resembles the person",
     FactorCause.ALWAYS: "this door asks everybody",
 }
+GESTURES: Mapping[str, str] = {
+    Gesture.LOOK_AHEAD: "look into the camera",
+    Gesture.TURN_LEFT: "turn your head to your left",
+    Gesture.TURN_RIGHT: "turn your head to your right",
+}
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
     "quality": "how usable the face is, 0 to 1; the quality section sets the floor",
@@ -54,6 +64,7 @@ GATES: Mapping[str, str] = {
     "veto": "cosine to a face that was taken for the person and is not theirs; below score less margin",
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",
+    "challenge": "how the gesture that was asked for stands",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",
     "attempts": "seconds for which nobody is let in after too many refused attempts",
     "door": "whether the lock's owner takes a grant now",

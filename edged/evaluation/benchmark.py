@@ -2,13 +2,16 @@
 
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
+from edged.domain.analysis import LivenessMeter
 from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.liveness import Cue
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template
 from edged.domain.types import Box, Face, Image
@@ -16,10 +19,11 @@ from edged.errors import EvaluationError
 from edged.evaluation.embedding import Progress, main_face, silent
 from edged.vision.pipeline import FacePipeline
 
-STAGES = ("detect", "align", "quality", "embed", "match")
 # A common camera mode; the first rounds fill caches and are thrown away.
 _SYNTHETIC_SIZE = (720, 1280)
 _WARM_UP_ROUNDS = 3
+# Frames follow each other as at a door, or the cue that compares them would find nothing to do.
+_FRAME_SECONDS = 0.1
 _MB = 1_000_000
 
 T = TypeVar("T")
@@ -37,12 +41,14 @@ class StageTime:
 class BenchResult:
     """``frame`` is the whole way of one frame with one face.
 
+    Liveness has a stage for each cue that was measured; ``liveness`` is the pack behind ``liveness model``.
     ``faces`` counts the frames in which one was found; in the others the stages behind detection ran
     on a stand-in in the middle. ``peak_rss_mb`` is the process's largest resident set.
     """
 
     detector: str
     embedder: str
+    liveness: str | None
     rounds: int
     faces: int
     gallery: int
@@ -53,12 +59,12 @@ class BenchResult:
 
 @dataclass(slots=True)
 class _Clock:
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+    seconds: dict[str, list[float]] = field(default_factory=dict)
 
     def time(self, stage: str, work: Callable[[], T]) -> T:
         started = time.perf_counter()
         result = work()
-        self.seconds[stage].append(time.perf_counter() - started)
+        self.seconds.setdefault(stage, []).append(time.perf_counter() - started)
         return result
 
 
@@ -69,10 +75,13 @@ def run_benchmark(
     gallery: int,
     rounds: int,
     progress: Progress = silent,
+    cues: Mapping[Cue, LivenessMeter] | None = None,
+    liveness: str | None = None,
 ) -> BenchResult:
     """Send ``images`` round after round through every stage; match against ``gallery`` random people.
 
-    Raises ``EvaluationError`` without images.
+    ``cues`` has a meter for each cue of liveness that is to be timed, ``liveness`` names its pack. Raises
+    ``EvaluationError`` without images.
     """
     if not images:
         raise EvaluationError("expected at least one picture to measure with")
@@ -81,16 +90,23 @@ def run_benchmark(
     for index in range(-_WARM_UP_ROUNDS, rounds):
         if index == 0:
             clock, faces = _Clock(), 0
-        faces += _one_frame(pipeline, snapshot, images[index % len(images)], clock)
+        image = images[index % len(images)]
+        face = _one_frame(pipeline, snapshot, image, clock)
+        faces += face is not None
+        shown = face or _stand_in(image, pipeline)
+        at = index * _FRAME_SECONDS
+        for cue, meter in (cues or {}).items():
+            clock.time(f"liveness {cue.value}", partial(meter.measure, 0, at, image, shown))
         progress(max(0, index + 1), rounds)
-    totals = np.sum([clock.seconds[stage] for stage in STAGES], axis=0)
+    totals = np.sum(list(clock.seconds.values()), axis=0)
     return BenchResult(
         detector=pipeline.detector_name,
         embedder=pipeline.embedder_name,
+        liveness=liveness,
         rounds=rounds,
         faces=faces,
         gallery=gallery,
-        stages={stage: _summary(clock.seconds[stage]) for stage in STAGES},
+        stages={stage: _summary(seconds) for stage, seconds in clock.seconds.items()},
         frame=_summary(totals),
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MB,
     )
@@ -119,7 +135,8 @@ def random_gallery(people: int, dimension: int, seed: int = 0) -> GallerySnapsho
     )
 
 
-def _one_frame(pipeline: FacePipeline, snapshot: GallerySnapshot, image: Image, clock: _Clock) -> bool:
+def _one_frame(pipeline: FacePipeline, snapshot: GallerySnapshot, image: Image, clock: _Clock) -> Face | None:
+    """Time what every frame goes through; return the face that was found."""
     faces = clock.time("detect", lambda: pipeline.detect(image))
     found = main_face(faces, image)
     face = found or _stand_in(image, pipeline)
@@ -127,7 +144,7 @@ def _one_frame(pipeline: FacePipeline, snapshot: GallerySnapshot, image: Image, 
     clock.time("quality", lambda: pipeline.assess(face, aligned))
     vectors = clock.time("embed", lambda: pipeline.embed([aligned]))
     clock.time("match", lambda: best_match(snapshot, vectors[0]))
-    return found is not None
+    return found
 
 
 def _stand_in(image: Image, pipeline: FacePipeline) -> Face:

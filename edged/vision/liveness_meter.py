@@ -80,6 +80,11 @@ class FaceLiveness:
         meter.forget(0)
         return meter
 
+    def apart(self) -> dict[Cue, "FaceLiveness"]:
+        """Return one meter for each cue, to be timed alone; the networks are shared."""
+        meters = {} if self._ensemble is None else {Cue.MODEL: FaceLiveness(self._ensemble, ())}
+        return meters | {cue: FaceLiveness(None, (cue,)) for cue in Cue if cue in self._cues}
+
     def measure(self, track_id: int, at: float, image: Image, face: Face) -> dict[Cue, float]:
         """Return each cue's evidence for life, in log-odds, of ``face`` in ``image`` (H, W, 3) uint8 BGR.
 

@@ -21,6 +21,7 @@ from edged.domain.matching import best_match
 from edged.domain.tracking import TrackedFace, Tracker
 from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
+from edged.workers.challenge import ChallengeWatch
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.liveness import LivenessWatch
 from edged.workers.slot import LatestSlot
@@ -65,7 +66,7 @@ class RecognitionWorker(Worker):
     ``on_decision`` answers False to a grant that opens nothing; its person may try again at once.
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
-    it lets nobody in.
+    it lets nobody in. ``challenge`` stands between the engine and the door; None asks for no gesture.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class RecognitionWorker(Worker):
         on_idle: Callable[[], None] = lambda: None,
         on_seen: Callable[[Sight], None] = lambda _sight: None,
         liveness: LivenessWatch | None = None,
+        challenge: ChallengeWatch | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
@@ -94,6 +96,7 @@ class RecognitionWorker(Worker):
         self._on_idle = on_idle
         self._on_seen = on_seen
         self.liveness = liveness
+        self._challenge = challenge
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._attempts = Attempts()
@@ -156,6 +159,8 @@ class RecognitionWorker(Worker):
         now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)
+        if self._challenge is not None:
+            self._decided(self._challenge.watch(observation, decision, state.snapshot, now), state)
         self._decided(decision, state)
 
     def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
@@ -191,7 +196,7 @@ class RecognitionWorker(Worker):
         )
         before = self._faces.get(track_id)
         if before is not None and float(np.dot(before, vector)) < floor:
-            self._finish(track_id, state)
+            self._finish(track_id, state, changed=True)
             track_id = self._tracker.split(track_id)
         self._faces[track_id] = vector
         return track_id
@@ -199,19 +204,26 @@ class RecognitionWorker(Worker):
     def _expire(self, state: GalleryState, now: float) -> None:
         for track_id in self._tracker.expire(now):
             self._finish(track_id, state)
+        if self._challenge is not None:
+            self._challenge.prompt(now)
 
-    def _finish(self, track_id: int, state: GalleryState) -> None:
+    def _finish(self, track_id: int, state: GalleryState, *, changed: bool = False) -> None:
         self._faces.pop(track_id, None)
         if self.liveness is not None:
             self.liveness.forget(track_id)
-        decision = self._engine.end(track_id)
-        if decision is not None:
-            self._decided(decision, state)
+        if self._challenge is not None:
+            self._decided(self._challenge.end(track_id, changed=changed), state)
+        self._decided(self._engine.end(track_id), state)
 
-    def _decided(self, asked: Decision, state: GalleryState) -> None:
-        """Pass on what the engine asks for, as far as the attempts before it allow."""
-        decision = self._attempts.judge(asked, self.settings.attempts, self._clock.monotonic())
-        refused = decision.outcome is not asked.outcome
+    def _decided(self, asked: Decision | None, state: GalleryState) -> None:
+        """Pass on what is asked for, as far as the challenge and the attempts before it allow."""
+        if asked is None:
+            return
+        now = self._clock.monotonic()
+        decision = asked if self._challenge is None else self._challenge.judge(asked, now)
+        decision = self._attempts.judge(decision, self.settings.attempts, now)
+        wanted = asked.outcome in (Outcome.GRANT, Outcome.ASK)
+        refused = wanted and decision.outcome is not asked.outcome
         if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
             refused = True
         if refused:

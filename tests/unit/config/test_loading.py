@@ -137,6 +137,11 @@ test_fail = [
         "liveness.cues: parallax alone knows a stiff picture that moves, and nothing of one that is held "
         "still; give liveness.pack or another cue as well",
     ),
+    (
+        "liveness: {challenge: turn}\nquality: {max_yaw_degrees: 30}",
+        "quality.max_yaw_degrees: 30, but liveness.challenge needs 35: a head that is turned as asked would "
+        "not be recognised",
+    ),
     ("liveness: {cues: [border, border]}", "liveness.cues: names a cue twice"),
     (
         "liveness: {mode: required, threshold: 0}",
