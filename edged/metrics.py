@@ -23,6 +23,7 @@ STAGES = (
     "actuate",
 )  # fmt: skip
 FRAME_RESULTS = ("captured", "replaced", "stale", "idle", "processed")
+ACK_RESULTS = ("taken", "unknown", "retained", "malformed", "oversized")
 PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
 LOCK_CAUSES = ("face", "test", "exit")
 LOCK_REFUSALS = (
@@ -171,6 +172,17 @@ class Metrics:
         self.publishes = Counter(
             "edged_mqtt_publishes", "Events handed to the broker, by result", ["result"], registry=registry
         )
+        self.acks = Counter(
+            "edged_mqtt_app_acks", "Acknowledgements of a collector, by result", ["result"], registry=registry
+        )
+        self.resends = Counter(
+            "edged_mqtt_app_ack_resends", "Events sent again for want of a collector's acknowledgement",
+            registry=registry,
+        )  # fmt: skip
+        self.outbox_unacked = Gauge(
+            "edged_outbox_unacknowledged", "Events sent that the collector has not acknowledged",
+            registry=registry,
+        )  # fmt: skip
         self.outbox_rows = Gauge("edged_outbox_rows", "Events not yet delivered", registry=registry)
         self.outbox_oldest = Gauge(
             "edged_outbox_oldest_timestamp_seconds", "Unix time of the oldest undelivered event, 0 if none",
@@ -212,6 +224,7 @@ class Metrics:
             (self.lock_actuations, "cause", LOCK_CAUSES),
             (self.lock_refusals, "reason", LOCK_REFUSALS),
             (self.publishes, "result", PUBLISH_RESULTS),
+            (self.acks, "result", ACK_RESULTS),
             (self.camera_faults, "fault", CAMERA_FAULTS),
             (self.factor_messages, "cause", FACTOR_REJECTIONS),
         ):

@@ -170,6 +170,8 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "topic_prefix": "First level of every topic.",
         "keepalive_seconds": "A dead connection is noticed after one and a half times this.",
         "max_in_flight": "Events sent and not yet acknowledged.",
+        "app_ack": "An event is delivered only once the collector says so on the topic events/ack.",
+        "app_ack_seconds": "With app_ack: an event not acknowledged for so long is sent again.",
         "reconnect_min_seconds": "First wait before connecting again; it doubles with each failure.",
         "reconnect_max_seconds": "Longest wait before connecting again.",
         "person_names": "Send names beside the ids. The broker and all who listen then hold personal data.",

@@ -325,6 +325,8 @@ class MqttConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
     topic_prefix: Annotated[str, Meta(pattern=r"^[^+#\x00/][^+#\x00]*$")] = "edged"
     keepalive_seconds: Annotated[int, Meta(ge=2, le=3600)] = 15
     max_in_flight: Annotated[int, Meta(ge=1, le=64)] = 16
+    app_ack: bool = False
+    app_ack_seconds: Annotated[float, Meta(ge=1, le=3600)] = 30.0
     reconnect_min_seconds: Annotated[float, Meta(gt=0, le=600)] = 1.0
     reconnect_max_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     person_names: bool = False

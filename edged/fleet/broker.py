@@ -17,7 +17,18 @@ from typing import Literal
 from edged.config.sections import MqttConfig
 from edged.errors import ConfigError
 from edged.fleet.backoff import Backoff
-from edged.fleet.connection import Accepted, Answer, Connection, Credentials, Ended, Refused, Will, Word
+from edged.fleet.connection import (
+    Accepted,
+    Answer,
+    Arrived,
+    Connection,
+    Credentials,
+    Ended,
+    Refused,
+    Subscribed,
+    Will,
+    Word,
+)
 from edged.fleet.negotiation import Negotiation, Version
 from edged.fleet.tls import tls_context
 
@@ -31,6 +42,7 @@ Cause = Literal[
 _CONNACK_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
 # MQTT 5.0, 2.4: reason codes.
+_FAILURE = 0x80
 _UNSUPPORTED_VERSION = 0x84
 _BAD_CREDENTIALS = frozenset({0x86, 0x87, 0x8C})
 _TAKEN_OVER = 0x8E
@@ -57,11 +69,11 @@ class Disconnected:
     text: str
 
 
-Happening = Connected | Answer | Disconnected
+Happening = Connected | Answer | Arrived | Disconnected
 
 
 class BrokerClient:
-    """Publishes to one broker. All methods belong to one thread, except ``wake``.
+    """Publishes to one broker and hears its topics. All methods belong to one thread, except ``wake``.
 
     Raises ``ConfigError`` when a password or certificate file cannot be used; the files are read
     again at every connection, so a renewed certificate needs no restart.
@@ -86,6 +98,7 @@ class BrokerClient:
         self._refusal: Refused | None = None
         self._attempt_at = self._connack_due_at = self._connected_at = 0.0
         self._unanswered: set[int] = set()
+        self._subscriptions: list[str] = []
         self._happenings: list[Happening] = []
         self._secrets()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -111,6 +124,10 @@ class BrokerClient:
         """End a ``poll`` that waits; from any thread, never blocks."""
         with contextlib.suppress(OSError):  # full: it will wake anyway; closed: nobody waits
             self._wake_writer.send(b"\0")
+
+    def subscribe(self, topic: str) -> None:
+        """Hear a topic, at every later connection; its messages are ``Arrived``."""
+        self._subscriptions.append(topic)
 
     def room(self) -> int:
         """Return how many more QoS 1 messages the broker takes before it must answer one."""
@@ -217,6 +234,11 @@ class BrokerClient:
             case Answer():
                 self._unanswered.discard(word.handle)
                 self._happenings.append(word)
+            case Arrived():
+                self._happenings.append(word)
+            case Subscribed():
+                if word.code >= _FAILURE:
+                    logger.warning("the broker refuses a subscription reason=%r", word.text)
             case Ended():
                 self._down(*self._verdict(word))
 
@@ -226,6 +248,8 @@ class BrokerClient:
         self._connected_at = self._clock()
         self._terms = Connected(self._connection.version, word.max_packet_bytes, word.receive_maximum)
         self._negotiation.accepted()
+        for topic in self._subscriptions:  # before any event, so that no acknowledgement comes too early
+            self._connection.subscribe(topic)
         self._happenings.append(self._terms)
 
     def _verdict(self, word: Ended) -> tuple[Cause, str]:

@@ -23,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.fleet.negotiation import Version
 
@@ -33,6 +34,8 @@ _CONNECT_SECONDS = 5.0
 # MQTT 5.0, 2.1.4: the largest packet there can be; and 3.2.2.3.3: the receive maximum unless said.
 _LARGEST_PACKET = 268_435_455
 _RECEIVE_MAXIMUM = 65_535
+# What we take from others; MQTT 5 tells the broker not to send us more (3.1.2.11.4).
+LARGEST_ARRIVAL = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,25 @@ class Ended:
     text: str
 
 
-Word = Accepted | Refused | Answer | Ended
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message of a topic subscribed to. ``payload`` is cut at ``LARGEST_ARRIVAL``, ``size`` is not."""
+
+    topic: str
+    payload: bytes
+    size: int
+    retain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The broker answered a subscription; a ``code`` from 0x80 on is a refusal."""
+
+    code: int
+    text: str
+
+
+Word = Accepted | Refused | Answer | Arrived | Subscribed | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +123,7 @@ class Connection:
         self._client = client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=credentials.client_id,
-            # edged subscribes to nothing and the outbox is its session: the broker need keep none.
+            # The outbox is the session, subscriptions are made anew each time: the broker need keep none.
             clean_session=None if v5 else True,
             protocol=paho.MQTTv5 if v5 else paho.MQTTv311,
             reconnect_on_failure=False,
@@ -119,10 +140,16 @@ class Connection:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_log = self._on_log
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
 
     def open(self, host: str, port: int, keepalive_seconds: int) -> None:
         """Connect and send CONNECT; blocks about 5 s for TCP and for TLS. Raises ``OSError``."""
-        options: dict[str, Any] = {"clean_start": True} if self.version == "5" else {}
+        options: dict[str, Any] = {}
+        if self.version == "5":
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = LARGEST_ARRIVAL
+            options = {"clean_start": True, "properties": properties}
         self._client.connect(host, port, keepalive_seconds, **options)
 
     def publish(
@@ -135,6 +162,14 @@ class Connection:
             properties.UserProperty = ("event_id", event_id)
         info = self._client.publish(topic, payload, qos, retain, properties)
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def subscribe(self, topic: str) -> None:
+        """Ask for the messages of a topic, QoS 1; the answer is a ``Subscribed``."""
+        if self.version == "5":
+            # As published: whoever sets the flag is told apart from whoever speaks now.
+            self._client.subscribe(topic, options=SubscribeOptions(qos=1, retainAsPublished=True))
+        else:
+            self._client.subscribe(topic, 1)
 
     def serve(self, timeout: float, wake: socket.socket) -> list[Word]:
         """Read and write for up to ``timeout`` seconds, less if something came or ``wake`` is readable."""
@@ -222,6 +257,17 @@ class Connection:
         self, _client: object, _data: object, mid: int, reason: ReasonCode, _properties: object
     ) -> None:
         self._words.put(Answer(mid, reason.value, str(reason)))
+
+    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        size = len(message.payload)
+        payload = bytes(message.payload[:LARGEST_ARRIVAL])
+        self._words.put(Arrived(message.topic, payload, size, message.retain))
+
+    def _on_subscribe(
+        self, _client: object, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object
+    ) -> None:
+        for reason in reasons:
+            self._words.put(Subscribed(reason.value, str(reason)))
 
     def _on_log(self, _client: object, _data: object, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:  # the only place where paho says why a connection broke

@@ -1,4 +1,4 @@
-"""Where a door speaks: ``<prefix>/<site>/<door>/...``.
+"""Where a door speaks and listens: ``<prefix>/<site>/<door>/...``.
 
 A segment that holds a wildcard, a slash or a control character could publish on another door's
 behalf or be refused by the broker with a disconnect, so it is refused here first.
@@ -60,6 +60,11 @@ class Topics:
     def health(self) -> str:
         """Vital signs twice a minute; QoS 0, not retained."""
         return f"{self.root}/health"
+
+    @property
+    def ack(self) -> str:
+        """Where a collector says which events it has stored; never retained."""
+        return f"{self.root}/events/ack"
 
     def event(self, kind: str) -> str:
         """Return the topic of events of one kind. Raises ``FleetError`` on an impossible kind."""

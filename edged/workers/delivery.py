@@ -1,9 +1,10 @@
 """From the outbox to the broker, at least once.
 
-A row leaves the outbox only after a PUBACK that means somebody got it. Any other answer keeps it: nobody
-listens, no rights, quota, a fault without a name. Its topic pauses (see ``lanes``) and is tried again
-for ever, at every connection and start too. A row that is refused or ends the connection each time,
-while others might pass, is held back and tried alone (see ``suspects``).
+A row leaves the outbox only after a PUBACK that means somebody got it and, with ``app_ack_seconds``,
+after the collector's own word (see ``receipts``). Any other answer keeps it: nobody listens, no rights,
+quota, a fault without a name. Its topic pauses (see ``lanes``) and is tried again for ever, at every
+connection and start too. A row that is refused or ends the connection each time, while others might pass,
+is held back and tried alone (see ``suspects``).
 
 Only what can never go through as it is goes into the quarantine: larger than the broker's largest packet,
 not to be written as a message, or malformed to the broker (0x99). It stays in the journal, is counted, and
@@ -28,6 +29,7 @@ from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.workers.lanes import Lanes
 from edged.workers.outage import Outage
+from edged.workers.receipts import Receipts
 from edged.workers.suspects import Suspects
 
 logger = logging.getLogger(__name__)
@@ -122,6 +124,7 @@ class _Handed:
     kind: EventKind
     handed_at: float
     alone: bool = False
+    again: bool = False
 
 
 class Delivery:
@@ -136,6 +139,7 @@ class Delivery:
         *,
         boot_id: str,
         window: int,
+        app_ack_seconds: float | None = None,
         name_of: Callable[[str], str | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -153,6 +157,7 @@ class Delivery:
         self._connected_at = 0.0
         self._losses = 0
         self._suspects = Suspects(_HELD_MIN_SECONDS, _HELD_MAX_SECONDS)
+        self._receipts = None if app_ack_seconds is None else Receipts(app_ack_seconds)
         self._refusals = {kind: Outage(logger, f"events of kind {kind.value}") for kind in EventKind}
         self._store_outage = Outage(logger, "outbox")
 
@@ -160,6 +165,11 @@ class Delivery:
     def in_flight(self) -> int:
         """How many rows the broker has not answered."""
         return len(self._in_flight)
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many rows the collector has not acknowledged."""
+        return 0 if self._receipts is None else len(self._receipts)
 
     def connected(self) -> None:
         """Begin at the oldest row: nothing of an earlier connection counts."""
@@ -178,6 +188,20 @@ class Delivery:
             if len(rows) == 1 and self._losses > _LOSSES_BEFORE_SINGLE:
                 self._hold(rows[0].seq, f"the connection broke when it was sent: {word.text}", now)
         self._in_flight.clear()
+        if self._receipts is not None:
+            self._receipts.disconnected()
+
+    def acknowledged(self, event_ids: Sequence[str]) -> tuple[int, int]:
+        """Take the collector's word for events; return how many it had not said before, and how many else."""
+        if self._receipts is None:
+            return 0, len(event_ids)
+        rows = self._receipts.acknowledged(event_ids, self._clock())
+        for seq in rows:
+            self._finished[seq] = None
+        oldest = self._receipts.taken_up()
+        if oldest is not None:
+            self._lanes.rewind(oldest)
+        return len(rows), len(event_ids) - len(rows)
 
     def answered(self, answer: Answer) -> None:
         """Judge the PUBACK of an event; others are ignored."""
@@ -188,19 +212,20 @@ class Delivery:
         if answer.code != _NOBODY and answer.code < _FAILURE:
             self._went_through(handed, now)
         elif answer.code in _PERMANENT:
-            if not handed.alone:
+            if not (handed.alone or handed.again):
                 self._lanes.done(handed.kind)
             self._set_aside(handed.seq, f"the broker finds it malformed: {answer.text}", "refused")
         else:
             self._came_back(handed, answer, now)
 
     def _went_through(self, handed: _Handed, now: float) -> None:
-        self._finished[handed.seq] = None
+        if self._receipts is None or not self._receipts.passed(handed.seq, now):
+            self._finished[handed.seq] = None
         self._losses = 0
         if handed.alone:
             self._suspects.left(handed.seq)
             self._suspects.cleared(now)
-        else:
+        elif not (handed.alone or handed.again):
             self._lanes.done(handed.kind)
         self._refusals[handed.kind].recovered(now)
         self._metrics.publishes.labels("delivered").inc()
@@ -208,6 +233,11 @@ class Delivery:
     def _came_back(self, handed: _Handed, answer: Answer, now: float) -> None:
         result = {_NOBODY: "nobody", _NOT_AUTHORIZED: "refused"}.get(answer.code, "failed")
         self._metrics.publishes.labels(result).inc()
+        if self._receipts is not None:
+            if handed.again:
+                self._receipts.passed(handed.seq, now)
+                return
+            self._receipts.forget(handed.seq)
         if handed.alone:
             self._hold(handed.seq, f"the broker refused it again: {answer.text}", now)
             return
@@ -225,6 +255,8 @@ class Delivery:
 
     def _set_aside(self, seq: int, reason: str, result: str) -> None:
         self._suspects.left(seq)
+        if self._receipts is not None:
+            self._receipts.forget(seq)
         logger.warning("event set aside seq=%d reason=%r", seq, reason[:200])
         self._metrics.publishes.labels(result).inc()
         self._finished[seq] = reason
@@ -247,7 +279,8 @@ class Delivery:
     def retry_seconds(self) -> float:
         """Return how long until a paused topic or a row held back may be tried; infinity where none is."""
         now = self._clock()
-        return max(0.0, min(self._lanes.next_at(now), self._suspects.next_at(now)) - now)
+        due = float("inf") if self._receipts is None else self._receipts.next_at(now)
+        return max(0.0, min(self._lanes.next_at(now), self._suspects.next_at(now), due) - now)
 
     def put_back(self) -> None:
         """Take up what somebody wants out of the quarantine. Raises ``StoreError``."""
@@ -270,11 +303,16 @@ class Delivery:
         window = 1 if self._losses >= _LOSSES_BEFORE_SINGLE else self._window
         return min(self._client.room(), window - len(self._in_flight))
 
+    def _room_for_new(self, now: float) -> int:
+        room = self._room()
+        return room if self._receipts is None or room <= 0 else min(room, self._receipts.room(now))
+
     def _hand_over(self, now: float) -> bool:
         if any(handed.alone for handed in self._in_flight.values()):
             return False
         suspect = self._suspects.due(now)
         if suspect is None:
+            self._send_unacknowledged(now)
             return self._hand_over_in_order(now)
         return not self._in_flight and self._try_alone(suspect, now)
 
@@ -283,19 +321,31 @@ class Delivery:
             return False  # a question to the database for each answer of the broker would be a waste
         for _ in range(_PAGES_A_TURN):
             after = self._lanes.start(now)
-            if after is None or self._room() <= 0:
+            if after is None or self._room_for_new(now) <= 0:
                 return bool(self._finished)
             # Rows of a paused lane are read and skipped; otherwise none is read that cannot go out.
-            limit = _PAGE_ROWS if self._lanes.paused else min(_PAGE_ROWS, self._room())
+            limit = _PAGE_ROWS if self._lanes.paused else min(_PAGE_ROWS, self._room_for_new(now))
             rows = self._outbox.pending(after, limit)
             for row in rows:
-                if self._room() <= 0:
+                if self._room_for_new(now) <= 0:
                     return bool(self._finished)
                 self._consider(row, now)
                 self._lanes.passed(row.seq, now)
             if len(rows) < limit:
                 return bool(self._finished)
         return True
+
+    def _send_unacknowledged(self, now: float) -> None:
+        """Send again what the collector did not acknowledge in time; half of the window is for it."""
+        if self._receipts is None:
+            return
+        for seq in self._receipts.due(now, min(self._room(), self._window // 2 + 1)):
+            rows = self._outbox.pending(seq - 1, 1)
+            if not rows or rows[0].seq != seq:
+                self._receipts.forget(seq)
+            else:
+                self._metrics.resends.inc()
+                self._send(rows[0], now, again=True)
 
     def _try_alone(self, seq: int, now: float) -> bool:
         """Send a row that was held back; True where it did not go out and others may go at once."""
@@ -310,11 +360,13 @@ class Delivery:
     def _consider(self, row: StoredEvent, now: float) -> None:
         kind = row.event.kind
         busy = row.seq in self._finished or any(row.seq == other.seq for other in self._in_flight.values())
+        if self._receipts is not None:
+            busy = busy or row.seq in self._receipts or self._receipts.has_let_go(kind, row.seq)
         if busy or row.seq in self._suspects or not self._lanes.wants(kind, row.seq, now):
             return
         self._send(row, now)
 
-    def _send(self, row: StoredEvent, now: float, *, alone: bool = False) -> None:
+    def _send(self, row: StoredEvent, now: float, *, alone: bool = False, again: bool = False) -> None:
         kind = row.event.kind
         topic = self._topics.event(kind.value)
         try:
@@ -327,8 +379,10 @@ class Delivery:
             return
         handle = self._client.publish(topic, payload, event_id=row.event.event_id)
         if handle is not None:
-            self._in_flight[handle] = _Handed(row.seq, kind, now, alone)
-            if not alone:
+            handed = self._in_flight[handle] = _Handed(row.seq, kind, now, alone, again)
+            if self._receipts is not None:
+                self._receipts.sent(row.seq, row.event.event_id, kind, now)
+            if not (handed.alone or handed.again):
                 self._lanes.handed(kind, row.seq)
 
     def _name(self, row: StoredEvent) -> str | None:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 
 from edged.config.sections import MqttConfig
 from edged.errors import FleetError, StoreError
+from edged.fleet.acks import BadAckError, parse_ack
 from edged.fleet.broker import BrokerClient, Connected, Disconnected
-from edged.fleet.connection import Answer
+from edged.fleet.connection import Answer, Arrived
 from edged.fleet.messages import (
     BirthMessage,
     Fact,
@@ -79,8 +80,11 @@ class PublisherWorker(Worker):
         self._delivery = Delivery(
             outbox, client, topics, metrics,
             boot_id=birth.boot_id, window=config.max_in_flight,
+            app_ack_seconds=config.app_ack_seconds if config.app_ack else None,
             name_of=name_of if config.person_names else None, clock=clock,
         )  # fmt: skip
+        if config.app_ack:
+            client.subscribe(topics.ack)
         self._outage = Outage(logger, "mqtt connection")
         self._request_outage = Outage(logger, "return of events from the quarantine")
         self._trouble: Disconnected | None = None
@@ -154,6 +158,8 @@ class PublisherWorker(Worker):
                     self._on_disconnected(happening)
                 case Answer():
                     self._on_answer(happening)
+                case Arrived():
+                    self._on_arrived(happening)
 
     def _on_connected(self, terms: Connected) -> None:
         self._connections += 1
@@ -187,6 +193,18 @@ class PublisherWorker(Worker):
             self._delivery.answered(answer)
         elif answer.code >= 0x80:
             logger.warning("the broker refuses a status topic=%s reason=%r", topic, answer.text)
+
+    def _on_arrived(self, message: Arrived) -> None:
+        """Take a collector's acknowledgement; whatever else comes is counted and forgotten."""
+        try:
+            ack = parse_ack(message)
+        except BadAckError as exc:
+            self._metrics.acks.labels(exc.result).inc()
+            logger.debug("acknowledgement ignored reason=%r", str(exc))
+            return
+        taken, unknown = self._delivery.acknowledged(ack.ids)
+        self._metrics.acks.labels("taken").inc(taken)
+        self._metrics.acks.labels("unknown").inc(unknown)
 
     def _say_statuses(self) -> None:
         self._say(self._topics.availability, availability_payload("online"))
@@ -246,6 +264,7 @@ class PublisherWorker(Worker):
         except StoreError as exc:
             logger.debug("outbox cannot be counted error=%r", str(exc))
             return
+        self._metrics.outbox_unacked.set(self._delivery.unacknowledged)
         self._metrics.outbox_rows.set(waiting.rows)
         self._metrics.outbox_oldest.set(waiting.oldest_occurred_at or 0)
         self._metrics.outbox_quarantined.set(waiting.quarantined)
@@ -254,7 +273,12 @@ class PublisherWorker(Worker):
         """Deliver what is left, then say ``stopped``; True once the broker has acknowledged that."""
         deadline = self._clock() + _DRAIN_SECONDS
         more = True
-        while self._client.connected and self._clock() < deadline and (more or self._delivery.in_flight):
+        delivery = self._delivery
+        while (
+            self._client.connected
+            and self._clock() < deadline
+            and (more or delivery.in_flight or delivery.unacknowledged)
+        ):
             more = self._turn(0.0 if more else 0.05)
         handle = None
         if self._client.connected:

@@ -16,12 +16,16 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """``lost``: acknowledged or recorded, and not arrived. ``duplicated``: arrivals after the first."""
+    """``lost``: acknowledged or recorded, and not arrived; ``missing``: the places of those recorded.
+
+    ``duplicated``: arrivals after the first.
+    """
 
     recorded: int
     lost: int
     duplicated: int
     breaches: tuple[str, ...]
+    missing: tuple[Place, ...] = ()
 
 
 def balance(journal: dict[Place, str], acknowledged: Iterable[str], arrivals: Sequence[Arrival]) -> Balance:
@@ -47,4 +51,4 @@ def balance(journal: dict[Place, str], acknowledged: Iterable[str], arrivals: Se
     lost = len(forgotten) + len(missing)
     if lost:
         breaches.append(f"{lost} lost")
-    return Balance(len(journal), lost, len(arrivals) - len(first), tuple(breaches))
+    return Balance(len(journal), lost, len(arrivals) - len(first), tuple(breaches), tuple(sorted(missing)))

@@ -13,6 +13,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edged.fleet.acks import ack_payload
 from edged.fleet.messages import EventMessage, parse_event
 
 
@@ -26,9 +27,17 @@ class Message:
 
 
 class Collector:
-    """Subscribes to ``topic`` and keeps all messages in the order they came."""
+    """Subscribes to ``topic`` and keeps all messages in the order they came.
 
-    def __init__(self, port: int, topic: str, *, client_id: str = "collector", **login: str) -> None:
+    ``acks``: it says of each event that it is stored, duplicates too. ``lose``: how many it loses before.
+    """
+
+    def __init__(
+        self, port: int, topic: str, *, client_id: str = "collector", acks: bool = False, **login: str
+    ) -> None:
+        self.acks = acks
+        self.lose = 0
+        self.lost: list[Message] = []
         self._subscribed = threading.Event()
         self._lock = threading.Lock()
         self._messages: list[Message] = []
@@ -57,8 +66,18 @@ class Collector:
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         pairs = dict(getattr(message.properties, "UserProperty", []))
         one = Message(message.topic, message.payload, message.qos, message.retain, pairs.get("event_id"))
+        root, is_event, _ = one.topic.rpartition("/event/")
+        if is_event and self.lose > 0:
+            self.lose -= 1
+            self.lost.append(one)
+            return
         with self._lock:
             self._messages.append(one)
+        if is_event and self.acks:  # MQTT 3.1.1 has no user property, the payload says it always
+            self._client.publish(f"{root}/events/ack", ack_payload([parse_event(one.payload).id]), qos=1)
+
+    def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
 
     @property
     def messages(self) -> list[Message]:

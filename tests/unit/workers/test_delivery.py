@@ -14,6 +14,7 @@ from edged.fleet.connection import Answer
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.workers.delivery import Delivery, Outbox
+from edged.workers.receipts import MOST
 from tests.fakes.outbox import FakeOutbox, event
 
 TOPICS = Topics("edged", "hq", "front")
@@ -61,15 +62,22 @@ class FakeBroker:
 class Bench:
     """A delivery, its outbox, its broker and a clock that stands still."""
 
-    def __init__(self, window: int = 4, receive_maximum: int = 20, max_bytes: int = 10_000) -> None:
+    def __init__(
+        self,
+        window: int = 4,
+        receive_maximum: int = 20,
+        max_bytes: int = 10_000,
+        app_ack_seconds: float | None = None,
+    ) -> None:
         self.outbox: FakeOutbox = FakeOutbox()
         self.broker = FakeBroker(receive_maximum, max_bytes)
         self.metrics = Metrics(CollectorRegistry())
         self.now = 100.0
         outbox: Outbox = self.outbox
         self.delivery = Delivery(
-            outbox, self.broker, TOPICS, self.metrics, boot_id="boot-1", window=window, clock=lambda: self.now
-        )
+            outbox, self.broker, TOPICS, self.metrics, boot_id="boot-1", window=window,
+            app_ack_seconds=app_ack_seconds, clock=lambda: self.now,
+        )  # fmt: skip
         self.delivery.connected()
 
     def answer_all(self, code: int) -> None:
@@ -427,3 +435,71 @@ def test_heard_rows_arrive_first_in_their_order(kinds: list[EventKind], losses: 
         elif bench.broker.waiting:
             bench.delivery.answered(bench.broker.answer(GOT))
     assert list(dict.fromkeys(bench.seqs())) == list(range(1, len(kinds) + 1))
+
+
+def test_with_application_acknowledgement_a_row_leaves_after_the_collectors_word() -> None:
+    bench = Bench(app_ack_seconds=30.0)
+    (row,) = bench.outbox.add(event())
+    bench.settle(29)
+    assert bench.outbox.outbox().rows == 1
+    assert bench.seqs() == [1]
+    assert bench.delivery.acknowledged([row.event.event_id, "forged"]) == (1, 1)
+    assert bench.delivery.acknowledged([row.event.event_id]) == (0, 1)
+    bench.delivery.pump()
+    assert bench.outbox.removed == [1]
+
+
+def test_a_word_that_comes_before_the_brokers_answer_counts() -> None:
+    bench = Bench(app_ack_seconds=30.0)
+    (row,) = bench.outbox.add(event())
+    bench.delivery.pump()
+    assert bench.delivery.acknowledged([row.event.event_id]) == (1, 0)
+    bench.settle(100)
+    assert bench.seqs() == [1]
+    assert bench.outbox.removed == [1]
+
+
+def test_a_row_the_collector_missed_is_sent_again_under_its_id_and_less_and_less_often() -> None:
+    bench = Bench(app_ack_seconds=30.0)
+    bench.outbox.add(event())
+    bench.settle(3600)
+    assert 5 <= len(bench.seqs()) <= 8
+    assert len({message["id"] for message in bench.broker.seen}) == 1
+    assert bench.outbox.outbox().rows == 1
+
+
+def test_a_silent_collector_neither_blocks_what_is_new_nor_brings_a_flood() -> None:
+    bench = Bench(window=16, app_ack_seconds=30.0)
+    bench.outbox.add(*(event() for _ in range(1000)))
+    bench.settle(300)
+    assert set(bench.seqs()) == set(range(1, 1001))
+    assert bench.delivery.unacknowledged <= MOST
+    before = len(bench.broker.seen)
+    bench.settle(3600)
+    assert len(bench.broker.seen) - before < 10 * MOST
+    assert bench.outbox.outbox().rows == 1000
+
+
+def test_a_collector_that_speaks_again_gets_everything_it_missed() -> None:
+    bench = Bench(window=16, app_ack_seconds=30.0)
+    bench.outbox.add(*(event() for _ in range(1000)))
+    bench.settle(200)
+    heard = len(bench.broker.seen)
+    bench.delivery.acknowledged([str(bench.broker.seen[-1]["id"])])
+    for _ in range(400):
+        bench.settle(1)
+        bench.delivery.acknowledged([str(message["id"]) for message in bench.broker.seen[heard:]])
+        heard = len(bench.broker.seen)
+    bench.settle(1)
+    assert bench.outbox.outbox().rows == 0
+
+
+def test_after_a_lost_connection_unacknowledged_rows_go_first_and_in_order() -> None:
+    bench = Bench(window=16, app_ack_seconds=30.0)
+    bench.outbox.add(*(event() for _ in range(40)))
+    bench.settle(5)
+    bench.lose()
+    bench.broker.seen.clear()
+    bench.outbox.add(event())
+    bench.settle(8)
+    assert bench.seqs() == list(range(1, 42))
