@@ -50,6 +50,15 @@ def align(image: Image, landmarks: FloatArray, template: FloatArray) -> Image:
     return aligned
 
 
+def enlarged(face: Image, zoom: float) -> Image:
+    """Return an aligned face (H, W, 3) uint8 ``zoom`` times as large about its middle, of the same size."""
+    height, width = face.shape[:2]
+    shift = ((1 - zoom) * (width - 1) / 2, (1 - zoom) * (height - 1) / 2)
+    matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
+    larger: Image = cv2.warpAffine(face, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return larger
+
+
 def _reduced(image: Image, matrix: Matrix) -> tuple[Image, Matrix]:
     """Average the pixels of a face much larger than the template into as few as are needed.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError
+from edged.vision.alignment import enlarged
 from edged.vision.packs import ModelSpec
 from edged.vision.session import Session
 from edged.vision.tensors import check_image, check_size, to_tensor
@@ -33,7 +34,8 @@ class FaceEmbedder:
     def embed(self, faces: Sequence[Image]) -> FloatArray:
         """Return (N, D) float32 unit rows for N aligned faces (H, W, 3) uint8 BGR.
 
-        Where the descriptor says ``mirrored``, a row is the mean of a face's and of its mirror image's.
+        Where the descriptor says ``mirrored``, a row is the mean of a face's and of its mirror image's; where
+        it gives a ``zoom``, of the enlarged face's as well.
         Raises ``ValueError`` for pictures of another size, ``ModelError`` when the network gives
         another dimension, a vector that is not finite, or one without direction.
         """
@@ -43,10 +45,14 @@ class FaceEmbedder:
                 raise ValueError(f"expected a face {self._spec.input}, got {face.shape[1::-1]}")
         if not faces:
             return np.empty((0, self.dimension), np.float32)
-        vectors = self._units(faces)
+        views = [list(faces)]
+        if self._spec.zoom is not None:
+            views.append([enlarged(face, self._spec.zoom) for face in faces])
         if self._spec.mirrored:
-            mirrors = self._units([np.ascontiguousarray(face[:, ::-1]) for face in faces])
-            vectors = _normalised(vectors + mirrors)
+            views += [[np.ascontiguousarray(face[:, ::-1]) for face in view] for view in views]
+        vectors = self._units(views[0])
+        if len(views) > 1:
+            vectors = _normalised(sum((self._units(view) for view in views[1:]), vectors))
         vectors.flags.writeable = False
         return vectors
 

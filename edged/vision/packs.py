@@ -98,8 +98,9 @@ class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     channels in the order ``channels``, layout NCHW float32.
     Detectors: ``landmarks`` names the convention of the five points they give.
     Embedders: ``space``, ``dimension``, ``templates`` (landmark convention -> five (x, y) points on
-    the aligned face), ``calibration`` with what it was ``measured_with``, ``cohort``, and ``mirrored`` where
-    a face is embedded together with its mirror image: twice the work, and vectors of another space.
+    the aligned face), ``calibration`` with what it was ``measured_with``, ``cohort``, ``mirrored`` where a
+    face is embedded together with its mirror image, and ``zoom`` where also enlarged so many times: each is
+    twice the work, and gives vectors of another space.
     Liveness: ``crop_scale`` is the side of the crop relative to the face box.
     """
 
@@ -118,6 +119,7 @@ class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     measured_with: Text | None = None
     cohort: Cohort | None = None
     mirrored: bool = False
+    zoom: Annotated[float, Meta(gt=1, le=1.5)] | None = None
     crop_scale: Annotated[float, Meta(gt=0, le=10)] | None = None
 
     def template_for(self, landmarks: str) -> FloatArray:

@@ -8,6 +8,7 @@ import pytest
 
 from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError
+from edged.vision.alignment import enlarged
 from edged.vision.embedder import FaceEmbedder
 from tests.unit.vision.conftest import FakeSession, embedder_spec
 
@@ -53,6 +54,18 @@ def test_a_mirrored_embedder_means_a_face_and_its_mirror_image() -> None:
     np.testing.assert_allclose(rows, [mean / np.linalg.norm(mean)] * 2, atol=1e-6)
     assert float(both[0] @ both[1]) < 0.9  # or there would be nothing to see
     assert not rows.flags.writeable
+
+
+def test_an_embedder_with_a_zoom_means_the_enlarged_face_too() -> None:
+    face = plain(0, 0, 200)
+    face[:20] = face[-20:] = (200, 0, 0)  # less of the rim is in the enlarged face
+    session = FakeSession((1, 3, 112, 112), mean_colours)
+    near = FaceEmbedder(session, msgspec.structs.replace(embedder_spec(), zoom=1.2, mirrored=True))
+    single = FaceEmbedder(session, embedder_spec()).embed([face, enlarged(face, 1.2)])
+    assert enlarged(face, 1.2).shape == face.shape
+    mean = single.sum(axis=0)
+    np.testing.assert_allclose(near.embed([face])[0], mean / np.linalg.norm(mean), atol=1e-6)
+    assert float(single[0] @ single[1]) < 0.999  # or there would be nothing to see
 
 
 def test_no_faces_give_no_rows() -> None:
