@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import onnxruntime
 from prometheus_client import CollectorRegistry
@@ -38,13 +39,15 @@ from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
 from edged.workers.capture import CaptureWorker
+from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
-from edged.workers.event_log import EventLog, Written
+from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.liveness import liveness_watch
 from edged.workers.monitor import Monitor
+from edged.workers.open_punches import withdraw_unanswered
 from edged.workers.policy import attendance_clock, recognition_settings
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
@@ -106,9 +109,15 @@ class Daemon:
         self.clock = Clock(config.access.time_zone)
         lock = open_lock(config.door.lock)
         building.callback(lock.close)
-        self.journal = Journal.open(config.journal, deliver=config.mqtt.enabled)
+        self.journal = Journal.open(
+            config.journal,
+            deliver=config.mqtt.enabled,
+            make_event=partial(make_event, self.clock, self.boot_id),
+        )
         building.callback(self.journal.close)
+        self.metrics.storage_recoveries.inc(self.journal.recoveries)
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
+        withdraw_unanswered(config.journal.path, self.log)
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
         self.liveness = FaceLiveness.load(config.models, config.liveness)
@@ -136,6 +145,14 @@ class Daemon:
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
         self.effects = self._decision_effects()
+        self.clock_watch = ClockWatch(
+            self.clock,
+            self.log,
+            config.journal.path,
+            boot_id=self.boot_id,
+            machine_boot=self.clock.machine_boot(),
+            on_corrected=self._clock_corrected,
+        )
         self.slot: LatestSlot[Frame] = LatestSlot()
         self.recognition = self._recognition_worker()
         self.capture = CaptureWorker(
@@ -193,6 +210,7 @@ class Daemon:
             self.log,
             camera=self.standing.camera,
             models=" and ".join(self.standing.models.values()),
+            liveness=self.recognition.liveness,
             lock=Check(self.door.alive and self.standing.lock != "fault", self.standing.lock),
         )
 
@@ -206,6 +224,7 @@ class Daemon:
             risk=stated_risk(config.security, config.decision),
             min_margin=config.decision.min_margin,
             poll_seconds=config.gallery.poll_seconds,
+            max_unread_seconds=config.gallery.max_unread_seconds,
             metrics=self.metrics,
             on_change=self._gallery_changed,
             traffic=lambda: traffic_of(self.config.journal.path, self.clock.unix()),
@@ -278,7 +297,8 @@ class Daemon:
         self.metrics.build_info.labels(
             __version__, self.pipeline.detector_name, self.pipeline.embedder_name, onnxruntime.__version__
         ).set(1)
-        self.log.record(self.log.event(EventKind.SYSTEM, {"type": "started", "version": __version__}))
+        started = {"type": "started", "version": __version__, "machine_boot": self.clock.machine_boot()}
+        self.log.record(self.log.event(EventKind.SYSTEM, started))
         logger.info("edged starts version=%s boot=%s", __version__, self.boot_id)
         if threshold.cosine is None:
             logger.warning("door disarmed, nobody will be let in: %s", threshold.claim)
@@ -307,13 +327,20 @@ class Daemon:
 
     def _idle(self) -> None:
         """Do what needs no frame; runs on the recognition thread several times a second."""
+        self.journal.check()
         self.log.retry()
+        self.clock_watch.look()
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
                 0 if self.recognition.busy or self.standing.lock == "unlocked" else self._ended_turns + 1
             )
             if self._ended_turns >= _QUIET_TURNS:
                 self.supervisor.request_stop()
+
+    def _clock_corrected(self) -> None:
+        """Have the time clock read its punches again, at the times that they really had."""
+        clock = attendance_clock(self.config.attendance, self.journal, self.clock)
+        self.effects.replace_attendance(clock, learn=False)
 
     def _stopping(self) -> None:
         self.metrics.up.set(0)
@@ -328,6 +355,7 @@ class Daemon:
 
     def _close_journal(self) -> None:
         """Give what could not be written a last chance, then close."""
+        reopen_damaged(self.journal)
         self.log.retry_all()
         self.journal.close()
         self.log.close()
@@ -353,6 +381,7 @@ class Daemon:
         self.gallery.risk = stated_risk(config.security, config.decision)
         self.gallery.min_margin = config.decision.min_margin
         self.gallery.poll_seconds = config.gallery.poll_seconds
+        self.gallery.max_unread_seconds = config.gallery.max_unread_seconds
         self.pipeline.quality = config.quality
         logs.set_level(config.logging)
         self._gallery_changed(self.gallery.current)

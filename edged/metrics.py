@@ -122,6 +122,11 @@ class Metrics:
         self.gallery_people = Gauge("edged_gallery_people", "People in memory", registry=registry)
         self.gallery_templates = Gauge("edged_gallery_templates", "Templates in memory", registry=registry)
         self.gallery_version = Gauge("edged_gallery_version", "Generation in memory", registry=registry)
+        self.gallery_unread = Gauge(
+            "edged_gallery_unread_seconds",
+            "Time for which changes cannot be read; 0 in order",
+            registry=registry,
+        )
         self.gallery_failures = Counter(
             "edged_gallery_load_failures", "Reloads that failed; the old gallery stays", registry=registry
         )
@@ -154,6 +159,9 @@ class Metrics:
         self.events = Counter("edged_journal_events", "Events recorded", registry=registry)
         self.journal_failures = Counter(
             "edged_journal_failures", "Events that could not be recorded", registry=registry
+        )
+        self.storage_recoveries = Counter(
+            "edged_storage_recoveries", "Damaged journals whose events were taken over", registry=registry
         )
         self.clock_synced = Gauge(
             "edged_clock_synced", "1 while the kernel says the clock is synchronised", registry=registry

@@ -10,7 +10,7 @@ import typer
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption
 
 if TYPE_CHECKING:
-    from edged.config.sections import CameraConfig
+    from edged.config.sections import CameraConfig, Config
     from edged.enrolment.entries import Entry
     from edged.enrolment.fetching import Fetcher
     from edged.enrolment.opening import Tools
@@ -54,9 +54,13 @@ AddTo = Annotated[
 Groups = Annotated[list[str] | None, typer.Option("--group", help="A group of the person; repeatable.")]
 ValidFrom = Annotated[str | None, typer.Option(help="First day or time, such as 2026-01-31.")]
 ValidUntil = Annotated[str | None, typer.Option(help="Last day, such as 2026-12-31, or the time of the end.")]
-ConsentBasis = Annotated[str | None, typer.Option(help="Legal basis to record, such as 'consent'.")]
-ConsentPolicy = Annotated[str | None, typer.Option(help="Version of the policy that was agreed to.")]
-ConsentUntil = Annotated[str | None, typer.Option(help="Last day of the consent.")]
+ConsentBasis = Annotated[
+    str | None, typer.Option(help="Legal basis to record, such as 'consent'; with --consent-policy.")
+]
+ConsentPolicy = Annotated[
+    str | None, typer.Option(help="Version of the policy that was agreed to; with --consent-basis.")
+]
+ConsentUntil = Annotated[str | None, typer.Option(help="Last day of the consent; with both of these.")]
 AllowSimilar = Annotated[
     bool, typer.Option("--allow-similar", help="Enrol in spite of a face like another's.")
 ]
@@ -138,6 +142,7 @@ def enrol(
                 _of_words(words, add_to=add_to, terms=terms, tools=tools, fetcher=fetcher, camera=filmed)
             ]
         refused = _run(tools.enrolment, entries, report, as_json=as_json, dry_run=dry_run)
+        _tell_overfull(tools, settings)
     if refused:
         raise typer.Exit(1)
 
@@ -170,6 +175,21 @@ def _check_options(
         )
     if table is None and columns != (None, None):
         raise typer.BadParameter("--group-column and --valid-until-column are for a --table")
+
+
+def _tell_overfull(tools: "Tools", settings: "Config") -> None:
+    """Warn where nobody will be let in, since the calibration carries fewer people at the stated risk."""
+    from edged.config.risk import stated_risk
+    from edged.domain.capacity import overfull
+    from edged.errors import StoreError
+
+    risk = stated_risk(settings.security, settings.decision)
+    try:
+        full = overfull(tools.calibration.points(), tools.enrolment.recognisable(), risk)
+    except StoreError as exc:  # the people are enrolled all the same
+        full = str(exc)
+    if full is not None:
+        typer.echo(f"edged: {full}", err=True)
 
 
 def _tell_passed_over(headings: list[str]) -> None:

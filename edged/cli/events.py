@@ -95,7 +95,7 @@ def export(
         raise typer.BadParameter("choose one of --csv and --json")
     settings = load(config)
     zone = zone_of(settings.access.time_zone)
-    with JournalReader.open(settings.journal.path, on_damage=_warn) as reader, _output(output) as file:
+    with JournalReader.open(settings.journal.path, on_damage=_warn) as reader, output_file(output) as file:
         events = reader.events(
             since=None if since is None else parse_moment(since, zone, end=False).timestamp(),
             until=None if until is None else parse_moment(until, zone, end=True).timestamp(),
@@ -178,7 +178,7 @@ def _warn(damage: "StoreCorruptError") -> None:
 
 
 @contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
+def output_file(path: Path | None) -> Iterator[TextIO]:
     """Yield standard output, or a new private file that appears under its name when it is whole."""
     from edged.storage.files import private_output
 

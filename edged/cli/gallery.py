@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edged.cli.measuring import progress_bar
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from edged.enrolment.distinctions import Told
     from edged.enrolment.findings import Finding
 
 app = typer.Typer(help="Look after the gallery as a whole.", no_args_is_help=True)
@@ -34,9 +36,11 @@ def audit(
     from edged.enrolment.opening import audit_gallery
 
     settings = load(config)
-    findings, people = audit_gallery(
-        settings.models, settings.quality, settings.gallery, settings.security, settings.decision
-    )
+    with progress_bar("comparing") as progress:
+        findings, people = audit_gallery(
+            settings.models, settings.quality, settings.gallery, settings.security, settings.decision,
+            progress=progress,
+        )  # fmt: skip
     actions = sum(finding.action for finding in findings)
     if as_json:
         facts = {
@@ -50,6 +54,58 @@ def audit(
         typer.echo(f"{people} people, {len(findings)} findings, {actions} of them need action")
     if actions:
         raise typer.Exit(1)
+
+
+@app.command()
+def different(
+    one: Annotated[str | None, typer.Argument(metavar="PERSON", help="An id, or a name.")] = None,
+    other: Annotated[str | None, typer.Argument(metavar="OTHER", help="Who is somebody else.")] = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Why you are sure, such as 'twins'.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that two people who look alike are two, or list what was said so.
+
+    The audit then asks for nothing more of the pair, and `edged people merge` joins them by --force only.
+    The door goes on asking more of both than of others.
+    """
+    from edged.config.loading import load
+    from edged.enrolment.distinctions import open_distinctions
+
+    if (one is None) != (other is None):
+        raise typer.BadParameter("who is somebody else? Name two people, or none for a list")
+    with open_distinctions(load(config).gallery, writable=one is not None) as distinctions:
+        if one is None or other is None:
+            if undo or reason:
+                raise typer.BadParameter("of whom? Name two people")
+            _print_told(distinctions.all(), as_json=as_json)
+            return
+        told = distinctions.undo(one, other) if undo else distinctions.add(one, other, reason)
+    what = "no longer said to be two people" if undo else "said to be two people"
+    if as_json:
+        typer.echo(json.dumps({"done": what, **told.as_json()}, ensure_ascii=False))
+        return
+    typer.echo(f"{what}: {' and '.join(f'{person.name} ({person.person_id})' for person in told.people)}")
+
+
+def _print_told(found: "list[Told]", *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if as_json:
+        typer.echo(json.dumps([told.as_json() for told in found], ensure_ascii=False, indent=2))
+        return
+    table = Table("person", "is not", "since", "reason", box=None)
+    for told in found:
+        people = (f"{person.name} ({person.person_id})" for person in told.people)
+        since = told.said.created_at
+        table.add_row(*map(Text, (*people, f"{since:%Y-%m-%d}" if since else "", told.said.reason)))
+    if found:
+        Console().print(table)
+    typer.echo("1 pair" if len(found) == 1 else f"{len(found)} pairs")
 
 
 def _print(findings: "list[Finding]", limit: int) -> None:

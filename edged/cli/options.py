@@ -12,3 +12,4 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Who = Annotated[str, typer.Argument(metavar="PERSON", help="An id, or a name that only one person has.")]

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
         enrol,
         events,
         events_quarantine,
+        events_salvaged,
         explain,
         gallery,
         identify,
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         models,
         mqtt,
         people,
+        people_photos,
         report,
         run,
         shadow,
@@ -44,11 +46,15 @@ def register(app: typer.Typer) -> None:
     app.add_typer(liveness.app, name="liveness")
     app.add_typer(models.app, name="models")
     app.add_typer(mqtt.app, name="mqtt")
+    people.app.command("photos")(people_photos.photos)
+    people.app.command("remove-photo")(people_photos.remove_photo)
+    people.app.command("not-me")(people_photos.not_me)
     app.add_typer(people.app, name="people")
     app.add_typer(evaluation.app, name="eval")
     app.command("bench")(bench.bench)
     app.command("calibrate")(calibrate.calibrate)
     events.app.add_typer(events_quarantine.app, name="quarantine")
+    events.app.command("salvaged")(events_salvaged.salvaged)
     app.add_typer(events.app, name="events")
     app.command("explain")(explain.explain)
     app.command("report")(report.report)

@@ -61,16 +61,18 @@ def _days(day: datetime | None, month: datetime | None) -> tuple[date, date]:
 def _read(settings: "Config", first: date, last: date) -> "list[DayReport]":
     from edged.domain.attendance_report import day_reports, stamps_between
     from edged.domain.types import EventKind
+    from edged.enrolment.moments import zone_of
     from edged.errors import StoreCorruptError
     from edged.storage.journal_reader import JournalReader
 
+    zone = zone_of(settings.access.time_zone)
     # Local days reach up to 14 hours beyond the UTC days of the same date.
     since = datetime.combine(first, time(), UTC) - timedelta(days=1)
     until = datetime.combine(last, time(), UTC) + timedelta(days=2)
     with JournalReader.open(settings.journal.path, on_damage=_warn) as reader:
         events = reader.events(since=since.timestamp(), until=until.timestamp(), kind=EventKind.ATTENDANCE)
         try:
-            return day_reports(stamps_between(events, first, last))
+            return day_reports(stamps_between(events, first, last, zone))
         except ValueError as exc:
             raise StoreCorruptError(f"{settings.journal.path}: {exc}") from exc
 

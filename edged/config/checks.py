@@ -135,6 +135,11 @@ def _liveness(liveness: LivenessConfig) -> list[str]:
             f"liveness.pack: missing, and liveness.cues is empty: with mode {liveness.mode} something has to "
             "be measured"
         )
+    if liveness.mode != "off" and liveness.pack is None and set(liveness.cues) == {"parallax"}:
+        problems.append(
+            "liveness.cues: parallax alone knows a stiff picture that moves, and nothing of one "
+            "that is held still; give liveness.pack or another cue as well"
+        )
     if len(set(liveness.cues)) != len(liveness.cues):
         problems.append("liveness.cues: names a cue twice")
     if liveness.mode == "required" and liveness.threshold == 0:

@@ -157,6 +157,8 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "max_similar_score": "Cosine from which enrolment suspects one person under two names.",
         "probe_hours": "How long the faces of visits that name a person are kept, sealed; 0: not at all.",
         "poll_seconds": "How often a change of the gallery is looked for.",
+        "max_unread_seconds": "After so long without being able to read the people nobody is let in; null: "
+        "those in memory stay in force.",
     },
     "HttpConfig": {
         "enabled": "Serve /metrics, /healthz and /readyz.",

@@ -9,7 +9,7 @@ from edged.config.sections import Config
 
 # Read anew by the running workers on SIGHUP. All else shapes a thread, a device or a connection.
 LIVE_SECTIONS = ("access", "attendance", "decision", "motion", "quality", "security")
-LIVE_KEYS = ("gallery.poll_seconds", "liveness.threshold", "logging.level")
+LIVE_KEYS = ("gallery.max_unread_seconds", "gallery.poll_seconds", "liveness.threshold", "logging.level")
 
 
 def effective(config: Config) -> dict[str, Any]:

@@ -307,6 +307,8 @@ class GalleryConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # Three days: a wrong name of Friday evening can still be corrected on Monday morning.
     probe_hours: Annotated[float, Meta(ge=0, le=720)] = 72.0
     poll_seconds: Annotated[float, Meta(gt=0, le=3600)] = 1.0
+    # Backups and a restart of the store are over by then; a removal must not wait for ever.
+    max_unread_seconds: Annotated[float, Meta(ge=10, le=86400)] | None = 900.0
 
 
 class HttpConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ import ctypes
 import ctypes.util
 import time
 from datetime import datetime, tzinfo
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 # adjtimex(2) returns TIME_ERROR while the kernel clock is not disciplined by NTP or PTP.
@@ -38,6 +39,14 @@ class Clock:
     def local(self, unix: float) -> datetime:
         """Return the door's aware local time at ``unix``."""
         return datetime.fromtimestamp(unix, self._zone).astimezone(self._zone)
+
+    @staticmethod
+    def machine_boot() -> str:
+        """Return a name of this boot of the machine, which one monotonic clock belongs to; "" if unknown."""
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        except OSError:
+            return ""
 
     def synced(self) -> bool:
         """Whether the kernel says that its clock is synchronised; False where it does not say."""

@@ -9,6 +9,7 @@ from edged.config.sections import FakeLockConfig
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
 from edged.domain.calibration import most_people
+from edged.domain.capacity import overfull
 from edged.domain.risk import false_accepts_a_year
 from edged.errors import EdgedError, StoreError
 
@@ -56,16 +57,18 @@ def calibration(patient: Patient) -> Finding:
     """Look for a table of error rates of these very models."""
     site, points = patient.calibration.site(), patient.calibration.points()
     most = most_people(points, patient.risk)
-    facts: dict[str, object] = {"rows": len(points), "most_people": most, "measured_at": None}
+    facts: dict[str, object] = {"rows": len(points), "most_people": most}
     if not points:
         advice = "has no table, so there is no threshold; `edged calibrate` measures one"
         return Finding(State.FAILED, f"the pack {advice}", facts)
     carries = f"carries the stated risk for up to {most:,} people"
+    people = len(patient.snapshot.people)
+    facts["measured_at"] = None if site is None else site.measured_at
+    if (full := overfull(points, people, patient.risk)) is not None:
+        return Finding(State.WARNING, full, facts)
     if site is None:
         return Finding(State.OK, f"the pack's own table; {carries}", facts)
-    facts["measured_at"] = site.measured_at
     detail = f"the pack's table and {site.people} people of this door, {site.measured_at[:10]}; {carries}"
-    people = len(patient.snapshot.people)
     if people >= _OUTGROWN * site.people:
         return Finding(State.WARNING, f"{detail}. There are {people} now: `edged calibrate` again", facts)
     return Finding(State.OK, detail, facts)

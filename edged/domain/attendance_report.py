@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from itertools import groupby
 
 from edged.domain.attendance import Punch, PunchKind
@@ -87,13 +87,18 @@ class MonthReport:
     days_unsynced: int
 
 
-def stamps_between(events: Iterable[StoredEvent], first: date, last: date) -> list[Stamp]:
+def stamps_between(
+    events: Iterable[StoredEvent], first: date, last: date, zone: tzinfo | None = None
+) -> list[Stamp]:
     """Return the stamps of the attendance events whose local day is ``first`` to ``last``, inclusive.
 
-    Punches that were taken back are none. Raises ``ValueError`` where the body of an event is not a punch's.
+    ``zone`` is the door's, for punches whose time was corrected afterwards; they stay marked. Punches
+    that were taken back are none. Raises ``ValueError`` where the body of an event is not a punch's.
     """
     stamps = [
-        Stamp(punch_of(stored.event), stored.event.event_id, stored.event.time_synced)
+        Stamp(
+            punch_of(stored.event, stored.corrected_at, zone), stored.event.event_id, stored.event.time_synced
+        )
         for stored in standing_punches(events)
     ]
     return [stamp for stamp in stamps if first <= stamp.punch.local.date() <= last]

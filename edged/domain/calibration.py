@@ -12,6 +12,7 @@ taken as independent, unless whoever measured gives a ``bound`` that takes accou
 """
 
 import bisect
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _EXACT_ERRORS = 50
 # The tail of impostor scores falls ever faster, so a line between two rows lies below it. Half a decade
 # apart the rate is understated by 1 %, a decade by 4 %, four decades by half.
 _INTERPOLATED_DECADES = 1.0 + 1e-9
+# A table has two rows a decade, 1e-3 and 3e-4.
+_FALL_DECADES = 0.45
 
 
 class MeasuredPoint(Protocol):
@@ -255,14 +258,36 @@ def most_people(points: Sequence[MeasuredPoint], risk: Risk) -> int:
 def strangers_rate(points: Sequence[MeasuredPoint], cosine: float) -> float:
     """Return about which share of stranger pairs reaches ``cosine``; for ranking, never for a claim.
 
-    Between two points, and beyond the ends of the table, log10(FMR) is taken as linear in the cosine.
-    Raises ``ValueError`` for a table with fewer than two points.
+    Between two points, and below the table, log10(FMR) is taken as linear in the cosine. Above it the
+    steepest fall of the table goes on. Raises ``ValueError`` for a table with fewer than two points.
     """
     table = sorted(points, key=lambda point: point.threshold)
     if len(table) < 2:
         raise ValueError(f"expected a table of two points or more, got {len(table)}")
-    above = bisect.bisect_left([point.threshold for point in table], cosine)
-    above = min(max(above, 1), len(table) - 1)
+    last = table[-1]
+    if cosine > last.threshold:
+        return float(last.fmr * 10 ** (-_steepest(table) * (cosine - last.threshold)))
+    above = max(1, bisect.bisect_left([point.threshold for point in table], cosine))
     low, high = table[above - 1], table[above]
-    slope = math.log10(high.fmr / low.fmr) / (high.threshold - low.threshold)
-    return min(1.0, 10 ** (math.log10(low.fmr) + slope * (cosine - low.threshold)))
+    return float(min(1.0, low.fmr * 10 ** (-_fall(low, high) * (cosine - low.threshold))))
+
+
+def _steepest(table: Sequence[MeasuredPoint]) -> float:
+    """Return the steepest fall, in decades a cosine, of a table by rising cosine.
+
+    The tail of strangers falls ever faster. Where the last row falls more slowly, that is its bound, which
+    widens as the errors get few, or people who were in the measured set under two names: it is left out.
+    Rows nearer than ``_FALL_DECADES`` tell more of rounding than of the tail.
+    """
+    told = table[:-1] if len(table) > 2 else table
+    pairs = [pair for pair in itertools.combinations(told, 2) if _decades(*pair) >= _FALL_DECADES]
+    falls = [_fall(*pair) for pair in pairs if pair[0].threshold < pair[1].threshold]
+    return max(falls, default=_fall(table[0], table[-1]))
+
+
+def _fall(low: MeasuredPoint, high: MeasuredPoint) -> float:
+    return _decades(low, high) / max(high.threshold - low.threshold, 1e-6)
+
+
+def _decades(low: MeasuredPoint, high: MeasuredPoint) -> float:
+    return math.log10(low.fmr / high.fmr)

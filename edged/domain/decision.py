@@ -88,6 +88,7 @@ class DecisionEngine:
         self._seen_at: dict[str, float] = {}
         self._rearmed: set[str] = set()
         self._cooling_reported: set[str] = set()
+        self._before: tuple[str, float | None, bool] | None = None  # of whom the newest grant is
         self._now = float("-inf")
         self._gallery: GallerySnapshot | None = None
 
@@ -291,7 +292,32 @@ class DecisionEngine:
         cooled = elapsed >= self.policy.cooldown_seconds and person_id in self._rearmed
         return cooled, Gate("cooldown", elapsed, self.policy.cooldown_seconds, cooled)
 
+    def take_back(self, decision: Decision) -> None:
+        """Forget a grant that opened nothing, so that its person need not wait for the cool-down.
+
+        All evidence of the track is dropped: the next grant needs fresh frames and passes every gate anew.
+        """
+        person_id, track = decision.person_id, self._tracks.get(decision.track_id)
+        if decision.outcome is not Outcome.GRANT or person_id is None:
+            return
+        if self._before is None or self._before[0] != person_id:
+            return
+        if track is not None:
+            track.granted.discard(person_id)
+            track.window = deque(maxlen=self.policy.window_frames)
+            track.reported.add(Reason.DOOR_REFUSED)  # by whoever asked the door: the visit is on record
+        # As it was: a grant before that, which did open the door, still cools down.
+        _, granted_at, rearmed = self._before
+        self._before = None
+        if granted_at is None:
+            self._granted_at.pop(person_id, None)
+        else:
+            self._granted_at[person_id] = granted_at
+        if rearmed:
+            self._rearmed.add(person_id)
+
     def _mark_granted(self, track: _Track, person_id: str, now: float) -> None:
+        self._before = (person_id, self._granted_at.get(person_id), person_id in self._rearmed)
         track.granted.add(person_id)
         self._granted_at[person_id] = now
         self._rearmed.discard(person_id)

@@ -45,13 +45,15 @@ def rank_pairs(
     similar_name: Callable[[int, int], bool],
     centre_level: float,
     nearest_level: float,
+    on_rows: Callable[[int], None] = lambda _rows: None,
 ) -> list[ClosePair]:
     """Return the pairs whose centres reach ``centre_level`` or photographs ``nearest_level``, best first.
 
-    ``centres`` (P, D) unit rows; ``templates[i]`` (n, D) unit rows of the person of row i.
+    ``centres`` (P, D) unit rows; ``templates[i]`` (n, D) unit rows of the person of row i. ``on_rows`` is
+    told how many of all these rows were compared.
     """
-    near = {(first, second): cosine for first, second, cosine in close_pairs(centres, centre_level)}
-    for first, second in _crossing(templates, nearest_level):
+    near = {(first, second): cosine for first, second, cosine in close_pairs(centres, centre_level, on_rows)}
+    for first, second in _crossing(templates, nearest_level, on_rows):
         near.setdefault((first, second), float(centres[first] @ centres[second]))
     found = [
         _pair(rows, cosine, templates, points, named=similar_name(*rows)) for rows, cosine in near.items()
@@ -76,11 +78,13 @@ def _pair(
     return ClosePair(first, second, cosine, nearest, named, rate, strangers)
 
 
-def _crossing(templates: Sequence[FloatArray], level: float) -> set[tuple[int, int]]:
+def _crossing(
+    templates: Sequence[FloatArray], level: float, on_rows: Callable[[int], None]
+) -> set[tuple[int, int]]:
     """Return the pairs of people of whom two photographs reach ``level``."""
     if not templates:
         return set()
     owner = np.repeat(np.arange(len(templates)), [len(rows) for rows in templates])
-    found = close_pairs(np.concatenate(templates), level)
+    found = close_pairs(np.concatenate(templates), level, on_rows)
     pairs = {(int(owner[one]), int(owner[other])) for one, other, _ in found}
     return {(first, second) for first, second in pairs if first != second}

@@ -5,7 +5,7 @@ The person stands in the event itself, beside the body.
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from edged.domain.attendance import Direction, Punch, PunchKind
@@ -78,15 +78,20 @@ def standing_punches(events: Iterable[StoredEvent]) -> list[StoredEvent]:
     ]
 
 
-def punch_of(event: Event) -> Punch:
-    """Return the punch of an attendance event. Raises ``ValueError`` where the body is not one."""
+def punch_of(event: Event, corrected_at: float | None = None, zone: tzinfo | None = None) -> Punch:
+    """Return the punch of an attendance event. Raises ``ValueError`` where the body is not one.
+
+    Where its time was corrected (``corrected_at`` Unix seconds) ``zone`` says the local time, if given:
+    the offset on record is that of another date.
+    """
     body: Mapping[str, Any] = event.body
     if event.person_id is None:
         raise ValueError(f"event {event.event_id}: not an attendance event: it has no person")
     try:
-        zone = timezone(timedelta(minutes=body["utc_offset_minutes"]))
-        local = datetime.fromtimestamp(event.occurred_at, zone)
-        return Punch(event.person_id, PunchKind(body["punch"]), event.occurred_at, local)
+        recorded = timezone(timedelta(minutes=body["utc_offset_minutes"]))
+        at = event.occurred_at if corrected_at is None else corrected_at
+        local = datetime.fromtimestamp(at, recorded if zone is None or corrected_at is None else zone)
+        return Punch(event.person_id, PunchKind(body["punch"]), at, local)
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
         raise ValueError(f"event {event.event_id}: not an attendance event: {exc!r}") from exc
 

@@ -23,7 +23,8 @@ class Cue(StrEnum):
     """What a score is made of; the closed set of labels in metrics.
 
     ``MODEL`` trained networks, ``BORDER`` the edge of paper or of a screen around the face, ``SCREEN`` the
-    beat of a screen's pixels, ``PARALLAX`` a face that moves in one piece with what is beside it.
+    beat of a screen's pixels, ``PARALLAX`` a face that moves in one piece with what is beside it. The last
+    speaks only once the face has moved, and never for life: a picture held still, or cut out, passes it.
     """
 
     MODEL = "model"

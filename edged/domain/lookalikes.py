@@ -31,7 +31,7 @@ until their centres lie at ``c``; of some 146,000 such visits, with limits for 1
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,13 +146,19 @@ def nearest_cosines(matrix: FloatArray) -> FloatArray:
     return nearest
 
 
-def close_pairs(matrix: FloatArray, level: float) -> list[tuple[int, int, float]]:
-    """Return rows i < j of ``matrix`` (P, D) whose cosine is ``level`` or more, with it, nearest first."""
+def close_pairs(
+    matrix: FloatArray, level: float, on_rows: Callable[[int], None] = lambda _rows: None
+) -> list[tuple[int, int, float]]:
+    """Return rows i < j of ``matrix`` (P, D) whose cosine is ``level`` or more, with it, nearest first.
+
+    ``on_rows`` is told how many rows were compared with all others, until it was told of all.
+    """
     found = []
     for first, scores in _compared(matrix):
         for row, other in zip(*np.nonzero(scores >= level), strict=True):
             if other > first + row:
                 found.append((int(first + row), int(other), float(scores[row, other])))
+        on_rows(len(scores))
     return sorted(found, key=lambda pair: (-pair[2], pair[0], pair[1]))
 
 

@@ -62,3 +62,12 @@ class Veto:
     space: str
     vector: FloatArray
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Distinction:
+    """Somebody looked at two enrolled people and said that they are two: ``pair`` holds both ids."""
+
+    pair: frozenset[str]
+    reason: str = ""
+    created_at: datetime | None = None

@@ -224,10 +224,17 @@ class StoredEvent:
     """An event with its place in the journal.
 
     Random ``epoch`` of the database, gapless ``seq`` from 1,
-    ``digest`` hex SHA-256 of the row chained to the row before.
+    ``digest`` hex SHA-256 of the row chained to the row before. ``corrected_at`` Unix seconds, where the
+    clock was not right at the time and became known later (see ``clock_correction``); no part of the row.
     """
 
     epoch: str
     seq: int
     event: Event
     digest: str
+    corrected_at: float | None = None
+
+    @property
+    def happened_at(self) -> float:
+        """Unix seconds, as well as they are known by now."""
+        return self.event.occurred_at if self.corrected_at is None else self.corrected_at

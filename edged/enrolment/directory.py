@@ -153,8 +153,8 @@ class Directory:
         """Give the templates of one person to another and remove the first; return the other's record.
 
         Two different faces under one name would have a centre between them that strangers come near,
-        so they must look alike; ``levels`` None leaves the check out. Raises ``EnrolmentError``
-        (inconsistent).
+        so they must look alike, and nobody may have said that they are two; ``levels`` None leaves both
+        checks out. Raises ``EnrolmentError``: ``inconsistent``, ``said_different``.
         """
         source_id, into_id = self.find(source).person_id, self.find(into).person_id
         if levels is not None and source_id != into_id:
@@ -166,6 +166,12 @@ class Directory:
         return self.record(into_id)
 
     def _check_same(self, source_id: str, into_id: str, levels: Levels) -> None:
+        if any(said.pair == {source_id, into_id} for said in self._store.distinctions()):
+            raise EnrolmentError(
+                "said_different",
+                "they were said to be two people; if they are one, first "
+                f"`edged gallery different {source_id} {into_id} --undo`",
+            )
         source, into = self._vectors(source_id), self._vectors(into_id)
         if not source or not into:
             return

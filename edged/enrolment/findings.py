@@ -19,13 +19,16 @@ class Kind(StrEnum):
     DRIFTED = "drifted"
     NO_PHOTO = "no_photo"
     LOOKALIKE = "lookalike"
+    ACKNOWLEDGED = "acknowledged"
     LOW_QUALITY = "low_quality"
     ALIKE_PHOTOS = "alike_photos"
     FEW_PHOTOS = "few_photos"
 
 
 # These endanger the door or lock somebody out; the others say how to be recognised more surely.
-_ACTIONS = frozenset(Kind) - {Kind.LOOKALIKE, Kind.LOW_QUALITY, Kind.ALIKE_PHOTOS, Kind.FEW_PHOTOS}
+_ACTIONS = frozenset(Kind) - {
+    Kind.LOOKALIKE, Kind.ACKNOWLEDGED, Kind.LOW_QUALITY, Kind.ALIKE_PHOTOS, Kind.FEW_PHOTOS
+}  # fmt: skip
 TITLES: Mapping[Kind, str] = {
     Kind.SAME_PHOTO: "one photograph under two names",
     Kind.WRONG_PHOTO: "a photograph of somebody else",
@@ -35,6 +38,7 @@ TITLES: Mapping[Kind, str] = {
     Kind.DRIFTED: "a photograph from another time",
     Kind.NO_PHOTO: "no photograph for this model",
     Kind.LOOKALIKE: "look-alikes",
+    Kind.ACKNOWLEDGED: "look-alikes that were said to be two people",
     Kind.LOW_QUALITY: "a poor photograph",
     Kind.ALIKE_PHOTOS: "photographs all alike",
     Kind.FEW_PHOTOS: "few photographs",
@@ -76,6 +80,11 @@ class Finding:
 def merge_advice(one: Person, other: Person) -> str:
     """Return the command that makes one person of two."""
     return f"edged people merge {one.person_id} {other.person_id}"
+
+
+def different_advice(one: Person, other: Person, *, undo: bool = False) -> str:
+    """Return the command that says that two people are two, or takes it back."""
+    return f"edged gallery different {one.person_id} {other.person_id}{' --undo' if undo else ''}"
 
 
 def remove_advice(template_id: str) -> str:

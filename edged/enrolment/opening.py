@@ -13,7 +13,7 @@ from edged.domain.gallery import build_snapshot, with_bars
 from edged.domain.lookalikes import lookalike_rule
 from edged.domain.people import Person
 from edged.domain.types import Reason
-from edged.enrolment.audit import Gallery, audit
+from edged.enrolment.audit import Gallery, Progress, audit
 from edged.enrolment.checks import PhotoCheck
 from edged.enrolment.directory import Directory
 from edged.enrolment.findings import Finding
@@ -36,6 +36,7 @@ class Tools:
     enrolment: Enrolment
     directory: Directory
     guide: GuidedCapture
+    calibration: DoorCalibration
 
 
 @contextmanager
@@ -60,6 +61,7 @@ def open_enrolment(
             Enrolment(pipeline, store, check, levels, policy),
             Directory(store, ProbeStore.of(gallery, vault)),
             GuidedCapture(pipeline, check, levels.consistent),
+            DoorCalibration.beside(gallery, pipeline),
         )
 
 
@@ -100,8 +102,12 @@ def audit_gallery(
     gallery: GalleryConfig,
     security: SecurityConfig,
     decision: DecisionConfig,
+    *,
+    progress: Progress = lambda _done, _total: None,
 ) -> tuple[list[Finding], int]:
     """Read the gallery and audit it by the configured embedder; return the findings and how many people.
+
+    ``progress`` as ``audit`` has it.
 
     Raises ``ModelError``, ``StoreError``, ``EnrolmentError`` (no_calibration).
     """
@@ -110,8 +116,8 @@ def audit_gallery(
     if len(points) < 2:
         raise EnrolmentError("no_calibration", "the embedder's pack has no calibration table to audit by")
     with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
-        contents = store.contents(pipeline.space)
-    known = Gallery.of(contents.people, contents.templates)
+        contents, said = store.contents(pipeline.space), store.distinctions()
+    known = Gallery.of(contents.people, contents.templates, said)
     seen = sum(bool(templates) for templates in known.templates)
     rule = lookalike_rule(
         points,
@@ -119,7 +125,8 @@ def audit_gallery(
         min_margin=decision.min_margin,
         risk=risk,
     )
-    return audit(known, points, levels_for(points, gallery.max_similar_score), rule), len(known.people)
+    levels = levels_for(points, gallery.max_similar_score)
+    return audit(known, points, levels, rule, progress), len(known.people)
 
 
 def levels_of(models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig) -> Levels:

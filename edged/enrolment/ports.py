@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from edged.domain.people import Consent, Person, Template, Veto
+from edged.domain.people import Consent, Distinction, Person, Template, Veto
 from edged.domain.types import Image
 from edged.storage.people import NewTemplate
 from edged.storage.probes import Probe
@@ -67,6 +67,18 @@ class People(Protocol):
 
     def remove_veto(self, event_id: str) -> None:
         """Erase the veto of an event."""
+        ...
+
+    def distinctions(self) -> list[Distinction]:
+        """Which pairs were said to be two people."""
+        ...
+
+    def add_distinction(self, said: Distinction) -> None:
+        """Keep that two are two."""
+        ...
+
+    def remove_distinction(self, pair: frozenset[str]) -> None:
+        """Take that back."""
         ...
 
 

@@ -1,10 +1,10 @@
 """Who is enrolled, held in memory while a batch runs: names, centroids, photograph digests."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from edged.domain.people import Person, Template
+from edged.domain.people import Distinction, Person, Template
 from edged.domain.types import FloatArray
 from edged.enrolment.names import name_keys, similar_names
 
@@ -17,7 +17,12 @@ class Roster:
     """
 
     def __init__(
-        self, space: str, dimension: int, people: Iterable[Person], templates: Iterable[Template]
+        self,
+        space: str,
+        dimension: int,
+        people: Iterable[Person],
+        templates: Iterable[Template],
+        distinctions: Iterable[Distinction] = (),
     ) -> None:
         self._people = {person.person_id: person for person in people}
         self._keys: dict[str, str] = {}
@@ -27,6 +32,7 @@ class Roster:
         self._elsewhere: dict[bytes, str] = {}
         self._matrix: FloatArray | None = None
         self._dimension = dimension
+        self._two = {said.pair for said in distinctions}
         for person in self._people.values():
             self._add_keys(person)
         for template in templates:
@@ -38,6 +44,10 @@ class Roster:
     def person(self, person_id: str) -> Person | None:
         """Return the person of an id."""
         return self._people.get(person_id)
+
+    def recognisable(self) -> int:
+        """Return how many people have a template of the space."""
+        return len(self._sums)
 
     def add(self, person: Person) -> None:
         """Take up a person without photographs."""
@@ -80,17 +90,34 @@ class Roster:
         return None if total is None else _unit(total)
 
     def nearest(
-        self, vector: FloatArray, *, among: set[str] | None = None, besides: str | None = None
+        self, vector: FloatArray, *, among: set[str] | None = None, besides: Collection[str] = ()
     ) -> tuple[Person, float] | None:
-        """Return who resembles ``vector`` most and the cosine; of ``among`` if given, never ``besides``."""
+        """Return who resembles ``vector`` most and the cosine; of ``among`` if given, none of ``besides``."""
         ids = list(self._sums)
         matrix = self._centroids()
-        wanted = [row for row, one in enumerate(ids) if one != besides and (among is None or one in among)]
+        wanted = [
+            row for row, one in enumerate(ids) if one not in besides and (among is None or one in among)
+        ]
         if not wanted:
             return None
         scores = matrix[wanted] @ vector
         best = int(np.argmax(scores))
         return self._people[ids[wanted[best]]], float(scores[best])
+
+    def told_apart(self, person_id: str, vectors: Sequence[FloatArray]) -> set[str]:
+        """Return who was said to be somebody else than a person, if ``vectors`` bear that out.
+
+        All must be nearer to the person's own centre: among a twin's photographs the other's are looked for.
+        """
+        own = self.centroid(person_id)
+        others = {other for pair in self._two if person_id in pair for other in pair - {person_id}}
+        return {
+            other
+            for other in others
+            if own is not None
+            and (theirs := self.centroid(other)) is not None
+            and all(float(vector @ own) > float(vector @ theirs) for vector in vectors)
+        }
 
     def _centroids(self) -> FloatArray:
         """Return (P, D), one row for each key of ``_sums``; kept until a template is added."""

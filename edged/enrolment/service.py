@@ -57,9 +57,16 @@ class Enrolment:
                 self._load()
             yield self._one(entry, on_photo)
 
+    def recognisable(self) -> int:
+        """Return how many people can be recognised, those of this run included."""
+        return self._roster.recognisable()
+
     def _load(self) -> None:
         self._generation = self._store.generation()
-        self._roster = Roster(self._space, self._dimension, self._store.people(), self._store.templates())
+        store = self._store
+        self._roster = Roster(
+            self._space, self._dimension, store.people(), store.templates(), store.distinctions()
+        )
 
     def _one(self, entry: Entry, on_photo: Callable[[PhotoSource], None]) -> PersonReport:
         outcomes: list[Candidate | PhotoReport] = []
@@ -68,7 +75,7 @@ class Enrolment:
             self._gather(entry, existing, outcomes, on_photo)
             self._drop_odd_ones(existing, outcomes)
             kept = _kept(entry, outcomes)
-            notes = self._compare(entry, existing, centre([one.vector for one in kept]))
+            notes = self._compare(entry, existing, [one.vector for one in kept])
             notes += self._renewal(entry, existing, kept)
             person = existing or self._keep_person(entry)
             self._keep_templates(person, kept, new=existing is None)
@@ -170,15 +177,17 @@ class Enrolment:
                 text = "these photographs show two people, and neither is in most of them"
             outcomes[places[row]] = PhotoReport(outcomes[places[row]].label, "inconsistent", text)
 
-    def _compare(self, entry: Entry, existing: Person | None, vector: FloatArray) -> list[str]:
+    def _compare(self, entry: Entry, existing: Person | None, vectors: list[FloatArray]) -> list[str]:
         """Return notes on whom the person resembles. Raises ``EnrolmentError`` for a suspected duplicate.
 
         A similar name is evidence of its own: with one, a face at the level of one wrong stop in a
-        thousand is enough.
+        thousand is enough. Who was said to be somebody else is none of whom these photographs show.
         """
-        own_id = None if existing is None else existing.person_id
+        vector, own = centre(vectors), set[str]()
+        if existing is not None:
+            own = {existing.person_id, *self._roster.told_apart(existing.person_id, vectors)}
         alike = self._roster.similarly_named(entry.name)
-        face = self._roster.nearest(vector, besides=own_id)
+        face = self._roster.nearest(vector, besides=own)
         if face is not None and face[1] >= self._levels.similar:
             both = face[0].person_id in alike
             return self._stop("similar_name_and_face" if both else "similar_face", *face)
@@ -206,7 +215,7 @@ class Enrolment:
         )
         text = f"{what} of {_told(other)}: cosine {score:.2f}, limit {limit:.2f}"
         if self._policy.allow_similar:
-            return [f"{text} (allowed)"]
+            return [f"{text} (allowed); `edged gallery different` says for good that they are two"]
         raise EnrolmentError(
             reason,
             f"{text}; if it is one person, `edged enrol --add-to {other.person_id}`, if not, --allow-similar",

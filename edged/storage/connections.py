@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
+from edged.storage.files import is_there
 
 BUSY_MS = 5000
 # SQLite's own default of 1000 pages lets the WAL grow to 4 MB, which is read again at every start.
 _AUTOCHECKPOINT_PAGES = 256
 _WAL_LIMIT_BYTES = 1 << 20
+_IOERR_SHMSIZE = 4874  # sqlite3.h; Python's own name for it came later than 3.11
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,10 @@ def translate(path: Path, exc: Exception) -> StoreError:
     """Return the error of ours that says what ``exc``, one of ``FAILURES``, means for ``path``."""
     if isinstance(exc, UnicodeDecodeError):
         return StoreCorruptError(f"{path}: damaged: its schema is not text; the file was left untouched")
-    primary = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
+    code = getattr(exc, "sqlite_errorcode", 0)
+    primary = code & 0xFF
+    # The index of the WAL is a file too, and finds no room under a code of its own.
+    if primary == sqlite3.SQLITE_FULL or code == _IOERR_SHMSIZE:
         return StoreFullError(f"{path}: no space is left: {exc}")
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreCorruptError(f"{path}: damaged: {exc}; the file was left untouched")
@@ -95,6 +99,24 @@ def _enter_wal(connection: sqlite3.Connection, path: Path) -> None:
 def is_new(connection: sqlite3.Connection) -> bool:
     """Whether nothing was ever made in this file: a first start may have been cut short."""
     return int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]) == 0
+
+
+def roll_back(path: Path) -> None:
+    """Let SQLite undo what a power cut left of the switch to WAL at the first start; a writer's task.
+
+    That one transaction has a rollback journal, and no read-only connection may look at the file before.
+    Raises ``StoreError``.
+    """
+    if not is_there(path.with_name(f"{path.name}-journal")):
+        return
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        finally:
+            connection.close()
+    except FAILURES as exc:
+        raise translate(path, exc) from exc
 
 
 def check(path: Path, schema: Schema) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edged.errors import EdgedError, StoreError
+from edged.errors import EdgedError, StoreCorruptError, StoreError, StoreFullError
 from edged.storage import connections
 from edged.storage.connections import Schema, translate
 from edged.storage.files import create_private_file, is_there, make_private_directory
@@ -24,6 +24,13 @@ Work = Callable[[sqlite3.Connection], T]
 # A healthy card commits in 20 ms, so a full inbox is minutes behind: it is broken, not busy.
 _INBOX = 1024
 _IDLE_SECONDS = 0.5
+
+
+def check_or_create(path: Path, schema: Schema) -> None:
+    """Check the database at ``path`` or make an empty file. Raises ``StoreError``, ``StoreCorruptError``."""
+    if is_there(path) or not create_private_file(path):
+        connections.roll_back(path)
+        connections.check(path, schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +47,23 @@ class Database:
     Callbacks of the futures run in the writer's thread and must be short.
     """
 
-    def __init__(self, path: Path, name: str, guard: WriterGuard, idle: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        guard: WriterGuard,
+        idle: Callable[[], object],
+        relieve: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.path = path
+        self._relieve = relieve
         self._guard = guard
         self._idle = idle
         self._jobs: queue.Queue[_Job | None] = queue.Queue(_INBOX)
         self._closing = threading.Lock()
         self._closed = False
         self._connection: sqlite3.Connection | None = None
+        self.damaged = False  # a write met damage: the file must be opened anew before it is relied on
         self._thread = threading.Thread(target=self._run, name=f"edged-{name}", daemon=True)
 
     @classmethod
@@ -59,8 +75,13 @@ class Database:
         schema: Schema,
         wait_seconds: float = 0.0,
         idle: Callable[[], object] = lambda: None,
+        prepare: Callable[[Path, Schema], None] = check_or_create,
+        relieve: Callable[[], bool] = lambda: False,
     ) -> "Database":
         """Check ``path``, or make it, and start its writer.
+
+        ``prepare`` does the checking and making, as ``check_or_create`` does, under the writer's lock.
+        ``relieve`` is asked once for each write that finds the disk full; True: there is space now.
 
         Another writing process is waited for ``wait_seconds``. Raises ``StoreError`` when it is still
         there or the file does not open, ``StoreCorruptError`` on damage; the file is then untouched.
@@ -68,12 +89,11 @@ class Database:
         make_private_directory(path.parent)
         guard = WriterGuard.acquire(path, wait_seconds)
         try:
-            if is_there(path) or not create_private_file(path):
-                connections.check(path, schema)
+            prepare(path, schema)
         except BaseException:
             guard.release()
             raise
-        database = cls(path, name, guard, idle)
+        database = cls(path, name, guard, idle, relieve)
         database._thread.start()
         try:
             database.submit(lambda connection: connections.create(connection, schema)).result()
@@ -127,20 +147,31 @@ class Database:
 
     def _do(self, job: _Job) -> None:
         try:
-            result = self._perform(job)
+            result = self._perform_relieved(job)
         except EdgedError as exc:
             self._undo()
+            self.damaged |= isinstance(exc, StoreCorruptError)
             job.future.set_exception(exc)
         except connections.FAILURES as exc:
             self._undo()
             failure = translate(self.path, exc)
             failure.__cause__ = exc
+            self.damaged |= isinstance(failure, StoreCorruptError)
             job.future.set_exception(failure)
         except Exception as exc:  # noqa: BLE001 - top of the thread: the caller gets it, the next write must run
             self._undo()
             job.future.set_exception(exc)
         else:
             job.future.set_result(result)
+
+    def _perform_relieved(self, job: _Job) -> Any:
+        try:
+            return self._perform(job)
+        except connections.FAILURES as exc:
+            if not isinstance(translate(self.path, exc), StoreFullError) or not self._relieve():
+                raise
+        self._undo()
+        return self._perform(job)
 
     def _perform(self, job: _Job) -> Any:
         if self._connection is None:

@@ -14,14 +14,26 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from edged.config.sections import JournalConfig
+from edged.domain.clock_correction import corrected
 from edged.domain.event_body import standing_punches
-from edged.domain.types import Event, StoredEvent
+from edged.domain.types import Event, EventKind, StoredEvent
 from edged.errors import StoreCorruptError, StoreError, StoreFullError
-from edged.storage import connections, journal_rows, quarantine
+from edged.storage import (
+    connections,
+    held,
+    journal_clock,
+    journal_recovery,
+    journal_rows,
+    quarantine,
+    remains,
+)
+from edged.storage.ballast import Ballast
 from edged.storage.database import Database
+from edged.storage.journal_chain import ChainWriter
+from edged.storage.journal_recovery import EventMaker, plain_event
 from edged.storage.journal_rows import COLUMNS, SCHEMA, Ends
 
 logger = logging.getLogger(__name__)
@@ -34,6 +46,8 @@ _DELIVERED_BATCH = 50
 _PRUNE_BATCH = 64
 _PRUNE_LIMIT = 512
 _MAX_REASON = 200
+# Of ``max_rows``: so many undelivered events are kept beyond them, before a write counts as failed.
+_HELD_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +62,17 @@ class OutboxState:
 class Journal:
     """The one writer of the journal, and what the publisher asks of it. All methods are thread-safe."""
 
-    def __init__(self, path: Path, max_rows: int, *, deliver: bool = True) -> None:
+    def __init__(
+        self, path: Path, max_rows: int, *, deliver: bool = True, make_event: EventMaker = plain_event
+    ) -> None:
         self._path = path
         self._max_rows = max_rows
         self._deliver = deliver
+        self._make_event = make_event
+        self.recoveries = 0  # damaged files whose events were taken over since the start
         self._lock = threading.Lock()
+        self._ballast = Ballast(path)
+        self._held_told = False
         self._acked: set[int] = set()
         self._flushing = False
         self.epoch = ""
@@ -60,26 +80,61 @@ class Journal:
 
     @classmethod
     def open(
-        cls, config: JournalConfig, *, deliver: bool = True, wait_seconds: float = _WRITER_WAIT_SECONDS
+        cls,
+        config: JournalConfig,
+        *,
+        deliver: bool = True,
+        wait_seconds: float = _WRITER_WAIT_SECONDS,
+        make_event: EventMaker = plain_event,
     ) -> Self:
         """Open the journal of ``config``, or make it, and start its writer.
 
         Another writer is waited for ``wait_seconds``. Without ``deliver`` there is no collector to wait
         for: nothing enters the outbox, and what is in it does not keep the oldest events from making room.
 
-        Raises ``StoreError`` when another process writes to it, ``StoreCorruptError`` on damage; the
-        file is then untouched.
+        A damaged file is moved aside and what verifies of it is taken over, under a new epoch;
+        ``make_event`` makes the event that tells of it. Raises ``StoreError`` when another process writes
+        to it, ``StoreCorruptError`` where it is damaged again and again; the file is then untouched.
         """
-        journal = cls(config.path, config.max_rows, deliver=deliver)
-        journal._database = Database.open(
-            config.path, name="journal", schema=SCHEMA, wait_seconds=wait_seconds, idle=journal._flush
-        )
-        try:
-            journal.epoch = journal._database.submit(partial(_initialise, config.path)).result().epoch
-        except BaseException:
-            journal.close()
-            raise
+        journal = cls(config.path, config.max_rows, deliver=deliver, make_event=make_event)
+        journal._open(wait_seconds)
         return journal
+
+    def _open(self, wait_seconds: float, *, distrusted: bool = False) -> None:
+        self._database = Database.open(
+            self._path, name="journal", schema=SCHEMA, wait_seconds=wait_seconds, idle=self._rest,
+            prepare=partial(journal_recovery.prepare, distrusted=distrusted), relieve=self._relieve,
+        )  # fmt: skip
+        try:
+            self.epoch = self._database.submit(_initialise).result().epoch
+            remains.note_epoch(self._path, self.epoch)
+            self.recoveries += journal_recovery.salvage_all(
+                self._database, self._make_event, max_rows=self._max_rows, deliver=self._deliver
+            )
+        except BaseException:
+            self._database.close()
+            raise
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a write met damage: nothing more can be recorded before ``reopen``."""
+        return self._database.damaged
+
+    def check(self) -> None:
+        """Raise ``StoreCorruptError`` once a write has met damage."""
+        if self.damaged:
+            raise StoreCorruptError(f"{self._path}: damaged while it was written to; the next start mends it")
+
+    def reopen(self) -> None:
+        """Close and open the file as at a start, which moves a damaged one aside. Raises ``StoreError``.
+
+        Of the old epoch nothing may be in delivery any more: its numbers would be taken for new ones.
+        """
+        self._write_delivered()
+        self._database.close()
+        with self._lock:
+            self._acked.clear()
+        self._open(_WRITER_WAIT_SECONDS, distrusted=self._database.damaged)
 
     def submit(self, events: Sequence[Event]) -> Future[tuple[StoredEvent, ...]]:
         """Record ``events`` and queue them for delivery, together or not at all; never blocks.
@@ -107,11 +162,13 @@ class Journal:
         )
         acked = self._acked_json()
         with connections.reading(self._path) as connection:
-            rows = connection.execute(query, (after_seq, acked, limit)).fetchall()
+            epoch = journal_rows.ends(connection).epoch
+            rows = held.pending(connection, after_seq, acked, limit)
+            rows += connection.execute(query, (after_seq, acked, limit - len(rows))).fetchall()
         found = []
         for row in rows:
             try:
-                found.append(journal_rows.decode(self.epoch, row))
+                found.append(journal_rows.decode(epoch, row))
             except StoreCorruptError as exc:
                 logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
                 self.quarantine(row[0], str(exc))
@@ -137,6 +194,7 @@ class Journal:
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,)).rowcount:
                 connection.execute("INSERT INTO quarantine VALUES (?, ?)", (seq, reason[:_MAX_REASON]))
+            held.set_aside(connection, seq, reason[:_MAX_REASON])
 
         self._database.submit(work).result()
 
@@ -165,7 +223,9 @@ class Journal:
             rows, first = connection.execute(f"SELECT count(*), min(seq) {waiting}", (acked,)).fetchone()
             oldest = connection.execute("SELECT occurred_at FROM events WHERE seq = ?", (first,)).fetchone()
             (quarantined,) = connection.execute("SELECT count(*) FROM quarantine").fetchone()
-        return OutboxState(rows, oldest and oldest[0], quarantined)
+            held_rows, held_oldest, held_quarantined = held.waiting(connection, acked)
+        since = (oldest and oldest[0]) if held_oldest is None else held_oldest
+        return OutboxState(rows + held_rows, since, quarantined + held_quarantined)
 
     def last_attendance(self, since: float) -> list[StoredEvent]:
         """Return everybody's newest punch that stands, made at or after ``since`` (Unix seconds), by seq.
@@ -174,19 +234,22 @@ class Journal:
         written at once stands behind newer ones. Damaged rows are passed over. Raises ``StoreError``.
         """
         query = (
-            f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance' AND occurred_at >= ?"  # noqa: S608 - column names
-            " ORDER BY seq"
+            f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance'"  # noqa: S608 - column names
+            " AND (occurred_at >= ? OR time_synced = 0) ORDER BY seq"
         )
         found: list[StoredEvent] = []
         with connections.reading(self._path) as connection:
+            corrections = journal_clock.read_corrections(connection, self.epoch)
             for row in connection.execute(query, (since,)):
                 try:
-                    found.append(journal_rows.decode(self.epoch, row))
+                    found.append(corrected(journal_rows.decode(self.epoch, row), corrections))
                 except StoreCorruptError:
                     logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
         newest: dict[str | None, StoredEvent] = {}
         for stored in standing_punches(found):
-            if not _precedes(stored.event, newest.get(stored.event.person_id)):
+            if stored.happened_at >= since and not _precedes(
+                stored.event, newest.get(stored.event.person_id)
+            ):
                 newest[stored.event.person_id] = stored
         return sorted(newest.values(), key=lambda event: event.seq)
 
@@ -198,39 +261,46 @@ class Journal:
     def _record(
         self, rows: Sequence[tuple[object, ...]], connection: sqlite3.Connection
     ) -> tuple[StoredEvent, ...]:
-        ends = _ends(self._path, connection)
-        ends = self._make_room(connection, ends, len(rows))
-        seq, last = ends.head_seq, ends.head_digest
-        found = []
-        for covered in rows:
-            seq += 1
-            last = journal_rows.digest(last, self.epoch, seq, covered)
-            crc = journal_rows.checksum(self.epoch, seq, covered)
-            connection.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (seq, *covered, crc, last)
-            )
-            if self._deliver:
-                connection.execute("INSERT INTO outbox VALUES (?)", (seq,))
-            found.append(journal_rows.stored(self.epoch, seq, covered, last))
-        connection.execute("UPDATE journal SET head_seq = ?, head_digest = ?", (seq, last))
-        return tuple(found)
+        ends = self._make_room(connection, journal_rows.ends(connection), len(rows))
+        chain = ChainWriter(connection, ends)
+        found = tuple(chain.append(covered, waits=self._deliver) for covered in rows)
+        chain.finish()
+        return found
 
     def _make_room(self, connection: sqlite3.Connection, ends: Ends, wanted: int) -> Ends:
-        """Prune the oldest delivered events if ``wanted`` more would pass ``max_rows``."""
+        """Prune the oldest events if ``wanted`` more would pass ``max_rows``; undelivered ones are held."""
         excess = ends.head_seq - ends.anchor_seq + wanted - self._max_rows
         if excess <= 0:
             return ends
         _leave_outbox(connection, self._acked_json())
-        (undelivered,) = connection.execute("SELECT min(seq) FROM outbox").fetchone()
-        undelivered = undelivered if self._deliver else None
-        last = ends.head_seq if undelivered is None else undelivered - 1
-        upto = min(last, ends.anchor_seq + min(max(excess, _PRUNE_BATCH), _PRUNE_LIMIT))
-        if upto == last and upto - ends.anchor_seq < excess:
+        upto = min(ends.head_seq, ends.anchor_seq + min(max(excess, _PRUNE_BATCH), _PRUNE_LIMIT))
+        rows = held.hold(connection, upto) if self._deliver else 0
+        if rows > max(1, self._max_rows // _HELD_SHARE):
             raise StoreFullError(
-                f"{self._path}: {self._max_rows} events (journal.max_rows) are kept already, and the oldest "
-                "is not delivered yet"
+                f"{self._path}: {self._max_rows} events (journal.max_rows) are kept already, and {rows} "
+                "of the oldest are not delivered yet"
             )
+        if rows and not self._held_told:
+            self._held_told = True
+            logger.warning("undelivered events are older than what the journal keeps events=%d", rows)
+            self.submit([self._make_event(EventKind.ALARM, {"type": "events_held", "events": rows})])
         return _prune(connection, ends, upto)
+
+    def _relieve(self) -> bool:
+        """Give the disk the ballast's space; in the writer's thread."""
+        if not self._ballast.release():
+            return False
+        logger.error("disk full: ballast released file=%s", self._path.name)
+        self.submit([self._make_event(EventKind.ALARM, {"type": "disk_full"})])
+        return True
+
+    def _rest(self) -> None:
+        """Do what is of low urgency, in the writer's thread."""
+        self._flush()
+        released = self._ballast.released
+        if self._ballast.restore() and released:
+            logger.info("disk has space again: ballast restored file=%s", self._path.name)
+            self.submit([self._make_event(EventKind.ALARM, {"type": "disk_space_back"})])
 
     def _flush(self) -> None:
         """Write down what was delivered; a failure is tried again when the writer is idle."""
@@ -266,44 +336,21 @@ def _precedes(event: Event, stored: StoredEvent | None) -> bool:
     return event.monotonic_at < stored.event.monotonic_at
 
 
-def _initialise(path: Path, connection: sqlite3.Connection) -> Ends:
+def _initialise(connection: sqlite3.Connection) -> Ends:
+    connection.execute(journal_clock.INDEX)
+    connection.execute(held.TABLE)
     found = journal_rows.read_ends(connection)
     if found is not None:
-        _check_epoch(path, connection, found.epoch)
         return found
-    if connection.execute("SELECT count(*) FROM events").fetchone()[0]:
-        raise StoreCorruptError(f"{path}: damaged: the anchor of the chain is missing")
     epoch = secrets.token_hex(8)
     first = journal_rows.genesis(epoch)
     connection.execute("INSERT INTO journal VALUES (1, ?, 0, ?, 0, ?)", (epoch, first, first))
     return Ends(epoch, 0, first, 0, first)
 
 
-def _check_epoch(path: Path, connection: sqlite3.Connection, epoch: str) -> None:
-    """Raise ``StoreCorruptError`` where the newest rows all belong to another epoch than the journal.
-
-    One of them may be damaged. If all look so it is the epoch, and going on would put every event
-    that waits into quarantine.
-    """
-    query = f"SELECT {COLUMNS} FROM events e ORDER BY seq DESC LIMIT 3"  # noqa: S608 - column names
-    rows = connection.execute(query).fetchall()
-    if rows and all(_fails(epoch, row) for row in rows):
-        raise StoreCorruptError(f"{path}: damaged: the epoch, or each of the newest events; left untouched")
-
-
-def _fails(epoch: str, row: Sequence[Any]) -> bool:
-    return bool(journal_rows.checksum(epoch, row[0], journal_rows.covered_columns(row)) != row[10])
-
-
-def _ends(path: Path, connection: sqlite3.Connection) -> Ends:
-    ends = journal_rows.read_ends(connection)
-    if ends is None:
-        raise StoreCorruptError(f"{path}: damaged: the anchor of the chain is missing")
-    return ends
-
-
 def _leave_outbox(connection: sqlite3.Connection, seqs: str) -> None:
     connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
+    held.leave(connection, seqs)
 
 
 def _prune(connection: sqlite3.Connection, ends: Ends, upto: int) -> Ends:

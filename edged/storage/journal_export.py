@@ -14,8 +14,8 @@ BODY_COLUMNS = (
     "access_event_id", "local_date", "utc_offset_minutes", "gallery_version", "model",
 )  # fmt: skip
 COLUMNS = (
-    "seq", "event_id", "time", "kind", "person_id", *BODY_COLUMNS, "details", "time_synced", "boot_id",
-    "monotonic_at", "epoch", "digest",
+    "seq", "event_id", "time", "kind", "person_id", *BODY_COLUMNS, "details", "time_synced",
+    "corrected_time", "boot_id", "monotonic_at", "epoch", "digest",
 )  # fmt: skip
 # A spreadsheet takes text that begins so for a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -41,6 +41,7 @@ def record_of(stored: StoredEvent) -> dict[str, Any]:
         "kind": event.kind.value,
         "time": utc_text(event.occurred_at),
         "occurred_at": event.occurred_at,
+        "corrected_time": None if stored.corrected_at is None else utc_text(stored.corrected_at),
         "monotonic_at": event.monotonic_at,
         "boot_id": event.boot_id,
         "time_synced": event.time_synced,
@@ -58,9 +59,11 @@ def summary_line(stored: StoredEvent, zone: tzinfo | None) -> str:
     """Return an event on one line for people; times in ``zone``, None is the machine's own."""
     event = stored.event
     doubt = "" if event.time_synced else " clock not synchronised"
+    if stored.corrected_at is not None:
+        doubt = " time corrected afterwards"
     body = " ".join(f"{name}={value}" for name, value in event.body.items() if value is not None)
     person = event.person_id or "-"
-    time = local_time(event.occurred_at, zone)
+    time = local_time(stored.happened_at, zone)
     return f"{stored.seq:>8} {time} {event.kind.value:<10} {person:<14} {body} id={event.event_id}{doubt}"
 
 

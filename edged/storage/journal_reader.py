@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from edged.domain.clock_correction import corrected
 from edged.domain.risk import Traffic
 from edged.domain.types import EventKind, StoredEvent
 from edged.errors import NotFoundError, StoreCorruptError, StoreError
@@ -15,6 +16,7 @@ from edged.storage import connections, journal_check, journal_rows
 from edged.storage.connections import translate
 from edged.storage.files import is_there
 from edged.storage.journal_check import Verification
+from edged.storage.journal_clock import read_corrections
 from edged.storage.journal_rows import COLUMNS, SCHEMA
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class JournalReader:
         self._connection = connection
         self._on_damage = on_damage
         self.epoch = ""
+        self._corrections: dict[str, float] = {}
 
     @classmethod
     def open(cls, path: Path, *, on_damage: Callable[[StoreCorruptError], None] = _refuse) -> Self:
@@ -78,13 +81,19 @@ class JournalReader:
         after_seq: int = 0,
         limit: int | None = None,
     ) -> Iterator[StoredEvent]:
-        """Yield events by seq: ``since`` <= occurred_at < ``until`` (Unix seconds).
+        """Yield events by seq: ``since`` <= happened_at < ``until`` (Unix seconds).
 
         With ``limit`` only the newest so many. Raises ``StoreError``; ``StoreCorruptError`` at a
         damaged row unless ``on_damage`` forgives it.
         """
         wanted = {"since": since, "until": until, "kind": kind and kind.value, "person_id": person_id}
         where = " AND ".join(_CONDITIONS[name] for name, value in wanted.items() if value is not None) or "1"
+        if since is not None or until is not None:
+            self._corrections = self._read_corrections()
+        if self._corrections:
+            # Their columns hold a time that was not right: whether they belong is seen once it is known.
+            where = where.replace(_CONDITIONS["since"], f"({_CONDITIONS['since']} OR time_synced = 0)")
+            where = where.replace(_CONDITIONS["until"], f"({_CONDITIONS['until']} OR time_synced = 0)")
         values: dict[str, Any] = dict(wanted)
         if limit is not None:
             after_seq = max(after_seq, self._before_newest(where, values, limit))
@@ -92,7 +101,11 @@ class JournalReader:
         while True:
             with self._translated():
                 page = self._connection.execute(query, values | {"after": after_seq}).fetchall()
-            yield from self._decoded(page)
+            for stored in self._decoded(page):
+                if (since is None or since <= stored.happened_at) and (
+                    until is None or stored.happened_at < until
+                ):
+                    yield stored
             if len(page) < _PAGE:
                 return
             after_seq = page[-1][0]
@@ -151,7 +164,7 @@ class JournalReader:
             raise NotFoundError(f"no event has the id {event_id[:80]!r}")
         if len(rows) > 1 and rows[0][1] != prefix:
             raise NotFoundError(f"{event_id[:80]!r} is the beginning of several event ids; give more of it")
-        return journal_rows.decode(self.epoch, rows[0])
+        return corrected(journal_rows.decode(self.epoch, rows[0]), self._read_corrections())
 
     def verify(self) -> Verification:
         """Check every row and the chain. Raises ``StoreCorruptError`` where pages cannot be read."""
@@ -164,6 +177,7 @@ class JournalReader:
                 raise StoreError(f"{self._path}: the journal was not made yet")
             ends = journal_rows.read_ends(self._connection)
         self.epoch = "" if ends is None else ends.epoch
+        self._corrections = self._read_corrections()
 
     def _before_newest(self, where: str, values: dict[str, Any], limit: int) -> int:
         query = (
@@ -185,7 +199,11 @@ class JournalReader:
             except StoreCorruptError as exc:
                 self._on_damage(exc)
                 continue
-            yield event
+            yield corrected(event, self._corrections)
+
+    def _read_corrections(self) -> dict[str, float]:
+        with self._translated():
+            return read_corrections(self._connection, self.epoch)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

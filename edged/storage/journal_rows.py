@@ -84,6 +84,14 @@ def read_ends(connection: sqlite3.Connection) -> Ends | None:
     return Ends(*row) if legible else None
 
 
+def ends(connection: sqlite3.Connection) -> Ends:
+    """Return the ends of the chain. Raises ``StoreCorruptError`` where they are missing or illegible."""
+    found = read_ends(connection)
+    if found is None:
+        raise StoreCorruptError("the journal is damaged: the anchor of the chain is missing")
+    return found
+
+
 def encode(event: Event) -> tuple[Any, ...]:
     """Return the covered columns of ``event``.
 

@@ -13,10 +13,10 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from edged.domain.people import Consent, Person, Template, Veto
+from edged.domain.people import Consent, Distinction, Person, Template, Veto
 from edged.domain.types import FloatArray
 from edged.errors import EnrolmentError, NotFoundError, StoreError
-from edged.storage import connections, people_queries
+from edged.storage import connections, distinctions, people_queries
 from edged.storage.database import Database
 from edged.storage.files import identity, is_there
 from edged.storage.people_queries import SCHEMA
@@ -128,6 +128,10 @@ class PeopleStore:
         return self._read_sealed(
             lambda connection: people_queries.vetoes_in(connection, self._vault, space), []
         )
+
+    def distinctions(self) -> list[Distinction]:
+        """Return which pairs were said to be two people. Raises ``StoreCorruptError``."""
+        return self._read_sealed(lambda connection: distinctions.read(connection, self._vault), [])
 
     def contents(self, space: str | None = None) -> Contents:
         """Return generation, people, templates and vetoes as they were at one moment."""
@@ -274,6 +278,20 @@ class PeopleStore:
 
         self._change(work)
         self._erase()
+
+    def add_distinction(self, said: Distinction) -> None:
+        """Keep that two are two; what was said of them before is replaced. Raises ``NotFoundError``."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for person_id in said.pair:
+                people_queries.require(connection, person_id)
+            distinctions.write(connection, self._vault, said)
+
+        self._change(work)
+
+    def remove_distinction(self, pair: frozenset[str]) -> None:
+        """Take back that two are two. Raises ``NotFoundError``."""
+        self._change(lambda connection: distinctions.remove(connection, pair))
 
     def _read_sealed(self, query: Callable[[sqlite3.Connection], T], default: T) -> T:
         def checked(connection: sqlite3.Connection) -> T:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from edged.domain.people import Person, Template, Veto
 from edged.errors import NotFoundError, StoreError
+from edged.storage import distinctions
 from edged.storage.connections import Schema
 from edged.storage.people_records import (
     seal_template,
@@ -49,6 +50,7 @@ _VETOES = """CREATE TABLE IF NOT EXISTS vetoes (
 def initialise(connection: sqlite3.Connection, vault: Vault) -> None:
     """Bind a new gallery to the vault's key, making the key; of an old one check the key."""
     connection.execute(_VETOES)
+    connection.execute(distinctions.TABLE)
     if connection.execute("SELECT count(*) FROM store").fetchone()[0]:
         check_key(connection, vault)
         return
@@ -124,10 +126,12 @@ def give(connection: sqlite3.Connection, vault: Vault, source_id: str, into_id: 
             "UPDATE vetoes SET person_id = ?, sealed = ? WHERE event_id = ?",
             (into_id, seal_veto(vault, veto), veto.event_id),
         )
+    distinctions.give(connection, vault, source_id, into_id)
 
 
 def erase(connection: sqlite3.Connection, person_id: str) -> None:
     """Delete a person and everything that is theirs."""
+    distinctions.erase(connection, person_id)
     for table in ("templates", "vetoes", "people"):
         connection.execute(f"DELETE FROM {table} WHERE person_id = ?", (person_id,))  # noqa: S608 - fixed names
 

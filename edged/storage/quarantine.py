@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edged.errors import StoreError
+from edged.storage import held
 from edged.storage.connections import reading
 from edged.storage.files import create_private_file, is_there
 
@@ -47,8 +48,12 @@ def rows(path: Path) -> list[Quarantined]:
         "SELECT q.seq, e.event_id, e.kind, e.occurred_at, q.reason"
         " FROM quarantine q JOIN events e USING (seq) ORDER BY q.seq"
     )
+    old = "SELECT seq, event_id, kind, occurred_at, reason FROM held WHERE reason IS NOT NULL ORDER BY seq"
     with reading(path) as connection:
-        return [Quarantined(*row) for row in connection.execute(query)]
+        # A journal that no writer of this version has opened yet has none.
+        made = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'held'").fetchone()
+        found = [*connection.execute(old)] if made else []
+        return [Quarantined(*row) for row in (*found, *connection.execute(query))]
 
 
 def put_back(seqs: Sequence[int] | None, connection: sqlite3.Connection) -> list[int]:
@@ -61,7 +66,7 @@ def put_back(seqs: Sequence[int] | None, connection: sqlite3.Connection) -> list
     ]
     connection.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", ((seq,) for seq in moved))
     connection.executemany("DELETE FROM quarantine WHERE seq = ?", ((seq,) for seq in moved))
-    return moved
+    return held.put_back(connection, None if seqs is None else json.dumps(list(seqs))) + moved
 
 
 def ask(journal: Path, seqs: Sequence[int] | None) -> None:

@@ -67,7 +67,7 @@ class DecisionEffects:
         on_told: Callable[[Told], None] = lambda _told: None,
     ) -> None:
         self._attendance = attendance
-        self._successors: deque[AttendanceClock | None] = deque()
+        self._successors: deque[tuple[AttendanceClock | None, bool]] = deque()
         self._log = log
         self._door = door
         self._open = OpenPunches(log)
@@ -77,9 +77,12 @@ class DecisionEffects:
         self._clock = clock
         self._on_told = on_told
 
-    def replace_attendance(self, successor: AttendanceClock | None) -> None:
-        """Change the time clock before the next decision, never within one; from any thread."""
-        self._successors.append(successor)
+    def replace_attendance(self, successor: AttendanceClock | None, *, learn: bool = True) -> None:
+        """Change the time clock before the next decision, never within one; from any thread.
+
+        It learns the punches of the present one, unless their times have turned out to be wrong.
+        """
+        self._successors.append((successor, learn))
 
     def door_answered(self, change: DoorChange) -> None:
         """Take back the punch of a grant that the door refused; from any thread."""
@@ -87,21 +90,28 @@ class DecisionEffects:
             unlocked = change.state == "unlocked"
             self._open.answered(change.event_id, unlocked=unlocked, reason=change.reason)
 
-    def apply(self, decision: Decision, state: GalleryState) -> None:
-        """Record ``decision``, open the door if it is a grant, count it."""
+    def apply(self, decision: Decision, state: GalleryState) -> bool:
+        """Record ``decision``, open the door if it is a grant, count it.
+
+        Return False for a grant that the door did not take: it opens nothing.
+        """
         self._succeed()
+        taken = True
         if decision.outcome is Outcome.GRANT:
             decision, event, punch = self._grant(decision, state)
+            # After a failed write the cool-down stays: each try would add to what is kept in memory.
+            taken = decision.reason is not Reason.DOOR_REFUSED
         else:
             event, punch = self._access_event(decision, state, None), None
             self._log.record(event)
         self._count(decision)
         self._on_told(Told(decision, event.event_id, punch.kind.value if punch else None))
+        return taken
 
     def _succeed(self) -> None:
         while self._successors:
-            successor = self._successors.popleft()
-            if successor is not None and self._attendance is not None:
+            successor, learn = self._successors.popleft()
+            if learn and successor is not None and self._attendance is not None:
                 successor.learn(self._attendance)
             self._attendance = successor
         # Last: the journal that a successor was made of may not have held the withdrawal yet.

@@ -14,6 +14,7 @@ from edged.devices.clock import Clock
 from edged.domain.types import Event, EventKind, StoredEvent
 from edged.errors import StoreError
 from edged.metrics import Metrics
+from edged.storage.journal import Journal
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,35 @@ class Written(Enum):
     YES = auto()
     LATER = auto()
     FAILED = auto()
+
+
+def make_event(
+    clock: Clock, boot_id: str, kind: EventKind, body: Mapping[str, Any], person_id: str | None = None
+) -> Event:
+    """Return an event of this moment."""
+    return Event(
+        event_id=str(ULID()),
+        kind=kind,
+        occurred_at=clock.unix(),
+        monotonic_at=clock.monotonic(),
+        boot_id=boot_id,
+        time_synced=clock.synced(),
+        person_id=person_id,
+        body=body,
+    )
+
+
+def reopen_damaged(journal: Journal) -> None:
+    """Mend a journal that broke while it was written to, so that what waits in memory can be written.
+
+    Only when nothing is delivered any more; see ``Journal.reopen``.
+    """
+    if not journal.damaged:
+        return
+    try:
+        journal.reopen()
+    except StoreError as exc:
+        logger.error("journal not mended error=%s", exc)  # noqa: TRY400 - the disk is the fault
 
 
 class EventLog:
@@ -65,16 +95,7 @@ class EventLog:
 
     def event(self, kind: EventKind, body: Mapping[str, Any], *, person_id: str | None = None) -> Event:
         """Return a new event of now."""
-        return Event(
-            event_id=str(ULID()),
-            kind=kind,
-            occurred_at=self._clock.unix(),
-            monotonic_at=self._clock.monotonic(),
-            boot_id=self._boot_id,
-            time_synced=self._clock.synced(),
-            person_id=person_id,
-            body=body,
-        )
+        return make_event(self._clock, self._boot_id, kind, body, person_id)
 
     def record(self, *events: Event) -> None:
         """Hand events to the journal; what fails is kept for ``retry``. Never blocks."""

@@ -2,14 +2,15 @@
 
 The store is polled for its generation, which costs one row, and for being the same file; so is the
 site's calibration. A new gallery is built aside and swapped in by one assignment, so no frame ever
-meets a half-built or empty one. A load that fails keeps the old gallery and is counted. A calibration
-that cannot be used leaves no threshold: nobody is let in.
+meets a half-built or empty one. A load that fails keeps the old gallery and is counted; one that fails for
+longer than ``max_unread_seconds`` leaves no threshold, since whoever was removed would still be let in. Nor
+does a calibration that cannot be used: nobody is let in then.
 """
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edged.domain.calibration import MeasuredPoint, Threshold, no_threshold, threshold_for
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 _TURN_SECONDS = 0.25
 # Expected false accepts are a figure of weeks: an hour changes nothing about them.
 _TRAFFIC_SECONDS = 3600.0
+# A command that writes holds the store for moments; after a minute somebody has to look: whoever was
+# removed since is still let in.
+_UNREAD_SECONDS = 60.0
 
 
 class People(Protocol):
@@ -74,7 +78,8 @@ class GalleryState:
 class GallerySyncWorker(Worker):
     """Owns ``current``; ``risk`` and ``min_margin`` may be changed while it runs.
 
-    ``traffic`` is asked about once an hour how many visits there are; None where that cannot be told.
+    ``max_unread_seconds`` None lets the gallery in memory serve for ever. ``traffic`` is asked about once an
+    hour how many visits there are; None where that cannot be told.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class GallerySyncWorker(Worker):
         risk: Risk,
         min_margin: float,
         poll_seconds: float,
+        max_unread_seconds: float | None = None,
         metrics: Metrics,
         on_change: Callable[[GalleryState], None] = lambda _state: None,
         traffic: Callable[[], Traffic | None] = lambda: None,
@@ -95,6 +101,7 @@ class GallerySyncWorker(Worker):
         self.risk = risk
         self.min_margin = min_margin
         self.poll_seconds = poll_seconds
+        self.max_unread_seconds = max_unread_seconds
         self.on_change = on_change
         self._people = people
         self._space = space
@@ -106,6 +113,9 @@ class GallerySyncWorker(Worker):
         self._measured: tuple[int, ...] | None = None
         self._current = self._load()
         self._failing = False
+        self._unread_since: float | None = None
+        self._unread_told = False
+        self._lapsed = False
 
     @property
     def current(self) -> GalleryState:
@@ -143,7 +153,7 @@ class GallerySyncWorker(Worker):
             except StoreError as exc:
                 self._failed(exc)
             else:
-                self._failing = False
+                self._read_again()
 
     def _same_risk(self) -> bool:
         current = (self._current.threshold.risk, self._current.min_margin)
@@ -155,7 +165,7 @@ class GallerySyncWorker(Worker):
             and self._people.identity() == self._identity
             and self._calibration.identity() == self._measured
         )
-        if same_people and self._same_risk():
+        if same_people and self._same_risk() and not self._lapsed:
             return
         self._current = self._load()
         self._expect()
@@ -219,7 +229,39 @@ class GallerySyncWorker(Worker):
         level = logging.DEBUG if self._failing else logging.WARNING
         logger.log(level, "gallery not loaded, the old one stays error=%s", exc)
         self._failing = True
+        self._tell_unread(time.monotonic())
+        if self._out_of_date(time.monotonic()):
+            self._lapse()
         # A stricter risk must not wait until people can be read again.
-        if not self._same_risk():
+        elif not self._lapsed and not self._same_risk():
             self._current = self._rated(self._current.snapshot)
             self.on_change(self._current)
+
+    def _tell_unread(self, now: float) -> None:
+        self._unread_since = now if self._unread_since is None else self._unread_since
+        unread = now - self._unread_since
+        self._metrics.gallery_unread.set(unread)
+        if unread >= _UNREAD_SECONDS and not self._unread_told:
+            self._unread_told = True
+            logger.error("gallery unread for %.0f seconds: who was removed since is still let in", unread)
+
+    def _out_of_date(self, now: float) -> bool:
+        """Whether the gallery in force has just become too old to rely on."""
+        limit = self.max_unread_seconds
+        if self._lapsed or limit is None or self._unread_since is None:
+            return False
+        return now - self._unread_since >= limit
+
+    def _lapse(self) -> None:
+        self._lapsed = True
+        people, limit = len(self._current.snapshot.people), self.max_unread_seconds
+        reason = f"the people on disk cannot be read for {limit:g} seconds (gallery.max_unread_seconds)"
+        self._current = replace(self._current, threshold=no_threshold(people, self.risk, reason))
+        self._metrics.threshold.set(float("nan"))
+        self.on_change(self._current)
+
+    def _read_again(self) -> None:
+        if self._unread_told:
+            logger.warning("gallery is read again")
+        self._failing, self._unread_since, self._unread_told, self._lapsed = False, None, False, False
+        self._metrics.gallery_unread.set(0)

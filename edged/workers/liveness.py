@@ -12,6 +12,10 @@ from edged.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+# Faces in a row that could not be measured, until the check itself counts as broken: at the door's pace a
+# second, and a single slow one on a busy board is none.
+_BROKEN_AFTER = 10
+
 
 class LivenessWatch:
     """Asks ``meter`` and counts what it says; whatever fails is a face that was not measured.
@@ -28,6 +32,13 @@ class LivenessWatch:
         self._clock = clock
         self._timeout = timeout_seconds
         self._failing = False
+        self._failures_in_a_row = 0
+        self._cause = ""
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps faces from being measured, None while they are."""
+        return self._cause if self._failures_in_a_row >= _BROKEN_AFTER else None
 
     def measure(self, track_id: int, at: float, image: Image, face: Face) -> float | None:
         """Return the liveness of a face 0..1, or None."""
@@ -44,7 +55,7 @@ class LivenessWatch:
         if score is None:
             self._failed("not_finite", None)
             return None
-        self._failing = False
+        self._failing, self._failures_in_a_row = False, 0
         for cue, value in cues.items():
             self._metrics.liveness_score.labels(cue.value).observe(face_liveness({cue: value}) or 0.0)
         self._metrics.liveness_score.labels("face").observe(score)
@@ -57,6 +68,7 @@ class LivenessWatch:
 
     def _failed(self, cause: str, error: Exception | None) -> None:
         self._metrics.liveness_failures.labels(cause).inc()
+        self._cause, self._failures_in_a_row = cause, self._failures_in_a_row + 1
         # Once a failure: a broken model would fill the log at ten lines a second.
         if not self._failing:
             logger.error("liveness not measured cause=%s", cause, exc_info=error)

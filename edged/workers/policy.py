@@ -83,10 +83,10 @@ def attendance_clock(attendance: AttendanceConfig, journal: Journal, clock: Cloc
     """
     if not attendance.enabled:
         return None
-    punches = []
+    punches, zone = [], clock.local(clock.unix()).tzinfo
     for stored in journal.last_attendance(clock.unix() - _RESTORED_SECONDS):
         try:
-            punches.append(punch_of(stored.event))
+            punches.append(punch_of(stored.event, stored.corrected_at, zone))
         except ValueError as exc:
             logger.warning("attendance event passed over error=%s", exc)
     return AttendanceClock(attendance.direction, attendance.double_punch_seconds, punches)

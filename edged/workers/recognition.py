@@ -60,6 +60,7 @@ class Sight:
 class RecognitionWorker(Worker):
     """Takes frames, keeps tracks, asks the engine, hands decisions to ``on_decision``.
 
+    ``on_decision`` answers False to a grant that opens nothing; its person may try again at once.
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
     it lets nobody in.
@@ -74,7 +75,7 @@ class RecognitionWorker(Worker):
         settings: RecognitionSettings,
         metrics: Metrics,
         clock: Clock,
-        on_decision: Callable[[Decision, GalleryState], None],
+        on_decision: Callable[[Decision, GalleryState], bool | None],
         on_idle: Callable[[], None] = lambda: None,
         on_seen: Callable[[Sight], None] = lambda _sight: None,
         liveness: LivenessWatch | None = None,
@@ -90,7 +91,7 @@ class RecognitionWorker(Worker):
         self._on_decision = on_decision
         self._on_idle = on_idle
         self._on_seen = on_seen
-        self._liveness = liveness
+        self.liveness = liveness
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._faces: dict[int, FloatArray] = {}
@@ -152,8 +153,8 @@ class RecognitionWorker(Worker):
         now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)
-        if decision.outcome is not Outcome.WAIT:
-            self._on_decision(decision, state)
+        if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
+            self._engine.take_back(decision)
 
     def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
         """Measure one face; None for one too far away to be a visit."""
@@ -171,9 +172,9 @@ class RecognitionWorker(Worker):
             track_id = self._same_face(track_id, vector, state)
             with self._timed("match"):
                 match = best_match(state.snapshot, vector)
-            if self._liveness is not None:
+            if self.liveness is not None:
                 with self._timed("liveness"):
-                    alive = self._liveness.measure(track_id, frame.captured_at, frame.image, item.face)
+                    alive = self.liveness.measure(track_id, frame.captured_at, frame.image, item.face)
         return Observation(track_id, frame.seq, frame.captured_at, item.face.box, quality, match, alive)
 
     def _same_face(self, track_id: int, vector: FloatArray, state: GalleryState) -> int:
@@ -199,8 +200,8 @@ class RecognitionWorker(Worker):
 
     def _finish(self, track_id: int, state: GalleryState) -> None:
         self._faces.pop(track_id, None)
-        if self._liveness is not None:
-            self._liveness.forget(track_id)
+        if self.liveness is not None:
+            self.liveness.forget(track_id)
         decision = self._engine.end(track_id)
         if decision is not None:
             self._on_decision(decision, state)

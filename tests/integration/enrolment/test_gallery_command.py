@@ -46,6 +46,21 @@ def audit(office: Office, expect: int) -> dict[str, Any]:
     return facts
 
 
+def test_a_pair_that_is_said_to_be_two_people_leaves_the_list_of_doubles(office: Office) -> None:
+    office.run("gallery", "different", "Jane Doe", "Janet Roe", "--reason", "twins")
+    kinds = {finding["finding"]: finding["text"] for finding in audit(office, 1)["findings"]}
+    assert "same_person" not in kinds
+    assert "twins" in kinds["acknowledged"]
+    (told,) = json.loads(office.run("gallery", "different", "--json").stdout)
+    assert sorted(person["name"] for person in told["people"]) == ["Jane Doe", "Janet Roe"]
+    assert "1 pair" in office.run("gallery", "different").stdout
+    refused = office.run("people", "merge", "Janet Roe", "Jane Doe", "--yes", expect=1)
+    assert "--undo" in refused.stderr
+    office.run("gallery", "different", "Jane Doe", expect=2)
+    office.run("gallery", "different", "Janet Roe", "Jane Doe", "--undo")
+    assert json.loads(office.run("gallery", "different", "--json").stdout) == []
+
+
 def test_doubles_and_wrong_photographs_are_found_and_mended_by_the_commands_named(office: Office) -> None:
     facts = audit(office, 1)
     names = {

@@ -225,13 +225,36 @@ def test_the_oldest_delivered_events_make_room(small: Journal, journal_path: Pat
     assert found.first_seq == kept[0]
 
 
-def test_an_undelivered_event_is_never_pruned(small: Journal) -> None:
+def test_an_undelivered_event_outlives_the_pruning_and_does_not_stop_it(
+    small: Journal, journal_path: Path
+) -> None:
     record(small, *map(event, range(100)))
     small.delivered(range(2, 101))
+    assert record(small, event(100)) == [101]
+    small._database.submit(lambda _connection: None).result()  # behind the event that tells of it
+    waiting = [stored.seq for stored in small.pending(0, 10)]
+    assert waiting[0] == 1
+    assert small.pending(0, 1)[0].event == event(0)
+    told = small.pending(waiting[-1] - 1, 1)[0].event
+    assert told.body == {"type": "events_held", "events": 1}
+    assert small.outbox() == OutboxState(len(waiting), event(0).occurred_at, 0)
+    small.quarantine(1, "refused")
+    assert [one.seq for one in quarantine.rows(journal_path)] == [1]
+    assert small.outbox().quarantined == 1
+    assert 1 not in [stored.seq for stored in small.pending(0, 10)]
+    assert small.put_back() == [1]
+    small.delivered(waiting)
+    assert small.pending(0, 10) == []
+    with JournalReader.open(journal_path) as reader:
+        assert reader.verify().ok
+
+
+def test_too_many_undelivered_events_are_kept_and_new_ones_refused(small: Journal) -> None:
+    record(small, *map(event, range(100)))
     with pytest.raises(StoreFullError, match="max_rows"):
         small.submit([event(100)]).result()
-    assert [stored.seq for stored in small.pending(0, 10)] == [1]
-    small.delivered([1])
+    assert len(small.pending(0, 500)) == 100
+    small.delivered(range(1, 60))
     assert record(small, event(100)) == [101]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged.domain.people import Consent, Veto
+from edged.domain.people import Consent, Distinction, Veto
 from edged.errors import EnrolmentError, NotFoundError, StoreCorruptError, StoreError
 from edged.storage import people_records
 from edged.storage.connections import reading
@@ -267,6 +267,30 @@ def test_a_damaged_or_moved_veto_names_its_person_and_can_be_forgotten(store: Pe
         store.vetoes()
     store.forget(ada.person_id)
     assert store.vetoes() == []
+
+
+def test_what_was_said_of_two_is_sealed_and_damage_names_both(store: PeopleStore, path: Path) -> None:
+    ada, ben = store.add_person("Ada"), store.add_person("Ben")
+    pair = frozenset({ada.person_id, ben.person_id})
+    store.add_distinction(Distinction(pair, "identical twins", datetime(2026, 3, 2, tzinfo=UTC)))
+    store.add_distinction(Distinction(pair, "identical sisters", datetime(2026, 3, 3, tzinfo=UTC)))
+    assert [said.reason for said in store.distinctions()] == ["identical sisters"]
+    assert b"identical" not in bytes_of(path)
+    with pytest.raises(NotFoundError):
+        store.add_distinction(Distinction(frozenset({ada.person_id, "p-nobody"})))
+    flip(store, "distinctions", "sealed")
+    with pytest.raises(StoreCorruptError, match=ada.person_id):
+        store.distinctions()
+    store.remove_distinction(pair)
+    assert store.distinctions() == []
+
+
+def test_a_gallery_from_before_distinctions_is_read(store: PeopleStore, path: Path, vault: Vault) -> None:
+    assert store._database is not None
+    store._database.submit(
+        lambda connection: connection.execute("DROP TABLE distinctions").fetchall()
+    ).result()
+    assert PeopleStore.open(path, vault, writable=False).distinctions() == []
 
 
 def test_unknown_ids_are_not_found(store: PeopleStore) -> None:

@@ -9,13 +9,15 @@ import pytest
 from edged.app import Daemon
 from edged.config import Config, load
 from edged.demo.bundled import bundled_cast
-from edged.domain.types import EventKind, Image, StoredEvent
+from edged.domain.liveness import Cue
+from edged.domain.types import EventKind, Face, Image, StoredEvent
 from edged.enrolment.entries import Entry
 from edged.enrolment.opening import open_enrolment
 from edged.enrolment.service import Policy
 from edged.enrolment.sources import FilePhoto
 from edged.errors import ModelError
 from edged.storage.journal_reader import JournalReader
+from edged.workers.health import Check
 from tests.integration.vision.conftest import read
 from tests.integration.vision.test_liveness import GREENISH, REDDISH, door
 
@@ -51,6 +53,16 @@ def config(tmp_path: Path) -> Config:
     return loaded
 
 
+class Broken:
+    """A meter whose network fails at every face."""
+
+    def measure(self, track_id: int, at: float, image: Image, face: Face) -> dict[Cue, float]:
+        raise ModelError("broken")
+
+    def forget(self, track_id: int) -> None:
+        pass
+
+
 def access(config: Config) -> list[StoredEvent]:
     with JournalReader.open(config.journal.path) as reader:
         return [one for one in reader.events() if one.event.kind is EventKind.ACCESS]
@@ -74,6 +86,17 @@ def test_the_dead_shade_stays_outside_and_the_living_one_comes_in(config: Config
     birth = daemon.standing.birth()
     assert (birth.liveness, birth.models["liveness"]) == ("required", "toy-liveness")
     assert "toy-liveness" in daemon.readiness().checks["models"].detail
+    assert daemon.readiness().checks["liveness"] == Check(ok=True, detail="required")
+
+
+def test_a_door_whose_required_liveness_check_keeps_failing_is_not_ready(config: Config) -> None:
+    daemon = Daemon(config, until_end=True)
+    watch = daemon.recognition.liveness
+    assert watch is not None
+    watch._meter = Broken()
+    assert daemon.run() == 0
+    assert {one.event.body["decision"] for one in access(config)} == {"denied"}
+    assert daemon.readiness().checks["liveness"] == Check(ok=False, detail="required, not measured: error")
 
 
 def test_a_door_whose_liveness_pack_is_missing_does_not_start(config: Config, tmp_path: Path) -> None:

@@ -132,6 +132,11 @@ test_fail = [
         "liveness: {mode: required, cues: []}",
         "liveness.pack: missing, and liveness.cues is empty: with mode required something has to be measured",
     ),
+    (
+        "liveness: {mode: advisory, cues: [parallax]}",
+        "liveness.cues: parallax alone knows a stiff picture that moves, and nothing of one that is held "
+        "still; give liveness.pack or another cue as well",
+    ),
     ("liveness: {cues: [border, border]}", "liveness.cues: names a cue twice"),
     (
         "liveness: {mode: required, threshold: 0}",

@@ -15,6 +15,7 @@ from edged.config.sections import (
 from edged.doctor import checks
 from edged.doctor.finding import Finding, State
 from edged.domain.calibration import CalibrationPoint, MeasuredPoint, Threshold, threshold_for
+from edged.domain.capacity import overfull
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.people import Person
 from edged.domain.risk import Risk, Traffic
@@ -145,6 +146,15 @@ def test_the_table_says_for_how_many_people_it_is_good() -> None:
     assert threshold_for(TABLE, most, Risk(1e-2)).cosine is not None
     assert threshold_for(TABLE, most + 1, Risk(1e-2)).cosine is None
     assert checks.calibration(Patient(table=())).state is State.FAILED
+
+
+def test_more_people_than_the_table_carries_are_told_of() -> None:
+    shallow = (CalibrationPoint(5e-3, 0.3, 10**8),)
+    most = int(str(checks.calibration(Patient(table=shallow)).facts["most_people"]))
+    full = checks.calibration(Patient(people=most + 1, table=shallow))
+    assert full.state is State.WARNING
+    assert f"{most + 1:,} people are enrolled" in full.detail
+    assert not overfull(shallow, most, Patient(table=shallow).risk)
 
 
 def test_a_site_that_has_outgrown_its_measurement_should_be_measured_again() -> None:

@@ -161,6 +161,29 @@ def test_cooling_down_then_rearmed_by_absence(engine: DecisionEngine, gallery: G
     ]
 
 
+def test_whom_the_door_did_not_open_for_may_try_again_at_once_with_fresh_frames(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    *_, granted = run(engine, gallery, 3)
+    engine.take_back(granted)
+    again = run(engine, gallery, 3, start=0.3, first=4)
+    assert [decision.outcome for decision in again] == [Outcome.WAIT, Outcome.WAIT, Outcome.GRANT]
+    assert [gate.name for gate in again[2].trace] == [gate.name for gate in granted.trace]
+    assert outcomes(run(engine, gallery, 5, start=0.6, first=7)) == []
+    assert engine.end(1) is None
+
+
+def test_a_refused_grant_long_after_one_that_opened_is_taken_back_once(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    run(engine, gallery, 3)
+    *_, later = run(engine, gallery, 3, start=11.0, first=110, track=2)
+    assert later.outcome is Outcome.GRANT
+    engine.take_back(later)
+    engine.take_back(later)  # twice changes nothing more
+    assert outcomes(run(engine, gallery, 3, start=11.3, first=113, track=2))[0][0] is Outcome.GRANT
+
+
 def test_a_person_who_never_left_is_not_granted_again(
     engine: DecisionEngine, gallery: GallerySnapshot
 ) -> None:
@@ -170,6 +193,18 @@ def test_a_person_who_never_left_is_not_granted_again(
         track = 1 + i // 50
         decisions.append(engine.step(seen(i, i * 0.1, track=track), gallery, i * 0.1, NOON))
     assert outcomes(decisions).count((Outcome.GRANT, Reason.MATCHED)) == 1
+
+
+def test_a_denial_or_another_persons_grant_takes_nothing_back(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    *_, ada = run(engine, gallery, 3)
+    *_, ben = run(engine, gallery, 3, start=0.3, first=4, track=2, person_id="p-ben", second=-1.0)
+    assert ben.outcome is Outcome.GRANT
+    engine.take_back(ada)
+    engine.take_back(replace(ben, outcome=Outcome.DENY))
+    assert outcomes(run(engine, gallery, 3, start=0.6, first=7)) == []
+    assert outcomes(run(engine, gallery, 3, start=0.6, first=7, track=2, person_id="p-ben")) == []
 
 
 def test_two_people_in_view_are_both_granted(engine: DecisionEngine, gallery: GallerySnapshot) -> None:

@@ -39,6 +39,15 @@ def test_the_rate_goes_on_beyond_the_table_and_is_never_more_than_all() -> None:
         strangers_rate(TABLE[:1], 0.4)
 
 
+def test_beyond_the_table_the_tail_falls_as_steeply_as_it_ever_did() -> None:
+    """The last row of a table is the widest bound: LFW's own doubles make it fall slowly."""
+    steep = (CalibrationPoint(1e-3, 0.30, 10**6), CalibrationPoint(3e-4, 0.32, 10**6))
+    table = (CalibrationPoint(1e-2, 0.2, 10**6), *steep, CalibrationPoint(1e-4, 0.42, 10**6))
+    fall = strangers_rate(table, 0.32) / strangers_rate(table, 0.30)
+    assert strangers_rate(table, 0.44) / strangers_rate(table, 0.42) == pytest.approx(fall)
+    assert strangers_rate(table, 0.42) == pytest.approx(1e-4)
+
+
 def test_the_nearest_pair_comes_first_and_strangers_not_at_all() -> None:
     people = [[unit(1, 0, 0, 0)], [unit(0.9, 0.5, 0, 0)], [unit(0.6, 0, 0.8, 0)], [unit(0, 0, 0, 1)]]
     pairs = ranked(people)

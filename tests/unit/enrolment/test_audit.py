@@ -10,7 +10,7 @@ import pytest
 
 from edged.domain.calibration import CalibrationPoint
 from edged.domain.lookalikes import LookalikeRule
-from edged.domain.people import Person, Template
+from edged.domain.people import Distinction, Person, Template
 from edged.domain.types import FloatArray
 from edged.enrolment.audit import Gallery, audit
 from edged.enrolment.findings import TITLES, Finding, Kind
@@ -60,8 +60,10 @@ class People:
     def good(self, name: str, axis: int, photographs: int = 3) -> Person:
         return self.add(name, *(self.vector((axis, 0.85)) for _ in range(photographs)))
 
-    def found(self, *kinds: Kind, rule: LookalikeRule | None = RULE) -> list[Finding]:
-        findings = audit(Gallery.of(self.people, self.templates), TABLE, LEVELS, rule)
+    def found(
+        self, *kinds: Kind, rule: LookalikeRule | None = RULE, said: tuple[Distinction, ...] = ()
+    ) -> list[Finding]:
+        findings = audit(Gallery.of(self.people, self.templates, said), TABLE, LEVELS, rule)
         return [finding for finding in findings if not kinds or finding.kind in kinds]
 
 
@@ -89,8 +91,41 @@ def test_one_person_under_two_names_is_to_be_merged_into_the_one_with_more_photo
     (finding,) = office.found(Kind.SAME_PERSON)
     assert ids(finding) == ["p-0", "p-2"]
     assert finding.action
-    assert finding.advice == ("edged people merge p-2 p-0",)
+    assert finding.advice == ("edged people merge p-2 p-0", "edged gallery different p-0 p-2")
     assert finding.figures["strangers"] <= 0.1
+
+
+def test_two_who_were_said_to_be_two_are_no_longer_listed_and_keep_their_higher_bar(office: People) -> None:
+    twin = office.good("Adam Lovelace", 0)
+    (double,) = office.found(Kind.SAME_PERSON)
+    ada = office.people[0]
+    assert double.advice[1] == f"edged gallery different {ada.person_id} {twin.person_id}"
+    said = Distinction(frozenset({ada.person_id, twin.person_id}), "twins", NOW)
+    assert office.found(Kind.SAME_PERSON, Kind.LOOKALIKE, said=(said,)) == []
+    (known,) = office.found(Kind.ACKNOWLEDGED, said=(said,))
+    assert not known.action
+    assert known.text.endswith("said to be two people on 2026-03-02: twins")
+    assert known.figures["score_limit"] > RULE.threshold
+    assert known.advice == (f"edged gallery different {ada.person_id} {twin.person_id} --undo",)
+    other = Distinction(frozenset({ada.person_id, office.people[1].person_id}))
+    assert office.found(Kind.SAME_PERSON, said=(other,)) == [double]
+
+
+def test_one_photograph_of_two_who_are_two_is_still_to_be_removed(office: People) -> None:
+    photo = office.templates[0].vector
+    twin = office.add("Adam Lovelace", office.vector((0, 0.85)), photo, photo)
+    said = Distinction(frozenset({office.people[0].person_id, twin.person_id}))
+    (finding,) = office.found(Kind.SAME_PHOTO, Kind.ACKNOWLEDGED, said=(said,))
+    assert finding.kind is Kind.SAME_PHOTO
+    assert all(command.startswith("edged people remove-photo") for command in finding.advice)
+
+
+def test_the_audit_tells_how_far_it_is(office: People) -> None:
+    told: list[tuple[int, int]] = []
+    gallery = Gallery.of(office.people, office.templates)
+    audit(gallery, TABLE, LEVELS, RULE, lambda done, total: told.append((done, total)))
+    assert told == sorted(told)
+    assert told[-1] == (2 * 2 + 6, 2 * 2 + 6)
 
 
 def test_one_photograph_under_two_names_is_told_apart_from_one_person(office: People) -> None:

@@ -72,8 +72,8 @@ class Stage(Desk):
         stored = [StoredEvent("epoch", seq, event, "") for seq, event in enumerate(self.journal.rows, 1)]
         return stamps_between(stored, date.min, date.max)
 
-    def apply(self, decision: Decision) -> None:
-        self.effects.apply(decision, self.state)
+    def apply(self, decision: Decision) -> bool:
+        return self.effects.apply(decision, self.state)
 
     def kinds(self) -> list[EventKind]:
         return [event.kind for event in self.journal.rows]
@@ -163,13 +163,13 @@ def test_a_slow_disk_keeps_nobody_waiting_and_loses_nothing(stage: Stage) -> Non
 
 def test_what_the_door_would_not_take_is_a_denial_without_a_punch(stage: Stage) -> None:
     stage.door_refuses = "stopping"
-    stage.apply(GRANT)
+    assert not stage.apply(GRANT)
     assert stage.kinds() == [EventKind.ACCESS]
     assert stage.decisions() == [("denied", "door_refused")]
     assert stage.journal.rows[0].trace[-1] == Gate("door", "stopping", "takes a grant", passed=False)
     assert (stage.requests, stage.told[0].punch) == ([], None)
     stage.door_refuses = None
-    stage.apply(replace(GRANT, track_id=7))
+    assert stage.apply(replace(GRANT, track_id=7))
     assert stage.told[1].punch == "in"
 
 

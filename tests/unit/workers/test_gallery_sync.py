@@ -15,6 +15,7 @@ from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk, Traffic
 from edged.errors import StoreError
 from edged.metrics import Metrics
+from edged.workers import gallery_sync
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from tests.unit.domain.conftest import template
 
@@ -164,6 +165,53 @@ def test_a_load_that_fails_keeps_the_old_gallery_and_is_counted() -> None:
             lambda: metrics.registry.get_sample_value("edged_gallery_load_failures_total") > seen
         )
         assert [person.person_id for person in sync.current.snapshot.people] == ["p-ada"]
+    finally:
+        sync.stop()
+        assert sync.join(2)
+
+
+def test_nobody_is_let_in_by_a_gallery_that_is_unread_for_too_long() -> None:
+    people, told = FakePeople(), []
+    people.add("p-ada", 0)
+    sync, _ = worker(people, told)
+    before = sync.current
+    assert before.threshold.cosine is not None
+    sync.max_unread_seconds = 0.2
+    sync.start()
+    try:
+        people.broken = StoreError("unreadable")
+        assert eventually(lambda: sync.failing)
+        assert sync.current is before
+        assert eventually(lambda: sync.current.threshold.cosine is None)
+        assert "max_unread_seconds" in sync.current.threshold.claim
+        assert sync.current.snapshot is before.snapshot
+        people.broken = None
+        assert eventually(lambda: sync.current.threshold.cosine == before.threshold.cosine)
+    finally:
+        sync.stop()
+        assert sync.join(2)
+    assert [state.threshold.cosine is None for state in told] == [True, False]
+
+
+def test_a_gallery_that_stays_unread_is_told_of_once_and_shows(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery_sync, "_UNREAD_SECONDS", 0.05)
+    people = FakePeople()
+    people.add("p-ada", 0)
+    sync, metrics = worker(people)
+
+    def unread() -> float:
+        return metrics.registry.get_sample_value("edged_gallery_unread_seconds") or 0.0
+
+    sync.start()
+    try:
+        people.broken = StoreError("disk gone")
+        assert eventually(lambda: unread() >= 0.1)
+        assert [r.levelno for r in caplog.records].count(logging.ERROR) == 1
+        people.broken = None
+        assert eventually(lambda: unread() == 0 and not sync.failing)
+        assert "read again" in caplog.text
     finally:
         sync.stop()
         assert sync.join(2)

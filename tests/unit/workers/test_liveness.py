@@ -106,6 +106,18 @@ def test_a_failure_is_logged_once_until_it_is_over(
     assert len(caplog.records) == 2
 
 
+def test_a_check_that_keeps_failing_is_in_trouble_until_a_face_is_measured(watched: Watched) -> None:
+    watched.meter.says = ModelError("broken")
+    for _ in range(9):
+        watched.measure()
+    assert watched.watch.trouble is None
+    watched.measure()
+    assert watched.watch.trouble == "error"
+    watched.meter.says = ALIVE
+    watched.measure()
+    assert watched.watch.trouble is None
+
+
 class GuardedDoor(Door):
     """The recognition worker with a liveness check."""
 
@@ -114,7 +126,7 @@ class GuardedDoor(Door):
     def __init__(self) -> None:
         super().__init__()
         self.meter = Scripted(self.clock)
-        self.worker._liveness = LivenessWatch(
+        self.worker.liveness = LivenessWatch(
             self.meter, self.metrics, self.clock.monotonic, timeout_seconds=0.25
         )
 
@@ -159,7 +171,7 @@ def test_a_check_that_is_late_denies() -> None:
 
 def test_without_a_meter_a_door_that_requires_liveness_lets_nobody_in() -> None:
     door = GuardedDoor()
-    door.worker._liveness = None
+    door.worker.liveness = None
     door.show((100, 80, 0), times=8)
     assert door.told() == [(Outcome.DENY, Reason.NOT_LIVE, None)]
 

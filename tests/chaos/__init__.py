@@ -1,0 +1,1 @@
+"""Long trials of the daemon and its parts under fault."""

@@ -1,0 +1,137 @@
+"""No space: nothing acknowledged is lost, the ballast keeps the door recording, and space is used again."""
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import apsw
+import pytest
+
+from edged.config.sections import JournalConfig
+from edged.domain.types import EventKind
+from edged.errors import StoreError, StoreFullError
+from edged.storage import ballast as ballast_module
+from edged.storage.ballast import Ballast
+from edged.storage.journal import Journal
+from edged.storage.journal_reader import JournalReader
+from tests.chaos.power_cuts import written_to
+from tests.chaos.torn_disk import TornDisk
+from tests.integration.storage.conftest import event
+from tests.integration.storage.test_crashes import tiny_disk
+
+__all__ = ["tiny_disk"]
+
+
+class FullDisk(TornDisk):
+    """Has no space from write ``full_at`` on, until ``emptied``."""
+
+    def __init__(self, full_at: int) -> None:
+        super().__init__(cut_at=1_000_000)
+        self._full_at = full_at
+        self.emptied = False
+
+    @property
+    def full(self) -> bool:
+        return self.operations >= self._full_at and not self.emptied
+
+    def step(self) -> None:
+        if self.full:
+            raise apsw.FullError("no space")
+        self.operations += 1
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    path = tmp_path / "template.db"
+    journal = Journal.open(JournalConfig(path=path))
+    journal.submit([event(number) for number in range(10)]).result()
+    journal.close()
+    return path
+
+
+@pytest.mark.parametrize("full_at", range(0, 48, 3))
+def test_a_disk_that_is_full_at_any_write_refuses_keeps_and_goes_on(
+    tmp_path: Path, template: Path, full_at: int
+) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(template.read_bytes())
+    disk = FullDisk(full_at)
+    acknowledged: list[str] = []
+    refused = 0
+    with written_to(disk, normal=False):
+        try:
+            journal = Journal.open(JournalConfig(path=path))
+        except StoreError:
+            disk.emptied = True
+            journal = Journal.open(JournalConfig(path=path))
+        for number in range(20, 60):
+            try:
+                stored = journal.submit([replace(event(number), body={"note": "x" * 2000})]).result()
+                acknowledged += [each.event.event_id for each in stored]
+            except StoreFullError:
+                refused += 1
+                disk.emptied = refused >= 3
+        assert not disk.full
+        journal.close()
+    assert (journal.damaged, journal.recoveries) == (False, 0)
+    with JournalReader.open(path) as reader:
+        assert reader.verify().ok
+        found = [stored.event.event_id for stored in reader.events()]
+    assert [one for one in found if one in acknowledged] == acknowledged
+    # What was refused is not there: it may be offered again, or be told as a denial.
+    assert len(found) == 10 + len(acknowledged)
+    assert found[-1] == event(59).event_id
+
+
+@pytest.fixture
+def small_ballast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ballast_module, "BALLAST_BYTES", 160 << 10)
+    monkeypatch.setattr(ballast_module, "_LOOK_SECONDS", 0.0)
+
+
+def until(condition: object) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.usefixtures("small_ballast")
+def test_on_a_full_disk_the_ballast_lets_the_door_record_on_and_comes_back(tiny_disk: Path) -> None:
+    journal = Journal.open(JournalConfig(path=tiny_disk / "journal.db"))
+    ballast = tiny_disk / "journal.db.ballast"
+    until(ballast.exists)
+    filler = tiny_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    large = {"note": "x" * 3000}
+    recorded = [
+        journal.submit([replace(event(number), body=large)]).result()[0].event.event_id
+        for number in range(100, 106)
+    ]
+    assert not ballast.exists()
+    filler.unlink()
+    until(ballast.exists)
+    journal.close()
+    with JournalReader.open(tiny_disk / "journal.db") as reader:
+        assert reader.verify().ok
+        found = list(reader.events())
+    assert [one.event.event_id for one in found if one.event.kind is EventKind.ACCESS] == recorded
+    told = [one.event.body["type"] for one in found if one.event.kind is EventKind.ALARM]
+    assert told == ["disk_full", "disk_space_back"]
+
+
+def test_a_ballast_is_made_only_where_there_is_plenty_and_holds_real_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ballast = Ballast(tmp_path / "x.db")
+    assert ballast.restore()
+    assert ballast.path.stat().st_blocks * 512 >= ballast_module.BALLAST_BYTES
+    assert ballast.release()
+    assert not ballast.release()
+    monkeypatch.setattr(ballast_module, "BALLAST_BYTES", 1 << 60)
+    ballast._look_at = 0.0
+    assert not ballast.restore()
+    assert not ballast.path.exists()
