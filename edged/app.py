@@ -21,6 +21,7 @@ from edged.config.sections import FakeLockConfig
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
+from edged.domain.challenge import Prompt
 from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame
@@ -50,6 +51,7 @@ from edged.workers.monitor import Monitor
 from edged.workers.open_punches import withdraw_unanswered
 from edged.workers.policy import attendance_clock, recognition_settings
 from edged.workers.probe_keeper import ProbeKeeper
+from edged.workers.prompting import prompter
 from edged.workers.publisher import PublisherWorker
 from edged.workers.readiness import readiness
 from edged.workers.recognition import RecognitionWorker, Sight
@@ -73,6 +75,7 @@ class Listeners:
     on_told: Callable[[Told, GalleryState], None] = lambda _told, _state: None
     on_door: Callable[[DoorChange], None] = lambda _change: None
     on_camera: Callable[[str], None] = lambda _state: None
+    on_prompt: Callable[[Prompt | None], None] = lambda _prompt: None
     on_ready: Callable[["Daemon"], None] = lambda _daemon: None
 
 
@@ -243,6 +246,7 @@ class Daemon:
             on_idle=self._idle,
             on_seen=self._listeners.on_seen,
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
+            prompter=prompter(config.liveness, self._prompted),
         )
 
     def _decision_effects(self) -> DecisionEffects:
@@ -317,6 +321,10 @@ class Daemon:
         self.effects.door_answered(change)
         self.standing.door_changed(change)
         self._listeners.on_door(change)
+
+    def _prompted(self, prompt: Prompt | None) -> None:
+        self.standing.prompted(prompt)
+        self._listeners.on_prompt(prompt)
 
     def _camera_changed(self, state: CameraState) -> None:
         before = self.standing.camera_changed(state)

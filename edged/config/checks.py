@@ -140,6 +140,11 @@ def _liveness(liveness: LivenessConfig) -> list[str]:
             "liveness.cues: parallax alone knows a stiff picture that moves, and nothing of one "
             "that is held still; give liveness.pack or another cue as well"
         )
+    if liveness.challenge != "off" and liveness.mode != "required":
+        problems.append(
+            "liveness.challenge: a gesture comes beside the passive check, never instead of it; set "
+            "liveness.mode: required"
+        )
     if len(set(liveness.cues)) != len(liveness.cues):
         problems.append("liveness.cues: names a cue twice")
     if liveness.mode == "required" and liveness.threshold == 0:

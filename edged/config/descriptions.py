@@ -90,6 +90,10 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "that moves in one piece with what is beside it.",
         "threshold": "Least score of a visit, 0 to 1. Raise it to refuse more.",
         "timeout_ms": "A measurement that took longer does not count.",
+        "challenge": "turn: whoever would be let in is asked to turn the head to a drawn side first. Needs "
+        "mode required, since it comes beside the passive check and never instead of it.",
+        "challenge_gestures": "How many turns are asked for, one after the other.",
+        "challenge_seconds": "How long each may take; no answer denies.",
     },
     "Period": {
         "days": "Days on which the period begins.",

@@ -195,6 +195,11 @@ class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     threshold: Ratio = 0.5
     # Cues and both networks take 35 ms of one x86-64 core; a hot small board may need ten times that.
     timeout_ms: Millis = 400
+    challenge: Literal["off", "turn"] = "off"
+    # Two turns: a film that turns at random answers one challenge in four.
+    challenge_gestures: Annotated[int, Meta(ge=1, le=5)] = 2
+    # For each: a second to read, one to turn, and room for a second try.
+    challenge_seconds: Annotated[float, Meta(ge=2, le=30)] = 6.0
 
 
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,8 +36,8 @@ class Gesture(StrEnum):
 TURNS = (Gesture.TURN_LEFT, Gesture.TURN_RIGHT)
 _SIGN = {Gesture.TURN_LEFT: 1.0, Gesture.TURN_RIGHT: -1.0}
 
-# Degrees from where the face was when it was asked. A picture folded down the nose with one half turned 60
-# degrees away reads 17; the recognised range ends at the quality section's 40.
+# Degrees from where the face was when it was asked. A flat picture reads 3 however it is swung; one folded
+# down the nose 16 with a half turned 60 degrees away, 23 with 70. Faces are taken up to 40 (``quality``).
 TURNED = 19.0
 # Nobody holds the head straight to the degree, and landmarks move by two or three.
 _STRAIGHT = 8.0
@@ -48,7 +48,7 @@ _MOST_GAP_SECONDS = 0.5
 _STEADY_FRAMES, _STEADY_SECONDS = 3, 1.0
 # So many pictures in a row show the turn: one may be a landmark gone astray.
 _TURNED_FRAMES = 2
-# Nobody reads and moves sooner: choice reactions take 0.3 s and more (Hick 1952). Who does was turning anyhow.
+# Nobody reads and moves sooner: choice reactions take 0.3 s and more (Hick 1952). Who does turned anyhow.
 _REACTION_SECONDS = 0.3
 # From the last turn back to the camera, until enough recent pictures agree again.
 _VALID_SECONDS = 3.0
@@ -66,14 +66,14 @@ class ChallengePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What somebody is asked for now: gesture ``number`` of ``of``, from 1. Holds nothing about the person."""
+    """What somebody is asked for now: gesture ``number`` of ``of``, from 1. Tells nothing of the person."""
 
     gesture: Gesture
     number: int
     of: int
 
 
-class Standing(StrEnum):
+class Answer(StrEnum):
     """How a challenge stands when everything else is right."""
 
     PASSED = "passed"
@@ -137,16 +137,15 @@ class ChallengeDesk:
         return None
 
     def watch(self, seen: Observation, person_id: str | None, now: float) -> Reason | None:
-        """Take in one picture of a track; ``person_id`` is whom it was matched with by itself, None if nobody.
+        """Take in one picture of a track, matched with ``person_id`` by itself, None where with nobody.
 
         Returns why the challenge of the track has failed with it, None while it has not.
         """
         track = self._tracks.setdefault(seen.track_id, _Track())
         # Written so that NaN is a step back.
-        backwards = not now >= self._now
-        self._now = max(self._now, now) if now == now else self._now
-        if backwards:
+        if not now >= self._now:
             return self._fail(track, Reason.CHALLENGE_BROKEN)
+        self._now = now
         reason = self._overdue(track, now)
         if reason is not None or seen.match is None or not math.isfinite(seen.quality.yaw):
             return reason
@@ -155,7 +154,12 @@ class ChallengeDesk:
         track.seq = seen.frame_seq
         return self._advance(track, seen, person_id, now)
 
-    def ask(self, track_id: int, person_id: str, now: float) -> Standing:
+    def asking(self, track_id: int) -> bool:
+        """Whether an answer is awaited of a track: nothing is settled there."""
+        track = self._tracks.get(track_id)
+        return track is not None and track.challenge is not None and track.challenge.wanted is not None
+
+    def ask(self, track_id: int, person_id: str, now: float) -> Answer:
         """Tell how the person stands who would be let in at ``now``; asks where that is still to be done.
 
         A challenge that is passed is used up with the answer.
@@ -164,25 +168,26 @@ class ChallengeDesk:
         challenge = track.challenge
         if challenge is not None and challenge.person_id == person_id:
             if challenge.wanted is not None:
-                return Standing.ASKED
+                return Answer.ASKED
             track.challenge = None
             if 0 <= now - challenge.passed_at <= _VALID_SECONDS:
                 self._blocked.pop(person_id, None)
-                return Standing.PASSED
+                return Answer.PASSED
         if now < self._blocked.get(person_id, _Blocked()).until:
-            return Standing.BLOCKED
+            return Answer.BLOCKED
         if self.prompt(now) is not None:
-            return Standing.BUSY
+            return Answer.BUSY
         track.challenge = _Challenge(person_id, now, now + self._policy.seconds)
         self._turn_next(track, now)
-        return Standing.ASKED
+        return Answer.ASKED
 
-    def gate(self, track_id: int, standing: Standing) -> Gate:
-        """Return what the trace says of a challenge."""
-        return Gate("challenge", standing.value, self._policy.gestures, standing is Standing.PASSED)
+    @staticmethod
+    def gate(how: Answer | Reason) -> Gate:
+        """Return what the trace says of a challenge: how it stands, or why it failed."""
+        return Gate("challenge", how.value, Answer.PASSED.value, how is Answer.PASSED)
 
     def end(self, track_id: int, *, changed: bool = False) -> Reason | None:
-        """Forget a track; a challenge that nobody answered has failed. ``changed``: its face became another's."""
+        """Forget a track; a challenge under way has failed. ``changed``: its face became another's."""
         track = self._tracks.pop(track_id, None)
         if track is None:
             return None
@@ -204,9 +209,7 @@ class ChallengeDesk:
             return None
         return None if now <= challenge.deadline else self._fail(track, Reason.CHALLENGE_UNANSWERED)
 
-    def _advance(
-        self, track: _Track, seen: Observation, person_id: str | None, now: float
-    ) -> Reason | None:
+    def _advance(self, track: _Track, seen: Observation, person_id: str | None, now: float) -> Reason | None:
         at, yaw, challenge = seen.captured_at, seen.quality.yaw, track.challenge
         followed = 0 < at - track.at <= _MOST_GAP_SECONDS and abs(yaw - track.yaw) <= _MOST_STEP
         track.at, track.yaw = at, yaw

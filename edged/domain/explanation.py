@@ -12,6 +12,13 @@ REASONS: Mapping[str, str] = {
     Reason.VETOED: "The face is like one that was taken for this person before and is not theirs.",
     Reason.LOW_QUALITY: "The face was too small, blurred, dark, bright or turned away to be compared.",
     Reason.NOT_LIVE: "The face was not shown to be a living one.",
+    Reason.CHALLENGE_UNANSWERED: "The gesture that was asked for was not made in time.",
+    Reason.CHALLENGE_WRONG: "Another gesture was made than the one that was asked for, or it was made "
+    "before it could have been read.",
+    Reason.CHALLENGE_BROKEN: "The face became another one while a gesture was asked for, or time ran "
+    "backwards.",
+    Reason.CHALLENGE_BLOCKED: "A gesture was missed a moment ago; for some seconds the person is not asked "
+    "again.",
     Reason.DISABLED: "The person is disabled, or outside the time of their validity or consent.",
     Reason.OUTSIDE_SCHEDULE: "No group of the person may enter at this time.",
     Reason.COOLING_DOWN: "The person was let in a moment ago and has not gone from view since.",
@@ -35,6 +42,7 @@ GATES: Mapping[str, str] = {
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",
+    "challenge": "how the gestures stood that were asked for",
     "door": "whether the lock's owner takes a grant now",
     "journal": "whether the visit could be recorded first",
 }

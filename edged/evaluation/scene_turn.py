@@ -50,9 +50,7 @@ def turned_figure(person: Figure, landmarks: FloatArray, turn: Turn) -> Figure:
     return Figure(turned(person.picture, landmarks, turn), np.asarray(cover, np.float32))
 
 
-def _sources(
-    size: tuple[int, int], landmarks: FloatArray, turn: Turn
-) -> tuple[FloatArray, FloatArray]:
+def _sources(size: tuple[int, int], landmarks: FloatArray, turn: Turn) -> tuple[FloatArray, FloatArray]:
     """Return where each pixel of the turned picture comes from, two (H, W) float32.
 
     A point at depth z moves by z sin(yaw) to the right and z sin(pitch) upwards, and towards the middle by
@@ -76,7 +74,7 @@ def _sources(
 def _depth(
     across: FloatArray, down: FloatArray, middle: FloatArray, nose: FloatArray, eye_px: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return each pixel's depth before the neck's axis in eye distances, and how far it goes with the head."""
+    """Return each pixel's depth before the neck's axis in eye distances, and its share of the head's way."""
     x, y = (across - middle[0]) / eye_px, (down - middle[1]) / eye_px
     inside = 1 - (x / _HALF_WIDTH) ** 2 - (y / _HALF_HEIGHT) ** 2
     depth = _HALF_DEPTH * np.sqrt(np.maximum(inside, 0))

@@ -30,6 +30,7 @@ Fact = bool | int | float | Annotated[str, Meta(max_length=200)] | None
 Availability = Literal["online", "offline", "stopped"]
 LockWord = Literal["locked", "unlocked", "fault", "unknown"]
 LivenessWord = Literal["required", "advisory", "off"]
+PromptWord = Literal["look_ahead", "turn_left", "turn_right"]
 CameraWord = Literal["up", "down", "frozen", "blind", "ended", "unknown"]
 
 
@@ -60,12 +61,16 @@ class EventMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class StateMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the door is now; no person data, since the broker keeps it."""
+    """How the door is now; no person data, since the broker keeps it.
+
+    ``prompt`` is the gesture that somebody is asked for; absent in what older versions sent.
+    """
 
     lock: LockWord
     camera: CameraWord
     armed: bool
     time_synced: bool
+    prompt: PromptWord | None = None
 
 
 class BirthMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observa
 from edged.metrics import Metrics
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.liveness import LivenessWatch
+from edged.workers.prompting import Prompter
 from edged.workers.slot import LatestSlot
 from edged.workers.worker import Worker
 
@@ -63,7 +64,7 @@ class RecognitionWorker(Worker):
     ``on_decision`` answers False to a grant that opens nothing; its person may try again at once.
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
-    it lets nobody in.
+    it lets nobody in. ``prompter`` asks for gestures; None asks for none.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class RecognitionWorker(Worker):
         on_idle: Callable[[], None] = lambda: None,
         on_seen: Callable[[Sight], None] = lambda _sight: None,
         liveness: LivenessWatch | None = None,
+        prompter: Prompter | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
@@ -93,7 +95,9 @@ class RecognitionWorker(Worker):
         self._on_seen = on_seen
         self.liveness = liveness
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
-        self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
+        self._prompter = prompter
+        desk = None if prompter is None else prompter.desk
+        self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules, desk)
         self._faces: dict[int, FloatArray] = {}
 
     @property
@@ -116,8 +120,14 @@ class RecognitionWorker(Worker):
                 self._process(frame, state)
                 self.frames_done += 1
             self._expire(state, self._clock.monotonic())
+            self._prompt()
             self._on_idle()
         self._expire(self._gallery(), float("inf"))  # nobody who is in view now is left out of the record
+        self._prompt()
+
+    def _prompt(self) -> None:
+        if self._prompter is not None:
+            self._prompter.tell(self._clock.monotonic())
 
     def _process(self, frame: Frame, state: GalleryState) -> None:
         age = self._clock.monotonic() - frame.captured_at
@@ -189,7 +199,7 @@ class RecognitionWorker(Worker):
         )
         before = self._faces.get(track_id)
         if before is not None and float(np.dot(before, vector)) < floor:
-            self._finish(track_id, state)
+            self._finish(track_id, state, changed=True)
             track_id = self._tracker.split(track_id)
         self._faces[track_id] = vector
         return track_id
@@ -198,11 +208,11 @@ class RecognitionWorker(Worker):
         for track_id in self._tracker.expire(now):
             self._finish(track_id, state)
 
-    def _finish(self, track_id: int, state: GalleryState) -> None:
+    def _finish(self, track_id: int, state: GalleryState, *, changed: bool = False) -> None:
         self._faces.pop(track_id, None)
         if self.liveness is not None:
             self.liveness.forget(track_id)
-        decision = self._engine.end(track_id)
+        decision = self._engine.end(track_id, changed=changed)
         if decision is not None:
             self._on_decision(decision, state)
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from edged import __version__
 from edged.config import Config, digest
 from edged.devices.clock import Clock
+from edged.domain.challenge import Prompt
 from edged.domain.picture import CameraState
-from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, StateMessage
+from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, PromptWord, StateMessage
 from edged.metrics import Metrics
 from edged.workers.door import DoorChange
 from edged.workers.event_log import EventLog
@@ -36,6 +37,7 @@ class Standing:
         self.models = models
         self.camera: CameraWord = "unknown"
         self.lock: LockWord = "locked"
+        self.prompt: PromptWord | None = None
         self.publisher: PublisherWorker | None = None
         self._boot_id = boot_id
         self._gallery = gallery
@@ -63,7 +65,11 @@ class Standing:
     def state(self) -> StateMessage:
         """Say in which state the door is."""
         return StateMessage(
-            lock=self.lock, camera=self.camera, armed=self.armed, time_synced=self._clock.synced()
+            lock=self.lock,
+            camera=self.camera,
+            armed=self.armed,
+            time_synced=self._clock.synced(),
+            prompt=self.prompt,
         )
 
     def facts(self, frames: int) -> dict[str, Fact]:
@@ -95,6 +101,11 @@ class Standing:
         """Take over what the lock line did."""
         if change.state != "refused":
             self.lock = "fault" if change.state == "failed" else change.state
+        self.tell()
+
+    def prompted(self, prompt: Prompt | None) -> None:
+        """Take over what somebody is asked for, None when that is over."""
+        self.prompt = None if prompt is None else prompt.gesture.value
         self.tell()
 
     def camera_changed(self, state: CameraState) -> CameraWord:

@@ -137,6 +137,11 @@ test_fail = [
         "liveness.cues: parallax alone knows a stiff picture that moves, and nothing of one that is held "
         "still; give liveness.pack or another cue as well",
     ),
+    (
+        "liveness: {mode: advisory, challenge: turn}",
+        "liveness.challenge: a gesture comes beside the passive check, never instead of it; set "
+        "liveness.mode: required",
+    ),
     ("liveness: {cues: [border, border]}", "liveness.cues: names a cue twice"),
     (
         "liveness: {mode: required, threshold: 0}",
