@@ -11,7 +11,8 @@ from rich.progress import track
 from rich.text import Text
 
 from edged.demo.stage import Appearance
-from edged.domain.explanation import REASONS
+from edged.domain.challenge import Prompt
+from edged.domain.explanation import GESTURES, REASONS
 from edged.domain.types import Decision, Outcome
 from edged.workers.door import DoorChange
 
@@ -94,6 +95,12 @@ class DemoConsole:
         else:
             text = f"{decision.reason.value}: {REASONS[decision.reason].lower()} {limits.compared(decision)}"
             self.happened("denied", text.rstrip(), "red", strong="bold red")
+
+    def prompted(self, prompt: Prompt | None) -> None:
+        """Show which gesture somebody is asked for."""
+        if prompt is not None:
+            text = f"{GESTURES[prompt.gesture]} ({prompt.number} of {prompt.of})"
+            self.happened("please", text, "bold cyan", strong="bold cyan")
 
     def fooled(self, liveness: float | None) -> None:
         """Say plainly that a printed photograph was let in; ``liveness`` is None where it was not checked."""

@@ -39,6 +39,7 @@ class Show:
             on_told=self._told,
             on_door=self._door,
             on_camera=self._camera,
+            on_prompt=self.console.prompted,
             on_ready=self._ready,
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from edged.domain.challenge import Gesture
 from edged.domain.types import EventKind, Gate, Reason, StoredEvent
 
 REASONS: Mapping[str, str] = {
@@ -28,6 +29,11 @@ REASONS: Mapping[str, str] = {
     Reason.STORE_FAILED: "The visit could not be recorded, and the door is set to deny then.",
     Reason.DOOR_REFUSED: "All was right, but the door took no grant: it is being shut, is busy, or the "
     "pictures had become too old.",
+}
+GESTURES: Mapping[str, str] = {
+    Gesture.LOOK_AHEAD: "look at the camera",
+    Gesture.TURN_LEFT: "turn your head slowly to your left",
+    Gesture.TURN_RIGHT: "turn your head slowly to your right",
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
