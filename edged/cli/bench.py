@@ -17,7 +17,11 @@ from edged.cli.measuring import (
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edged.domain.liveness import Cue
     from edged.evaluation.benchmark import BenchResult
+    from edged.vision.liveness_meter import Part
 
 # Photographs are kept in memory; more than this many tell nothing new.
 _MAX_IMAGES = 64
@@ -34,10 +38,17 @@ def bench(
         Path | None, typer.Option(help="A folder of photographs; without it frames are synthetic.")
     ] = None,
     gallery: Annotated[int, typer.Option(min=0, max=1_000_000, help="People to match against.")] = 1000,
+    liveness: Annotated[
+        str | None,
+        typer.Option(
+            help="A liveness pack: its networks and each cue are measured as well; without one what the "
+            "configuration measures."
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Frames to measure.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure detection, alignment, quality, embedding and matching with the configured models."""
+    """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
     from edged.cli.measuring import open_pipeline, progress_bar
     from edged.evaluation.benchmark import run_benchmark, synthetic_images
     from edged.evaluation.embedding import read_image
@@ -48,11 +59,36 @@ def bench(
         [read_image(path) for path in images_below(images)[:_MAX_IMAGES]] if images else synthetic_images()
     )
     with progress_bar("frames") as progress:
-        result = run_benchmark(pipeline, pictures, gallery=gallery, rounds=rounds, progress=progress)
+        result = run_benchmark(
+            pipeline,
+            pictures,
+            gallery=gallery,
+            rounds=rounds,
+            liveness=_cues(config, models, liveness),
+            progress=progress,
+        )
     if as_json:
         typer.echo(json.dumps(asdict(result)))
     else:
         _show(result)
+
+
+def _cues(config: Path | None, models: Path | None, pack: str | None) -> "Mapping[Cue, Part]":
+    """Return what measures each cue; nothing where liveness is off and no pack is named.
+
+    Raises ``ConfigError`` or ``ModelError``.
+    """
+    import msgspec
+
+    from edged.cli.measuring import liveness_section, models_section
+    from edged.vision.liveness_meter import FaceLiveness
+
+    section = liveness_section(config)
+    if pack is not None:
+        section = msgspec.structs.replace(section, pack=pack)
+    elif section.mode == "off":
+        return {}
+    return FaceLiveness.open(models_section(config, directory=models), section).parts
 
 
 def _show(result: "BenchResult") -> None:

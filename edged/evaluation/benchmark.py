@@ -2,21 +2,26 @@
 
 import resource
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
 from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.liveness import Cue
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template
 from edged.domain.types import Box, Face, Image
 from edged.errors import EvaluationError
 from edged.evaluation.embedding import Progress, main_face, silent
+from edged.vision.liveness_meter import Part
 from edged.vision.pipeline import FacePipeline
 
 STAGES = ("detect", "align", "quality", "embed", "match")
+LIVENESS = "liveness"
+_FRAME_SECONDS = 0.1
 # A common camera mode; the first rounds fill caches and are thrown away.
 _SYNTHETIC_SIZE = (720, 1280)
 _WARM_UP_ROUNDS = 3
@@ -35,7 +40,7 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """``frame`` is the whole way of one frame with one face.
+    """``frame`` is the whole way of one frame with one face, through all ``stages`` that were measured.
 
     ``faces`` counts the frames in which one was found; in the others the stages behind detection ran
     on a stand-in in the middle. ``peak_rss_mb`` is the process's largest resident set.
@@ -53,7 +58,11 @@ class BenchResult:
 
 @dataclass(slots=True)
 class _Clock:
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+    seconds: dict[str, list[float]]
+
+    @classmethod
+    def of(cls, stages: Sequence[str]) -> "_Clock":
+        return cls({stage: [] for stage in stages})
 
     def time(self, stage: str, work: Callable[[], T]) -> T:
         started = time.perf_counter()
@@ -68,29 +77,38 @@ def run_benchmark(
     *,
     gallery: int,
     rounds: int,
+    liveness: Mapping[Cue, Part] | None = None,
     progress: Progress = silent,
 ) -> BenchResult:
     """Send ``images`` round after round through every stage; match against ``gallery`` random people.
 
+    ``liveness`` are the cues to measure as well, each a stage of its own; they are called one by one as if
+    the images were a visit of ten frames a second.
     Raises ``EvaluationError`` without images.
     """
     if not images:
         raise EvaluationError("expected at least one picture to measure with")
     snapshot = random_gallery(gallery, pipeline.dimension)
-    clock, faces = _Clock(), 0
+    stages = (*STAGES, *(f"{LIVENESS} {cue}" for cue in liveness or ()))
+    clock, faces = _Clock.of(stages), 0
     for index in range(-_WARM_UP_ROUNDS, rounds):
         if index == 0:
-            clock, faces = _Clock(), 0
-        faces += _one_frame(pipeline, snapshot, images[index % len(images)], clock)
+            clock, faces = _Clock.of(stages), 0
+        image = images[index % len(images)]
+        found = _one_frame(pipeline, snapshot, image, clock)
+        faces += found is not None
+        for cue, part in (liveness or {}).items():
+            work = partial(part, 0, index * _FRAME_SECONDS, image, found or _stand_in(image, pipeline))
+            clock.time(f"{LIVENESS} {cue}", work)
         progress(max(0, index + 1), rounds)
-    totals = np.sum([clock.seconds[stage] for stage in STAGES], axis=0)
+    totals = np.sum(list(clock.seconds.values()), axis=0)
     return BenchResult(
         detector=pipeline.detector_name,
         embedder=pipeline.embedder_name,
         rounds=rounds,
         faces=faces,
         gallery=gallery,
-        stages={stage: _summary(clock.seconds[stage]) for stage in STAGES},
+        stages={stage: _summary(clock.seconds[stage]) for stage in stages},
         frame=_summary(totals),
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MB,
     )
@@ -119,7 +137,7 @@ def random_gallery(people: int, dimension: int, seed: int = 0) -> GallerySnapsho
     )
 
 
-def _one_frame(pipeline: FacePipeline, snapshot: GallerySnapshot, image: Image, clock: _Clock) -> bool:
+def _one_frame(pipeline: FacePipeline, snapshot: GallerySnapshot, image: Image, clock: _Clock) -> Face | None:
     faces = clock.time("detect", lambda: pipeline.detect(image))
     found = main_face(faces, image)
     face = found or _stand_in(image, pipeline)
@@ -127,7 +145,7 @@ def _one_frame(pipeline: FacePipeline, snapshot: GallerySnapshot, image: Image, 
     clock.time("quality", lambda: pipeline.assess(face, aligned))
     vectors = clock.time("embed", lambda: pipeline.embed([aligned]))
     clock.time("match", lambda: best_match(snapshot, vectors[0]))
-    return found is not None
+    return found
 
 
 def _stand_in(image: Image, pipeline: FacePipeline) -> Face:

@@ -14,6 +14,7 @@ from edged.cli import bench
 from edged.cli import eval as evaluation
 from edged.demo.bundled import bundled_cast
 from edged.errors import EvaluationError
+from tests.fakes.model_packs import write_liveness_pack
 
 
 @pytest.fixture
@@ -108,6 +109,21 @@ def test_bench(app: typer.Typer, few: Path, with_images: bool) -> None:
     assert set(report["stages"]) == {"detect", "align", "quality", "embed", "match"}  # type: ignore[call-overload]
     assert report["faces"] == (5 if with_images else 0)
     assert report["frame"]["p50_ms"] > 0  # type: ignore[index]
+
+
+def test_bench_measures_liveness_where_a_pack_is_named_or_configured(app: typer.Typer, few: Path) -> None:
+    write_liveness_pack(few / "models")
+    arguments = ("bench", "--rounds", 2, "--gallery", 2, "--models", few / "models", "--json")
+    named = run(app, *arguments, "--liveness", "toy-liveness")
+    cues = {f"liveness {cue}" for cue in ("model", "border", "screen", "parallax")}
+    assert set(named["stages"]) - cues == {"detect", "align", "quality", "embed", "match"}  # type: ignore[call-overload]
+    assert cues <= set(named["stages"])  # type: ignore[call-overload]
+    (few / "config.yaml").write_text(
+        "{site: a, door_id: b, camera: {source: {type: folder, path: .}}, door: {lock: {driver: fake}}, "
+        "liveness: {mode: advisory, cues: [border]}}"
+    )
+    configured = run(app, *arguments, "--config", few / "config.yaml")
+    assert {stage for stage in configured["stages"] if " " in stage} == {"liveness border"}  # type: ignore[attr-defined]
 
 
 def test_packs_stand_side_by_side(app: typer.Typer, few: Path) -> None:
