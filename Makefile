@@ -1,6 +1,7 @@
 # `make` alone prints what there is. Everything is made from the hash-pinned lock files with pip alone.
 PYTHON ?= python3
 VENV ?= .venv
+MINUTES ?= 20
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
@@ -22,7 +23,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit powercuts check lint type fmt fmt-check bench schema lock wheel \
+.PHONY: help system venv run demo test unit chaos powercuts check lint type fmt fmt-check bench schema lock wheel \
 	install install-program install-service uninstall clean
 
 help: ## Print the targets
@@ -51,6 +52,9 @@ test: system unit ## All tests
 
 unit: venv ## The fast tests, on all cores
 	$(BIN)/pytest -n auto tests/unit
+
+chaos: system venv ## Kill and freeze device, broker and network, count every event; MINUTES=20
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES)
 
 powercuts: venv ## Cut the power to the journal 1,000 times, on a disk that tears sectors
 	$(BIN)/python -m tests.chaos.power_cuts --cuts 1000

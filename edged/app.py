@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from edged import __version__, logs
 from edged.config import Config, adopted, changes
 from edged.config.risk import stated_risk
-from edged.config.sections import FakeLockConfig
+from edged.devices.board import Board
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
@@ -39,11 +39,14 @@ from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
+from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
+from edged.workers.challenge import challenge_watch
 from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
+from edged.workers.factor_part import FactorPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.liveness import liveness_watch
@@ -51,10 +54,10 @@ from edged.workers.monitor import Monitor
 from edged.workers.open_punches import withdraw_unanswered
 from edged.workers.policy import attendance_clock, recognition_settings
 from edged.workers.probe_keeper import ProbeKeeper
-from edged.workers.prompting import prompter
 from edged.workers.publisher import PublisherWorker
 from edged.workers.readiness import readiness
 from edged.workers.recognition import RecognitionWorker, Sight
+from edged.workers.running_models import model_names, warn_about_models
 from edged.workers.slot import LatestSlot
 from edged.workers.standing import Standing
 from edged.workers.supervisor import Supervisor
@@ -74,8 +77,8 @@ class Listeners:
     on_seen: Callable[[Sight], None] = lambda _sight: None
     on_told: Callable[[Told, GalleryState], None] = lambda _told, _state: None
     on_door: Callable[[DoorChange], None] = lambda _change: None
-    on_camera: Callable[[str], None] = lambda _state: None
     on_prompt: Callable[[Prompt | None], None] = lambda _prompt: None
+    on_camera: Callable[[str], None] = lambda _state: None
     on_ready: Callable[["Daemon"], None] = lambda _daemon: None
 
 
@@ -124,8 +127,7 @@ class Daemon:
         self.door = DoorWorker(lock, config.door, metrics, self._door_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
         self.liveness = FaceLiveness.load(config.models, config.liveness)
-        if not isinstance(config.door.lock, FakeLockConfig):
-            self._warn_about_models()
+        warn_about_models(config, self.pipeline, self.liveness)
         vault = Vault.open(config.gallery.key_file)
         self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
         building.callback(self.people.close)
@@ -138,16 +140,21 @@ class Daemon:
         self.standing = Standing(
             config,
             boot_id=self.boot_id,
-            models=self._model_names(),
+            models=model_names(self.pipeline, self.liveness),
             gallery=lambda: self.gallery.current,
             log=self.log,
-            metrics=metrics,
             clock=self.clock,
         )
+        watch_board(metrics, self.clock, Board(), config.journal.path.parent)
         self.publisher = self.standing.publisher = self._publisher()
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
         self.effects = self._decision_effects()
+        self.factors = FactorPart(
+            config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
+            (metrics, self.clock),
+        )  # fmt: skip
+        building.callback(self.factors.close_socket)
         self.clock_watch = ClockWatch(
             self.clock,
             self.log,
@@ -166,13 +173,6 @@ class Daemon:
         )
         self.monitor = Monitor(config.http, metrics.registry, self.supervisor.health, self.readiness)
 
-    def _warn_about_models(self) -> None:
-        own = {} if self.liveness is None else self.liveness.restrictions
-        for pack, licence in (self.pipeline.restrictions | own).items():
-            logger.warning("a real lock on models not for commercial use pack=%s licence=%r", pack, licence)
-        if self.config.liveness.mode != "required":
-            logger.warning("a real lock without liveness check: a photograph may open it")
-
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""
         supervisor = self.supervisor
@@ -182,7 +182,8 @@ class Daemon:
         supervisor.add(self.gallery)
         supervisor.add(self.probes)
         supervisor.add(self.door, then=self._record_stop)
-        supervisor.add(self.recognition)
+        supervisor.add(self.recognition, then=lambda: self.factors.close(self.gallery.current))
+        self.factors.add_to(supervisor)
         supervisor.add(self.capture)
         supervisor.after_stop("people", self.people.close)
         supervisor.after_stop("journal", self._close_journal)
@@ -224,7 +225,7 @@ class Daemon:
             space=self.pipeline.space,
             dimension=self.pipeline.dimension,
             calibration=DoorCalibration.beside(config.gallery, self.pipeline),
-            risk=stated_risk(config.security, config.decision),
+            risk=stated_risk(config.security, config.decision, config.second_factor),
             min_margin=config.decision.min_margin,
             poll_seconds=config.gallery.poll_seconds,
             max_unread_seconds=config.gallery.max_unread_seconds,
@@ -242,11 +243,11 @@ class Daemon:
             settings=recognition_settings(config),
             metrics=self.metrics,
             clock=self.clock,
-            on_decision=self.effects.apply,
+            on_decision=self.factors.decide,
             on_idle=self._idle,
             on_seen=self._listeners.on_seen,
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
-            prompter=prompter(config.liveness, self._prompted),
+            challenge=challenge_watch(config.liveness, self._prompted),
         )
 
     def _decision_effects(self) -> DecisionEffects:
@@ -287,11 +288,6 @@ class Daemon:
             name_of=self.standing.name_of,
             health=lambda: self.standing.facts(self.recognition.frames_done),
         )
-
-    def _model_names(self) -> dict[str, str]:
-        names = {"detector": self.pipeline.detector_name, "embedder": self.pipeline.embedder_name}
-        pack = None if self.liveness is None else self.liveness.pack_name
-        return names if pack is None else names | {"liveness": pack}
 
     def _announce(self) -> None:
         threshold = self.gallery.current.threshold
@@ -337,6 +333,7 @@ class Daemon:
         """Do what needs no frame; runs on the recognition thread several times a second."""
         self.journal.check()
         self.log.retry()
+        self.factors.settle(self.gallery.current)
         self.clock_watch.look()
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
@@ -386,7 +383,7 @@ class Daemon:
         self.config = self.standing.config = config
         self.clock.set_zone(config.access.time_zone)
         self.recognition.settings = recognition_settings(config)
-        self.gallery.risk = stated_risk(config.security, config.decision)
+        self.gallery.risk = stated_risk(config.security, config.decision, config.second_factor)
         self.gallery.min_margin = config.decision.min_margin
         self.gallery.poll_seconds = config.gallery.poll_seconds
         self.gallery.max_unread_seconds = config.gallery.max_unread_seconds

@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from edged.domain.liveness import Cue, LivenessMode
+from edged.domain.second_factor import FactorCause, FactorOutcome
 from edged.domain.types import Outcome, Reason
 
 STAGES = (
@@ -29,6 +30,7 @@ LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")
 # What each cue alone would say, and what they say together.
 LIVENESS_SCORES = (*(cue.value for cue in Cue), "face")
+FACTOR_REJECTIONS = ("peer", "malformed", "too_many", "unknown")
 CAMERA_FAULTS = ("open", "timeout", "ended", "frozen", "blind", "format")
 
 # The whole way has a budget of 250-700 ms on a small board, so the buckets are densest there.
@@ -45,7 +47,9 @@ class Metrics:
         self.registry = registry
         self._build(registry)
         self._liveness(registry)
+        self._second_factor(registry)
         self._door_and_fleet(registry)
+        self._board(registry)
         self._initialise()
         _process(registry)
 
@@ -105,6 +109,19 @@ class Metrics:
         self.liveness_failures = Counter(
             "edged_liveness_failures", "Faces whose liveness could not be measured, by cause", ["cause"],
             registry=registry,
+        )  # fmt: skip
+
+    def _second_factor(self, registry: CollectorRegistry) -> None:
+        self.second_factors = Counter(
+            "edged_second_factors", "Second factors asked for, by cause and by how that ended",
+            ["cause", "outcome"], registry=registry,
+        )  # fmt: skip
+        self.second_factors_pending = Gauge(
+            "edged_second_factors_pending", "Second factors awaited now", registry=registry
+        )
+        self.factor_messages = Counter(
+            "edged_second_factor_rejected", "Messages about second factors that were not heeded, by cause",
+            ["cause"], registry=registry,
         )  # fmt: skip
 
     def _door_and_fleet(self, registry: CollectorRegistry) -> None:
@@ -167,6 +184,17 @@ class Metrics:
             "edged_clock_synced", "1 while the kernel says the clock is synchronised", registry=registry
         )
 
+    def _board(self, registry: CollectorRegistry) -> None:
+        self.temperature = Gauge(
+            "edged_temperature_celsius", "The board's hottest zone; NaN where it says none", registry=registry
+        )
+        self.throttled = Gauge(
+            "edged_throttled", "1 while heat or the power supply slows the board down; NaN where unknown",
+            registry=registry,
+        )  # fmt: skip
+        self.storage_free = Gauge("edged_storage_free_bytes", "Room on the journal's disk", registry=registry)
+        self.storage_size = Gauge("edged_storage_size_bytes", "Size of the journal's disk", registry=registry)
+
     def _initialise(self) -> None:
         for counter, label, values in (
             (self.stage, "stage", STAGES),
@@ -178,9 +206,13 @@ class Metrics:
             (self.lock_refusals, "reason", LOCK_REFUSALS),
             (self.publishes, "result", PUBLISH_RESULTS),
             (self.camera_faults, "fault", CAMERA_FAULTS),
+            (self.factor_messages, "cause", FACTOR_REJECTIONS),
         ):
             for value in values:
                 counter.labels(**{label: value})
+        for cause in FactorCause:
+            for end in FactorOutcome:
+                self.second_factors.labels(cause.value, end.value)
         for outcome in (Outcome.GRANT, Outcome.DENY):
             self.match_score.labels(outcome.value)
         self.decisions.labels(Outcome.GRANT.value, Reason.MATCHED.value)

@@ -17,11 +17,8 @@ from edged.cli.measuring import (
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from edged.domain.liveness import Cue
     from edged.evaluation.benchmark import BenchResult
-    from edged.vision.liveness_meter import Part
+    from edged.vision.liveness_meter import FaceLiveness
 
 # Photographs are kept in memory; more than this many tell nothing new.
 _MAX_IMAGES = 64
@@ -34,17 +31,17 @@ def bench(
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     precision: PrecisionOption = None,
+    liveness: Annotated[
+        str | None,
+        typer.Option(
+            help="A liveness pack, timed with every cue. Without one liveness is timed as configured, and "
+            "left out where it is off."
+        ),
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(help="A folder of photographs; without it frames are synthetic.")
     ] = None,
     gallery: Annotated[int, typer.Option(min=0, max=1_000_000, help="People to match against.")] = 1000,
-    liveness: Annotated[
-        str | None,
-        typer.Option(
-            help="A liveness pack: its networks and each cue are measured as well; without one what the "
-            "configuration measures."
-        ),
-    ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Frames to measure.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,6 +52,7 @@ def bench(
     from edged.evaluation.protocols import images_below
 
     pipeline = open_pipeline(config, models, detector, embedder, precision)
+    alive = _liveness(config, models, liveness)
     pictures = (
         [read_image(path) for path in images_below(images)[:_MAX_IMAGES]] if images else synthetic_images()
     )
@@ -64,8 +62,9 @@ def bench(
             pictures,
             gallery=gallery,
             rounds=rounds,
-            liveness=_cues(config, models, liveness),
             progress=progress,
+            cues=None if alive is None else alive.apart(),
+            liveness=None if alive is None else alive.pack_name,
         )
     if as_json:
         typer.echo(json.dumps(asdict(result)))
@@ -73,29 +72,22 @@ def bench(
         _show(result)
 
 
-def _cues(config: Path | None, models: Path | None, pack: str | None) -> "Mapping[Cue, Part]":
-    """Return what measures each cue; nothing where liveness is off and no pack is named.
-
-    Raises ``ConfigError`` or ``ModelError``.
-    """
-    import msgspec
-
+def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "FaceLiveness | None":
+    """Open what is to be timed; None where liveness is off. Raises ``ConfigError`` or ``ModelError``."""
     from edged.cli.measuring import liveness_section, models_section
+    from edged.config.sections import LivenessConfig
     from edged.vision.liveness_meter import FaceLiveness
 
-    section = liveness_section(config)
-    if pack is not None:
-        section = msgspec.structs.replace(section, pack=pack)
-    elif section.mode == "off":
-        return {}
-    return FaceLiveness.open(models_section(config, directory=models), section).parts
+    section = liveness_section(config) if pack is None else LivenessConfig(mode="advisory", pack=pack)
+    return FaceLiveness.load(models_section(config, directory=models), section)
 
 
 def _show(result: "BenchResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("stage", "p50 ms", "p95 ms", title=f"{result.detector} + {result.embedder}")
+    names = (result.detector, result.embedder, result.liveness)
+    table = Table("stage", "p50 ms", "p95 ms", title=" + ".join(filter(None, names)))
     for stage, took in [*result.stages.items(), ("frame", result.frame)]:
         table.add_row(stage, f"{took.p50_ms:.2f}", f"{took.p95_ms:.2f}")
     console = Console()

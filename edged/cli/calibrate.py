@@ -50,7 +50,9 @@ def calibrate(
     if not dry_run:
         write_site(path, measured)
     points = refined(pipeline.calibration, measured.points)
-    threshold = threshold_for(points, measured.people, stated_risk(settings.security, settings.decision))
+    threshold = threshold_for(
+        points, measured.people, stated_risk(settings.security, settings.decision, settings.second_factor)
+    )
     if as_json:
         kept = {"file": None if dry_run else str(path)}
         typer.echo(json.dumps(kept | _as_json(measured, threshold, points)))

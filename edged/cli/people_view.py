@@ -39,6 +39,8 @@ def print_facts(record: "Record", space: str | None, *, as_json: bool) -> None:
         return
     for key, value in facts.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        if key in ("pin", "badge"):
+            shown = "yes" if value else "no"
         if isinstance(value, dict):
             shown = ", ".join(f"{name}: {item}" for name, item in value.items() if item is not None)
         if key == "consent" and shown:
@@ -67,6 +69,8 @@ def as_facts(record: "Record", space: str | None) -> dict[str, Any]:
         "templates": record.templates,
         "recognisable": None if space is None else space in record.templates,
         "vetoes": list(record.vetoes),
+        "pin": "pin" in record.factors,
+        "badge": "badge" in record.factors,
     }
 
 

@@ -24,9 +24,11 @@ def register(app: typer.Typer) -> None:
         models,
         mqtt,
         people,
+        people_factors,
         people_photos,
         report,
         run,
+        second_factor,
         shadow,
     )  # fmt: skip
     from edged.cli import eval as evaluation
@@ -49,7 +51,12 @@ def register(app: typer.Typer) -> None:
     people.app.command("photos")(people_photos.photos)
     people.app.command("remove-photo")(people_photos.remove_photo)
     people.app.command("not-me")(people_photos.not_me)
+    people.app.command("set-pin")(people_factors.set_pin)
+    people.app.command("set-badge")(people_factors.set_badge)
+    people.app.command("remove-pin")(people_factors.remove_pin)
+    people.app.command("remove-badge")(people_factors.remove_badge)
     app.add_typer(people.app, name="people")
+    app.add_typer(second_factor.app, name="second-factor")
     app.add_typer(evaluation.app, name="eval")
     app.command("bench")(bench.bench)
     app.command("calibrate")(calibrate.calibrate)

@@ -9,12 +9,14 @@ from typing import Any
 from edged.config.sections import (
     AccessConfig,
     CameraConfig,
+    Config,
     DecisionConfig,
     DoorConfig,
     GpiozeroLockConfig,
     LivenessConfig,
     MqttConfig,
     QualityConfig,
+    SecondFactorConfig,
     SecurityConfig,
     UrlSource,
 )
@@ -140,11 +142,6 @@ def _liveness(liveness: LivenessConfig) -> list[str]:
             "liveness.cues: parallax alone knows a stiff picture that moves, and nothing of one "
             "that is held still; give liveness.pack or another cue as well"
         )
-    if liveness.challenge != "off" and liveness.mode != "required":
-        problems.append(
-            "liveness.challenge: a gesture comes beside the passive check, never instead of it; set "
-            "liveness.mode: required"
-        )
     if len(set(liveness.cues)) != len(liveness.cues):
         problems.append("liveness.cues: names a cue twice")
     if liveness.mode == "required" and liveness.threshold == 0:
@@ -170,13 +167,38 @@ def _mqtt(mqtt: MqttConfig) -> list[str]:
     return problems
 
 
+def _second_factor(factor: SecondFactorConfig) -> list[str]:
+    return [
+        f"second_factor.{key}: names one twice"
+        for key in ("ask", "accept", "socket_users")
+        if len(set(given := getattr(factor, key))) != len(given)
+    ]
+
+
+def _whole(config: Config) -> list[str]:
+    """Check what takes more than one section."""
+    limit = config.quality.max_yaw_degrees
+    if config.liveness.challenge != "off" and limit < _LEAST_TURN_RANGE:
+        return [
+            f"quality.max_yaw_degrees: {limit:g}, but liveness.challenge needs {_LEAST_TURN_RANGE:g}: a head "
+            "that is turned as asked would not be recognised"
+        ]
+    return []
+
+
+# A turn counts from 19 degrees on (``domain.challenge``), off a face that may look 15 aside at first.
+_LEAST_TURN_RANGE = 35.0
+
+
 _CHECKS: Mapping[type, Callable[[Any], list[str]]] = {
     AccessConfig: _access,
     CameraConfig: _camera,
+    Config: _whole,
     DecisionConfig: _decision,
     DoorConfig: _door,
     LivenessConfig: _liveness,
     MqttConfig: _mqtt,
     QualityConfig: _quality,
+    SecondFactorConfig: _second_factor,
     SecurityConfig: _security,
 }

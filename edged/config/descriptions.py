@@ -82,6 +82,9 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "cooldown_seconds": "A person who was let in does not open the door again within this time.",
         "absence_seconds": "After so long without a face the visit is over.",
         "evidence_seconds": "Frames older than this no longer count as evidence.",
+        "max_attempts": "After so many refused visits nobody is let in for a moment; 0: never.",
+        "attempts_window_seconds": "Refused visits longer ago than this no longer count.",
+        "attempts_delay_seconds": "For so long nobody is let in then; the exit button is not affected.",
     },
     "LivenessConfig": {
         "mode": "required: who is not found alive is denied. advisory: measured and told. off: neither.",
@@ -89,11 +92,24 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "cues": "What is looked for beside the networks: an edge around the face, a screen's pixels, a face "
         "that moves in one piece with what is beside it.",
         "threshold": "Least score of a visit, 0 to 1. Raise it to refuse more.",
+        "challenge": "turn: whoever would be let in is asked to turn the head, left or right at random.",
+        "challenge_turns": "So many turns, one after the other.",
+        "challenge_seconds": "How long is waited for each; no answer denies.",
         "timeout_ms": "A measurement that took longer does not count.",
-        "challenge": "turn: whoever would be let in is asked to turn the head to a drawn side first. Needs "
-        "mode required, since it comes beside the passive check and never instead of it.",
-        "challenge_gestures": "How many turns are asked for, one after the other.",
-        "challenge_seconds": "How long each may take; no answer denies.",
+    },
+    "SecondFactorConfig": {
+        "enabled": "Ask for a second factor where a face alone is not enough; no answer denies.",
+        "ask": "When: of people whom somebody enrolled resembles (lookalike), where the calibration cannot "
+        "carry the stated risk (risk), where liveness is a little below its threshold (liveness), or always.",
+        "accept": "What counts as an answer.",
+        "wait_seconds": "How long an answer is awaited, from the moment of recognition.",
+        "liveness_band": "How far below liveness.threshold a visit is asked instead of denied.",
+        "max_wrong": "So many wrong answers lock a person out.",
+        "max_door_wrong": "So many wrong answers within lockout_seconds, whosever, lock everybody out.",
+        "lockout_seconds": "How long; for a person twice as long each time, up to a day.",
+        "socket_path": "The local socket that keypads and badge readers connect to, mode 0660.",
+        "socket_users": "Users, beside the daemon's own and root, who may connect.",
+        "socket_group": "A group whose members may connect; the socket is given to it.",
     },
     "Period": {
         "days": "Days on which the period begins.",
@@ -181,6 +197,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "security": "The risk that a stranger is let in.",
         "decision": "What it takes to be let in.",
         "liveness": "Whether a face is alive: a deterrent, no guarantee.",
+        "second_factor": "A PIN or badge beside the face.",
         "access": "Who may enter when.",
         "attendance": "The clock.",
         "mqtt": "The broker that events are delivered to.",

@@ -179,6 +179,11 @@ class DecisionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     cooldown_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     absence_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
     evidence_seconds: Annotated[float, Meta(gt=0, le=10)] = 2.0
+    # Five wrong tries and half a minute, as phones and PIN pads have it. At most five minutes: whoever
+    # stands outside must not be able to shut the door for those who belong here.
+    max_attempts: Annotated[int, Meta(ge=0, le=100)] = 5
+    attempts_window_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    attempts_delay_seconds: Annotated[float, Meta(gt=0, le=300)] = 30.0
 
 
 class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -193,13 +198,36 @@ class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     pack: Slug | None = None
     cues: tuple[Literal["border", "screen", "parallax"], ...] = ("border", "screen", "parallax")
     threshold: Ratio = 0.5
+    challenge: Literal["off", "turn"] = "off"
+    # A film that turns its head anyhow is right by chance once in 2^turns.
+    challenge_turns: Annotated[int, Meta(ge=1, le=5)] = 2
+    # A second to read and one to turn; the rest is for who does not expect it.
+    challenge_seconds: Annotated[float, Meta(ge=2, le=30)] = 6.0
     # Cues and both networks take 35 ms of one x86-64 core; a hot small board may need ten times that.
     timeout_ms: Millis = 400
-    challenge: Literal["off", "turn"] = "off"
-    # Two turns: a film that turns at random answers one challenge in four.
-    challenge_gestures: Annotated[int, Meta(ge=1, le=5)] = 2
-    # For each: a second to read, one to turn, and room for a second try.
-    challenge_seconds: Annotated[float, Meta(ge=2, le=30)] = 6.0
+
+
+class SecondFactorConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What else is asked of somebody whom a face alone does not let in. Off unless asked for.
+
+    ``max_wrong`` is no more than the tries that the figures of ``domain.calibration`` are made for.
+    """
+
+    enabled: bool = False
+    ask: Annotated[tuple[Literal["lookalike", "risk", "liveness", "always"], ...], Meta(min_length=1)] = (
+        "lookalike",
+        "liveness",
+    )
+    accept: Annotated[tuple[Literal["pin", "badge"], ...], Meta(min_length=1)] = ("pin", "badge")
+    # Six digits are typed in some three seconds; the rest is for finding the badge.
+    wait_seconds: Annotated[float, Meta(ge=1, le=60)] = 15.0
+    liveness_band: Annotated[float, Meta(gt=0, le=0.3)] = 0.15
+    max_wrong: Annotated[int, Meta(ge=1, le=6)] = 3
+    max_door_wrong: Annotated[int, Meta(ge=1, le=100)] = 10
+    lockout_seconds: Annotated[float, Meta(ge=10, le=86_400)] = 300.0
+    socket_path: Path = Path("var/second-factor.sock")
+    socket_users: tuple[Slug, ...] = ()
+    socket_group: Slug | None = None
 
 
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -343,6 +371,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     security: SecurityConfig = SecurityConfig()
     decision: DecisionConfig = DecisionConfig()
     liveness: LivenessConfig = LivenessConfig()
+    second_factor: SecondFactorConfig = SecondFactorConfig()
     access: AccessConfig = AccessConfig()
     attendance: AttendanceConfig = AttendanceConfig()
     mqtt: MqttConfig = MqttConfig()

@@ -96,8 +96,8 @@ class DemoConsole:
             text = f"{decision.reason.value}: {REASONS[decision.reason].lower()} {limits.compared(decision)}"
             self.happened("denied", text.rstrip(), "red", strong="bold red")
 
-    def prompted(self, prompt: Prompt | None) -> None:
-        """Show which gesture somebody is asked for."""
+    def asks(self, prompt: Prompt | None) -> None:
+        """Show what whoever stands there is asked to do; nothing where nobody is asked."""
         if prompt is not None:
             text = f"{GESTURES[prompt.gesture]} ({prompt.number} of {prompt.of})"
             self.happened("please", text, "bold cyan", strong="bold cyan")

@@ -38,8 +38,8 @@ class Show:
             on_seen=self._seen,
             on_told=self._told,
             on_door=self._door,
+            on_prompt=self.console.asks,
             on_camera=self._camera,
-            on_prompt=self.console.prompted,
             on_ready=self._ready,
         )
 

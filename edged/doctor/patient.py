@@ -56,7 +56,7 @@ class Patient:
     @property
     def risk(self) -> Risk:
         """The stated risk."""
-        return stated_risk(self.config.security, self.config.decision)
+        return stated_risk(self.config.security, self.config.decision, self.config.second_factor)
 
     @cached_property
     def threshold(self) -> Threshold:

@@ -9,6 +9,14 @@ FMR = (1 - (1 - FPIR)^(1/N)) / attempts. The table says at which cosine that FMR
 A measured rate is not the true one. A row counts for its upper bound: at 95 % confidence the true rate
 is no higher. With no error in n comparisons that is 3 / n (the rule of three); the comparisons are
 taken as independent, unless whoever measured gives a ``bound`` that takes account of the people behind.
+
+Where the gallery is too large or the table too thin for the stated risk nobody is let in. With
+``Risk.second_factor`` those who match are asked for a PIN or badge at the strictest cosine the table vouches
+for, if FPIR x GUESSED <= the stated risk: a stranger has to be taken for somebody and to guess what that
+person knows, which a face does not tell. GUESSED is 1 in 10. People choose poorly: a thief who knows the
+birth date guesses one four-digit PIN in 11 to 18 at a cash machine (Bonneau, Preibusch and Anderson 2012),
+within the few tries that a door gives too. More than ten times over the risk nobody is let in as before, and
+nobody is let in without a second factor who was not before.
 """
 
 import bisect
@@ -25,6 +33,8 @@ from edged.domain.risk import Risk
 CONFIDENCE = 0.95
 # The rule of 30 (Doddington 1998): a rate is within 30 % at 90 % confidence once 30 errors stand behind it.
 RULE_OF_ERRORS = 30
+# See the module.
+GUESSED = 0.1
 
 _Z = NormalDist().inv_cdf(CONFIDENCE)
 # Up to here the bound is computed exactly; beyond, Wilson and Hilferty's formula is off by less than 1e-5.
@@ -72,6 +82,7 @@ class Threshold:
 
     ``fmr`` is the false match rate that the risk asks for, ``fpir`` the upper bound of the chance that a
     visit of a stranger opens the door at ``cosine``; None without one. ``claim`` says it in words.
+    ``second_factor``: that holds only if whoever matches is asked for a second factor.
     """
 
     cosine: float | None
@@ -80,6 +91,7 @@ class Threshold:
     risk: Risk
     claim: str
     fpir: float | None = None
+    second_factor: bool = False
 
     @property
     def target_fpir(self) -> float:
@@ -155,10 +167,22 @@ def threshold_for(points: Sequence[MeasuredPoint], people: int, risk: Risk) -> T
     if fmr < rows[0].rate:
         evidence = max(points, key=lambda point: point.threshold).comparisons
         lacking = f"the table vouches for {rows[0].rate:.2g} ({evidence:,} comparisons)"
-        return Threshold(None, fmr, people, risk, f"{told}; not enough comparisons for this claim: {lacking}")
+        told = f"{told}; not enough comparisons for this claim: {lacking}"
+        return _with_second_factor(rows[0], fmr, people, risk, told)
     row = _row_at(rows, fmr)
     fpir = visit_fpir(row.rate, people, risk.attempts)
     return Threshold(row.cosine, fmr, people, risk, f"{told}; cosine {row.cosine:.4f}", fpir)
+
+
+def _with_second_factor(row: _Row, fmr: float, people: int, risk: Risk, told: str) -> Threshold:
+    """Return the strictest threshold there is if a second factor makes up for what is lacking, else none."""
+    fpir = visit_fpir(row.rate, people, risk.attempts) * GUESSED
+    if not risk.second_factor:
+        return Threshold(None, fmr, people, risk, told)
+    if not fpir <= risk.target_fpir:
+        return Threshold(None, fmr, people, risk, f"{told}; too far from it for a second factor")
+    told = f"{told}; cosine {row.cosine:.4f} with a second factor"
+    return Threshold(row.cosine, fmr, people, risk, told, fpir, second_factor=True)
 
 
 def no_threshold(people: int, risk: Risk, why: str) -> Threshold:

@@ -7,7 +7,8 @@ one in 2^n challenges of n gestures, and a face that is computed on the spot (a 
 is asked for beside recognition and the passive check, never instead of them.
 
 Only turns to the left and to the right are asked for. Of five landmarks the nose tip gives the yaw within a
-few degrees, but hardly the pitch, and lids have no landmark at all.
+few degrees, but hardly the pitch: a detector's nose sits higher or lower by as much as a nod moves it. Blinks
+are left out: lids have no landmark, and one is over between two pictures of a small board.
 
 Who is asked stays the same person all the way: every picture that counts was itself matched with the person
 who is to be let in, on one track, and the turn is seen on its way, not only at its end. All that is missing,
@@ -21,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from edged.domain.types import Gate, Observation, Reason
+from edged.domain.types import Observation, Reason
 
 
 class Gesture(StrEnum):
@@ -36,8 +37,8 @@ class Gesture(StrEnum):
 TURNS = (Gesture.TURN_LEFT, Gesture.TURN_RIGHT)
 _SIGN = {Gesture.TURN_LEFT: 1.0, Gesture.TURN_RIGHT: -1.0}
 
-# Degrees from where the face was when it was asked. A flat picture reads 3 however it is swung; one folded
-# down the nose 16 with a half turned 60 degrees away, 23 with 70. Faces are taken up to 40 (``quality``).
+# Degrees from where the face was when it was asked. A picture folded down the nose with one half turned 60
+# degrees away reads 17; the recognised range ends at the quality section's 40.
 TURNED = 19.0
 # Nobody holds the head straight to the degree, and landmarks move by two or three.
 _STRAIGHT = 8.0
@@ -66,14 +67,14 @@ class ChallengePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What somebody is asked for now: gesture ``number`` of ``of``, from 1. Tells nothing of the person."""
+    """What somebody is asked for now: gesture ``number`` of ``of``, from 1; nothing about the person."""
 
     gesture: Gesture
     number: int
     of: int
 
 
-class Answer(StrEnum):
+class Standing(StrEnum):
     """How a challenge stands when everything else is right."""
 
     PASSED = "passed"
@@ -137,13 +138,12 @@ class ChallengeDesk:
         return None
 
     def watch(self, seen: Observation, person_id: str | None, now: float) -> Reason | None:
-        """Take in one picture of a track, matched with ``person_id`` by itself, None where with nobody.
+        """Take in one picture of a track; ``person_id`` is whom it by itself was matched with, if anybody.
 
         Returns why the challenge of the track has failed with it, None while it has not.
         """
         track = self._tracks.setdefault(seen.track_id, _Track())
-        # Written so that NaN is a step back.
-        if not now >= self._now:
+        if not now >= self._now:  # written so that NaN is a step back
             return self._fail(track, Reason.CHALLENGE_BROKEN)
         self._now = now
         reason = self._overdue(track, now)
@@ -154,12 +154,7 @@ class ChallengeDesk:
         track.seq = seen.frame_seq
         return self._advance(track, seen, person_id, now)
 
-    def asking(self, track_id: int) -> bool:
-        """Whether an answer is awaited of a track: nothing is settled there."""
-        track = self._tracks.get(track_id)
-        return track is not None and track.challenge is not None and track.challenge.wanted is not None
-
-    def ask(self, track_id: int, person_id: str, now: float) -> Answer:
+    def ask(self, track_id: int, person_id: str, now: float) -> Standing:
         """Tell how the person stands who would be let in at ``now``; asks where that is still to be done.
 
         A challenge that is passed is used up with the answer.
@@ -168,26 +163,21 @@ class ChallengeDesk:
         challenge = track.challenge
         if challenge is not None and challenge.person_id == person_id:
             if challenge.wanted is not None:
-                return Answer.ASKED
+                return Standing.ASKED
             track.challenge = None
             if 0 <= now - challenge.passed_at <= _VALID_SECONDS:
                 self._blocked.pop(person_id, None)
-                return Answer.PASSED
+                return Standing.PASSED
         if now < self._blocked.get(person_id, _Blocked()).until:
-            return Answer.BLOCKED
+            return Standing.BLOCKED
         if self.prompt(now) is not None:
-            return Answer.BUSY
+            return Standing.BUSY
         track.challenge = _Challenge(person_id, now, now + self._policy.seconds)
         self._turn_next(track, now)
-        return Answer.ASKED
-
-    @staticmethod
-    def gate(how: Answer | Reason) -> Gate:
-        """Return what the trace says of a challenge: how it stands, or why it failed."""
-        return Gate("challenge", how.value, Answer.PASSED.value, how is Answer.PASSED)
+        return Standing.ASKED
 
     def end(self, track_id: int, *, changed: bool = False) -> Reason | None:
-        """Forget a track; a challenge under way has failed. ``changed``: its face became another's."""
+        """Forget a track; a challenge without answer has failed. ``changed``: the face became another's."""
         track = self._tracks.pop(track_id, None)
         if track is None:
             return None

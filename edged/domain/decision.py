@@ -3,8 +3,8 @@
 Each frame of a track is judged by gates in a fixed order; the first that fails names the frame's
 reason. A grant needs ``confirm_frames`` of the last ``window_frames`` frames, the newest among them,
 all passed and all for one person; then, where it is required, liveness over those frames, the person's
-own rules, the cool-down, and a gesture where the door asks for one (``challenge``). What is missing (no
-threshold, no liveness where it is required, a clock that ran backwards) fails its gate.
+own rules and the cool-down. What is missing (no threshold, no liveness where it is required, a clock
+that ran backwards) fails its gate.
 
 A door that is not armed decides all the same (shadow mode): who would have been let in is denied as
 ``disarmed`` at the very last gate, with the person's id, as often as they would have been let in.
@@ -12,42 +12,27 @@ A door that is not armed decides all the same (shadow mode): who would have been
 A person whom another one resembles has limits of their own, higher than everybody's (``lookalikes``). A
 face that is like one that was taken for the person before, and was not theirs, is vetoed.
 
+Where a doubt is left that a second factor may settle (``second_factor``), what would have been a grant asks
+for one. That is no grant: whoever takes the decision has to deny it unless the answer comes in time.
+
 A denial is reported once a track and reason. A track that was denied may still be granted later:
 somebody who looks away first and then at the camera comes in.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edged.domain.access import AccessRules
-from edged.domain.challenge import Answer, ChallengeDesk
-from edged.domain.cooldown import CoolDown
+from edged.domain.decision_policy import DecisionPolicy
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.liveness import RunningMean, measured, visit_liveness
-from edged.domain.matching import limits_for, veto_limit
+from edged.domain.matching import at_least, limits_for, veto_limit
+from edged.domain.second_factor import AskedFactor
 from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
 
-
-@dataclass(frozen=True, slots=True)
-class DecisionPolicy:
-    """The numbers behind a grant. ``threshold`` None denies everybody; see ``calibration``.
-
-    ``liveness_threshold`` None without ``liveness_required`` means that it is not measured.
-    """
-
-    threshold: float | None
-    confirm_frames: int
-    window_frames: int
-    min_margin: float
-    cooldown_seconds: float
-    absence_seconds: float
-    evidence_seconds: float
-    max_frame_age_seconds: float
-    armed: bool = True
-    liveness_threshold: float | None = None
-    liveness_required: bool = False
+__all__ = ["DecisionEngine", "DecisionPolicy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +67,15 @@ class _Track:
 class DecisionEngine:
     """State of all tracks and cool-downs. One thread owns it; every time is a parameter."""
 
-    def __init__(
-        self, policy: DecisionPolicy, rules: AccessRules, challenge: ChallengeDesk | None = None
-    ) -> None:
+    def __init__(self, policy: DecisionPolicy, rules: AccessRules) -> None:
         self.policy = policy
-        self.challenge = challenge
         self.rules = rules
         self._tracks: dict[int, _Track] = {}
-        self._cooldown = CoolDown()
+        self._granted_at: dict[str, float] = {}
+        self._seen_at: dict[str, float] = {}
+        self._rearmed: set[str] = set()
+        self._cooling_reported: set[str] = set()
+        self._before: tuple[str, float | None, bool] | None = None  # of whom the newest grant is
         self._now = float("-inf")
         self._gallery: GallerySnapshot | None = None
 
@@ -117,11 +103,8 @@ class DecisionEngine:
             # The same picture twice is one piece of evidence, and no way to change it.
             reason, person_id = Reason.STALE, None
         track.latest = observation
-        missed = self.challenge and self.challenge.watch(observation, person_id, now)
-        if missed:
-            return self._missed(observation.track_id, track, missed, gates)
         if person_id is not None:
-            self._cooldown.see(person_id, observation.captured_at, self.policy.absence_seconds)
+            self._see(person_id, observation.captured_at)
         if reason is not Reason.MATCHED or person_id is None:
             track.trace = tuple(gates)
             return self._deny_when_settled(observation.track_id, track)
@@ -136,12 +119,9 @@ class DecisionEngine:
         track.window.append(_Evidence(seen.frame_seq, seen.captured_at, reason, person_id, seen.liveness))
         track.frames += 1
 
-    def end(self, track_id: int, *, changed: bool = False) -> Decision | None:
-        """Forget a track, ``changed`` if it is another's now; a denial if it had enough frames and none."""
+    def end(self, track_id: int) -> Decision | None:
+        """Forget a track; a denial if it had enough frames and nothing was reported of it."""
         track = self._tracks.pop(track_id, None)
-        missed = self.challenge and self.challenge.end(track_id, changed=changed)
-        if track is not None and missed:
-            return self._missed(track_id, track, missed, track.trace)
         if track is None or track.granted or track.reported or track.frames < self.policy.confirm_frames:
             return None
         return self._denial(track_id, track, self._dominant(track))
@@ -163,8 +143,6 @@ class DecisionEngine:
     def _drop_evidence(self) -> None:
         for track in self._tracks.values():
             track.window = deque(maxlen=self.policy.window_frames)
-        if self.challenge is not None:
-            self.challenge.drop()
 
     def _judge_frame(
         self, seen: Observation, gallery: GallerySnapshot, now: float
@@ -183,7 +161,7 @@ class DecisionEngine:
             ),
             (
                 Reason.DISARMED,
-                Gate("threshold", policy.threshold, None, policy.threshold is not None),
+                Gate("threshold", policy.threshold, None, self._threshold_holds(gallery)),
             ),
             *self._likeness(match, gallery),
         )
@@ -209,21 +187,25 @@ class DecisionEngine:
             yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, None, passed=True)
         yield (
             Reason.UNKNOWN,
-            Gate("score", match.score, limits.score, _at_least(match.score, limits.score)),
+            Gate("score", match.score, limits.score, at_least(match.score, limits.score)),
         )
         if match.veto_score is not None:
             limit = veto_limit(match, limits)
             yield Reason.VETOED, Gate("veto", match.veto_score, limit, match.veto_score < limit)
         yield (
             Reason.AMBIGUOUS,
-            Gate("margin", match.margin, limits.margin, _at_least(match.margin, limits.margin)),
+            Gate("margin", match.margin, limits.margin, at_least(match.margin, limits.margin)),
         )
+
+    def _threshold_holds(self, gallery: GallerySnapshot) -> bool:
+        carried = not gallery.over_budget or self.policy.second_factor.carries_risk
+        return carried and self.policy.threshold is not None
 
     def _fresh(self, age: float, now: float) -> bool:
         return now >= self._now and 0 <= age <= self.policy.max_frame_age_seconds
 
     def _alive(self, value: float | None) -> bool:
-        return value is not None and _at_least(value, self.policy.liveness_threshold)
+        return value is not None and at_least(value, self.policy.liveness_threshold)
 
     def _liveness(self, track: _Track, agreeing: Sequence[_Evidence]) -> Gate | None:
         """Return the gate over the frames that agree; None where nothing measures: a trace claims no check.
@@ -241,10 +223,15 @@ class DecisionEngine:
         return Gate("liveness", track.liveness, policy.liveness_threshold, passed)
 
     def _decide_person(
-        self, seen: Observation, track: _Track, gates: list[Gate], person_id: str, moment: _Moment
+        self,
+        seen: Observation,
+        track: _Track,
+        gates: list[Gate],
+        person_id: str,
+        moment: _Moment,
     ) -> Decision:
         """Hold the person against agreement, their own rules and the cool-down."""
-        confirmed, reason = self._confirm(track, gates, person_id, moment.now)
+        confirmed, reason = self._confirm(track, gates, person_id, moment)
         track.trace = tuple(gates)
         if not confirmed:
             return self._deny_when_settled(seen.track_id, track, reason)
@@ -256,26 +243,39 @@ class DecisionEngine:
             return self._denial_once(seen.track_id, track, refusal)
         if person_id in track.granted:
             return _waiting(seen, track, Reason.MATCHED, person_id)
-        for hold in (self._cooling, self._challenged):
-            held = hold(seen, track, gates, person_id, moment.now)
-            if held is not None:
-                return held
+        cooled, gate = self._cooldown(person_id, moment.now)
+        gates.append(gate)
+        track.trace = tuple(gates)
+        if not cooled:
+            if person_id in self._cooling_reported:
+                return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
+            self._cooling_reported.add(person_id)
+            return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
+        asked = self._asked(gates, person_id, moment.gallery)
         gates.append(Gate("armed", None, None, self.policy.armed))
         track.trace = tuple(gates)
-        track.granted.add(person_id)
-        self._cooldown.start(person_id, moment.now)
+        self._mark_granted(track, person_id, moment.now)
         end = (Outcome.GRANT, Reason.MATCHED) if self.policy.armed else (Outcome.DENY, Reason.DISARMED)
-        return _decision(*end, seen.track_id, track, person_id)
+        if asked is not None and self.policy.armed:
+            end = (Outcome.ASK, Reason.MATCHED)
+        return replace(_decision(*end, seen.track_id, track, person_id), factor=asked)
+
+    def _asked(self, gates: Sequence[Gate], person_id: str, gallery: GallerySnapshot) -> AskedFactor | None:
+        """Return what else is asked of somebody who would be let in; an unsure gate is one that failed."""
+        unsure = not all(gate.passed for gate in gates)
+        alike = person_id in gallery.bars
+        return self.policy.second_factor.asked(gallery.over_budget, unsure=unsure, lookalike=alike)
 
     def _confirm(
-        self, track: _Track, gates: list[Gate], person_id: str, now: float
+        self, track: _Track, gates: list[Gate], person_id: str, moment: _Moment
     ) -> tuple[bool, Reason | None]:
         """Tell whether enough recent frames agree on the person, and are alive where that is asked for."""
         policy = self.policy
         agreeing = [
             evidence
             for evidence in track.window
-            if evidence.person_id == person_id and now - evidence.captured_at <= policy.evidence_seconds
+            if evidence.person_id == person_id
+            and moment.now - evidence.captured_at <= policy.evidence_seconds
         ]
         enough = len(agreeing) >= policy.confirm_frames
         gates.append(Gate("agreement", len(agreeing), policy.confirm_frames, enough))
@@ -283,7 +283,23 @@ class DecisionEngine:
         if not enough or liveness is None:
             return enough, None
         gates.append(liveness)
-        return liveness.passed, None if liveness.passed else Reason.NOT_LIVE
+        alive = liveness.passed or self._is_unsure(track, moment.gallery)
+        return alive, None if alive else Reason.NOT_LIVE
+
+    def _is_unsure(self, track: _Track, gallery: GallerySnapshot) -> bool:
+        """Whether a second factor may settle what a whole window of measured frames did not prove."""
+        policy, whole = self.policy, len(track.window) == self.policy.window_frames
+        if gallery.over_budget or not whole or track.lifelong.missing:
+            return False
+        return policy.second_factor.is_unsure(track.liveness, policy.liveness_threshold)
+
+    def _cooldown(self, person_id: str, now: float) -> tuple[bool, Gate]:
+        granted_at = self._granted_at.get(person_id)
+        if granted_at is None:
+            return True, Gate("cooldown", None, self.policy.cooldown_seconds, passed=True)
+        elapsed = now - granted_at
+        cooled = elapsed >= self.policy.cooldown_seconds and person_id in self._rearmed
+        return cooled, Gate("cooldown", elapsed, self.policy.cooldown_seconds, cooled)
 
     def take_back(self, decision: Decision) -> None:
         """Forget a grant that opened nothing, so that its person need not wait for the cool-down.
@@ -291,55 +307,46 @@ class DecisionEngine:
         All evidence of the track is dropped: the next grant needs fresh frames and passes every gate anew.
         """
         person_id, track = decision.person_id, self._tracks.get(decision.track_id)
-        if decision.outcome is not Outcome.GRANT or person_id is None:
+        if decision.outcome not in (Outcome.GRANT, Outcome.ASK) or person_id is None:
             return
-        if self._cooldown.take_back(person_id) and track is not None:
+        if self._before is None or self._before[0] != person_id:
+            return
+        if track is not None:
             track.granted.discard(person_id)
             track.window = deque(maxlen=self.policy.window_frames)
             track.reported.add(Reason.DOOR_REFUSED)  # by whoever asked the door: the visit is on record
+        # As it was: a grant before that, which did open the door, still cools down.
+        _, granted_at, rearmed = self._before
+        self._before = None
+        if granted_at is None:
+            self._granted_at.pop(person_id, None)
+        else:
+            self._granted_at[person_id] = granted_at
+        if rearmed:
+            self._rearmed.add(person_id)
+
+    def _mark_granted(self, track: _Track, person_id: str, now: float) -> None:
+        self._before = (person_id, self._granted_at.get(person_id), person_id in self._rearmed)
+        track.granted.add(person_id)
+        self._granted_at[person_id] = now
+        self._rearmed.discard(person_id)
+        self._cooling_reported.discard(person_id)
+
+    def _see(self, person_id: str, at: float) -> None:
+        """Re-arm a person who had gone from view for ``absence_seconds`` since the last frame."""
+        if at - self._seen_at.get(person_id, float("-inf")) >= self.policy.absence_seconds:
+            self._rearmed.add(person_id)
+        self._seen_at[person_id] = at
 
     def _deny_when_settled(self, track_id: int, track: _Track, reason: Reason | None = None) -> Decision:
         """Deny once the window is full without a grant; until then wait. None: for what failed most often."""
-        asking = self.challenge is not None and self.challenge.asking(track_id)
-        if asking or track.granted or len(track.window) < self.policy.window_frames:
+        if track.granted or len(track.window) < self.policy.window_frames:
             return _waiting_track(track_id, track)
         return self._denial_once(track_id, track, reason or self._dominant(track))
 
     def _denial_once(self, track_id: int, track: _Track, reason: Reason) -> Decision:
         if reason in track.reported or reason is Reason.COLLECTING:
             return _waiting_track(track_id, track)
-        return self._denial(track_id, track, reason)
-
-    def _cooling(
-        self, seen: Observation, track: _Track, gates: list[Gate], person_id: str, now: float
-    ) -> Decision | None:
-        """Hold back who was let in a moment ago; None where nothing does."""
-        gates.append(self._cooldown.gate(person_id, self.policy.cooldown_seconds, now))
-        track.trace = tuple(gates)
-        if gates[-1].passed:
-            return None
-        if person_id in self._cooldown.told:
-            return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
-        self._cooldown.told.add(person_id)
-        return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
-
-    def _challenged(
-        self, seen: Observation, track: _Track, gates: list[Gate], person_id: str, now: float
-    ) -> Decision | None:
-        """Ask for a gesture where the door does; None where nothing is left to be asked for."""
-        if self.challenge is None:
-            return None
-        answer = self.challenge.ask(seen.track_id, person_id, now)
-        gates.append(self.challenge.gate(answer))
-        track.trace = tuple(gates)
-        if answer is Answer.BLOCKED:
-            return self._denial_once(seen.track_id, track, Reason.CHALLENGE_BLOCKED)
-        return None if answer is Answer.PASSED else _waiting(seen, track, Reason.COLLECTING, person_id)
-
-    def _missed(self, track_id: int, track: _Track, reason: Reason, gates: Sequence[Gate]) -> Decision:
-        """Deny for a challenge that has failed just now: each is told, however many a track has had."""
-        track.trace = (*(gate for gate in gates if gate.name != "challenge"), ChallengeDesk.gate(reason))
-        track.reported.add(Reason.CHALLENGE_BLOCKED)  # goes without saying now
         return self._denial(track_id, track, reason)
 
     def _denial(self, track_id: int, track: _Track, reason: Reason) -> Decision:
@@ -360,11 +367,6 @@ class DecisionEngine:
             return Reason.AMBIGUOUS if len(people) > 1 else Reason.COLLECTING
         counts = Counter(reversed(failures))
         return counts.most_common(1)[0][0]
-
-
-def _at_least(value: float, limit: float | None) -> bool:
-    """Written so that NaN and a missing limit fail."""
-    return limit is not None and value >= limit
 
 
 def _decision(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from edged.domain.attendance import Direction, Punch, PunchKind
+from edged.domain.second_factor import AskedFactor
 from edged.domain.types import Decision, Event, EventKind, StoredEvent
 
 # Cosines are compared to four places; more would only be noise of the camera.
@@ -28,7 +29,8 @@ def access_body(
 
     ``latency_ms`` is the time from the first usable face to the decision; ``model`` the embedding
     space; ``direction`` what the door is set to where attendance is on; ``punch`` what it made.
-    A score is null where nobody was compared.
+    A score is null where nobody was compared. What a second factor had to do with it stands there only where
+    one was asked for, or would have been by an armed door.
     """
     compared = decision.person_id is not None or decision.score > -1.0
     return {
@@ -44,6 +46,17 @@ def access_body(
         "model": model,
         "direction": direction,
         "punch": None if punch is None else punch.kind.value,
+        **({} if decision.factor is None else _factor(decision.factor)),
+    }
+
+
+def _factor(asked: AskedFactor) -> dict[str, Any]:
+    return {
+        "second_factor": asked.cause.value,
+        "factor_outcome": asked.outcome and asked.outcome.value,
+        "factor_kind": asked.kind and asked.kind.value,
+        "factor_source": asked.source and asked.source.value,
+        "factor_wrong": asked.wrong,
     }
 
 

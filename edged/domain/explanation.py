@@ -1,8 +1,10 @@
 """A decision in plain words, for the operator who asks why."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from edged.domain.challenge import Gesture
+from edged.domain.second_factor import FactorCause
 from edged.domain.types import EventKind, Gate, Reason, StoredEvent
 
 REASONS: Mapping[str, str] = {
@@ -13,27 +15,42 @@ REASONS: Mapping[str, str] = {
     Reason.VETOED: "The face is like one that was taken for this person before and is not theirs.",
     Reason.LOW_QUALITY: "The face was too small, blurred, dark, bright or turned away to be compared.",
     Reason.NOT_LIVE: "The face was not shown to be a living one.",
-    Reason.CHALLENGE_UNANSWERED: "The gesture that was asked for was not made in time.",
-    Reason.CHALLENGE_WRONG: "Another gesture was made than the one that was asked for, or it was made "
-    "before it could have been read.",
-    Reason.CHALLENGE_BROKEN: "The face became another one while a gesture was asked for, or time ran "
-    "backwards.",
-    Reason.CHALLENGE_BLOCKED: "A gesture was missed a moment ago; for some seconds the person is not asked "
-    "again.",
+    Reason.CHALLENGE_UNANSWERED: "The person was recognised and asked to turn the head, and did not in time.",
+    Reason.CHALLENGE_WRONG: "The person was recognised, but turned the other way than asked, or too soon.",
+    Reason.CHALLENGE_BROKEN: "While the gesture was awaited the face became another, or time ran backwards.",
+    Reason.CHALLENGE_BLOCKED: "The person failed to answer with a gesture a moment ago and has to wait.",
     Reason.DISABLED: "The person is disabled, or outside the time of their validity or consent.",
     Reason.OUTSIDE_SCHEDULE: "No group of the person may enter at this time.",
-    Reason.COOLING_DOWN: "The person was let in a moment ago and has not gone from view since.",
+    Reason.COOLING_DOWN: "The person was let in, or asked for a second factor, a moment ago and has not gone "
+    "from view since.",
+    Reason.TOO_MANY_ATTEMPTS: "All was right, but others had been refused so often that nobody is let in "
+    "for a moment.",
     Reason.STALE: "The pictures were too old to act on.",
     Reason.DISARMED: "Recognition may not open this door: it is not armed, or has no threshold to go "
     "by. Where a person is named, all else was right: an armed door would have opened.",
     Reason.STORE_FAILED: "The visit could not be recorded, and the door is set to deny then.",
     Reason.DOOR_REFUSED: "All was right, but the door took no grant: it is being shut, is busy, or the "
     "pictures had become too old.",
+    Reason.NO_SECOND_FACTOR: "The face alone was not enough, and the person has no PIN or badge that "
+    "counts here.",
+    Reason.SECOND_FACTOR_UNANSWERED: "The face alone was not enough; a PIN or badge was asked for and not "
+    "given in time.",
+    Reason.SECOND_FACTOR_WRONG: "The face alone was not enough, and the PIN or badge was wrong too often.",
+    Reason.SECOND_FACTOR_LOCKED_OUT: "The face alone was not enough, and after too many wrong answers none "
+    "is taken for a while.",
+    Reason.SECOND_FACTOR_FAILED: "The face alone was not enough, and a PIN or badge could not be asked for "
+    "or checked.",
+}
+CAUSES: Mapping[str, str] = {
+    FactorCause.RISK: "the calibration does not carry the stated risk for so many people",
+    FactorCause.LIVENESS: "it was not sure that the face is a living one",
+    FactorCause.LOOKALIKE: "somebody who is enrolled resembles the person",
+    FactorCause.ALWAYS: "this door asks everybody",
 }
 GESTURES: Mapping[str, str] = {
-    Gesture.LOOK_AHEAD: "look at the camera",
-    Gesture.TURN_LEFT: "turn your head slowly to your left",
-    Gesture.TURN_RIGHT: "turn your head slowly to your right",
+    Gesture.LOOK_AHEAD: "look into the camera",
+    Gesture.TURN_LEFT: "turn your head to your left",
+    Gesture.TURN_RIGHT: "turn your head to your right",
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
@@ -47,9 +64,11 @@ GATES: Mapping[str, str] = {
     "veto": "cosine to a face that was taken for the person and is not theirs; below score less margin",
     "agreement": "recent pictures that agree on the person; at least the limit",
     "person": "validity and schedule of the person",
+    "challenge": "how the gesture that was asked for stands",
     "cooldown": "seconds since the person was last let in; at least the limit, and out of view in between",
-    "challenge": "how the gestures stood that were asked for",
+    "attempts": "seconds for which nobody is let in after too many refused attempts",
     "door": "whether the lock's owner takes a grant now",
+    "second_factor": "how asking for a PIN or badge ended, and why it was asked",
     "journal": "whether the visit could be recorded first",
 }
 
@@ -59,7 +78,21 @@ def reason_text(stored: StoredEvent) -> str:
     if stored.event.kind is not EventKind.ACCESS:
         return ""
     reason = str(stored.event.body.get("reason"))
-    return REASONS.get(reason, f"The reason is recorded as {reason!r}.")
+    text = REASONS.get(reason, f"The reason is recorded as {reason!r}.")
+    return f"{text} {_factor_text(stored.event.body)}".rstrip()
+
+
+def _factor_text(body: Mapping[str, Any]) -> str:
+    """Return what the second factor had to do with it; empty where none was asked for."""
+    cause, outcome = body.get("second_factor"), body.get("factor_outcome")
+    if cause is None:
+        return ""
+    why = CAUSES.get(str(cause), f"the cause is recorded as {cause!r}")
+    if outcome is None:
+        return f"An armed door would have asked for a second factor: {why}."
+    wrong = f" after {body['factor_wrong']} wrong" if body.get("factor_wrong") else ""
+    given = f" by {body['factor_kind']} over {body['factor_source']}" if body.get("factor_kind") else ""
+    return f"A second factor was asked for ({why}): {str(outcome).replace('_', ' ')}{given}{wrong}."
 
 
 def gate_text(gate: Gate) -> str:

@@ -24,7 +24,8 @@ class GallerySnapshot:
     ``left_out`` counts enrolled people without a template of ``space``: nobody can recognise them.
     ``templates`` counts the templates behind the rows; ``version`` is the store's generation.
     ``vetoes`` holds, by person, (K, D) unit rows of those who were taken for the person wrongly;
-    ``bars`` the people whose gates ask for more than everybody's, see ``lookalikes``.
+    ``bars`` the people whose gates ask for more than everybody's, see ``lookalikes``. ``over_budget``: the
+    threshold in force keeps the stated risk only together with a second factor.
     """
 
     space: str
@@ -36,6 +37,7 @@ class GallerySnapshot:
     vetoes: Mapping[str, FloatArray] = field(default_factory=dict)
     bars: Mapping[str, Bar] = field(default_factory=dict)
     left_out: int = 0
+    over_budget: bool = False
 
     def person(self, person_id: str) -> Person | None:
         """Return the person, or None if they are not in this snapshot."""
@@ -104,9 +106,12 @@ def build_snapshot(
     return GallerySnapshot(space, version, kept, matrix, count, index, anchors, left_out=left_out)
 
 
-def with_bars(snapshot: GallerySnapshot, rule: LookalikeRule | None) -> GallerySnapshot:
+def with_bars(
+    snapshot: GallerySnapshot, rule: LookalikeRule | None, *, over_budget: bool = False
+) -> GallerySnapshot:
     """Return the snapshot with higher bars for those who look alike; a copy of references, no vectors."""
-    return replace(snapshot, bars=raised_bars(list(snapshot.index), snapshot.matrix, rule))
+    bars = raised_bars(list(snapshot.index), snapshot.matrix, rule)
+    return replace(snapshot, bars=bars, over_budget=over_budget)
 
 
 def _anchors(vetoes: Iterable[Veto], space: str, dimension: int) -> dict[str, FloatArray]:

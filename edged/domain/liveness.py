@@ -73,6 +73,7 @@ class RunningMean:
     """The mean of all scores so far; what was not measured counts as 0."""
 
     def __init__(self) -> None:
+        self.missing = 0  # scores that were none
         self._sum = 0.0
         self._count = 0
 
@@ -80,6 +81,7 @@ class RunningMean:
         """Count one frame."""
         self._sum += value if _sound(value) else 0.0
         self._count += 1
+        self.missing += not _sound(value)
 
     @property
     def value(self) -> float:

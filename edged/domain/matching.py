@@ -63,3 +63,8 @@ def best_match(snapshot: GallerySnapshot, vector: FloatArray) -> Match:
     anchors = snapshot.vetoes.get(person_id)
     veto_score = None if anchors is None else float((anchors @ vector).max())
     return Match(person_id, float(scores[best]), second_id, second_score, veto_score)
+
+
+def at_least(value: float, limit: float | None) -> bool:
+    """Whether ``value`` reaches ``limit``; written so that NaN and a missing limit fail."""
+    return limit is not None and value >= limit

@@ -37,12 +37,14 @@ _DAYS_A_YEAR = 365.25
 class Risk:
     """``target_fpir`` is the chance that is accepted for one visit of ``frames_per_visit`` judged frames.
 
-    ``confirm_frames`` of them must match the same person for a grant.
+    ``confirm_frames`` of them must match the same person for a grant. ``second_factor``: where the table
+    cannot carry the risk, whoever matches is asked for a second factor instead of being denied.
     """
 
     target_fpir: float
     frames_per_visit: int = 1
     confirm_frames: int = 1
+    second_factor: bool = False
 
     @property
     def attempts(self) -> float:

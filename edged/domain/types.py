@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edged.domain.second_factor import AskedFactor
+
 FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
@@ -134,6 +136,7 @@ class Outcome(StrEnum):
     """What a step of the decision engine asks for."""
 
     WAIT = "wait"
+    ASK = "needs_second_factor"
     GRANT = "granted"
     DENY = "denied"
 
@@ -155,10 +158,16 @@ class Reason(StrEnum):
     DISABLED = "disabled"
     OUTSIDE_SCHEDULE = "outside_schedule"
     COOLING_DOWN = "cooling_down"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
     STALE = "stale"
     DISARMED = "disarmed"
     STORE_FAILED = "store_failed"
     DOOR_REFUSED = "door_refused"
+    NO_SECOND_FACTOR = "no_second_factor"
+    SECOND_FACTOR_UNANSWERED = "second_factor_unanswered"
+    SECOND_FACTOR_WRONG = "second_factor_wrong"
+    SECOND_FACTOR_LOCKED_OUT = "second_factor_locked_out"
+    SECOND_FACTOR_FAILED = "second_factor_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +185,8 @@ class Decision:
     """The answer of one step.
 
     ``first_seen_at`` is when the track's first usable face was captured; ``freshest_at`` when the
-    newest frame behind the decision was captured (monotonic seconds).
+    newest frame behind the decision was captured (monotonic seconds). ``factor`` is None where no second
+    factor was asked for.
     """
 
     outcome: Outcome
@@ -191,6 +201,7 @@ class Decision:
     first_seen_at: float = 0.0
     freshest_at: float = 0.0
     trace: tuple[Gate, ...] = ()
+    factor: AskedFactor | None = None
 
 
 class EventKind(StrEnum):

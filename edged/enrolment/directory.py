@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from edged.config.sections import GalleryConfig
 from edged.domain.people import Person, Template
+from edged.domain.second_factor import FactorKind
 from edged.domain.types import FloatArray
 from edged.enrolment.levels import Levels
 from edged.enrolment.names import clean_name, name_keys, same_name, similar_names
@@ -24,12 +25,14 @@ _MAX_SUGGESTIONS = 5
 class Record:
     """A person and how many templates they have in each embedding space.
 
-    ``vetoes`` are the events in which somebody else was taken for them.
+    ``vetoes`` are the events in which somebody else was taken for them; ``factors`` what they can answer a
+    second factor with.
     """
 
     person: Person
     templates: dict[str, int]
     vetoes: tuple[str, ...] = ()
+    factors: frozenset[FactorKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,14 @@ class Directory:
         vetoes: dict[str, tuple[str, ...]] = {}
         for veto in self._store.vetoes():
             vetoes[veto.person_id] = (*vetoes.get(veto.person_id, ()), veto.event_id)
+        factors = self._store.factor_kinds()
         return [
-            Record(person, counts.get(person.person_id, {}), vetoes.get(person.person_id, ()))
+            Record(
+                person,
+                counts.get(person.person_id, {}),
+                vetoes.get(person.person_id, ()),
+                factors.get(person.person_id, frozenset()),
+            )
             for person in people
         ]
 

@@ -1,10 +1,11 @@
 """What enrolment needs from the models and from the store, and nothing more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from edged.domain.people import Consent, Distinction, Person, Template, Veto
+from edged.domain.second_factor import FactorKind
 from edged.domain.types import Image
 from edged.storage.people import NewTemplate
 from edged.storage.probes import Probe
@@ -67,6 +68,10 @@ class People(Protocol):
 
     def remove_veto(self, event_id: str) -> None:
         """Erase the veto of an event."""
+        ...
+
+    def factor_kinds(self) -> Mapping[str, frozenset[FactorKind]]:
+        """Who has a PIN or badge."""
         ...
 
     def distinctions(self) -> list[Distinction]:

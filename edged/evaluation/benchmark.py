@@ -3,12 +3,13 @@
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
+from edged.domain.analysis import LivenessMeter
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.liveness import Cue
 from edged.domain.matching import best_match
@@ -16,15 +17,13 @@ from edged.domain.people import Person, Template
 from edged.domain.types import Box, Face, Image
 from edged.errors import EvaluationError
 from edged.evaluation.embedding import Progress, main_face, silent
-from edged.vision.liveness_meter import Part
 from edged.vision.pipeline import FacePipeline
 
-STAGES = ("detect", "align", "quality", "embed", "match")
-LIVENESS = "liveness"
-_FRAME_SECONDS = 0.1
 # A common camera mode; the first rounds fill caches and are thrown away.
 _SYNTHETIC_SIZE = (720, 1280)
 _WARM_UP_ROUNDS = 3
+# Frames follow each other as at a door, or the cue that compares them would find nothing to do.
+_FRAME_SECONDS = 0.1
 _MB = 1_000_000
 
 T = TypeVar("T")
@@ -40,14 +39,16 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """``frame`` is the whole way of one frame with one face, through all ``stages`` that were measured.
+    """``frame`` is the whole way of one frame with one face.
 
+    Liveness has a stage for each cue that was measured; ``liveness`` is the pack behind ``liveness model``.
     ``faces`` counts the frames in which one was found; in the others the stages behind detection ran
     on a stand-in in the middle. ``peak_rss_mb`` is the process's largest resident set.
     """
 
     detector: str
     embedder: str
+    liveness: str | None
     rounds: int
     faces: int
     gallery: int
@@ -58,16 +59,12 @@ class BenchResult:
 
 @dataclass(slots=True)
 class _Clock:
-    seconds: dict[str, list[float]]
-
-    @classmethod
-    def of(cls, stages: Sequence[str]) -> "_Clock":
-        return cls({stage: [] for stage in stages})
+    seconds: dict[str, list[float]] = field(default_factory=dict)
 
     def time(self, stage: str, work: Callable[[], T]) -> T:
         started = time.perf_counter()
         result = work()
-        self.seconds[stage].append(time.perf_counter() - started)
+        self.seconds.setdefault(stage, []).append(time.perf_counter() - started)
         return result
 
 
@@ -77,38 +74,39 @@ def run_benchmark(
     *,
     gallery: int,
     rounds: int,
-    liveness: Mapping[Cue, Part] | None = None,
     progress: Progress = silent,
+    cues: Mapping[Cue, LivenessMeter] | None = None,
+    liveness: str | None = None,
 ) -> BenchResult:
     """Send ``images`` round after round through every stage; match against ``gallery`` random people.
 
-    ``liveness`` are the cues to measure as well, each a stage of its own; they are called one by one as if
-    the images were a visit of ten frames a second.
-    Raises ``EvaluationError`` without images.
+    ``cues`` has a meter for each cue of liveness that is to be timed, ``liveness`` names its pack. Raises
+    ``EvaluationError`` without images.
     """
     if not images:
         raise EvaluationError("expected at least one picture to measure with")
     snapshot = random_gallery(gallery, pipeline.dimension)
-    stages = (*STAGES, *(f"{LIVENESS} {cue}" for cue in liveness or ()))
-    clock, faces = _Clock.of(stages), 0
+    clock, faces = _Clock(), 0
     for index in range(-_WARM_UP_ROUNDS, rounds):
         if index == 0:
-            clock, faces = _Clock.of(stages), 0
+            clock, faces = _Clock(), 0
         image = images[index % len(images)]
-        found = _one_frame(pipeline, snapshot, image, clock)
-        faces += found is not None
-        for cue, part in (liveness or {}).items():
-            work = partial(part, 0, index * _FRAME_SECONDS, image, found or _stand_in(image, pipeline))
-            clock.time(f"{LIVENESS} {cue}", work)
+        face = _one_frame(pipeline, snapshot, image, clock)
+        faces += face is not None
+        shown = face or _stand_in(image, pipeline)
+        at = index * _FRAME_SECONDS
+        for cue, meter in (cues or {}).items():
+            clock.time(f"liveness {cue.value}", partial(meter.measure, 0, at, image, shown))
         progress(max(0, index + 1), rounds)
     totals = np.sum(list(clock.seconds.values()), axis=0)
     return BenchResult(
         detector=pipeline.detector_name,
         embedder=pipeline.embedder_name,
+        liveness=liveness,
         rounds=rounds,
         faces=faces,
         gallery=gallery,
-        stages={stage: _summary(clock.seconds[stage]) for stage in stages},
+        stages={stage: _summary(seconds) for stage, seconds in clock.seconds.items()},
         frame=_summary(totals),
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MB,
     )
@@ -138,6 +136,7 @@ def random_gallery(people: int, dimension: int, seed: int = 0) -> GallerySnapsho
 
 
 def _one_frame(pipeline: FacePipeline, snapshot: GallerySnapshot, image: Image, clock: _Clock) -> Face | None:
+    """Time what every frame goes through; return the face that was found."""
     faces = clock.time("detect", lambda: pipeline.detect(image))
     found = main_face(faces, image)
     face = found or _stand_in(image, pipeline)

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from edged.domain.types import FloatArray, Image
-from edged.evaluation.scene_visitor import Figure
 
 # In eye distances (63 mm): half the head's width, height and depth, as an ellipsoid has them (some 150 mm
 # wide, 230 mm high, 190 mm deep), and how far before the eyes' plane the tip of a nose stands (35 mm, as in
@@ -43,13 +42,6 @@ def turned(picture: Image, landmarks: FloatArray, turn: Turn) -> Image:
     )
 
 
-def turned_figure(person: Figure, landmarks: FloatArray, turn: Turn) -> Figure:
-    """Return a figure that was cut out, with the head turned; the outline goes with it."""
-    across, down = _sources(person.picture.shape[:2], landmarks, turn)
-    cover = cv2.remap(person.cover, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return Figure(turned(person.picture, landmarks, turn), np.asarray(cover, np.float32))
-
-
 def _sources(size: tuple[int, int], landmarks: FloatArray, turn: Turn) -> tuple[FloatArray, FloatArray]:
     """Return where each pixel of the turned picture comes from, two (H, W) float32.
 
@@ -74,7 +66,7 @@ def _sources(size: tuple[int, int], landmarks: FloatArray, turn: Turn) -> tuple[
 def _depth(
     across: FloatArray, down: FloatArray, middle: FloatArray, nose: FloatArray, eye_px: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return each pixel's depth before the neck's axis in eye distances, and its share of the head's way."""
+    """Return each pixel's depth before the neck's axis in eye distances, and its share in the head's turn."""
     x, y = (across - middle[0]) / eye_px, (down - middle[1]) / eye_px
     inside = 1 - (x / _HALF_WIDTH) ** 2 - (y / _HALF_HEIGHT) ** 2
     depth = _HALF_DEPTH * np.sqrt(np.maximum(inside, 0))

@@ -30,7 +30,7 @@ Fact = bool | int | float | Annotated[str, Meta(max_length=200)] | None
 Availability = Literal["online", "offline", "stopped"]
 LockWord = Literal["locked", "unlocked", "fault", "unknown"]
 LivenessWord = Literal["required", "advisory", "off"]
-PromptWord = Literal["look_ahead", "turn_left", "turn_right"]
+GestureWord = Literal["look_ahead", "turn_left", "turn_right"]
 CameraWord = Literal["up", "down", "frozen", "blind", "ended", "unknown"]
 
 
@@ -63,14 +63,15 @@ class EventMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class StateMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the door is now; no person data, since the broker keeps it.
 
-    ``prompt`` is the gesture that somebody is asked for; absent in what older versions sent.
+    ``asks`` is what whoever stands there is asked to do, for a display beside the door; absent in what older
+    versions sent.
     """
 
     lock: LockWord
     camera: CameraWord
     armed: bool
     time_synced: bool
-    prompt: PromptWord | None = None
+    asks: GestureWord | None = None
 
 
 class BirthMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,9 +14,10 @@ from typing import Self, TypeVar
 import numpy as np
 
 from edged.domain.people import Consent, Distinction, Person, Template, Veto
+from edged.domain.second_factor import FactorKind
 from edged.domain.types import FloatArray
 from edged.errors import EnrolmentError, NotFoundError, StoreError
-from edged.storage import connections, distinctions, people_queries
+from edged.storage import connections, distinctions, factors, people_queries
 from edged.storage.database import Database
 from edged.storage.files import identity, is_there
 from edged.storage.people_queries import SCHEMA
@@ -292,6 +293,30 @@ class PeopleStore:
     def remove_distinction(self, pair: frozenset[str]) -> None:
         """Take back that two are two. Raises ``NotFoundError``."""
         self._change(lambda connection: distinctions.remove(connection, pair))
+
+    def factor_kinds(self) -> dict[str, frozenset[FactorKind]]:
+        """Return who has a PIN or badge. Raises ``StoreCorruptError``."""
+        return self._read(factors.kinds, {})
+
+    def factors(self, person_id: str) -> dict[FactorKind, factors.Verifier]:
+        """Return what checks a person's answers; from any thread. Raises ``StoreError``."""
+        return self._read_sealed(lambda connection: factors.read(connection, self._vault, person_id), {})
+
+    def set_factor(self, person_id: str, kind: FactorKind, text: str) -> None:
+        """Give a person a PIN or badge in place of the one before. Raises ``NotFoundError``."""
+        made = factors.Verifier.of(text), datetime.now(UTC)
+
+        def work(connection: sqlite3.Connection) -> None:
+            people_queries.require(connection, person_id)
+            factors.write(connection, self._vault, person_id, kind, made)
+
+        self._change(work)
+        self._erase()
+
+    def remove_factor(self, person_id: str, kind: FactorKind) -> None:
+        """Erase a person's PIN or badge. Raises ``NotFoundError``, ``StoreError`` as ``forget``."""
+        self._change(lambda connection: factors.remove(connection, person_id, kind))
+        self._erase()
 
     def _read_sealed(self, query: Callable[[sqlite3.Connection], T], default: T) -> T:
         def checked(connection: sqlite3.Connection) -> T:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edged.domain.people import Person, Template, Veto
 from edged.errors import NotFoundError, StoreError
-from edged.storage import distinctions
+from edged.storage import distinctions, factors
 from edged.storage.connections import Schema
 from edged.storage.people_records import (
     seal_template,
@@ -51,6 +51,7 @@ def initialise(connection: sqlite3.Connection, vault: Vault) -> None:
     """Bind a new gallery to the vault's key, making the key; of an old one check the key."""
     connection.execute(_VETOES)
     connection.execute(distinctions.TABLE)
+    connection.execute(factors.TABLE)
     if connection.execute("SELECT count(*) FROM store").fetchone()[0]:
         check_key(connection, vault)
         return
@@ -112,7 +113,10 @@ def vetoes_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -
 
 
 def give(connection: sqlite3.Connection, vault: Vault, source_id: str, into_id: str) -> None:
-    """Make everything that is a person's another's; each record is sealed anew for its new owner."""
+    """Make everything that is a person's another's; each record is sealed anew for its new owner.
+
+    Not a PIN or badge: that was given to one of the two, and is no reason to let in the other.
+    """
     for template in templates_of(connection, vault, source_id):
         moved = replace(template, person_id=into_id)
         connection.execute(
@@ -132,7 +136,7 @@ def give(connection: sqlite3.Connection, vault: Vault, source_id: str, into_id: 
 def erase(connection: sqlite3.Connection, person_id: str) -> None:
     """Delete a person and everything that is theirs."""
     distinctions.erase(connection, person_id)
-    for table in ("templates", "vetoes", "people"):
+    for table in ("templates", "vetoes", "factors", "people"):
         connection.execute(f"DELETE FROM {table} WHERE person_id = ?", (person_id,))  # noqa: S608 - fixed names
 
 

@@ -7,7 +7,7 @@ half. At a door they are a beginning: ``edged liveness test`` tells what they ar
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -35,14 +35,10 @@ _PARALLAX_WEIGHT, _PARALLAX_BELOW = 8.0, 0.8
 _NOBODY = Face(Box(80, 80, 80, 80), np.zeros((5, 2), np.float32), 0.0)
 
 
-# Of a track, the monotonic seconds of a frame, the frame and the face in it: log-odds, or None.
-Part = Callable[[int, float, Image, Face], float | None]
-
-
 class FaceLiveness:
     """Measures the configured cues of a face. Not for several threads at once.
 
-    ``ensemble`` None leaves the networks out. ``parts`` are what measures each cue by itself.
+    ``ensemble`` None leaves the networks out.
     """
 
     def __init__(
@@ -56,15 +52,8 @@ class FaceLiveness:
         self.pack_name = pack_name
         self.restrictions = dict(restrictions or {})
         self._ensemble = ensemble
+        self._cues = frozenset(cues)
         self._parallax = ParallaxWatch()
-        every: dict[Cue, Part] = {
-            Cue.MODEL: self._model,
-            Cue.BORDER: _border,
-            Cue.SCREEN: _screen,
-            Cue.PARALLAX: self._moved,
-        }
-        wanted = {*cues} - {Cue.MODEL} | ({Cue.MODEL} if ensemble is not None else set())
-        self.parts: Mapping[Cue, Part] = {cue: part for cue, part in every.items() if cue in wanted}
 
     @classmethod
     def load(cls, models: ModelsConfig, liveness: LivenessConfig) -> "FaceLiveness | None":
@@ -91,33 +80,35 @@ class FaceLiveness:
         meter.forget(0)
         return meter
 
+    def apart(self) -> dict[Cue, "FaceLiveness"]:
+        """Return one meter for each cue, to be timed alone; the networks are shared."""
+        meters = {} if self._ensemble is None else {Cue.MODEL: FaceLiveness(self._ensemble, ())}
+        return meters | {cue: FaceLiveness(None, (cue,)) for cue in Cue if cue in self._cues}
+
     def measure(self, track_id: int, at: float, image: Image, face: Face) -> dict[Cue, float]:
         """Return each cue's evidence for life, in log-odds, of ``face`` in ``image`` (H, W, 3) uint8 BGR.
 
         Parallax is left out until the frames of the track give evidence. Raises ``ModelError`` or
         ``ValueError`` where something cannot be measured.
         """
-        found = ((cue, part(track_id, at, image, face)) for cue, part in self.parts.items())
-        return {cue: value for cue, value in found if value is not None}
+        found: dict[Cue, float] = {}
+        if self._ensemble is not None:
+            found[Cue.MODEL] = _of_model(self._ensemble.score(image, face))
+        if Cue.BORDER in self._cues:
+            found[Cue.BORDER] = -_BORDER_WEIGHT * max(0.0, border_support(image, face.box) - _BORDER_FROM)
+        if Cue.SCREEN in self._cues:
+            found[Cue.SCREEN] = -_SCREEN_WEIGHT * max(
+                0.0, math.log(screen_peak(image, face.box) / _SCREEN_FROM)
+            )
+        if Cue.PARALLAX in self._cues:
+            left_behind = self._parallax.update(track_id, at, image, face)
+            if left_behind is not None:
+                found[Cue.PARALLAX] = -_PARALLAX_WEIGHT * max(0.0, _PARALLAX_BELOW - left_behind)
+        return found
 
     def forget(self, track_id: int) -> None:
         """Drop what is remembered of a track."""
         self._parallax.forget(track_id)
-
-    def _model(self, _track_id: int, _at: float, image: Image, face: Face) -> float | None:
-        return None if self._ensemble is None else _of_model(self._ensemble.score(image, face))
-
-    def _moved(self, track_id: int, at: float, image: Image, face: Face) -> float | None:
-        left_behind = self._parallax.update(track_id, at, image, face)
-        return None if left_behind is None else -_PARALLAX_WEIGHT * max(0.0, _PARALLAX_BELOW - left_behind)
-
-
-def _border(_track_id: int, _at: float, image: Image, face: Face) -> float | None:
-    return -_BORDER_WEIGHT * max(0.0, border_support(image, face.box) - _BORDER_FROM)
-
-
-def _screen(_track_id: int, _at: float, image: Image, face: Face) -> float | None:
-    return -_SCREEN_WEIGHT * max(0.0, math.log(screen_peak(image, face.box) / _SCREEN_FROM))
 
 
 def _of_model(score: float) -> float:

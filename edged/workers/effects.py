@@ -17,6 +17,7 @@ from typing import Protocol
 
 from edged.config.sections import JournalConfig
 from edged.devices.clock import Clock
+from edged.domain.attempts import seconds_left
 from edged.domain.attendance import AttendanceClock, Punch
 from edged.domain.event_body import access_body, attendance_body
 from edged.domain.types import Decision, Event, EventKind, Gate, Outcome, Reason
@@ -104,6 +105,7 @@ class DecisionEffects:
         else:
             event, punch = self._access_event(decision, state, None), None
             self._log.record(event)
+        self._alarm(decision, event)
         self._count(decision)
         self._on_told(Told(decision, event.event_id, punch.kind.value if punch else None))
         return taken
@@ -132,7 +134,11 @@ class DecisionEffects:
         if written is Written.FAILED:
             self._log.keep(*events)
         request = UnlockRequest(
-            access.event_id, "face", decision.freshest_at, first_seen_at=decision.first_seen_at
+            access.event_id,
+            "face",
+            decision.freshest_at,
+            # How fast the door is, not how fast somebody finds a badge.
+            first_seen_at=decision.first_seen_at if decision.factor is None else None,
         )
         if punch is not None:
             self._open.add(punch, events[-1], access.event_id)
@@ -170,6 +176,17 @@ class DecisionEffects:
         self._log.keep(event)
         return denied, event, None
 
+    def _alarm(self, decision: Decision, access: Event) -> None:
+        """Record what somebody should look at: a face that is not alive, the beginning of a delay."""
+        about = {"access_event_id": access.event_id}
+        if decision.reason is Reason.NOT_LIVE:
+            self._log.record(self._log.event(EventKind.ALARM, {"type": "not_live", **about}))
+        left = seconds_left(decision)
+        if left is not None and decision.reason is not Reason.TOO_MANY_ATTEMPTS:
+            until = round(self._clock.unix() + left, 3)
+            body = {"type": "too_many_attempts", "until_unix": until, **about}
+            self._log.record(self._log.event(EventKind.ALARM, body))
+
     def _punch(self, decision: Decision) -> Punch | None:
         if self._attendance is None or decision.person_id is None:
             return None
@@ -186,6 +203,8 @@ class DecisionEffects:
             direction=None if self._attendance is None else self._attendance.direction,
             punch=punch,
         )
+        if decision.reason is Reason.TOO_MANY_ATTEMPTS:
+            body["retry_seconds"] = round(seconds_left(decision) or 0.0, 1)
         event = self._log.event(EventKind.ACCESS, body, person_id=decision.person_id)
         return replace(event, trace=decision.trace)
 

@@ -199,12 +199,17 @@ class GallerySyncWorker(Worker):
         return self._rated(snapshot)
 
     def _rated(self, snapshot: GallerySnapshot) -> GalleryState:
-        """Return the gallery with the threshold and the bars of the risk that is stated now."""
+        """Return the gallery with the threshold and the bars of the risk that is stated now.
+
+        Where the table cannot carry the risk for a single person there is no rule for bars; whoever matches
+        is asked for a second factor then, twins too.
+        """
         risk, min_margin = self.risk, self.min_margin
         threshold, points = self._threshold(len(snapshot.people), risk)
         rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=min_margin, risk=risk)
         self._metrics.threshold.set(float("nan") if threshold.cosine is None else threshold.cosine)
-        return GalleryState(with_bars(snapshot, rule), threshold, points, min_margin)
+        barred = with_bars(snapshot, rule, over_budget=threshold.second_factor)
+        return GalleryState(barred, threshold, points, min_margin)
 
     def _threshold(self, people: int, risk: Risk) -> tuple[Threshold, tuple[MeasuredPoint, ...]]:
         self._measured = self._calibration.identity()

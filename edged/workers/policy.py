@@ -2,6 +2,7 @@
 
 import logging
 
+from edged.config.factor import factor_rule
 from edged.config.sections import (
     AccessConfig,
     AttendanceConfig,
@@ -12,9 +13,11 @@ from edged.config.sections import (
 )
 from edged.devices.clock import Clock
 from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
+from edged.domain.attempts import AttemptLimit
 from edged.domain.attendance import AttendanceClock
 from edged.domain.decision import DecisionPolicy
 from edged.domain.event_body import punch_of
+from edged.domain.second_factor import NEVER, FactorRule
 from edged.storage.journal import Journal
 from edged.vision.motion import MotionGate
 from edged.workers.recognition import RecognitionSettings
@@ -27,7 +30,11 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def decision_policy(
-    decision: DecisionConfig, camera: CameraConfig, liveness: LivenessConfig, threshold: float | None
+    decision: DecisionConfig,
+    camera: CameraConfig,
+    liveness: LivenessConfig,
+    threshold: float | None,
+    second_factor: FactorRule = NEVER,
 ) -> DecisionPolicy:
     """Return the engine's numbers; without a ``threshold`` nobody is let in."""
     return DecisionPolicy(
@@ -42,6 +49,7 @@ def decision_policy(
         armed=decision.armed,
         liveness_threshold=None if liveness.mode == "off" else liveness.threshold,
         liveness_required=liveness.mode == "required",
+        second_factor=second_factor,
     )
 
 
@@ -49,9 +57,21 @@ def recognition_settings(config: Config) -> RecognitionSettings:
     """Return what the recognition worker takes over while it runs."""
     return RecognitionSettings(
         max_frame_age_seconds=config.camera.max_frame_age_ms / 1000,
-        policy=lambda threshold: decision_policy(config.decision, config.camera, config.liveness, threshold),
+        policy=lambda threshold: decision_policy(
+            config.decision, config.camera, config.liveness, threshold, factor_rule(config.second_factor)
+        ),
         rules=access_rules(config.access),
         motion=MotionGate(config.motion) if config.motion.enabled else None,
+        attempts=attempt_limit(config.decision),
+    )
+
+
+def attempt_limit(decision: DecisionConfig) -> AttemptLimit | None:
+    """Return how many refused attempts shut the door for a moment; None where none do."""
+    if not decision.max_attempts:
+        return None
+    return AttemptLimit(
+        decision.max_attempts, decision.attempts_window_seconds, decision.attempts_delay_seconds
     )
 
 

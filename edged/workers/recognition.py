@@ -15,14 +15,15 @@ import numpy as np
 from edged.devices.clock import Clock
 from edged.domain.access import AccessRules
 from edged.domain.analysis import FaceAnalyser
+from edged.domain.attempts import AttemptLimit, Attempts
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.matching import best_match
 from edged.domain.tracking import TrackedFace, Tracker
 from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
+from edged.workers.challenge import ChallengeWatch
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.liveness import LivenessWatch
-from edged.workers.prompting import Prompter
 from edged.workers.slot import LatestSlot
 from edged.workers.worker import Worker
 
@@ -47,6 +48,7 @@ class RecognitionSettings:
     policy: Callable[[float | None], DecisionPolicy]
     rules: AccessRules
     motion: Gate | None = None
+    attempts: AttemptLimit | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +66,7 @@ class RecognitionWorker(Worker):
     ``on_decision`` answers False to a grant that opens nothing; its person may try again at once.
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
-    it lets nobody in. ``prompter`` asks for gestures; None asks for none.
+    it lets nobody in. ``challenge`` stands between the engine and the door; None asks for no gesture.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class RecognitionWorker(Worker):
         on_idle: Callable[[], None] = lambda: None,
         on_seen: Callable[[Sight], None] = lambda _sight: None,
         liveness: LivenessWatch | None = None,
-        prompter: Prompter | None = None,
+        challenge: ChallengeWatch | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
@@ -94,10 +96,10 @@ class RecognitionWorker(Worker):
         self._on_idle = on_idle
         self._on_seen = on_seen
         self.liveness = liveness
+        self._challenge = challenge
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
-        self._prompter = prompter
-        desk = None if prompter is None else prompter.desk
-        self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules, desk)
+        self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
+        self._attempts = Attempts()
         self._faces: dict[int, FloatArray] = {}
 
     @property
@@ -120,14 +122,8 @@ class RecognitionWorker(Worker):
                 self._process(frame, state)
                 self.frames_done += 1
             self._expire(state, self._clock.monotonic())
-            self._prompt()
             self._on_idle()
         self._expire(self._gallery(), float("inf"))  # nobody who is in view now is left out of the record
-        self._prompt()
-
-    def _prompt(self) -> None:
-        if self._prompter is not None:
-            self._prompter.tell(self._clock.monotonic())
 
     def _process(self, frame: Frame, state: GalleryState) -> None:
         age = self._clock.monotonic() - frame.captured_at
@@ -163,8 +159,9 @@ class RecognitionWorker(Worker):
         now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)
-        if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
-            self._engine.take_back(decision)
+        if self._challenge is not None:
+            self._decided(self._challenge.watch(observation, decision, state.snapshot, now), state)
+        self._decided(decision, state)
 
     def _observe(self, frame: Frame, item: TrackedFace, state: GalleryState) -> Observation | None:
         """Measure one face; None for one too far away to be a visit."""
@@ -207,14 +204,30 @@ class RecognitionWorker(Worker):
     def _expire(self, state: GalleryState, now: float) -> None:
         for track_id in self._tracker.expire(now):
             self._finish(track_id, state)
+        if self._challenge is not None:
+            self._challenge.prompt(now)
 
     def _finish(self, track_id: int, state: GalleryState, *, changed: bool = False) -> None:
         self._faces.pop(track_id, None)
         if self.liveness is not None:
             self.liveness.forget(track_id)
-        decision = self._engine.end(track_id, changed=changed)
-        if decision is not None:
-            self._on_decision(decision, state)
+        if self._challenge is not None:
+            self._decided(self._challenge.end(track_id, changed=changed), state)
+        self._decided(self._engine.end(track_id), state)
+
+    def _decided(self, asked: Decision | None, state: GalleryState) -> None:
+        """Pass on what is asked for, as far as the challenge and the attempts before it allow."""
+        if asked is None:
+            return
+        now = self._clock.monotonic()
+        decision = asked if self._challenge is None else self._challenge.judge(asked, now)
+        decision = self._attempts.judge(decision, self.settings.attempts, now)
+        wanted = asked.outcome in (Outcome.GRANT, Outcome.ASK)
+        refused = wanted and decision.outcome is not asked.outcome
+        if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
+            refused = True
+        if refused:
+            self._engine.take_back(asked)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -8,8 +8,7 @@ from edged.config import Config, digest
 from edged.devices.clock import Clock
 from edged.domain.challenge import Prompt
 from edged.domain.picture import CameraState
-from edged.fleet.messages import BirthMessage, CameraWord, Fact, LockWord, PromptWord, StateMessage
-from edged.metrics import Metrics
+from edged.fleet.messages import BirthMessage, CameraWord, Fact, GestureWord, LockWord, StateMessage
 from edged.workers.door import DoorChange
 from edged.workers.event_log import EventLog
 from edged.workers.gallery_sync import GalleryState
@@ -30,19 +29,17 @@ class Standing:
         models: dict[str, str],
         gallery: Callable[[], GalleryState],
         log: EventLog,
-        metrics: Metrics,
         clock: Clock,
     ) -> None:
         self.config = config
         self.models = models
         self.camera: CameraWord = "unknown"
         self.lock: LockWord = "locked"
-        self.prompt: PromptWord | None = None
+        self.asks: GestureWord | None = None
         self.publisher: PublisherWorker | None = None
         self._boot_id = boot_id
         self._gallery = gallery
         self._log = log
-        self._metrics = metrics
         self._clock = clock
         self._telling = threading.Lock()
 
@@ -69,7 +66,7 @@ class Standing:
             camera=self.camera,
             armed=self.armed,
             time_synced=self._clock.synced(),
-            prompt=self.prompt,
+            asks=self.asks,
         )
 
     def facts(self, frames: int) -> dict[str, Fact]:
@@ -89,7 +86,6 @@ class Standing:
 
     def tell(self, *, anew: bool = False) -> None:
         """Publish the state; with ``anew`` the birth as well, since other things run now."""
-        self._metrics.clock_synced.set(self._clock.synced())
         with self._telling:  # or of two threads the one that looked first might speak last
             if self.publisher is None:
                 return
@@ -104,8 +100,8 @@ class Standing:
         self.tell()
 
     def prompted(self, prompt: Prompt | None) -> None:
-        """Take over what somebody is asked for, None when that is over."""
-        self.prompt = None if prompt is None else prompt.gesture.value
+        """Take over what whoever stands there is asked to do."""
+        self.asks = None if prompt is None else prompt.gesture.value
         self.tell()
 
     def camera_changed(self, state: CameraState) -> CameraWord:

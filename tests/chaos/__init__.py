@@ -1,1 +1,1 @@
-"""Long trials of the daemon and its parts under fault."""
+"""Long trials under fault, in real processes; ``python -m tests.chaos`` prints what came of them."""

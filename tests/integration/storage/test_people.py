@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from edged.domain.people import Consent, Distinction, Veto
+from edged.domain.second_factor import FactorKind
 from edged.errors import EnrolmentError, NotFoundError, StoreCorruptError, StoreError
 from edged.storage import people_records
 from edged.storage.connections import reading
@@ -421,3 +423,63 @@ def test_a_folder_we_may_not_enter_is_a_store_error(store: PeopleStore, path: Pa
                 ask()
     finally:
         path.parent.chmod(0o700)
+
+
+def test_a_pin_is_checked_and_stands_nowhere(store: PeopleStore, path: Path) -> None:
+    ada, ben = store.add_person("Ada").person_id, store.add_person("Ben").person_id
+    assert store.factors(ada) == {}
+    before = store.generation()
+    store.set_factor(ada, FactorKind.PIN, "482913")
+    store.set_factor(ada, FactorKind.BADGE, "04A1B2C3")
+    assert store.generation() == before + 2
+    found = store.factors(ada)
+    assert found[FactorKind.PIN].accepts("482913")
+    assert not found[FactorKind.PIN].accepts("482914")
+    assert not found[FactorKind.PIN].accepts("")
+    assert "482913" not in repr(found)
+    assert b"482913" not in bytes_of(path)
+    assert found[FactorKind.PIN].digest not in bytes_of(path)
+    assert store.factor_kinds() == {ada: {FactorKind.PIN, FactorKind.BADGE}}
+    assert store.factors(ben) == {}
+    with pytest.raises(NotFoundError):
+        store.set_factor("p-nobody", FactorKind.PIN, "482913")
+    with pytest.raises(NotFoundError):
+        store.remove_factor(ben, FactorKind.PIN)
+
+
+def test_a_pin_goes_with_its_person_and_is_not_handed_on(store: PeopleStore) -> None:
+    ada, ben = store.add_person("Ada").person_id, store.add_person("Ben").person_id
+    for person_id in (ada, ben):
+        store.set_factor(person_id, FactorKind.PIN, "482913")
+    store.set_factor(ada, FactorKind.BADGE, "04A1B2C3")
+    store.merge(ada, ben)
+    assert store.factor_kinds() == {ben: {FactorKind.PIN}}
+    store.remove_factor(ben, FactorKind.PIN)
+    assert store.factors(ben) == {}
+    store.set_factor(ben, FactorKind.PIN, "482913")
+    store.forget(ben)
+    assert store.factor_kinds() == {}
+
+
+def test_a_pin_copied_onto_somebody_else_does_not_open(store: PeopleStore, path: Path, vault: Vault) -> None:
+    ada, ben = store.add_person("Ada").person_id, store.add_person("Ben").person_id
+    store.set_factor(ada, FactorKind.PIN, "482913")
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE factors SET person_id = ?", (ben,))
+    connection.close()
+    with pytest.raises(StoreCorruptError, match="pin"):
+        PeopleStore.open(path, vault, writable=False).factors(ben)
+
+
+def test_a_gallery_made_before_there_were_pins_has_none(store: PeopleStore, path: Path, vault: Vault) -> None:
+    ada = store.add_person("Ada").person_id
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE factors")
+    connection.close()
+    old = PeopleStore.open(path, vault, writable=False)
+    assert (old.factors(ada), old.factor_kinds()) == ({}, {})
+    with PeopleStore.open(path, vault, writable=True) as anew:
+        anew.set_factor(ada, FactorKind.PIN, "482913")
+        assert anew.factor_kinds() == {ada: {FactorKind.PIN}}

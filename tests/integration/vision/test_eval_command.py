@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 from edged.cli import bench
 from edged.cli import eval as evaluation
 from edged.demo.bundled import bundled_cast
-from edged.errors import EvaluationError
+from edged.errors import EvaluationError, ModelError
 from tests.fakes.model_packs import write_liveness_pack
+
+STAGES = {"detect", "align", "quality", "embed", "match"}
 
 
 @pytest.fixture
@@ -106,24 +108,26 @@ def test_template(app: typer.Typer, few: Path, packs_dir: Path) -> None:
 def test_bench(app: typer.Typer, few: Path, with_images: bool) -> None:
     images = ["--images", few / "tree" / next((few / "tree").iterdir()).name] if with_images else []
     report = run(app, "bench", "--rounds", 5, "--gallery", 10, *images, "--json")
-    assert set(report["stages"]) == {"detect", "align", "quality", "embed", "match"}  # type: ignore[call-overload]
+    assert set(report["stages"]) == STAGES  # type: ignore[call-overload]
     assert report["faces"] == (5 if with_images else 0)
     assert report["frame"]["p50_ms"] > 0  # type: ignore[index]
 
 
-def test_bench_measures_liveness_where_a_pack_is_named_or_configured(app: typer.Typer, few: Path) -> None:
-    write_liveness_pack(few / "models")
-    arguments = ("bench", "--rounds", 2, "--gallery", 2, "--models", few / "models", "--json")
-    named = run(app, *arguments, "--liveness", "toy-liveness")
-    cues = {f"liveness {cue}" for cue in ("model", "border", "screen", "parallax")}
-    assert set(named["stages"]) - cues == {"detect", "align", "quality", "embed", "match"}  # type: ignore[call-overload]
-    assert cues <= set(named["stages"])  # type: ignore[call-overload]
-    (few / "config.yaml").write_text(
-        "{site: a, door_id: b, camera: {source: {type: folder, path: .}}, door: {lock: {driver: fake}}, "
-        "liveness: {mode: advisory, cues: [border]}}"
-    )
-    configured = run(app, *arguments, "--config", few / "config.yaml")
-    assert {stage for stage in configured["stages"] if " " in stage} == {"liveness border"}  # type: ignore[attr-defined]
+def test_bench_times_each_cue_of_liveness_and_counts_it_into_the_frame(
+    app: typer.Typer, tmp_path: Path
+) -> None:
+    write_liveness_pack(tmp_path / "var/models")
+    report = run(app, "bench", "--rounds", 5, "--liveness", "toy-liveness", "--json")
+    stages, frame = report["stages"], report["frame"]
+    cues = {"liveness model", "liveness border", "liveness screen", "liveness parallax"}
+    assert report["liveness"] == "toy-liveness"
+    assert set(stages) == STAGES | cues  # type: ignore[call-overload]
+    assert frame["p95_ms"] >= max(stages[name]["p50_ms"] for name in cues)  # type: ignore[index]
+
+
+def test_bench_refuses_a_liveness_pack_that_is_not_installed(app: typer.Typer) -> None:
+    result = CliRunner().invoke(app, ["bench", "--rounds", "1", "--liveness", "minifasnet"])
+    assert isinstance(result.exception, ModelError)
 
 
 def test_packs_stand_side_by_side(app: typer.Typer, few: Path) -> None:

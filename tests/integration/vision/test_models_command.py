@@ -120,6 +120,7 @@ def test_the_research_weights_are_imported_whole(tmp_path: Path, weights_dir: Pa
     installed = {one["name"]: one["installed"] for one in done["installed"]}
     assert installed == {
         "arcface-y1": ["float32", "int8"],
+        "arcface-y1-mirrored": ["float32", "int8"],
         "arcface-y1-published": ["float32"],
         "minifasnet": ["float32"],
         "scrfd-500m": ["float32"],

@@ -138,9 +138,9 @@ test_fail = [
         "still; give liveness.pack or another cue as well",
     ),
     (
-        "liveness: {mode: advisory, challenge: turn}",
-        "liveness.challenge: a gesture comes beside the passive check, never instead of it; set "
-        "liveness.mode: required",
+        "liveness: {challenge: turn}\nquality: {max_yaw_degrees: 30}",
+        "quality.max_yaw_degrees: 30, but liveness.challenge needs 35: a head that is turned as asked would "
+        "not be recognised",
     ),
     ("liveness: {cues: [border, border]}", "liveness.cues: names a cue twice"),
     (

@@ -14,6 +14,7 @@ from edged.demo.preparation import Options, write_config
 from edged.demo.stage import Appearance, Role
 from edged.demo.summary import commands, sum_up
 from edged.demo.tally import Tally, Verdict
+from edged.domain.challenge import Gesture, Prompt
 from edged.domain.types import Decision, Outcome, Reason
 from edged.workers.door import DoorChange
 
@@ -65,6 +66,14 @@ def test_a_print_that_was_let_in_is_said_plainly(page: Page, liveness: float | N
     page.console.fooled(liveness)
     assert "A PHOTOGRAPH FOOLED THIS DOOR" in page.text
     assert words in page.text
+
+
+def test_whoever_stands_there_is_told_what_to_do(page: Page) -> None:
+    page.console.asks(Prompt(Gesture.TURN_LEFT, 1, 2))
+    assert "turn your head to your left (1 of 2)" in page.text
+    before = page.text
+    page.console.asks(None)
+    assert page.text == before
 
 
 def test_the_lock_is_told(page: Page) -> None:

@@ -212,3 +212,33 @@ def test_a_refined_table_has_positive_rates_and_every_rate_and_cosine_once(
     for before, after in pairwise(found):
         assert before.fmr < after.fmr
         assert before.threshold > after.threshold
+
+
+THIN = (CalibrationPoint(1e-2, 0.3, 30_000), CalibrationPoint(1e-3, 0.4, 30_000))
+
+
+def test_a_second_factor_carries_what_the_table_lacks_by_up_to_ten_times() -> None:
+    reach = most_people(THIN, Risk(1e-2))
+    assert reach > 1
+    for people in (reach + 1, 9 * reach):
+        assert threshold_for(THIN, people, Risk(1e-2)).cosine is None
+        helped = threshold_for(THIN, people, Risk(1e-2, second_factor=True))
+        assert (helped.cosine, helped.second_factor) == (0.4, True)
+        assert helped.fpir is not None
+        assert helped.fpir <= 1e-2
+        assert "with a second factor" in helped.claim
+    for people in (13 * reach, 1000 * reach):  # chances do not add up, so that ten times is a little more
+        beyond = threshold_for(THIN, people, Risk(1e-2, second_factor=True))
+        assert (beyond.cosine, beyond.second_factor, beyond.fpir) == (None, False, None)
+        assert "too far from it for a second factor" in beyond.claim
+
+
+@given(st.integers(1, 100_000), st.sampled_from([1e-1, 1e-2, 1e-3, 1e-4]))
+def test_a_second_factor_never_lowers_a_threshold(people: int, fpir: float) -> None:
+    plain = threshold_for(THIN, people, Risk(fpir))
+    helped = threshold_for(THIN, people, Risk(fpir, second_factor=True))
+    if plain.cosine is not None:
+        assert (helped.cosine, helped.second_factor) == (plain.cosine, False)
+    elif helped.cosine is not None:
+        assert helped.second_factor
+        assert helped.cosine == max(point.threshold for point in THIN)

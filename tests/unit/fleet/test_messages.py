@@ -110,8 +110,9 @@ def test_state_birth_and_health_are_read_back() -> None:
 
 
 def test_the_retained_state_has_no_room_for_a_person() -> None:
-    told = json.loads(messages.state_payload(STATE))
-    assert set(told) == {"v", "lock", "camera", "armed", "time_synced", "prompt"}
+    assert set(json.loads(messages.state_payload(STATE))) == {
+        "v", "lock", "camera", "armed", "time_synced", "asks",
+    }  # fmt: skip
     for key in ("person_id", "name", "score"):
         with pytest.raises(FleetError, match=key):
             messages.parse_state(json.dumps(json.loads(messages.state_payload(STATE)) | {key: "x"}).encode())

@@ -258,3 +258,30 @@ def test_a_time_clock_is_replaced_between_two_decisions_and_not_within_one(stage
     assert stage.journal.rows[0].body["punch"] == "in"
     stage.apply(replace(GRANT, person_id="p-ben"))
     assert stage.journal.rows[-1].body["direction"] is None
+
+
+def alarms(stage: Stage) -> list[str]:
+    return [event.body["type"] for event in stage.journal.rows if event.kind is EventKind.ALARM]
+
+
+def test_a_face_that_is_not_alive_raises_an_alarm(stage: Stage) -> None:
+    stage.apply(replace(DENY, reason=Reason.NOT_LIVE))
+    assert alarms(stage) == ["not_live"]
+    access, alarm = stage.journal.rows
+    assert alarm.body["access_event_id"] == access.event_id
+
+
+def test_the_beginning_of_a_delay_raises_an_alarm_and_what_it_refuses_does_not(stage: Stage) -> None:
+    stage.apply(replace(DENY, trace=(Gate("attempts", 30.0, 0.0, passed=False),)))
+    assert alarms(stage) == ["too_many_attempts"]
+    assert stage.journal.rows[-1].body["until_unix"] == pytest.approx(stage.clock.unix() + 30, abs=5)
+    refused = replace(
+        GRANT,
+        outcome=Outcome.DENY,
+        reason=Reason.TOO_MANY_ATTEMPTS,
+        trace=(*TRACE, Gate("attempts", 12.0, 0.0, passed=False)),
+    )
+    stage.apply(refused)
+    assert alarms(stage) == ["too_many_attempts"]
+    assert stage.decisions()[-1] == ("denied", "too_many_attempts")
+    assert stage.requests == []

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from edged.devices.clock import Clock
 from edged.domain.access import AccessRules
+from edged.domain.attempts import AttemptLimit
 from edged.domain.calibration import CalibrationPoint, threshold_for
 from edged.domain.decision import DecisionPolicy
 from edged.domain.gallery import build_snapshot
@@ -209,3 +210,18 @@ def test_without_a_threshold_nobody_enters(door: Door) -> None:
     door.worker._engine.reconfigure(door.policy(None), AccessRules())
     door.show((100, 80, 0), times=6)
     assert door.told() == [(Outcome.DENY, Reason.DISARMED, None)]
+
+
+def test_after_refused_attempts_a_known_face_waits_for_the_delay_and_then_comes_in(door: Door) -> None:
+    door.worker.settings = replace(door.worker.settings, attempts=AttemptLimit(2, 60, 5))
+    for stranger in (5, 6):
+        door.show((100, 80, stranger), times=5)
+        door.show(times=15)
+    shut_at = door.clock.now
+    door.show((100, 80, 0), times=6)
+    assert door.told()[-1] == (Outcome.DENY, Reason.TOO_MANY_ATTEMPTS, "p-ada")
+    assert [outcome for outcome, _, _ in door.told()] == [Outcome.DENY] * 3  # told once
+    while door.told()[-1][0] is not Outcome.GRANT and door.clock.now < shut_at + 10:
+        door.show((100, 80, 0))
+    assert door.told()[-1] == (Outcome.GRANT, Reason.MATCHED, "p-ada")
+    assert door.clock.now >= shut_at - 1.5 + 5 - 0.5  # the last stranger was refused a little earlier

@@ -1,0 +1,70 @@
+"""A real Prometheus watches a real door: every panel and every alert finds what it asks for."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edged.demo.bundled import bundled_cast
+from tests.e2e.door import OfficeDoor
+from tests.fakes.prometheus import Prometheus, prometheus
+
+FOLDER = Path(__file__).parents[2] / "monitoring"
+# Every metric name in an expression, with the matchers behind it but not the range.
+_SELECTOR = re.compile(r"\b((?:edged|process)_[a-z_]+|up)\b(\{[^}]*\})?")
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def panels() -> dict[str, list[str]]:
+    """The dashboard's queries by panel, its variables filled in as Grafana would."""
+    dashboard = json.loads((FOLDER / "dashboard.json").read_text())
+    return {
+        panel["title"]: [
+            target["expr"].replace("$door", ".+").replace("$__rate_interval", "1m")
+            for target in panel["targets"]
+        ]
+        for panel in dashboard["panels"]
+        if panel["type"] != "row"
+    }
+
+
+def alerts() -> dict[str, str]:
+    groups = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
+    return {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
+
+
+def unresolved(server: Prometheus, queries: list[str]) -> list[str]:
+    return [query for query in queries if not server.query(query)]
+
+
+def test_every_panel_and_every_alert_finds_its_series(tmp_path: Path) -> None:
+    door = OfficeDoor(tmp_path / "door", None)
+    door.configure(1)  # nobody listens there: a door without a broker has every series as well
+    door.scene([photos[:2] for photos in bundled_cast()[1]])
+    config = f"""
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: ["{FOLDER}/alerts.yml"]
+scrape_configs: [{{job_name: edged, static_configs: [{{targets: ["127.0.0.1:{door.http_port}"]}}]}}]
+"""
+    asked = [query for queries in panels().values() for query in queries]
+    selectors = {
+        "".join(found) for expression in alerts().values() for found in _SELECTOR.findall(expression)
+    }
+    assert len(asked) > 30
+    assert len(selectors) > 20
+    with prometheus(tmp_path / "prometheus", config) as server, door.start() as daemon:
+        deadline = time.monotonic() + 60
+        while missing := unresolved(server, [*asked, *sorted(selectors)]):
+            assert daemon.process.poll() is None, daemon.log
+            assert time.monotonic() < deadline, missing
+            time.sleep(1)
+        rules = server.rules()
+        assert set(rules) == set(alerts())
+        assert {name: rule.get("lastError") for name, rule in rules.items() if rule["health"] != "ok"} == {}
+        firing = {name for name, rule in rules.items() if rule["state"] == "firing"}
+        assert firing <= {"EdgedThrottled"}
+        assert daemon.end() == 0
