@@ -7,8 +7,9 @@ one in 2^n challenges of n gestures, and a face that is computed on the spot (a 
 is asked for beside recognition and the passive check, never instead of them.
 
 Only turns to the left and to the right are asked for. Of five landmarks the nose tip gives the yaw within a
-few degrees, but hardly the pitch: a detector's nose sits higher or lower by as much as a nod moves it. Blinks
-are left out: lids have no landmark, and one is over between two pictures of a small board.
+few degrees, but hardly the pitch: a detector's nose sits higher or lower by as much as a nod moves it. On
+803 photographs of LFW the yaw that two detectors read goes together by 0.95, the pitch by 0.00. Blinks are
+left out: lids have no landmark, and one is over between two pictures of a small board.
 
 Who is asked stays the same person all the way: every picture that counts was itself matched with the person
 who is to be let in, on one track, and the turn is seen on its way, not only at its end. All that is missing,
@@ -37,8 +38,8 @@ class Gesture(StrEnum):
 TURNS = (Gesture.TURN_LEFT, Gesture.TURN_RIGHT)
 _SIGN = {Gesture.TURN_LEFT: 1.0, Gesture.TURN_RIGHT: -1.0}
 
-# Degrees from where the face was when it was asked. A picture folded down the nose with one half turned 60
-# degrees away reads 17; the recognised range ends at the quality section's 40.
+# Degrees from where the face was when it was asked. A flat picture reads 3 however it is swung; one folded
+# down the nose 16 with a half turned 60 degrees away, 23 with 70. Faces are taken up to 40 (``quality``).
 TURNED = 19.0
 # Nobody holds the head straight to the degree, and landmarks move by two or three.
 _STRAIGHT = 8.0

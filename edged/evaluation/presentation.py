@@ -18,6 +18,7 @@ import numpy as np
 from edged.domain.presentation import Species
 from edged.domain.types import Face, FloatArray, Image
 from edged.evaluation.embedding import main_face
+from edged.evaluation.presentation_glare import GLASS_EDGE, GLASS_SHARE, GLOSS_EDGE, GLOSS_SHARE, mirrored
 from edged.evaluation.presentation_screen import PHONE, REPLAY, TABLET, Screen, grid, lit_screen
 from edged.evaluation.scene_corridor import corridor
 from edged.evaluation.scene_print import Grip, corners_in, held_up, printed
@@ -131,12 +132,14 @@ def _print(photo: Image, holder: Figure, chance: np.random.Generator) -> Hold:
     sheet = printed(photo, border_px=border, zoom=float(chance.uniform(1.0, 1.5)))
     contrast, light = chance.uniform(0.85, 1.0), chance.uniform(0.85, 1.05)
     faded = np.asarray(np.clip(((sheet - 128) * contrast + 128) * light, 0, 255), np.float32)
-    return Hold(faded, replace(_grip(holder, chance, (0.50, 0.68)), bend_px=float(chance.uniform(0, 10))))
+    # Drawn apart, so that everything else stays the same with and without a light.
+    shiny = mirrored(faded, chance.spawn(1)[0], GLOSS_SHARE, GLOSS_EDGE)
+    return Hold(shiny, replace(_grip(holder, chance, (0.50, 0.68)), bend_px=float(chance.uniform(0, 10))))
 
 
 def _shown_on(screen: Screen, heights: tuple[float, float]) -> "_Medium":
     def medium(photo: Image, holder: Figure, chance: np.random.Generator) -> Hold:
-        sheet = lit_screen(photo, screen, chance)
+        sheet = mirrored(lit_screen(photo, screen, chance), chance.spawn(1)[0], GLASS_SHARE, GLASS_EDGE)
         return Hold(sheet, replace(_grip(holder, chance, heights), bend_px=0.0), screen)
 
     return medium

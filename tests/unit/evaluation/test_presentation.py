@@ -11,6 +11,7 @@ from edged.domain.presentation import Species
 from edged.domain.types import Box, Face, Image
 from edged.errors import EvaluationError
 from edged.evaluation.presentation import FRAME_SIZE, Presentation, attack, live, visit, without_wedges
+from edged.evaluation.presentation_glare import GLASS_EDGE, GLOSS_EDGE, mirrored
 from edged.evaluation.presentation_rates import Shown, rates, threshold_passing
 from edged.evaluation.presentation_screen import PHONE, grid
 from edged.evaluation.presentation_trial import Portrait, PresentationTrial, in_half
@@ -41,6 +42,17 @@ def test_an_attack_shows_the_photograph_within_its_corners(species: Species) -> 
         assert red[cv2.erode(inside, np.ones((9, 9))) > 0].mean() > 0.25
         assert red[cv2.dilate(inside, np.ones((9, 9))) == 0].sum() < 50
     assert len({one.image.tobytes() for one in held}) == 4
+
+
+def test_glass_mirrors_a_light_sharply_and_paper_softly() -> None:
+    dark = np.full((300, 300, 3), 40, np.float32)
+    steps = []
+    for edge in (GLASS_EDGE, GLOSS_EDGE):
+        lit = [mirrored(dark, chance(seed), 1.0, edge) for seed in range(8)]
+        assert all(one.max() > dark.max() + 60 and (one >= dark - 1e-3).all() for one in lit)
+        steps.append(np.mean([np.abs(np.diff(one, axis=1)).max() / (one.max() - 40) for one in lit]))
+    assert steps[0] > 2 * steps[1]
+    assert mirrored(dark, chance(), 0.0, GLASS_EDGE) is dark
 
 
 def test_the_same_chance_gives_the_same_attack() -> None:

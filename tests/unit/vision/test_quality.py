@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.config.sections import QualityConfig
+from edged.domain.challenge import TURNED
 from edged.domain.types import QUALITY_LIMIT, Box, Face, FloatArray, Image, Quality
 from edged.vision.quality import assess, pose, shortfall
 from tests.unit.vision.conftest import ARCFACE
@@ -35,6 +36,40 @@ def turned(yaw: float, pitch: float, roll: float, scale: float = 80) -> FloatArr
 @pytest.mark.parametrize("roll", [-40, 0, 100])
 def test_yaw_of_a_turned_head_is_found(yaw: float, roll: float) -> None:
     assert pose(turned(yaw, 0, roll), HEAD_ON) == pytest.approx((yaw, 0, roll), abs=1)
+
+
+def pictured(points: FloatArray, yaw: float, pitch: float, roll: float, distance: float) -> FloatArray:
+    """(N, 3) points of a sheet as a camera sees them from ``distance`` eye distances, swung by degrees."""
+    y, p, r = (math.radians(angle) for angle in (yaw, pitch, roll))
+    about_y = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
+    about_x = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
+    about_z = np.array([[math.cos(r), -math.sin(r), 0], [math.sin(r), math.cos(r), 0], [0, 0, 1]])
+    x, y_, z = (points @ (about_z @ about_x @ about_y).T).T
+    return np.asarray(np.stack([x, y_], axis=1) * (800 / (distance - z))[:, None] + 200, np.float32)
+
+
+# What a challenge takes for a turned head (``domain.challenge``): no picture of a straight one may come near.
+FLAT = HEAD * (1, 1, 0) - (0, 0.57, 0)
+
+
+@pytest.mark.parametrize("swung", [-60, -40, -20, 20, 40, 60])
+@pytest.mark.parametrize("tilted", [-40, 0, 40])
+@pytest.mark.parametrize("roll", [-30, 0, 30])
+def test_a_flat_picture_that_is_swung_does_not_turn_its_head(
+    swung: float, tilted: float, roll: float
+) -> None:
+    # A life-size print, as near as half a metre.
+    yaw, _, _ = pose(pictured(FLAT, swung, tilted, roll, distance=8), HEAD_ON)
+    assert abs(yaw) < TURNED / 2
+
+
+@pytest.mark.parametrize("angle", [30, 60])
+def test_nor_does_one_that_is_folded_down_the_nose(angle: float) -> None:
+    one = FLAT.copy()
+    right, fold = one[:, 0] > 0, math.radians(angle)
+    one[right, 2] = -one[right, 0] * math.sin(fold)
+    one[right, 0] *= math.cos(fold)
+    assert abs(pose(pictured(one, 0, 0, 0, distance=8), HEAD_ON)[0]) < TURNED
 
 
 @pytest.mark.parametrize("pitch", [-50, -20, 0, 20, 50])
