@@ -25,7 +25,7 @@ from torch.nn import functional
 
 WIDTHS, DEPTHS, HEAD = (32, 64, 128, 224), (0, 2, 3, 2), 384
 BATCH = 96
-REUSE = 3.0
+REUSE = 1.6
 CAPACITY = 16384
 WARM_UP = 300
 MATRIX_RATE, VECTOR_RATE = 4e-3, 2e-3
