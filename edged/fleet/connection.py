@@ -123,7 +123,7 @@ class Connection:
         self._client = client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=credentials.client_id,
-            # The outbox is the session, subscriptions are made anew each time: the broker need keep none.
+            # The outbox keeps what waits, and subscriptions are made anew: the broker need keep nothing.
             clean_session=None if v5 else True,
             protocol=paho.MQTTv5 if v5 else paho.MQTTv311,
             reconnect_on_failure=False,

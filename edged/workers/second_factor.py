@@ -3,8 +3,8 @@
 ``FactorClerk.decide`` stands before the effects: what is neither a grant nor a denial yet is put on the desk.
 Answers come from any thread and settle what the desk says; ``settle``, on the recognition thread, turns ended
 requests into decisions, and only these reach the door. Whoever was confirmed is held against everything that
-may have changed while they were awaited: the arming, the threshold, their own rules. The lock's owner counts
-the age of the grant from the right answer, so that one which lay about is refused.
+may have changed while they were awaited: the arming, the threshold, the gallery, their own rules. The lock's
+owner counts the age of the grant from the right answer, so that one which lay about is refused.
 
 Nothing of a request outlives the daemon: at its stop all that is awaited is denied and recorded.
 """
@@ -19,6 +19,7 @@ from typing import Protocol
 from edged.devices.clock import Clock
 from edged.domain.factor_desk import Answer, AnswerResult, FactorDesk, FactorEnd, FactorLimits, FactorRequest
 from edged.domain.factor_text import normal
+from edged.domain.gallery import GallerySnapshot
 from edged.domain.second_factor import AskedFactor, FactorCause, FactorKind, FactorOutcome, FactorSource
 from edged.domain.types import Decision, Gate, Outcome, Reason
 from edged.errors import EdgedError
@@ -82,6 +83,7 @@ class FactorClerk:
         self._lock = threading.Lock()  # over all that follows
         self._desk = FactorDesk(limits)
         self._asked: dict[str, tuple[Decision, tuple[FactorKind, ...]]] = {}
+        self._matched_in: dict[str, GallerySnapshot] = {}
         self._ended: list[FactorEnd] = []
 
     def decide(self, decision: Decision, state: GalleryState) -> bool:
@@ -101,6 +103,7 @@ class FactorClerk:
                 end = self._desk.fail(request_id, failure, now)
             # Without kinds nobody is told, neither now nor at the end: nothing was to be answered.
             self._asked[request_id] = decision, kinds if end is None else ()
+            self._matched_in[request_id] = state.snapshot
             if end is not None:
                 self._ended.append(end)
             pending = len(self._desk.pending)
@@ -139,9 +142,10 @@ class FactorClerk:
             ended = [*self._ended, *self._desk.expire(self._clock.monotonic())]
             self._ended.clear()
             decided = [(end, *self._asked.pop(end.request.request_id)) for end in ended]
+            galleries = [self._matched_in.pop(end.request.request_id) for end in ended]
             pending = len(self._desk.pending)
-        for end, decision, kinds in decided:
-            self._conclude(end, decision, kinds, state)
+        for (end, decision, kinds), gallery in zip(decided, galleries, strict=True):
+            self._conclude(end, decision, kinds, state, same_gallery=gallery is state.snapshot)
         if decided:
             self._metrics.second_factors_pending.set(pending)
 
@@ -178,11 +182,19 @@ class FactorClerk:
         return AnswerResult.DENIED
 
     def _conclude(
-        self, end: FactorEnd, decision: Decision, kinds: tuple[FactorKind, ...], state: GalleryState
+        self,
+        end: FactorEnd,
+        decision: Decision,
+        kinds: tuple[FactorKind, ...],
+        state: GalleryState,
+        *,
+        same_gallery: bool,
     ) -> None:
         outcome, reason = end.outcome, _REASONS.get(end.outcome)
         if outcome is FactorOutcome.CONFIRMED:
             reason = self._objection(end, decision, state)
+            if reason is None and not same_gallery:
+                reason = Reason.STALE  # as in the engine: what was seen under another gallery is no evidence
             outcome = outcome if reason is None else FactorOutcome.WITHDRAWN
         cause = end.request.cause
         factor = AskedFactor(cause, outcome, end.kind, end.source, end.wrong)

@@ -121,6 +121,16 @@ def test_a_right_answer_grants_from_its_own_moment_on(bench: Bench) -> None:
     assert [one.outcome for one in bench.news] == [None, FactorOutcome.CONFIRMED]
 
 
+def test_a_right_answer_after_a_change_of_the_gallery_denies(bench: Bench) -> None:
+    request_id = bench.ask()
+    people = [Person("p-ada", "Ada"), Person("p-new", "New")]
+    changed = build_snapshot("toy/1", 8, 99, people, [template("p-ada", 0), template("p-new", 1)])
+    bench.state = replace(bench.state, snapshot=changed)
+    assert bench.answer(request_id) is AnswerResult.CONFIRMED
+    decision = bench.end()
+    assert (decision.outcome, decision.reason) == (Outcome.DENY, Reason.STALE)
+
+
 def test_what_does_not_ask_passes_by(bench: Bench) -> None:
     grant = replace(ASK, outcome=Outcome.GRANT, factor=None)
     bench.clerk.decide(grant, bench.state)
