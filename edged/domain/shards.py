@@ -1,0 +1,81 @@
+"""How a fleet's gallery is divided, and what one division may hold before a door believes it.
+
+A person belongs to one shard for ever, so that a change of one person changes one shard.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edged.domain.people import Person, Template
+from edged.domain.types import FloatArray
+
+# 10,000 people in 256 shards are 40 a shard: one of them changes 0.4 % of the bytes.
+DEFAULT_SHARDS = 256
+MOST_SHARDS = 1024
+# Rounding of a quantised vector that was made a unit again; anything larger never was one.
+_UNIT_TOLERANCE = 1e-3
+
+
+def shard_of(person_id: str, shards: int) -> int:
+    """Return the shard, 0 to ``shards`` - 1, that a person belongs to."""
+    return int.from_bytes(hashlib.sha256(person_id.encode()).digest()[:4]) % shards
+
+
+def misplaced(people: Sequence[Person], shard: int, shards: int) -> str | None:
+    """Say who does not belong into ``shard``, or None: otherwise one person could be sent twice."""
+    for person in people:
+        if (right := shard_of(person.person_id, shards)) != shard:
+            return f"{person.person_id} stands in shard {shard} and belongs to shard {right}"
+    return None
+
+
+def repeated(people: Sequence[Person]) -> str | None:
+    """Say whose id stands twice, or None."""
+    counts = Counter(person.person_id for person in people)
+    twice = sorted(person_id for person_id, count in counts.items() if count > 1)
+    return f"{twice[0]} is named {counts[twice[0]]} times" if twice else None
+
+
+def unusable(templates: Sequence[Template], dimension: int) -> str | None:
+    """Say which template is no finite unit vector of ``dimension``, or None."""
+    for template in templates:
+        if template.vector.shape != (dimension,):
+            return f"a template of {template.person_id} has {template.vector.size} numbers, not {dimension}"
+    if templates:
+        norms = np.linalg.norm(np.stack([template.vector for template in templates]), axis=1)
+        # Written so that NaN fails: every comparison with it is false.
+        bad = np.flatnonzero(~(np.abs(norms - 1.0) <= _UNIT_TOLERANCE))
+        if bad.size:
+            return f"a template of {templates[bad[0]].person_id} is no unit vector"
+    return None
+
+
+def collision(
+    ids: Sequence[str], matrix: FloatArray, changed: frozenset[str], limit: float, known: Mapping[str, object]
+) -> str | None:
+    """Say which two people are closer than ``limit`` (cosine), or None; only ``changed`` ones are compared.
+
+    ``matrix`` (P, D) float32 unit rows, row i belongs to ``ids[i]``. A person under two names could be
+    removed under one of them and go on under the other. Pairs that stand in ``known`` as ``"a b"`` (ids in
+    order) were looked at by somebody and are two people.
+    """
+    rows = [row for row, person_id in enumerate(ids) if person_id in changed]
+    if len(ids) < 2 or not rows:
+        return None
+    for start in range(0, len(rows), 512):
+        part = rows[start : start + 512]
+        scores = matrix[part] @ matrix.T
+        scores[np.arange(len(part)), part] = -1.0
+        for at, other in np.argwhere(scores >= limit):
+            pair = sorted((ids[part[at]], ids[other]))
+            if " ".join(pair) not in known:
+                return f"{pair[0]} and {pair[1]} have a cosine of {scores[at, other]:.2f}, as one person has"
+    return None
+
+
+def shrunk(before: int, after: int, allowed: float) -> bool:
+    """Whether ``after`` people are fewer than ``before`` by more than the share ``allowed`` (0..1)."""
+    return after < before and (before - after) > max(1.0, allowed * before)
