@@ -163,7 +163,8 @@ def quantised(vector: FloatArray) -> bytes:
     largest = float(np.max(np.abs(vector)))
     if not (math.isfinite(largest) and largest > 0):
         raise FleetError("a template is no finite vector")
-    return np.rint(vector * (_STEPS / largest)).astype(np.int8).tobytes()
+    codes: bytes = np.rint(vector * (_STEPS / largest)).astype(np.int8).tobytes()
+    return codes
 
 
 def restored(codes: bytes, dimension: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Blobs as they came, each named by its SHA-256; they stay sealed, so a disk holds no template in the open."""
+"""Blobs as they came, each named by its SHA-256; they stay sealed: no template lies in the open on disk."""
 
 import hashlib
 import os

@@ -15,7 +15,7 @@ _CONTEXT = b"edged fleet state 1"
 
 
 class InForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A blob in force: ``epoch`` and ``keys`` (a blob) open it, the root keys of version ``root`` are behind it."""
+    """A blob in force: ``epoch`` and ``keys`` (a blob) open it; ``root`` is the version of the root keys."""
 
     sha256: Digest
     version: Version

@@ -47,7 +47,7 @@ class Blob:
 
 
 class Repository:
-    """The metadata of one group in ``directory``. Raises ``StoreError`` where the disk does not play along."""
+    """The metadata of one group in ``directory``. Raises ``StoreError`` where the disk fails."""
 
     def __init__(self, directory: Path, keyring: Keyring) -> None:
         self._directory = directory
