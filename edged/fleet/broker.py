@@ -126,8 +126,16 @@ class BrokerClient:
             self._wake_writer.send(b"\0")
 
     def subscribe(self, topic: str) -> None:
-        """Hear a topic, at every later connection; its messages are ``Arrived``."""
+        """Hear a topic, now and at every later connection; its messages are ``Arrived``."""
         self._subscriptions.append(topic)
+        if self._connection is not None and self._terms is not None:
+            self._connection.subscribe(topic)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Hear no more of a topic."""
+        self._subscriptions.remove(topic)
+        if self._connection is not None and self._terms is not None:
+            self._connection.unsubscribe(topic)
 
     def room(self) -> int:
         """Return how many more QoS 1 messages the broker takes before it must answer one."""

@@ -171,6 +171,10 @@ class Connection:
         else:
             self._client.subscribe(topic, 1)
 
+    def unsubscribe(self, topic: str) -> None:
+        """Hear no more of a topic."""
+        self._client.unsubscribe(topic)
+
     def serve(self, timeout: float, wake: socket.socket) -> list[Word]:
         """Read and write for up to ``timeout`` seconds, less if something came or ``wake`` is readable."""
         sock = self._client.socket()

@@ -66,6 +66,11 @@ class Topics:
         """Where a collector says which events it has stored; never retained."""
         return f"{self.root}/events/ack"
 
+    @property
+    def gallery_receipt(self) -> str:
+        """Which gallery is in force here, signed by the door; retained."""
+        return f"{self.root}/gallery/receipt"
+
     def event(self, kind: str) -> str:
         """Return the topic of events of one kind. Raises ``FleetError`` on an impossible kind."""
         _check(kind, "event kind")
