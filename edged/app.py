@@ -47,12 +47,13 @@ from edged.workers.door_opening import claim_door, showing
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
 from edged.workers.factor_part import FactorPart
+from edged.workers.fleet_part import FleetPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.liveness import liveness_watch
 from edged.workers.monitor import Monitor
 from edged.workers.open_punches import withdraw_unanswered
-from edged.workers.policy import attendance_clock, recognition_settings
+from edged.workers.policy import attendance_clock
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
 from edged.workers.readiness import readiness
@@ -131,7 +132,9 @@ class Daemon:
         vault = Vault.open(config.gallery.key_file)
         self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
         building.callback(self.people.close)
+        self.fleet = FleetPart(config, vault, self.people)
         self.gallery = self._gallery_worker()
+        self.fleet.build(self.pipeline, lambda: self.gallery.current.calibration, self.log, self.clock)
         self.probes = ProbeKeeper(
             ProbeStore.of(config.gallery, vault),
             space=self.pipeline.space,
@@ -181,6 +184,7 @@ class Daemon:
         if self.publisher is not None:
             supervisor.add(self.publisher)
         supervisor.add(self.gallery)
+        self.fleet.add_to(supervisor)
         supervisor.add(self.probes)
         supervisor.add(self.door, then=self._record_stop)
         supervisor.add(self.recognition, then=lambda: self.factors.close(self.gallery.current))
@@ -222,7 +226,7 @@ class Daemon:
     def _gallery_worker(self) -> GallerySyncWorker:
         config = self.config
         return GallerySyncWorker(
-            self.people,
+            self.fleet.people,
             space=self.pipeline.space,
             dimension=self.pipeline.dimension,
             calibration=DoorCalibration.beside(config.gallery, self.pipeline),
@@ -241,7 +245,7 @@ class Daemon:
             self.slot,
             self.pipeline,
             gallery=lambda: self.gallery.current,
-            settings=recognition_settings(config),
+            settings=self.fleet.settings(config),
             metrics=self.metrics,
             clock=self.clock,
             on_decision=self.factors.decide,
@@ -310,6 +314,7 @@ class Daemon:
 
     def _gallery_changed(self, state: GalleryState) -> None:
         self.metrics.armed.set(self.standing.armed)
+        self.recognition.settings = self.fleet.settings(self.config)
         if state.threshold.cosine is None:
             logger.warning("door disarmed, nobody will be let in: %s", state.threshold.claim)
         self.standing.tell(anew=True)
@@ -386,7 +391,6 @@ class Daemon:
             self.effects.replace_attendance(clock)
         self.config = self.standing.config = config
         self.clock.set_zone(config.access.time_zone)
-        self.recognition.settings = recognition_settings(config)
         self.gallery.risk = stated_risk(config.security, config.decision, config.second_factor)
         self.gallery.min_margin = config.decision.min_margin
         self.gallery.poll_seconds = config.gallery.poll_seconds

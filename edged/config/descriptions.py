@@ -1,6 +1,7 @@
 """What an editor shows beside each key, by struct and key."""
 
 from edged.config.door_lines import LINE_DESCRIPTIONS
+from edged.config.fleet_section import FLEET_DESCRIPTIONS
 
 DESCRIPTIONS: dict[str, dict[str, str]] = {
     "V4l2Source": {
@@ -148,6 +149,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "signals": "Lamps and buzzer; each may be left out.",
     },
     **LINE_DESCRIPTIONS,
+    **FLEET_DESCRIPTIONS,
     "AttendanceConfig": {
         "enabled": "Record when people come and go. A purpose of its own beside access: ask who must agree.",
         "direction": "What a visit at this door means.",
@@ -214,6 +216,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "mqtt": "The broker that events are delivered to.",
         "journal": "Events on disk.",
         "gallery": "Enrolled people on disk.",
+        "fleet": "Whether a fleet's publisher says who may enter.",
         "http": "The monitoring endpoint.",
         "logging": "What goes to standard error.",
     },

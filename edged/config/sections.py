@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from edged.config.door_lines import InputsConfig, SignalsConfig
+from edged.config.fleet_section import FleetConfig
 from edged.domain.risk import LEVELS, Level
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -387,5 +388,6 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mqtt: MqttConfig = MqttConfig()
     journal: JournalConfig = JournalConfig()
     gallery: GalleryConfig = GalleryConfig()
+    fleet: FleetConfig = FleetConfig()
     http: HttpConfig = HttpConfig()
     logging: LoggingConfig = LoggingConfig()

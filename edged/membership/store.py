@@ -113,6 +113,11 @@ class FleetStore:
         state = self.state()
         return None if state.gallery is None else self.manifest(state.gallery).access
 
+    def distinct(self) -> frozenset[str]:
+        """Return the pairs (``"a b"``) that look like one person and are two."""
+        state = self.state()
+        return frozenset() if state.gallery is None else frozenset(self.manifest(state.gallery).distinct)
+
     # Opening.
 
     def received(self, state: FleetState) -> Received:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from edged.domain.people import Person, Template
@@ -35,9 +36,7 @@ def record(number: int, *, templates: int = 2, **of_person: object) -> PersonRec
     theirs = []
     for index in range(templates):
         mixed = vector(number) + 0.1 * vector(10_000_000 + number * 10 + index)
-        theirs.append(
-            Template(str(index), person.person_id, SPACE, mixed / np.linalg.norm(mixed), 0.8, b"")
-        )
+        theirs.append(Template(str(index), person.person_id, SPACE, mixed / np.linalg.norm(mixed), 0.8, b""))
     return record_of(person, theirs)
 
 
@@ -61,8 +60,6 @@ def add(folder: FleetFolder, card: DoorCard, group: str = GROUP) -> None:
 
 
 def _with_door(fleet: Fleet, name: str, entry: DoorEntry) -> Fleet:
-    import msgspec
-
     return msgspec.structs.replace(fleet, doors={**fleet.doors, name: entry})
 
 

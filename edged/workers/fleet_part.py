@@ -1,0 +1,132 @@
+"""The fleet as one part of the daemon: where it is enabled it says who may enter."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+
+from edged.config.sections import AccessConfig, Config
+from edged.devices.clock import Clock
+from edged.domain.calibration import MeasuredPoint
+from edged.domain.shards import collision_level
+from edged.domain.types import EventKind
+from edged.errors import ConfigError
+from edged.fleet.broker import BrokerClient
+from edged.fleet.gallery_channel import GalleryChannel
+from edged.fleet.gallery_format import AccessRecord
+from edged.fleet.gallery_topics import GalleryTopics
+from edged.fleet.topics import Topics
+from edged.fleet.trust import PublisherTrust
+from edged.membership.opening import Membership, open_membership
+from edged.membership.people import FleetPeople
+from edged.membership.update import Attempt, GalleryUpdate
+from edged.storage.vault import Vault
+from edged.workers.event_log import EventLog
+from edged.workers.fleet_member import FleetMemberWorker
+from edged.workers.gallery_sync import People
+from edged.workers.policy import access_rules, recognition_settings
+from edged.workers.recognition import RecognitionSettings
+from edged.workers.supervisor import Supervisor
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Embedding(Protocol):
+    """The embedder of this door; ``vision.pipeline.FacePipeline`` knows it."""
+
+    @property
+    def space(self) -> str:
+        """The embedding space."""
+
+    @property
+    def dimension(self) -> int:
+        """The length of a template."""
+
+
+class FleetPart:
+    """``people`` is what the gallery is made of: the fleet's, or without one those of this door.
+
+    Raises ``ConfigError`` where the door has not joined, ``StoreError``.
+    """
+
+    def __init__(self, config: Config, vault: Vault, local: People) -> None:
+        self._config = config
+        self._membership: Membership | None = None
+        self._worker: FleetMemberWorker | None = None
+        self.people: People = local
+        if config.fleet.enabled:
+            self._membership = open_membership(config, vault)
+            self.people = FleetPeople(self._membership.store, local)
+
+    def build(
+        self,
+        model: Embedding,
+        calibration: Callable[[], tuple[MeasuredPoint, ...]],
+        log: EventLog,
+        clock: Clock,
+    ) -> None:
+        """Make the worker that follows the publisher; nothing where there is no fleet."""
+        membership, config = self._membership, self._config
+        if membership is None:
+            return
+        invitation, store = membership.invitation, membership.store
+        client_id = config.mqtt.client_id or f"edged-{config.site}-{config.door_id}"
+        own = msgspec.structs.replace(config.mqtt, client_id=f"{client_id}-fleet")
+        topics = GalleryTopics(invitation.prefix, invitation.site, invitation.group)
+
+        def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:
+            trust = PublisherTrust(membership.directory / "tuf", invitation.root.encode(), channel)
+            return GalleryUpdate(
+                store,
+                trust,
+                channel,
+                space=model.space,
+                dimension=model.dimension,
+                too_close=lambda people: collision_level(calibration(), people),
+                now=lambda: datetime.fromtimestamp(clock.unix(), UTC),
+            ).attempt
+
+        self._worker = FleetMemberWorker(
+            BrokerClient(own, client_id=own.client_id or client_id, will=None),
+            topics,
+            Topics(config.mqtt.topic_prefix, config.site, config.door_id).gallery_receipt,
+            store,
+            membership.identity,
+            space=model.space,
+            clock=clock,
+            make_update=make_update,
+            alarm=lambda kind, facts: log.record(log.event(EventKind.ALARM, {"type": kind, **facts})),
+            lapse=config.fleet.on_lapsed == "deny",
+        )
+
+    def add_to(self, supervisor: Supervisor) -> None:
+        """Follow from the start on."""
+        if self._worker is not None:
+            supervisor.add(self._worker)
+
+    def settings(self, config: Config) -> RecognitionSettings:
+        """Return what recognition takes over, with the fleet's own hours where it has any."""
+        settings = recognition_settings(config)
+        access = None if self._membership is None else self._membership.store.access()
+        return settings if access is None else replace(settings, rules=access_rules(_section(access, config)))
+
+
+def _section(access: AccessRecord, config: Config) -> AccessConfig:
+    """Return the fleet's hours as a section, in the door's own time zone. Raises ``ConfigError``."""
+    plain = {
+        "time_zone": config.access.time_zone,
+        "schedules": {
+            name: [
+                {"days": [_DAYS[day] for day in period.days], "from": period.start, "to": period.end}
+                for period in periods
+            ]
+            for name, periods in access.schedules.items()
+        },
+        "groups": access.groups,
+    }
+    try:
+        return msgspec.convert(plain, AccessConfig)
+    except msgspec.ValidationError as exc:
+        raise ConfigError([f"the fleet's access rules: {exc}"]) from exc
