@@ -18,6 +18,10 @@ def register(app: typer.Typer) -> None:
         events_quarantine,
         events_salvaged,
         explain,
+        fleet,
+        fleet_groups,
+        fleet_publish,
+        fleet_status,
         gallery,
         identify,
         liveness,
@@ -44,6 +48,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(door.app, name="door")
     app.command("enrol")(enrol.enrol)
     app.add_typer(gallery.app, name="gallery")
+    fleet.app.command("group")(fleet_groups.group)
+    for command in (fleet_publish.publish, fleet_publish.release, fleet_publish.rollback, fleet_publish.deny):
+        fleet.app.command()(command)
+    fleet.app.command()(fleet_publish.renew)
+    fleet.app.command("rotate-keys")(fleet_publish.rotate_keys)
+    for shown in (fleet_status.status, fleet_status.forget, fleet_status.receipts):
+        fleet.app.command()(shown)
+    app.add_typer(fleet.app, name="fleet")
     app.command("identify")(identify.identify)
     app.add_typer(liveness.app, name="liveness")
     app.add_typer(models.app, name="models")

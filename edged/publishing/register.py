@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edged.config.sections import MqttConfig
 from edged.domain.shards import DEFAULT_SHARDS, MOST_SHARDS
 from edged.errors import NotFoundError, StoreError
 from edged.fleet.gallery_format import AccessRecord, Seconds
@@ -67,6 +68,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     v: Literal[1] = 1
     prefix: Annotated[str, Meta(min_length=1, max_length=200)]
     site: Segment
+    broker: MqttConfig = MqttConfig()
     root_keys: list[str]
     root_threshold: Annotated[int, Meta(ge=1)]
     groups: dict[GroupName, GroupEntry] = {}
@@ -109,7 +111,7 @@ class RegisterFile:
     def read(self) -> Fleet:
         """Return the register."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Fleet)
+            return msgspec.json.decode(self.path.read_bytes(), type=Fleet, dec_hook=_path)
         except FileNotFoundError as exc:
             raise StoreError(f"{self.path}: no fleet here; `edged fleet init` begins one") from exc
         except OSError as exc:
@@ -120,5 +122,12 @@ class RegisterFile:
     def write(self, fleet: Fleet) -> None:
         """Replace the register, durably."""
         make_private_directory(self.path.parent)
-        data = msgspec.json.format(msgspec.json.encode(fleet), indent=2) + b"\n"
+        data = msgspec.json.format(msgspec.json.encode(fleet, enc_hook=str), indent=2) + b"\n"
         replace_private_file(self.path, data)
+
+
+def _path(kind: type, value: object) -> object:
+    """Read a path, the only type here that JSON does not have."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(kind)

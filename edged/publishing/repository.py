@@ -132,6 +132,11 @@ class Repository:
         self._write_root(root, [*signers, *([old] if role == Root.type else [])])
         self._sign_anew()
 
+    def renew_denied(self) -> None:
+        """Sign the deny list with the revoker's key of today, and say that it is the one."""
+        self.publish({})
+        self.publish({}, revoke_only=True)
+
     def _sign_anew(self) -> None:
         """Sign targets and snapshot with the keys of today: a door refuses what an old key signed."""
         self.publish({})
