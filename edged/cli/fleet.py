@@ -21,7 +21,7 @@ FleetOption = Annotated[Path, typer.Option("--fleet", envvar="EDGED_FLEET", help
 PassphraseOption = Annotated[
     Path | None,
     typer.Option(
-        envvar="EDGED_FLEET_PASSPHRASE_FILE", help="Read the keys' passphrase from this file's first line."
+        envvar="EDGED_FLEET_PASSPHRASE_PATH", help="Read the keys' passphrase from this file's first line."
     ),
 ]
 GroupArgument = Annotated[str, typer.Argument(metavar="GROUP", help="A group of doors.")]
@@ -100,8 +100,9 @@ def card(
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """At a door: make its keys and print its card, for ``edged fleet add-door``. It holds public keys only."""
+    """At a door: make its keys and print its card for ``edged fleet add-door``, public keys only."""
     from edged.config.loading import load
+    from edged.errors import ModelError
     from edged.fleet.joining import write_joining
     from edged.membership.identity import create_identity
     from edged.membership.opening import identity_path
@@ -111,7 +112,10 @@ def card(
     settings = load(config)
     vault = Vault.open(settings.gallery.key_file)
     identity = create_identity(identity_path(settings), vault)
-    made = identity.card(settings.site, settings.door_id, configured_space(settings.models))
+    space = configured_space(settings.models)
+    if space is None:
+        raise ModelError(f"pack {settings.models.embedder}: has no embedding space")
+    made = identity.card(settings.site, settings.door_id, space)
     if output is None:
         typer.echo(write_joining(made), nl=False)
     else:

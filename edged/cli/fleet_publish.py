@@ -53,7 +53,7 @@ def publish(
 ) -> None:
     """Publish the enrolled people to all doors of a group.
 
-    Only what changed is sent. With canaries, the others follow once every canary has said that it is in force.
+    Only what changed is sent. With canaries, the others follow once each canary has said that it has it.
     """
     from edged.config.loading import load
 
@@ -69,7 +69,7 @@ def publish(
     pushed = push(opened, group, again=again)
     _show_change(change, pushed, as_json=as_json, done=True)
     if canary:
-        _await_canaries(opened, group, tuple(canary), change.version, wait)
+        _await_canaries(opened, tuple(canary), change.version, wait)
         opened.release(group)
         push(opened, group)
         typer.echo("the canaries have it in force; offered to all doors of the group", err=as_json)
@@ -214,9 +214,7 @@ def _show_change(change: "Change", pushed: "Pushed | None", *, as_json: bool, do
         )
 
 
-def _await_canaries(
-    folder: "FleetFolder", group: str, canary: tuple[str, ...], version: int, seconds: float
-) -> None:
+def _await_canaries(folder: "FleetFolder", canary: tuple[str, ...], version: int, seconds: float) -> None:
     """Wait until every canary has the version in force. Raises ``FleetError`` where one has not."""
     from edged.fleet.broker import BrokerClient
     from edged.publishing.hearing import Hearing, await_version

@@ -124,9 +124,8 @@ def _show_receipts(register: "Fleet", *, as_json: bool) -> None:
     for item in () if as_json else register.forgotten:
         asked = datetime.fromtimestamp(item.asked_at).astimezone()
         state = f"open at {', '.join(item.open)}" if item.open else "erased at every door"
-        typer.echo(
-            f"{item.person_id}  asked {asked:%Y-%m-%d %H:%M}  {len(item.confirmed)} of {len(item.doors)} doors  {state}"
-        )
+        count = f"{len(item.confirmed)} of {len(item.doors)} doors"
+        typer.echo(f"{item.person_id}  asked {asked:%Y-%m-%d %H:%M}  {count}  {state}")
     if not rows and not as_json:
         typer.echo("nobody was forgotten")
     if any(row["open"] for row in rows):

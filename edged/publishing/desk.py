@@ -1,7 +1,7 @@
 """The people enrolled at the publisher's desk, as a group is to be sent them."""
 
 from edged.config.sections import Config
-from edged.errors import FleetError
+from edged.errors import FleetError, ModelError
 from edged.publishing.content import records
 from edged.publishing.release import FleetFolder, Wanted
 from edged.storage.people import PeopleStore
@@ -23,6 +23,8 @@ def people_of(
     """
     entry = folder.register.read().group(group)
     space = configured_space(config.models)
+    if space is None:
+        raise ModelError(f"pack {config.models.embedder}: has no embedding space")
     store = PeopleStore.open(config.gallery.path, Vault.open(config.gallery.key_file), writable=False)
     contents, pairs = store.contents(space), store.distinctions()
     wanted = frozenset(entry.people_groups)

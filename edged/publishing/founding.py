@@ -10,8 +10,8 @@ from edged.publishing.register import Fleet, GroupEntry
 from edged.publishing.release import FleetFolder
 from edged.storage.files import create_private_file, make_private_directory
 
-# `edged enrol --config FOLDER/config.yaml` and all of `edged people` work on it as at a door; nothing here has
-# a camera or a lock.
+# `edged enrol --config FOLDER/config.yaml` and all of `edged people` work on it as at a door; it has neither
+# camera nor lock.
 _CONFIG = """\
 # The publisher's desk: people are enrolled here and published with `edged fleet publish`.
 site: {site}

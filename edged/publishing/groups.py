@@ -22,7 +22,7 @@ def access_record(path: Path) -> AccessRecord:
         raise ConfigError([f"{path}: {exc}"]) from exc
     unknown = {name for names in access.groups.values() for name in names} - access.schedules.keys()
     if unknown:
-        raise ConfigError([f"{path}: groups name the schedule {sorted(unknown)[0]!r}, which is not there"])
+        raise ConfigError([f"{path}: groups name the schedule {min(unknown)!r}, which is not there"])
     schedules = {
         name: [
             {"days": [_DAYS.index(day) for day in period.days], "start": period.start, "end": period.end}

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -38,7 +38,7 @@ class Hearing:
         for part in ("availability", "birth", "health", "gallery/receipt"):
             client.subscribe(f"{self._root}+/{part}")
 
-    def __enter__(self) -> "Hearing":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
