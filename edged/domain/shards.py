@@ -5,21 +5,25 @@ A person belongs to one shard for ever, so that a change of one person changes o
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from edged.domain.calibration import MeasuredPoint, cosine_at
+from edged.domain.gallery import GallerySnapshot
 from edged.domain.people import Person, Template
-from edged.domain.types import FloatArray
 
 # 10,000 people in 256 shards are 40 a shard: one of them changes 0.4 % of the bytes.
 DEFAULT_SHARDS = 256
 MOST_SHARDS = 1024
 # Rounding of a quantised vector that was made a unit again; anything larger never was one.
 _UNIT_TOLERANCE = 1e-3
+# Rows compared at once with all others: 20 MB of cosines for 10,000 people.
+_BLOCK_ROWS = 512
 # Pairs of strangers that may be stopped wrongly, in one gallery.
 _COLLISIONS = 0.01
+# A hundredth of what enrolment stops at: who looks alike and is two was seen by somebody there.
+_COLLISION_FMR = 1e-7
 # Photographs of one person hardly ever come so close, copies of one photograph always do.
 _NO_TABLE = 0.95
 
@@ -59,25 +63,27 @@ def unusable(templates: Sequence[Template], dimension: int) -> str | None:
 
 
 def collision(
-    ids: Sequence[str], matrix: FloatArray, changed: frozenset[str], limit: float, known: Mapping[str, object]
+    new: GallerySnapshot,
+    others: GallerySnapshot,
+    limit: float,
+    distinct: Sequence[str],
+    counts: Callable[[str], bool],
 ) -> str | None:
-    """Say which two people are closer than ``limit`` (cosine), or None; only ``changed`` ones are compared.
+    """Say who of ``new`` is closer than ``limit`` (cosine) to somebody of ``others``, or None.
 
-    ``matrix`` (P, D) float32 unit rows, row i belongs to ``ids[i]``. A person under two names could be
-    removed under one of them and go on under the other. Pairs that stand in ``known`` as ``"a b"`` (ids in
-    order) were looked at by somebody and are two people.
+    A person under two names could be removed under one of them and go on under the other. Only others whose
+    id ``counts`` are meant; pairs that stand in ``distinct`` as ``"a b"`` (ids in order) were looked at by
+    somebody and are two people.
     """
-    rows = [row for row, person_id in enumerate(ids) if person_id in changed]
-    if len(ids) < 2 or not rows:
-        return None
-    for start in range(0, len(rows), 512):
-        part = rows[start : start + 512]
-        scores = matrix[part] @ matrix.T
-        scores[np.arange(len(part)), part] = -1.0
-        for at, other in np.argwhere(scores >= limit):
-            pair = sorted((ids[part[at]], ids[other]))
-            if " ".join(pair) not in known:
-                return f"{pair[0]} and {pair[1]} have a cosine of {scores[at, other]:.2f}, as one person has"
+    known = frozenset(distinct)
+    for start in range(0, len(new.people), _BLOCK_ROWS):
+        scores = new.matrix[start : start + _BLOCK_ROWS] @ others.matrix.T
+        for row, column in np.argwhere(scores >= limit):
+            one, other = new.people[start + row].person_id, others.people[column].person_id
+            pair = " ".join(sorted((one, other)))
+            if one != other and pair not in known and counts(other):
+                names = pair.replace(" ", " and ")
+                return f"{names} have a cosine of {scores[row, column]:.2f}, as one person has"
     return None
 
 
@@ -89,12 +95,12 @@ def shrunk(before: int, after: int, allowed: float) -> bool:
 def collision_level(points: Sequence[MeasuredPoint], people: int) -> float:
     """Return the cosine from which on two of ``people`` must be one person, as a fuse against mistakes.
 
-    At it less than one pair of strangers in a hundred galleries comes as close, by the embedder's table
-    ``points``; where the table does not reach that far, half of the way from its end to 1 is added. Doubles
-    that are less alike are for the audit to find, which somebody looks at.
+    At it less than one pair of strangers in a hundred galleries comes as close, and at most one in ten
+    million, by the embedder's table ``points``; where the table does not reach that far, half of the way from
+    its end to 1 is added. Doubles that are less alike are for the audit, which somebody looks at.
     """
     pairs = max(1.0, people * (people - 1) / 2)
-    wanted = _COLLISIONS / pairs
+    wanted = min(_COLLISION_FMR, _COLLISIONS / pairs)
     lowest = min((point.fmr for point in points if point.fmr > 0), default=1.0)
     level = cosine_at(points, max(wanted, lowest)) if points else None
     if level is None:

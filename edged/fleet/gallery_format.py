@@ -6,6 +6,7 @@ length, and what holds for all of them. *Keys* holds the group's secrets, each w
 """
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -167,17 +168,18 @@ def quantised(vector: FloatArray) -> bytes:
     return codes
 
 
-def restored(codes: bytes, dimension: int) -> FloatArray:
-    """Return the unit vector (``dimension``,) float32, read-only. Raises ``FleetError``."""
-    if len(codes) != dimension:
-        raise FleetError(f"a template has {len(codes)} numbers, expected {dimension}")
-    vector = np.frombuffer(codes, np.int8).astype(np.float32)
-    norm = float(np.linalg.norm(vector))
-    if norm == 0:
+def restored(codes: Sequence[bytes], dimension: int) -> FloatArray:
+    """Return the unit vectors (N, ``dimension``) float32, read-only. Raises ``FleetError``."""
+    for one in codes:
+        if len(one) != dimension:
+            raise FleetError(f"a template has {len(one)} numbers, expected {dimension}")
+    vectors = np.frombuffer(b"".join(codes), np.int8).reshape(len(codes), dimension).astype(np.float32)
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    if not norms.all():
         raise FleetError("a template is all zeros")
-    vector /= norm
-    vector.flags.writeable = False
-    return vector
+    vectors /= norms[:, None]
+    vectors.flags.writeable = False
+    return vectors
 
 
 def record_of(person: Person, templates: list[Template]) -> PersonRecord:
@@ -204,10 +206,21 @@ def record_of(person: Person, templates: list[Template]) -> PersonRecord:
     )
 
 
-def person_of(record: PersonRecord, space: str, dimension: int) -> tuple[Person, list[Template]]:
-    """Return the person and their templates; the id stands for the name. Raises ``FleetError``."""
+def people_of(shard: Shard, space: str, dimension: int) -> tuple[list[Person], list[Template]]:
+    """Return the people of a shard and their templates. Raises ``FleetError``."""
+    owners = [(record, number) for record in shard.people for number in range(len(record.templates))]
+    vectors = restored([record.templates[number].codes for record, number in owners], dimension)
+    templates = [
+        Template(f"{record.id}/{number}", record.id, space, vector, record.templates[number].quality, b"")
+        for (record, number), vector in zip(owners, vectors, strict=True)
+    ]
+    return [_person(record) for record in shard.people], templates
+
+
+def _person(record: PersonRecord) -> Person:
+    """Return the person; the id stands for the name, which is not sent."""
     consent = record.consent
-    person = Person(
+    return Person(
         person_id=record.id,
         name=record.id,
         enabled=record.enabled,
@@ -223,13 +236,6 @@ def person_of(record: PersonRecord, space: str, dimension: int) -> tuple[Person,
             _moment(consent.until),
         ),
     )
-    templates = [
-        Template(
-            f"{record.id}/{number}", record.id, space, restored(item.codes, dimension), item.quality, b""
-        )
-        for number, item in enumerate(record.templates)
-    ]
-    return person, templates
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -27,6 +27,16 @@ class BlobFolder:
         """Whether the blob lies here, whole or not."""
         return is_there(self._directory / sha256)
 
+    def whole(self, sha256: str) -> bool:
+        """Whether the blob lies here, with the bytes that it came with."""
+        if not self.has(sha256):
+            return False
+        try:
+            self.get(sha256)
+        except StoreCorruptError:
+            return False
+        return True
+
     def get(self, sha256: str) -> bytes:
         """Return a blob. Raises ``StoreCorruptError`` where its bytes are others."""
         path = self._directory / sha256

@@ -1,5 +1,6 @@
 """The gallery that a fleet gave this door, as the daemon reads people: sealed on disk, open in memory."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,21 @@ from edged.fleet.gallery_format import (
     Shard,
     ShardEntry,
     decode,
-    person_of,
+    people_of,
 )
 from edged.fleet.gallery_seal import BlobName, unseal, unwrap
 from edged.membership.blobs import BlobFolder
 from edged.membership.state import FleetState, InForce, StateFile
 from edged.storage.files import identity
 from edged.storage.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedShard:
+    """The people of one shard, and their templates."""
+
+    people: tuple[Person, ...]
+    templates: tuple[Template, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ class FleetStore:
         self.blobs = BlobFolder(directory / "blobs")
         self._file = StateFile(directory / "state", vault)
         self._read: tuple[tuple[int, ...] | None, FleetState] | None = None
+        self._opened: dict[tuple[ShardEntry, str, int], OpenedShard] = {}
 
     def state(self) -> FleetState:
         """Return what is in force and what was seen."""
@@ -62,18 +72,24 @@ class FleetStore:
 
     def commit(self, state: FleetState) -> None:
         """Make ``state`` the one in force, and erase the blobs that it has no use for."""
+        before = self.state()
         self._file.write(state)
         self._read = None
-        self.blobs.keep_only(self._needed(state))
+        if (before.gallery, before.denied) != (state.gallery, state.denied):
+            self._let_go(state)
 
-    def _needed(self, state: FleetState) -> set[str]:
+    def _let_go(self, state: FleetState) -> None:
+        """Erase what is in force no more, on disk and in memory."""
         needed: set[str] = set()
         for part in (state.gallery, state.denied):
             if part is not None:
                 needed |= {part.sha256, part.keys}
-        if state.gallery is not None:
-            needed |= {entry.sha256 for entry in self.manifest(state.gallery).entries}
-        return needed
+        entries = [] if state.gallery is None else self.manifest(state.gallery).entries
+        self.blobs.keep_only(needed | {entry.sha256 for entry in entries})
+        kept = frozenset(entries)
+        for key in set(self._opened):
+            if key[0] not in kept:
+                self._opened.pop(key, None)
 
     # What a gallery's worker polls and reads.
 
@@ -128,10 +144,37 @@ class FleetStore:
         keys = self.blobs.get(state.gallery.keys)
         try:
             opener = Opener(self.member, decode(keys, Keys))
-            people, templates = opener.all_people(manifest, self.blobs.get)
+            opened = [self.shard(entry, manifest, opener, self.blobs.get)[0] for entry in manifest.entries]
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
-        return Received(manifest, tuple(people), tuple(templates))
+        return Received(
+            manifest,
+            tuple(itertools.chain.from_iterable(shard.people for shard in opened)),
+            tuple(itertools.chain.from_iterable(shard.templates for shard in opened)),
+        )
+
+    def shard(
+        self, entry: ShardEntry, manifest: Manifest, opener: "Opener", read: Callable[[str], bytes]
+    ) -> tuple[OpenedShard, bool]:
+        """Return the people of a shard, and whether it was opened just now.
+
+        What was opened stays open in memory, so that a change of one person costs one shard. Raises
+        ``FleetError``, and what ``read`` does.
+        """
+        key = (entry, manifest.space, manifest.dimension)
+        known = self._opened.get(key)
+        if known is not None:
+            return known, False
+        shard = opener.shard(read(entry.sha256), entry, manifest.space)
+        people, templates = people_of(shard, manifest.space, manifest.dimension)
+        opened = self._opened[key] = OpenedShard(tuple(people), tuple(templates))
+        return opened, True
+
+    def has(self, entry: ShardEntry, manifest: Manifest) -> bool:
+        """Whether a shard lies here whole. One that is open in memory was whole when it was read."""
+        if (entry, manifest.space, manifest.dimension) in self._opened:
+            return self.blobs.has(entry.sha256)
+        return self.blobs.whole(entry.sha256)
 
     def manifest(self, part: InForce) -> Manifest:
         """Return the manifest in force. Raises ``StoreCorruptError``."""
@@ -175,19 +218,6 @@ class Opener:
         """Return the people of one shard. Raises ``FleetError``."""
         part = f"shard-{entry.number}"
         return decode(self.open(sealed, part, space, entry.version, entry.epoch), Shard)
-
-    def all_people(
-        self, manifest: Manifest, read: Callable[[str], bytes]
-    ) -> tuple[list[Person], list[Template]]:
-        """Return everybody of all shards. Raises ``FleetError``, and what ``read`` does."""
-        people: list[Person] = []
-        templates: list[Template] = []
-        for entry in manifest.entries:
-            for record in self.shard(read(entry.sha256), entry, manifest.space).people:
-                person, theirs = person_of(record, manifest.space, manifest.dimension)
-                people.append(person)
-                templates += theirs
-        return people, templates
 
     def _secret(self, epoch: int) -> bytes:
         if epoch not in self._secrets:

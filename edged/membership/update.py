@@ -12,9 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edged.domain.gallery import build_snapshot
-from edged.domain.people import Person, Template
-from edged.domain.shards import collision, misplaced, repeated, shard_of, shrunk, unusable
+from edged.domain.gallery import GallerySnapshot
 from edged.errors import FleetError, StoreCorruptError
 from edged.fleet.gallery_format import (
     MAX_DENIED_BYTES,
@@ -23,17 +21,15 @@ from edged.fleet.gallery_format import (
     Denied,
     Keys,
     Manifest,
+    ShardEntry,
     decode,
-    person_of,
 )
 from edged.fleet.trust import Floor, PublisherTrust, Target, Trusted, UntrustedError, check_blob
+from edged.membership.gates import Before, RefusedError, check_gallery, check_shard
 from edged.membership.state import AppliedGallery, FleetState, InForce
-from edged.membership.store import FleetStore, Opener
+from edged.membership.store import FleetStore, OpenedShard, Opener
 
 logger = logging.getLogger(__name__)
-
-# A leaver or a department is a few percent; a third of a company is a mistake or an attack.
-ALLOWED_SHRINK = 0.3
 
 
 class BlobSource(Protocol):
@@ -41,14 +37,6 @@ class BlobSource(Protocol):
 
     def blob(self, sha256: str, length: int) -> bytes:
         """Return up to ``length`` bytes; the caller checks the hash. Raises ``FleetError``, ``OSError``."""
-
-
-class RefusedError(FleetError):
-    """What was signed is not taken; ``reason`` is a stable code."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +56,10 @@ class Attempt:
 
 
 class GalleryUpdate:
-    """``too_close`` gives the cosine from which on two people of a gallery of that many must be one."""
+    """``too_close`` gives the cosine from which on two people of a gallery of that many must be one.
+
+    ``serving`` gives the gallery in memory if it is the one of a revision, which saves making it again.
+    """
 
     def __init__(
         self,
@@ -80,6 +71,7 @@ class GalleryUpdate:
         dimension: int,
         too_close: Callable[[int], float],
         now: Callable[[], datetime],
+        serving: Callable[[int], GallerySnapshot | None] = lambda _revision: None,
         step: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._store = store
@@ -89,6 +81,7 @@ class GalleryUpdate:
         self._dimension = dimension
         self._too_close = too_close
         self._now = now
+        self._serving = serving
         self._step = step
 
     def attempt(self, not_before: datetime) -> Attempt:
@@ -156,8 +149,8 @@ class GalleryUpdate:
             return Attempt(denied=denied, waiting=True, text=f"version {manifest.version} is tried elsewhere")
         fetched = self._shards(manifest)
         self._step("fetched")
-        people, templates = self._opened(manifest, opener, fetched)
-        self._gates(manifest, people, templates, state)
+        shards = self._opened(manifest, opener, fetched)
+        check_gallery(manifest, shards, self._before(state), self._too_close)
         self._step("checked")
         self._store.blobs.put(target.sha256, sealed)
         for sha256, data in fetched.items():
@@ -223,82 +216,36 @@ class GalleryUpdate:
         """Return the shards that are not here yet, checked; those that are stay on disk."""
         fetched = {}
         for entry in manifest.entries:
-            if not self._have(entry.sha256):
+            if not self._store.has(entry, manifest):
                 target = Target(entry.sha256, entry.length)
                 fetched[entry.sha256] = self._blob(f"shard-{entry.number}", target, entry.length)
         return fetched
 
-    def _have(self, sha256: str) -> bool:
-        try:
-            return self._store.blobs.has(sha256) and bool(self._store.blobs.get(sha256))
-        except StoreCorruptError:
-            return False
-
     def _opened(
         self, manifest: Manifest, opener: Opener, fetched: dict[str, bytes]
-    ) -> tuple[list[Person], list[Template]]:
-        """Return everybody, each where they belong."""
-        people: list[Person] = []
-        templates: list[Template] = []
+    ) -> dict[ShardEntry, OpenedShard]:
+        """Return every shard in the open, each checked by itself."""
+        opened = {}
         for entry in manifest.entries:
-            sealed = fetched.get(entry.sha256) or self._store.blobs.get(entry.sha256)
-            shard = opener.shard(sealed, entry, manifest.space)
-            opened = [person_of(record, manifest.space, manifest.dimension) for record in shard.people]
-            if len(opened) != entry.people:
-                raise RefusedError(
-                    "gate_count", f"shard {entry.number}: {len(opened)} of {entry.people} people"
-                )
-            if fault := misplaced([person for person, _ in opened], entry.number, manifest.shards):
-                raise RefusedError("gate_place", fault)
-            for person, theirs in opened:
-                people.append(person)
-                templates += theirs
-        return people, templates
+            shard, fresh = self._store.shard(
+                entry, manifest, opener, lambda sha256: fetched.get(sha256) or self._store.blobs.get(sha256)
+            )
+            if fresh:
+                check_shard(shard, entry, manifest)
+            opened[entry] = shard
+        return opened
 
-    def _gates(
-        self, manifest: Manifest, people: list[Person], templates: list[Template], state: FleetState
-    ) -> None:
-        """Refuse what is signed and cannot be right."""
-        if len(people) != manifest.people:
-            raise RefusedError("gate_count", f"{len(people)} people, the manifest says {manifest.people}")
-        if fault := repeated(people):
-            raise RefusedError("gate_repeated", fault)
-        if fault := unusable(templates, manifest.dimension):
-            raise RefusedError("gate_vector", fault)
-        before = 0 if state.gallery is None else state.gallery.people
-        if not manifest.allow_shrink and shrunk(before, len(people), ALLOWED_SHRINK):
-            raise RefusedError("gate_shrink", f"{len(people)} people after {before}, and nobody said why")
-        self._collisions(manifest, people, templates, state)
-
-    def _collisions(
-        self, manifest: Manifest, people: list[Person], templates: list[Template], state: FleetState
-    ) -> None:
-        snapshot = build_snapshot(manifest.space, manifest.dimension, 0, people, templates)
-        fault = collision(
-            [person.person_id for person in snapshot.people],
-            snapshot.matrix,
-            self._changed(manifest, state, people),
-            self._too_close(len(people)),
-            dict.fromkeys(manifest.distinct),
-        )
-        if fault:
-            raise RefusedError("gate_collision", fault)
-
-    def _changed(self, manifest: Manifest, state: FleetState, people: list[Person]) -> frozenset[str]:
-        """Return the people of the shards that are new: the others were compared when they came."""
-        known: set[str] = set()
-        if state.gallery is not None:
-            known = {entry.sha256 for entry in self._store.manifest(state.gallery).entries}
-        same = {entry.number for entry in manifest.entries if entry.sha256 in known}
-        return frozenset(
-            person.person_id for person in people if shard_of(person.person_id, manifest.shards) not in same
-        )
+    def _before(self, state: FleetState) -> Before:
+        if state.gallery is None:
+            return Before(0, frozenset(), None)
+        entries = frozenset(self._store.manifest(state.gallery).entries)
+        return Before(state.gallery.people, entries, self._serving(state.revision))
 
     def _blob(self, name: str, target: Target, most: int) -> bytes:
         """Return a blob from disk or from the source, checked; its length is known before it is asked for."""
         if target.length > most:
             raise RefusedError("too_long", f"{name}: {target.length} bytes, at most {most} are taken")
-        if self._have(target.sha256):
+        if self._store.blobs.whole(target.sha256):
             return self._store.blobs.get(target.sha256)
         data = self._source.blob(target.sha256, target.length)
         check_blob(name, target, data)

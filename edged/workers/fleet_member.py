@@ -51,8 +51,9 @@ class DoorClock(Protocol):
 
 
 class FleetMemberWorker(Worker):
-    """``alarm`` is told a type and facts, once a trouble begins; ``changed`` that something else is in force.
+    """``alarm`` is told a type and facts, once a trouble begins.
 
+    ``swapped`` says that what lies on disk is what frames are compared with; no receipt goes out before.
     ``lapse`` False lets a gallery past its last day serve on, with an alarm.
     """
 
@@ -70,7 +71,7 @@ class FleetMemberWorker(Worker):
         clock: DoorClock,
         make_update: Callable[[GalleryChannel], Callable[[datetime], Attempt]],
         alarm: Callable[[str, Mapping[str, Any]], None],
-        changed: Callable[[], None] = lambda: None,
+        swapped: Callable[[], bool] = lambda: True,
         tried: Callable[[Attempt, FleetState], None] = lambda _attempt, _state: None,
         lapse: bool = True,
     ) -> None:
@@ -81,7 +82,7 @@ class FleetMemberWorker(Worker):
         self._space = space
         self._clock = clock
         self._alarm = alarm
-        self._changed = changed
+        self._swapped = swapped
         self._tried = tried
         self._lapse = lapse
         self._receipt_topic = receipt_topic
@@ -146,7 +147,6 @@ class FleetMemberWorker(Worker):
             state = self._store.state()
             version = 0 if state.gallery is None else state.gallery.version
             logger.info("gallery of the fleet in force version=%d revision=%d", version, state.revision)
-            self._changed()
         if attempt.refused is None:
             self._told.discard("gallery_refused")
         else:
@@ -166,7 +166,6 @@ class FleetMemberWorker(Worker):
             self._begin("gallery_lapsed", {"version": gallery.version})
             if self._lapse:
                 self._commit(msgspec.structs.replace(state, lapsed=True, revision=state.revision + 1))
-                self._changed()
         elif gallery is not None and not state.lapsed:
             self._told.discard("gallery_lapsed")
         if time.monotonic() >= self._seen_due_at and self._clock.synced():
@@ -196,7 +195,7 @@ class FleetMemberWorker(Worker):
 
     def _say(self) -> None:
         """Say what is in force, once a connection and whenever it changes."""
-        if not self._client.connected or self._client.room() < 1:
+        if not self._client.connected or self._client.room() < 1 or not self._swapped():
             return
         receipt = self._receipt()
         if (

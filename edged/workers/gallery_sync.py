@@ -111,6 +111,7 @@ class GallerySyncWorker(Worker):
         self._metrics = metrics
         self._identity: tuple[int, ...] | None = None
         self._measured: tuple[int, ...] | None = None
+        self._before: GallerySnapshot | None = None
         self._current = self._load()
         self._failing = False
         self._unread_since: float | None = None
@@ -187,7 +188,9 @@ class GallerySyncWorker(Worker):
         people, templates = self._people.people(), self._people.templates(self._space)
         vetoes = self._people.vetoes(self._space)
         try:
-            snapshot = build_snapshot(self._space, self._dimension, version, people, templates, vetoes=vetoes)
+            snapshot = build_snapshot(
+                self._space, self._dimension, version, people, templates, vetoes=vetoes, previous=self._before
+            )
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
@@ -208,7 +211,8 @@ class GallerySyncWorker(Worker):
         threshold, points = self._threshold(len(snapshot.people), risk)
         rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=min_margin, risk=risk)
         self._metrics.threshold.set(float("nan") if threshold.cosine is None else threshold.cosine)
-        barred = with_bars(snapshot, rule, over_budget=threshold.second_factor)
+        barred = with_bars(snapshot, rule, over_budget=threshold.second_factor, previous=self._before)
+        self._before = barred
         return GalleryState(barred, threshold, points, min_margin)
 
     def _threshold(self, people: int, risk: Risk) -> tuple[Threshold, tuple[MeasuredPoint, ...]]:

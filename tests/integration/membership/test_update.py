@@ -41,10 +41,8 @@ def test_a_published_gallery_is_in_force_at_the_door(folder: FleetFolder, front:
     assert front.people() == {"p-00001": True, "p-00002": True, "p-00003": True}
     theirs = [t.vector for t in front.store.templates(SPACE) if t.person_id == "p-00001"]
     assert len(theirs) == 2
-    assert all(
-        float(v @ restored(r.codes, DIMENSION)) > 0.999
-        for v, r in zip(theirs, record(1).templates, strict=True)
-    )
+    sent = restored([item.codes for item in record(1).templates], DIMENSION)
+    assert all(float(got @ given) > 0.999 for got, given in zip(theirs, sent, strict=True))
     assert front.attempt().changed is False
 
 
