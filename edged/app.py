@@ -134,7 +134,7 @@ class Daemon:
         building.callback(self.people.close)
         self.fleet = FleetPart(config, vault, self.people)
         self.gallery = self._gallery_worker()
-        self.fleet.build(self.pipeline, lambda: self.gallery.current, self.log, self.clock)
+        self.fleet.build(self.pipeline, self.gallery, self.log, self.clock)
         self.probes = ProbeKeeper(
             ProbeStore.of(config.gallery, vault),
             space=self.pipeline.space,

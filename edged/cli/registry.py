@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
         fleet,
         fleet_groups,
         fleet_publish,
+        fleet_simulate,
         fleet_status,
         gallery,
         identify,
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
     fleet.app.command("rotate-keys")(fleet_publish.rotate_keys)
     for shown in (fleet_status.status, fleet_status.forget, fleet_status.receipts):
         fleet.app.command()(shown)
+    fleet.app.command()(fleet_simulate.simulate)
     app.add_typer(fleet.app, name="fleet")
     app.command("identify")(identify.identify)
     app.add_typer(liveness.app, name="liveness")

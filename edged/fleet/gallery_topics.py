@@ -15,6 +15,7 @@ PIECE_BYTES = 60_000
 RESERVED = "gallery"
 GROUP = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 _METADATA = re.compile(r"(?:[1-9][0-9]{0,8}\.)?[a-z]{1,32}")
+_PIECE = re.compile(r"(?P<sha256>[0-9a-f]{64})/(?P<number>0|[1-9][0-9]{0,5})", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -61,10 +62,10 @@ class GalleryTopics:
         name = topic.removeprefix(f"{self.root}/meta/")
         return name if name != topic and _METADATA.fullmatch(name) else None
 
-    def piece_number(self, topic: str, sha256: str) -> int | None:
-        """Return which piece of the blob ``topic`` holds, or None."""
-        number = topic.removeprefix(f"{self._blob(sha256)}/")
-        return int(number) if re.fullmatch(r"0|[1-9][0-9]{0,5}", number, re.ASCII) else None
+    def piece_of(self, topic: str) -> tuple[str, int] | None:
+        """Return of which blob ``topic`` holds a piece, and which; or None."""
+        found = _PIECE.fullmatch(topic.removeprefix(f"{self.root}/blob/"))
+        return None if found is None else (found["sha256"], int(found["number"]))
 
     def _blob(self, sha256: str) -> str:
         if _DIGEST.fullmatch(sha256) is None:

@@ -5,7 +5,7 @@ old gallery serves; a power cut at any step leaves the old or the new one, and n
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 class BlobSource(Protocol):
     """Where blobs come from."""
 
-    def blob(self, sha256: str, length: int) -> bytes:
-        """Return up to ``length`` bytes; the caller checks the hash. Raises ``FleetError``, ``OSError``."""
+    def blobs(self, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
+        """Yield blobs by hash and length, in any order; the caller checks them. Raises ``FleetError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +214,13 @@ class GalleryUpdate:
 
     def _shards(self, manifest: Manifest) -> dict[str, bytes]:
         """Return the shards that are not here yet, checked; those that are stay on disk."""
+        missing = {entry.sha256: entry for entry in manifest.entries if not self._store.has(entry, manifest)}
         fetched = {}
-        for entry in manifest.entries:
-            if not self._store.has(entry, manifest):
-                target = Target(entry.sha256, entry.length)
-                fetched[entry.sha256] = self._blob(f"shard-{entry.number}", target, entry.length)
+        wanted = [(sha256, entry.length) for sha256, entry in missing.items()]
+        for sha256, data in self._source.blobs(wanted) if wanted else ():
+            entry = missing[sha256]
+            check_blob(f"shard-{entry.number}", Target(sha256, entry.length), data)
+            fetched[sha256] = data
         return fetched
 
     def _opened(
@@ -247,7 +249,7 @@ class GalleryUpdate:
             raise RefusedError("too_long", f"{name}: {target.length} bytes, at most {most} are taken")
         if self._store.blobs.whole(target.sha256):
             return self._store.blobs.get(target.sha256)
-        data = self._source.blob(target.sha256, target.length)
+        data = dict(self._source.blobs([(target.sha256, target.length)])).get(target.sha256, b"")
         check_blob(name, target, data)
         return data
 

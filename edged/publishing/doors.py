@@ -1,23 +1,45 @@
 """Doors come and go: each change of who may read is a new wrapping of the group's secret."""
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 
 from edged.errors import FleetError
 from edged.fleet.joining import DoorCard, Invitation
-from edged.publishing.register import DoorEntry
+from edged.publishing.register import DoorEntry, Fleet, GroupEntry
 from edged.publishing.release import FleetFolder
 
 
 def add_door(folder: FleetFolder, card: DoorCard, group: str) -> Invitation:
-    """Let a door read the group's gallery; return whom it shall believe.
+    """Let a door read the group's gallery; return whom it shall believe. See ``add_doors``."""
+    return add_doors(folder, [card], group)[0]
 
-    A door that is there already gets its new keys and its new group. Raises ``FleetError`` where the card is
-    of another site, ``NotFoundError``, ``StoreError``.
+
+def add_doors(folder: FleetFolder, cards: Sequence[DoorCard], group: str) -> list[Invitation]:
+    """Let doors read the group's gallery; return whom each shall believe.
+
+    A door that is there already gets its new keys and its new group. Raises ``FleetError`` where a card is of
+    another site, ``NotFoundError``, ``StoreError``.
     """
     fleet = folder.register.read()
     entry = fleet.group(group)
+    for card in cards:
+        _check(fleet, entry, card)
+    now = time.time()
+    new = {card.door: DoorEntry(card=card, group=group, added_at=now) for card in cards}
+    left = {fleet.doors[name].group for name in new if name in fleet.doors} - {group}
+    folder.register.write(msgspec.structs.replace(fleet, doors={**fleet.doors, **new}))
+    folder.rewrap(group, new_epoch=False)
+    for other in left:
+        folder.rewrap(other, new_epoch=True)
+    root = folder.repository(group).root().decode()
+    return [
+        Invitation(prefix=fleet.prefix, site=fleet.site, door=name, group=group, root=root) for name in new
+    ]
+
+
+def _check(fleet: Fleet, entry: GroupEntry, card: DoorCard) -> None:
     if card.site != fleet.site:
         raise FleetError(f"the card is of site {card.site!r}, this fleet is {fleet.site!r}")
     if card.door.startswith("@") or card.door == "gallery":
@@ -26,14 +48,6 @@ def add_door(folder: FleetFolder, card: DoorCard, group: str) -> Invitation:
         raise FleetError(
             f"door {card.door} runs the model {card.space!r}, the group's gallery is of {entry.space!r}"
         )
-    left = fleet.doors[card.door].group if card.door in fleet.doors else None
-    doors = {**fleet.doors, card.door: DoorEntry(card=card, group=group, added_at=time.time())}
-    folder.register.write(msgspec.structs.replace(fleet, doors=doors))
-    folder.rewrap(group, new_epoch=False)
-    if left not in (None, group):
-        folder.rewrap(str(left), new_epoch=True)
-    root = folder.repository(group).root().decode()
-    return Invitation(prefix=fleet.prefix, site=fleet.site, door=card.door, group=group, root=root)
 
 
 def remove_door(folder: FleetFolder, door: str) -> str:

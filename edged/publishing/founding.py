@@ -59,7 +59,9 @@ def found(
     fleet = Fleet(prefix=prefix, site=site, broker=broker, root_keys=names, root_threshold=threshold)
     folder.register.write(fleet)
     folder.create_group(group, GroupEntry())
-    chosen = "\n".join(f"  {key}: {json.dumps(value)}" for key, value in models.items())
+    chosen = (
+        "  {}" if not models else "\n".join(f"  {key}: {json.dumps(value)}" for key, value in models.items())
+    )
     text = _CONFIG.format(site=site, models=chosen)
     create_private_file(folder.directory / "config.yaml", text.encode())
     return folder.register.read()

@@ -42,6 +42,10 @@ class Hearing:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the broker."""
         self._client.close(goodbye=True)
 
     def connect(self) -> None:

@@ -26,7 +26,7 @@ from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-_TURN_SECONDS = 0.25
+_TURN_SECONDS = 0.1
 # News comes by itself; this is for what was missed, and to notice a publisher that has fallen silent.
 _AGAIN_SECONDS = 300.0
 # After a refusal that time may mend, such as a piece that did not come.
@@ -51,7 +51,7 @@ class DoorClock(Protocol):
 
 
 class FleetMemberWorker(Worker):
-    """``alarm`` is told a type and facts, once a trouble begins.
+    """``alarm`` is told a type and facts, once a trouble begins; ``changed``: something else lies on disk.
 
     ``swapped`` says that what lies on disk is what frames are compared with; no receipt goes out before.
     ``lapse`` False lets a gallery past its last day serve on, with an alarm.
@@ -71,6 +71,7 @@ class FleetMemberWorker(Worker):
         clock: DoorClock,
         make_update: Callable[[GalleryChannel], Callable[[datetime], Attempt]],
         alarm: Callable[[str, Mapping[str, Any]], None],
+        changed: Callable[[], None] = lambda: None,
         swapped: Callable[[], bool] = lambda: True,
         tried: Callable[[Attempt, FleetState], None] = lambda _attempt, _state: None,
         lapse: bool = True,
@@ -82,6 +83,7 @@ class FleetMemberWorker(Worker):
         self._space = space
         self._clock = clock
         self._alarm = alarm
+        self._changed = changed
         self._swapped = swapped
         self._tried = tried
         self._lapse = lapse
@@ -146,6 +148,7 @@ class FleetMemberWorker(Worker):
         if attempt.changed:
             state = self._store.state()
             version = 0 if state.gallery is None else state.gallery.version
+            self._changed()
             logger.info("gallery of the fleet in force version=%d revision=%d", version, state.revision)
         if attempt.refused is None:
             self._told.discard("gallery_refused")
@@ -166,6 +169,7 @@ class FleetMemberWorker(Worker):
             self._begin("gallery_lapsed", {"version": gallery.version})
             if self._lapse:
                 self._commit(msgspec.structs.replace(state, lapsed=True, revision=state.revision + 1))
+                self._changed()
         elif gallery is not None and not state.lapsed:
             self._told.discard("gallery_lapsed")
         if time.monotonic() >= self._seen_due_at and self._clock.synced():

@@ -25,7 +25,7 @@ from edged.membership.update import Attempt, GalleryUpdate
 from edged.storage.vault import Vault
 from edged.workers.event_log import EventLog
 from edged.workers.fleet_member import FleetMemberWorker
-from edged.workers.gallery_sync import GalleryState, People
+from edged.workers.gallery_sync import GallerySyncWorker, People
 from edged.workers.policy import access_rules, recognition_settings
 from edged.workers.recognition import RecognitionSettings
 from edged.workers.supervisor import Supervisor
@@ -63,7 +63,7 @@ class FleetPart:
     def build(
         self,
         model: Embedding,
-        gallery: Callable[[], GalleryState],
+        gallery: GallerySyncWorker,
         log: EventLog,
         clock: Clock,
     ) -> None:
@@ -77,12 +77,12 @@ class FleetPart:
         topics = GalleryTopics(invitation.prefix, invitation.site, invitation.group)
 
         def swapped() -> bool:
-            return gallery().snapshot.version >= self.people.generation()
+            return gallery.current.snapshot.version >= self.people.generation()
 
         def serving(revision: int) -> GallerySnapshot | None:
             state = store.state()
             same = state.revision == revision and not state.lapsed and swapped()
-            return gallery().snapshot if same else None
+            return gallery.current.snapshot if same else None
 
         def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:
             trust = PublisherTrust(membership.directory / "tuf", invitation.root.encode(), channel)
@@ -92,7 +92,7 @@ class FleetPart:
                 channel,
                 space=model.space,
                 dimension=model.dimension,
-                too_close=lambda people: collision_level(gallery().calibration, people),
+                too_close=lambda people: collision_level(gallery.current.calibration, people),
                 serving=serving,
                 now=lambda: datetime.fromtimestamp(clock.unix(), UTC),
             ).attempt
@@ -107,6 +107,7 @@ class FleetPart:
             clock=clock,
             make_update=make_update,
             alarm=lambda kind, facts: log.record(log.event(EventKind.ALARM, {"type": kind, **facts})),
+            changed=gallery.hurry,
             swapped=swapped,
             lapse=config.fleet.on_lapsed == "deny",
         )

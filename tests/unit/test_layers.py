@@ -29,6 +29,7 @@ RANKS = {
     "publishing": 5,
     "app": 6,
     "doctor": 6,
+    "simulation": 7,
     "demo": 7,
     "cli": 8,
 }

@@ -1,6 +1,7 @@
 """A publisher's folder and doors that ask it directly: all of the real parts, without a broker between."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,11 +83,13 @@ class Direct:
         path = self.folder.directory / "groups" / self.group / "meta" / f"{name}.json"
         return path.read_bytes() if path.exists() else None
 
-    def blob(self, sha256: str, length: int) -> bytes:
-        self.asked.append(sha256)
-        data = self.lies.get(sha256, self.folder.blobs(self.group).get(sha256))
-        assert data is not None, "not published"
-        return data
+    def blobs(self, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
+        there = self.folder.blobs(self.group)
+        for sha256, _length in wanted:
+            self.asked.append(sha256)
+            data = self.lies.get(sha256, there.get(sha256))
+            assert data is not None, "not published"
+            yield sha256, data
 
 
 @dataclass
