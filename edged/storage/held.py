@@ -42,6 +42,12 @@ def pending(connection: sqlite3.Connection, after_seq: int, acked: str, limit: i
     return connection.execute(query, (after_seq, acked, limit)).fetchall()
 
 
+def between(connection: sqlite3.Connection, after_seq: int, upto: int, limit: int) -> list[Any]:
+    """Return rows of ``COLUMNS`` above ``after_seq`` up to ``upto``, by seq; those in quarantine too."""
+    query = f"SELECT {COLUMNS} FROM held e WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608 - column names
+    return connection.execute(query, (after_seq, upto, limit)).fetchall()
+
+
 def waiting(connection: sqlite3.Connection, acked: str) -> tuple[int, float | None, int]:
     """Return how many wait, since when (Unix seconds), and how many are in quarantine."""
     query = (

@@ -34,6 +34,7 @@ from edged.storage.ballast import Ballast
 from edged.storage.database import Database
 from edged.storage.journal_chain import ChainWriter
 from edged.storage.journal_recovery import EventMaker, plain_event
+from edged.storage.journal_replay import Recorded, recorded
 from edged.storage.journal_rows import COLUMNS, SCHEMA, Ends
 
 logger = logging.getLogger(__name__)
@@ -173,6 +174,10 @@ class Journal:
                 logger.error("event damaged seq=%d", row[0])  # noqa: TRY400 - the row is the fault, not the code
                 self.quarantine(row[0], str(exc))
         return found
+
+    def recorded(self, after_seq: int, upto: int | None, limit: int) -> Recorded:
+        """Return events from there on, delivered or not; see ``journal_replay``. Raises ``StoreError``."""
+        return recorded(self._path, after_seq, upto, limit)
 
     def delivered(self, seqs: Sequence[int]) -> None:
         """Take events out of the outbox. Written in batches, within about a second.
