@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
         enrol,
         events,
         events_quarantine,
+        events_replay,
         events_salvaged,
         explain,
         gallery,
@@ -61,6 +62,7 @@ def register(app: typer.Typer) -> None:
     app.command("bench")(bench.bench)
     app.command("calibrate")(calibrate.calibrate)
     events.app.add_typer(events_quarantine.app, name="quarantine")
+    events.app.command("replay")(events_replay.replay)
     events.app.command("salvaged")(events_salvaged.salvaged)
     app.add_typer(events.app, name="events")
     app.command("explain")(explain.explain)

@@ -5,7 +5,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edged.domain.types import EventKind
-from edged.errors import StoreError
 from edged.fleet.connection import Answer, Arrived
 from edged.fleet.messages import parse_event
 from edged.fleet.replay import ReplayRequest, ReplayResult, parse_replayed, replay_payload
@@ -342,12 +341,3 @@ def test_the_largest_result_is_read_back() -> None:
     payload = replay_payload(result)
     assert parse_replayed(Arrived(TOPICS.replayed, payload, len(payload), False)) == result
     assert msgspec.json.decode(payload)["next_seq"] == 2**53 - 1
-
-
-def test_a_store_error_in_the_first_page_is_no_fault_of_the_worker() -> None:
-    bench = Bench(1)
-    bench.store.down = True
-    with pytest.raises(StoreError):
-        bench.store.recorded(0, None, 1)
-    bench.ask()
-    assert bench.count("replay_requests", "failed") == 1
