@@ -27,7 +27,7 @@ from edged.domain.types import EventKind, Frame, Outcome
 from edged.errors import MonitorError
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
-from edged.storage.journal_reader import traffic_of
+from edged.storage.journal_reader import newest_times, traffic_of
 from edged.storage.people import PeopleStore
 from edged.storage.probes import ProbeStore
 from edged.storage.site_calibration import DoorCalibration
@@ -117,6 +117,7 @@ class Daemon:
         )
         building.callback(self.journal.close)
         self.metrics.storage_recoveries.inc(self.journal.recoveries)
+        self.clock.not_before(*newest_times(config.journal.path))
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         # First what the door tells of the last start, which may answer what was open then.
         self.door = door(metrics, self.journal, self._door_changed)

@@ -240,12 +240,13 @@ class Journal:
         """
         query = (
             f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance'"  # noqa: S608 - column names
-            " AND (occurred_at >= ? OR time_synced = 0) ORDER BY seq"
+            f" AND (occurred_at >= :since OR {journal_clock.WRONG}) ORDER BY seq"
         )
         found: list[StoredEvent] = []
         with connections.reading(self._path) as connection:
             corrections = journal_clock.read_corrections(connection, self.epoch)
-            for row in connection.execute(query, (since,)):
+            values = {"since": since, "stepped": journal_clock.stepped(corrections)}
+            for row in connection.execute(query, values):
                 try:
                     found.append(corrected(journal_rows.decode(self.epoch, row), corrections))
                 except StoreCorruptError:
