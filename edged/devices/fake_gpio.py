@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import gpiod
-from gpiod.line import Bias, Direction, Edge, Value
+from gpiod.line import Direction, Value
 
 from edged.devices.line_info import line_info
 

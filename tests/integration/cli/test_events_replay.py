@@ -67,7 +67,7 @@ def test_a_collector_that_lost_everything_is_given_it_stretch_by_stretch(
         found = ask("--from", "11")
         assert (found["ok"], found["sent"], found["next_seq"]) == (True, 90, None)
         eventually(lambda: collector.seqs == list(range(11, 101)))
-        assert len(collector.on("edged/hq/front/events/replayed")) >= 3
+        eventually(lambda: len(collector.on("edged/hq/front/events/replayed")) >= 3)
 
 
 def test_what_nobody_heard_is_no_success(door: Rig, ask: Ask) -> None:
