@@ -109,7 +109,7 @@ class _Run:
     newest: int = 0
     rows: deque[StoredEvent] = field(default_factory=deque)
     read: bool = False
-    left: int = MOST_EVENTS
+    left: int = field(default_factory=lambda: MOST_EVENTS)
     sent: int = 0
     unheard: int = 0
     unsendable: int = 0
