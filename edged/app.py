@@ -25,13 +25,9 @@ from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame, Outcome
 from edged.errors import MonitorError
-from edged.fleet.broker import BrokerClient
-from edged.fleet.connection import Will
-from edged.fleet.messages import availability_payload
-from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
-from edged.storage.journal_reader import traffic_of
+from edged.storage.journal_reader import newest_times, traffic_of
 from edged.storage.people import PeopleStore
 from edged.storage.probes import ProbeStore
 from edged.storage.site_calibration import DoorCalibration
@@ -55,7 +51,7 @@ from edged.workers.monitor import Monitor
 from edged.workers.open_punches import withdraw_unanswered
 from edged.workers.policy import attendance_clock
 from edged.workers.probe_keeper import ProbeKeeper
-from edged.workers.publisher import PublisherWorker
+from edged.workers.publishing import publisher_of
 from edged.workers.readiness import readiness
 from edged.workers.recognition import RecognitionWorker, Sight
 from edged.workers.running_models import model_names, warn_about_models
@@ -122,37 +118,14 @@ class Daemon:
         )
         building.callback(self.journal.close)
         self.metrics.storage_recoveries.inc(self.journal.recoveries)
+        self.clock.not_before(*newest_times(config.journal.path))
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         # First what the door tells of the last start, which may answer what was open then.
         self.door = door(metrics, self.journal, self._door_changed)
         withdraw_unanswered(config.journal.path, self.log)
-        self.pipeline = FacePipeline.load(config.models, config.quality)
-        self.liveness = FaceLiveness.load(config.models, config.liveness)
-        warn_about_models(config, self.pipeline, self.liveness)
-        vault = Vault.open(config.gallery.key_file)
-        self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
-        building.callback(self.people.close)
-        self.fleet = FleetPart(config, vault, self.people)
-        self.gallery = self._gallery_worker()
-        self.fleet.build(self.pipeline, self.gallery, self.log, self.clock)
-        self.probes = ProbeKeeper(
-            ProbeStore.of(config.gallery, vault),
-            space=self.pipeline.space,
-            enrolled=lambda: self.gallery.current.snapshot.index,
-        )
-        self.standing = Standing(
-            config,
-            boot_id=self.boot_id,
-            models=model_names(self.pipeline, self.liveness),
-            gallery=lambda: self.gallery.current,
-            log=self.log,
-            clock=self.clock,
-        )
+        self._load_models_and_people(building)
         watch_board(metrics, self.clock, Board(), config.journal.path.parent)
-        self.publisher = self.standing.publisher = self._publisher()
-        if self.publisher is not None:
-            self.log.on_recorded = self.publisher.wake
-        self.door.tell(self.standing.lock_changed, self.log.on_recorded)
+        self._start_telling()
         self.effects = self._decision_effects()
         self.factors = FactorPart(
             config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
@@ -176,6 +149,41 @@ class Daemon:
             first_on_stop=self._stopping, on_reload=self._reload, status=self._status
         )
         self.monitor = Monitor(config.http, metrics.registry, self.supervisor.health, self.readiness)
+
+    def _load_models_and_people(self, building: ExitStack) -> None:
+        """Load who may be recognised and by what; slow, so the lock is claimed by now."""
+        config = self.config
+        self.pipeline = FacePipeline.load(config.models, config.quality)
+        self.liveness = FaceLiveness.load(config.models, config.liveness)
+        warn_about_models(config, self.pipeline, self.liveness)
+        vault = Vault.open(config.gallery.key_file)
+        self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
+        building.callback(self.people.close)
+        self.fleet = FleetPart(config, vault, self.people)
+        self.gallery = self._gallery_worker()
+        self.fleet.build(self.pipeline, self.gallery, self.log, self.clock)
+        self.probes = ProbeKeeper(
+            ProbeStore.of(config.gallery, vault),
+            space=self.pipeline.space,
+            enrolled=lambda: self.gallery.current.snapshot.index,
+        )
+        self.standing = Standing(
+            config,
+            boot_id=self.boot_id,
+            models=model_names(self.pipeline, self.liveness),
+            gallery=lambda: self.gallery.current,
+            log=self.log,
+            clock=self.clock,
+        )
+
+    def _start_telling(self) -> None:
+        """Make the publisher, and have whoever has news wake it."""
+        self.publisher = self.standing.publisher = publisher_of(
+            self.config, self.journal, self.metrics, self.standing, lambda: self.recognition.frames_done
+        )
+        if self.publisher is not None:
+            self.log.on_recorded = self.publisher.wake
+        self.door.tell(self.standing.lock_changed, self.log.on_recorded)
 
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""
@@ -273,28 +281,6 @@ class Daemon:
         face = self.recognition.face_of(told.decision.track_id)
         self.probes.keep(told.event_id, told.decision.person_id, face)
         self._listeners.on_told(told, self.gallery.current)
-
-    def _publisher(self) -> PublisherWorker | None:
-        config = self.config
-        if not config.mqtt.enabled:
-            return None
-        topics = Topics(config.mqtt.topic_prefix, config.site, config.door_id)
-        client = BrokerClient(
-            config.mqtt,
-            client_id=f"edged-{config.site}-{config.door_id}",
-            will=Will(topics.availability, availability_payload("offline")),
-        )
-        return PublisherWorker(
-            self.journal,
-            client,
-            topics,
-            self.metrics,
-            config.mqtt,
-            birth=self.standing.birth(),
-            state=self.standing.state(),
-            name_of=self.standing.name_of,
-            health=lambda: self.standing.facts(self.recognition.frames_done),
-        )
 
     def _announce(self) -> None:
         threshold = self.gallery.current.threshold

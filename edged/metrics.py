@@ -24,6 +24,8 @@ STAGES = (
 )  # fmt: skip
 FRAME_RESULTS = ("captured", "replaced", "stale", "idle", "processed")
 ACK_RESULTS = ("taken", "unknown", "retained", "malformed", "oversized")
+REPLAY_RESULTS = ("taken", "busy", "epoch", "failed", "repeated", "retained", "malformed", "oversized")
+REPLAYED_RESULTS = ("delivered", "nobody", "refused", "unsendable")
 PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
 LOCK_CAUSES = ("face", "test", "exit")
 LOCK_REFUSALS = (
@@ -52,7 +54,10 @@ class Metrics:
         self._build(registry)
         self._liveness(registry)
         self._second_factor(registry)
-        self._door_and_fleet(registry)
+        self._gallery(registry)
+        self._door(registry)
+        self._broker(registry)
+        self._records(registry)
         self._board(registry)
         self._initialise()
         _process(registry)
@@ -128,7 +133,7 @@ class Metrics:
             ["cause"], registry=registry,
         )  # fmt: skip
 
-    def _door_and_fleet(self, registry: CollectorRegistry) -> None:
+    def _gallery(self, registry: CollectorRegistry) -> None:
         self.armed = Gauge("edged_armed", "1 while a match may open the door", registry=registry)
         self.threshold = Gauge("edged_match_threshold", "Cosine threshold in force", registry=registry)
         self.expected_false_accepts = Gauge(
@@ -151,6 +156,8 @@ class Metrics:
         self.gallery_failures = Counter(
             "edged_gallery_load_failures", "Reloads that failed; the old gallery stays", registry=registry
         )
+
+    def _door(self, registry: CollectorRegistry) -> None:
         self.lock_actuations = Counter(
             "edged_lock_actuations", "Pulses of the lock by cause", ["cause"], registry=registry
         )
@@ -165,6 +172,8 @@ class Metrics:
         self.lock_overruns = Counter(
             "edged_lock_overrun", "Pulses ended later than 50 ms past their deadline", registry=registry
         )
+
+    def _broker(self, registry: CollectorRegistry) -> None:
         self.mqtt_connected = Gauge("edged_mqtt_connected", "1 while the broker answers", registry=registry)
         self.mqtt_reconnects = Counter(
             "edged_mqtt_reconnects", "Connections after the first", registry=registry
@@ -179,6 +188,19 @@ class Metrics:
             "edged_mqtt_app_ack_resends", "Events sent again for want of a collector's acknowledgement",
             registry=registry,
         )  # fmt: skip
+        self.replay_requests = Counter(
+            "edged_mqtt_replay_requests", "Requests to send events of the journal again, by result",
+            ["result"], registry=registry,
+        )  # fmt: skip
+        self.replayed_events = Counter(
+            "edged_mqtt_replayed_events", "Events of the journal sent again, by result", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        self.replay_running = Gauge(
+            "edged_mqtt_replay_running", "1 while a request is fulfilled", registry=registry
+        )
+
+    def _records(self, registry: CollectorRegistry) -> None:
         self.outbox_unacked = Gauge(
             "edged_outbox_unacknowledged", "Events sent that the collector has not acknowledged",
             registry=registry,
@@ -225,6 +247,8 @@ class Metrics:
             (self.lock_refusals, "reason", LOCK_REFUSALS),
             (self.publishes, "result", PUBLISH_RESULTS),
             (self.acks, "result", ACK_RESULTS),
+            (self.replay_requests, "result", REPLAY_RESULTS),
+            (self.replayed_events, "result", REPLAYED_RESULTS),
             (self.camera_faults, "fault", CAMERA_FAULTS),
             (self.factor_messages, "cause", FACTOR_REJECTIONS),
         ):

@@ -15,8 +15,6 @@ def register(app: typer.Typer) -> None:
         door,
         enrol,
         events,
-        events_quarantine,
-        events_salvaged,
         explain,
         fleet,
         fleet_groups,
@@ -29,8 +27,6 @@ def register(app: typer.Typer) -> None:
         models,
         mqtt,
         people,
-        people_factors,
-        people_photos,
         report,
         run,
         second_factor,
@@ -62,6 +58,22 @@ def register(app: typer.Typer) -> None:
     app.add_typer(liveness.app, name="liveness")
     app.add_typer(models.app, name="models")
     app.add_typer(mqtt.app, name="mqtt")
+    _people()
+    app.add_typer(people.app, name="people")
+    app.add_typer(second_factor.app, name="second-factor")
+    app.add_typer(evaluation.app, name="eval")
+    app.command("bench")(bench.bench)
+    app.command("calibrate")(calibrate.calibrate)
+    _events()
+    app.add_typer(events.app, name="events")
+    app.command("explain")(explain.explain)
+    app.command("report")(report.report)
+
+
+def _people() -> None:
+    """Add the commands of ``edged people`` that have modules of their own."""
+    from edged.cli import people, people_factors, people_photos
+
     people.app.command("photos")(people_photos.photos)
     people.app.command("remove-photo")(people_photos.remove_photo)
     people.app.command("not-me")(people_photos.not_me)
@@ -69,13 +81,12 @@ def register(app: typer.Typer) -> None:
     people.app.command("set-badge")(people_factors.set_badge)
     people.app.command("remove-pin")(people_factors.remove_pin)
     people.app.command("remove-badge")(people_factors.remove_badge)
-    app.add_typer(people.app, name="people")
-    app.add_typer(second_factor.app, name="second-factor")
-    app.add_typer(evaluation.app, name="eval")
-    app.command("bench")(bench.bench)
-    app.command("calibrate")(calibrate.calibrate)
+
+
+def _events() -> None:
+    """Add the commands of ``edged events`` that have modules of their own."""
+    from edged.cli import events, events_quarantine, events_replay, events_salvaged
+
     events.app.add_typer(events_quarantine.app, name="quarantine")
+    events.app.command("replay")(events_replay.replay)
     events.app.command("salvaged")(events_salvaged.salvaged)
-    app.add_typer(events.app, name="events")
-    app.command("explain")(explain.explain)
-    app.command("report")(report.report)

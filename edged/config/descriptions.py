@@ -174,6 +174,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "max_in_flight": "Events sent and not yet acknowledged.",
         "app_ack": "An event is delivered only once the collector says so on the topic events/ack.",
         "app_ack_seconds": "With app_ack: an event not acknowledged for so long is sent again.",
+        "replay": "Send events of the journal again when asked to on the topic events/replay.",
         "reconnect_min_seconds": "First wait before connecting again; it doubles with each failure.",
         "reconnect_max_seconds": "Longest wait before connecting again.",
         "person_names": "Send names beside the ids. The broker and all who listen then hold personal data.",

@@ -71,6 +71,16 @@ class Topics:
         """Which gallery is in force here, signed by the door; retained."""
         return f"{self.root}/gallery/receipt"
 
+    @property
+    def replay(self) -> str:
+        """Where a collector asks for events of the journal again; never retained."""
+        return f"{self.root}/events/replay"
+
+    @property
+    def replayed(self) -> str:
+        """How a request on ``replay`` ended; not retained."""
+        return f"{self.root}/events/replayed"
+
     def event(self, kind: str) -> str:
         """Return the topic of events of one kind. Raises ``FleetError`` on an impossible kind."""
         _check(kind, "event kind")
