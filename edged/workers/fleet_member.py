@@ -141,7 +141,7 @@ class FleetMemberWorker(Worker):
             return
         self._disk.recovered(time.monotonic())
         self._told.discard("gallery_disk")
-        self._last = attempt
+        again, self._last = attempt.refused == self._last.refused, attempt
         self._tried(attempt, self._store.state())
         passing = attempt.refused in _PASSING
         self._due_at = time.monotonic() + (_RETRY_SECONDS if passing else _AGAIN_SECONDS)
@@ -153,7 +153,8 @@ class FleetMemberWorker(Worker):
         if attempt.refused is None:
             self._told.discard("gallery_refused")
         else:
-            logger.warning("gallery of the fleet refused reason=%s text=%r", attempt.refused, attempt.text)
+            level = logging.DEBUG if again else logging.WARNING
+            logger.log(level, "gallery of the fleet refused reason=%s text=%r", attempt.refused, attempt.text)
             if not passing:
                 self._begin("gallery_refused", {"reason": attempt.refused})
 
