@@ -159,18 +159,26 @@ def nearest_others(
         tuple(ids), matrix, np.full(len(ids), -1, np.float32), np.full(len(ids), -1, np.intp)
     )
     fresh = _carried_over(known, found)
-    for first in range(0, len(fresh), max(1, _BLOCK // max(1, len(ids)))):
-        rows = fresh[first : first + max(1, _BLOCK // max(1, len(ids)))]
-        scores = matrix[rows] @ matrix.T
-        scores[np.arange(len(rows)), rows] = -1
-        found.cosine[rows], found.other[rows] = scores.max(axis=1), scores.argmax(axis=1)
-        nearest = scores.max(axis=0)
-        nearer = np.flatnonzero(nearest > found.cosine)
-        found.cosine[nearer] = nearest[nearer]
-        found.other[nearer] = rows[scores[:, nearer].argmax(axis=0)]
-    if len(ids) == 1:
-        found.other[:] = -1
+    if not fresh.size:
+        return found
+    # Those to be compared first, so that each pair is looked at once: a row and the rows after it.
+    order = np.concatenate([fresh, np.setdiff1d(np.arange(len(ids)), fresh, assume_unique=True)])
+    ordered = matrix[order]
+    block = max(1, _BLOCK // max(1, len(ids)))
+    for first in range(0, len(fresh), block):
+        rows = order[first : min(first + block, len(fresh))]
+        scores = ordered[first : first + len(rows)] @ ordered[first:].T
+        scores[np.arange(len(rows)), np.arange(len(rows))] = -1
+        _improve(found, rows, scores.max(axis=1), order[first:][scores.argmax(axis=1)])
+        _improve(found, order[first:], scores.max(axis=0), rows[scores.argmax(axis=0)])
     return found
+
+
+def _improve(found: NearestOthers, rows: IntArray, cosine: FloatArray, other: IntArray) -> None:
+    """Take over who is nearer than whoever was found so far."""
+    nearer = cosine > found.cosine[rows]
+    found.cosine[rows[nearer]] = cosine[nearer]
+    found.other[rows[nearer]] = other[nearer]
 
 
 def _carried_over(known: NearestOthers | None, found: NearestOthers) -> IntArray:

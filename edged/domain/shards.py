@@ -77,9 +77,11 @@ def collision(
     """
     known = frozenset(distinct)
     for start in range(0, len(new.people), _BLOCK_ROWS):
-        scores = new.matrix[start : start + _BLOCK_ROWS] @ others.matrix.T
+        # Against themselves each pair is looked at once.
+        ahead = start if new is others else 0
+        scores = new.matrix[start : start + _BLOCK_ROWS] @ others.matrix[ahead:].T
         for row, column in np.argwhere(scores >= limit):
-            one, other = new.people[start + row].person_id, others.people[column].person_id
+            one, other = new.people[start + row].person_id, others.people[ahead + column].person_id
             pair = " ".join(sorted((one, other)))
             if one != other and pair not in known and counts(other):
                 names = pair.replace(" ", " and ")

@@ -29,6 +29,7 @@ MAX_SHARD_BYTES = 8_000_000
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_KEYS_BYTES = 2_000_000
 MAX_DENIED_BYTES = 1_000_000
+MAX_ROLES_BYTES = 100_000
 
 PersonId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Group = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -139,6 +140,30 @@ class Denied(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     group: str
     version: Version
     people: Annotated[list[PersonId], Meta(max_length=15_000)]
+
+
+Action = Literal["unlock", "lockdown", "release", "reload", "selftest", "snapshot", "replay", "rebirth"]
+ACTIONS: tuple[Action, ...] = (
+    "unlock", "lockdown", "release", "reload", "selftest", "snapshot", "replay", "rebirth",
+)  # fmt: skip
+
+
+class CommandKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key that may give commands: which, at which doors (None: all of the group), until when."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+    public: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    may: Annotated[list[Action], Meta(min_length=1)]
+    doors: list[DoorName] | None = None
+    until: Seconds | None = None
+
+
+class Roles(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may give commands to the doors of a group. Not secret: public keys, signed like a gallery."""
+
+    group: str
+    version: Version
+    keys: Annotated[list[CommandKey], Meta(max_length=256)]
 
 
 P = TypeVar("P", bound=_Part)

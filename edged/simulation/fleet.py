@@ -27,7 +27,7 @@ from edged.storage.vault import Vault
 
 SITE, GROUP = "simulation", "doors"
 _PASSPHRASE = b"of a fleet that does not exist"
-_WAIT_SECONDS = 300.0
+_WAIT_SECONDS = 1200.0
 
 Say = Callable[[str], None]
 
