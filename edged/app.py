@@ -8,7 +8,6 @@ import logging
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 
 import onnxruntime
@@ -46,14 +45,16 @@ from edged.workers.factor_part import FactorPart
 from edged.workers.fleet_part import FleetPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
+from edged.workers.listeners import Listeners
 from edged.workers.liveness import liveness_watch
+from edged.workers.lockdown import LockableDoor
 from edged.workers.monitor import Monitor
 from edged.workers.open_punches import withdraw_unanswered
 from edged.workers.policy import attendance_clock
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publishing import publisher_of
 from edged.workers.readiness import readiness
-from edged.workers.recognition import RecognitionWorker, Sight
+from edged.workers.recognition import RecognitionWorker
 from edged.workers.running_models import model_names, warn_about_models
 from edged.workers.slot import LatestSlot
 from edged.workers.standing import Standing
@@ -65,18 +66,6 @@ logger = logging.getLogger(__name__)
 _QUIET_TURNS = 8
 # A sound card commits in milliseconds; a dying one must not hold up the stop.
 _STOP_RECORD_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who else is told; a console at a desk."""
-
-    on_seen: Callable[[Sight], None] = lambda _sight: None
-    on_told: Callable[[Told, GalleryState], None] = lambda _told, _state: None
-    on_door: Callable[[DoorChange], None] = lambda _change: None
-    on_prompt: Callable[[Prompt | None], None] = lambda _prompt: None
-    on_camera: Callable[[str], None] = lambda _state: None
-    on_ready: Callable[["Daemon"], None] = lambda _daemon: None
 
 
 class Daemon:
@@ -93,14 +82,14 @@ class Daemon:
         *,
         reload: Callable[[], Config] | None = None,
         until_end: bool = False,
-        listeners: Listeners = Listeners(),
+        listeners: Listeners | None = None,
     ) -> None:
         self.config = config
         self.metrics = Metrics(CollectorRegistry())
         self.boot_id = uuid.uuid4().hex[:12]
         self._reload_config = reload
         self._until_end = until_end
-        self._listeners = listeners
+        self._listeners = listeners or Listeners()
         self._ended_turns = 0
         with ExitStack() as building:
             self._build(building)
@@ -149,6 +138,10 @@ class Daemon:
             first_on_stop=self._stopping, on_reload=self._reload, status=self._status
         )
         self.monitor = Monitor(config.http, metrics.registry, self.supervisor.health, self.readiness)
+        self.fleet.obey(
+            (self.lock_door, self.log, self.clock), self.readiness, self.publisher, self.supervisor,
+            lambda: self.standing.facts(self.recognition.frames_done),
+        )  # fmt: skip
 
     def _load_models_and_people(self, building: ExitStack) -> None:
         """Load who may be recognised and by what; slow, so the lock is claimed by now."""
@@ -159,7 +152,7 @@ class Daemon:
         vault = Vault.open(config.gallery.key_file)
         self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
         building.callback(self.people.close)
-        self.fleet = FleetPart(config, vault, self.people)
+        self.fleet = FleetPart(config, vault, self.people, self.metrics)
         self.gallery = self._gallery_worker()
         self.fleet.build(self.pipeline, self.gallery, self.log, self.clock)
         self.probes = ProbeKeeper(
@@ -264,9 +257,11 @@ class Daemon:
         )
 
     def _decision_effects(self) -> DecisionEffects:
+        self.lock_door = LockableDoor(self.door, self.metrics)
+        self.lock_door.on_change = self.standing.lockdown_changed
         return DecisionEffects(
             self.log,
-            self.door,
+            self.lock_door,
             journal=self.config.journal,
             attendance=attendance_clock(self.config.attendance, self.journal, self.clock),
             model=self.pipeline.embedder_name,

@@ -27,10 +27,20 @@ ACK_RESULTS = ("taken", "unknown", "retained", "malformed", "oversized")
 REPLAY_RESULTS = ("taken", "busy", "epoch", "failed", "repeated", "retained", "malformed", "oversized")
 REPLAYED_RESULTS = ("delivered", "nobody", "refused", "unsendable")
 PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
-LOCK_CAUSES = ("face", "test", "exit")
+LOCK_CAUSES = ("face", "test", "exit", "command")
 LOCK_REFUSALS = (
     "stale", "queue_full", "stopping", "line_failed", "away", "rate_limited", "unlocked_too_much",
-    "emergency", "reader_gone",
+    "emergency", "reader_gone", "locked_down",
+)  # fmt: skip
+COMMAND_RESULTS = (
+    "done", "failed", "retained", "oversized", "malformed", "unknown_key", "signature", "wrong_door",
+    "not_allowed", "key_expired", "nonce", "counter", "expired", "refused",
+)  # fmt: skip
+# What `fleet.trust`, `membership.gates` and `membership.update` may say of a gallery.
+FLEET_RESULTS = (
+    "unchanged", "applied", "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long",
+    "missing", "malformed", "wrong_group", "wrong_space", "wrong_key", "altered", "damaged", "gate_count",
+    "gate_repeated", "gate_place", "gate_vector", "gate_shrink", "gate_collision",
 )  # fmt: skip
 LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")
@@ -58,6 +68,7 @@ class Metrics:
         self._door(registry)
         self._broker(registry)
         self._records(registry)
+        self._fleet(registry)
         self._board(registry)
         self._initialise()
         _process(registry)
@@ -236,6 +247,27 @@ class Metrics:
         self.storage_free = Gauge("edged_storage_free_bytes", "Room on the journal's disk", registry=registry)
         self.storage_size = Gauge("edged_storage_size_bytes", "Size of the journal's disk", registry=registry)
 
+    def _fleet(self, registry: CollectorRegistry) -> None:
+        self.fleet_gallery_version = Gauge(
+            "edged_fleet_gallery_version", "Version of the fleet's gallery in force; 0: none",
+            registry=registry,
+        )  # fmt: skip
+        self.fleet_gallery_expires = Gauge(
+            "edged_fleet_publisher_due_timestamp_seconds", "Unix time by which the publisher has to speak",
+            registry=registry,
+        )  # fmt: skip
+        self.fleet_gallery_lapses = Gauge(
+            "edged_fleet_gallery_last_day_timestamp_seconds", "Unix time at which the gallery lapses",
+            registry=registry,
+        )  # fmt: skip
+        self.fleet_attempts = Counter(
+            "edged_fleet_updates", "Looks at what the publisher offers, by result", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        self.commands = Counter(
+            "edged_commands", "Commands over MQTT, by what came of them", ["result"], registry=registry
+        )
+
     def _initialise(self) -> None:
         for counter, label, values in (
             (self.stage, "stage", STAGES),
@@ -251,6 +283,8 @@ class Metrics:
             (self.replayed_events, "result", REPLAYED_RESULTS),
             (self.camera_faults, "fault", CAMERA_FAULTS),
             (self.factor_messages, "cause", FACTOR_REJECTIONS),
+            (self.fleet_attempts, "result", FLEET_RESULTS),
+            (self.commands, "result", COMMAND_RESULTS),
         ):
             for value in values:
                 counter.labels(**{label: value})

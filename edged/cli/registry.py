@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
         events,
         explain,
         fleet,
+        fleet_command,
         fleet_groups,
         fleet_publish,
         fleet_simulate,
@@ -52,6 +53,8 @@ def register(app: typer.Typer) -> None:
     fleet.app.command("rotate-keys")(fleet_publish.rotate_keys)
     for shown in (fleet_status.status, fleet_status.forget, fleet_status.receipts):
         fleet.app.command()(shown)
+    fleet.app.command("command-key")(fleet_command.command_key)
+    fleet.app.command()(fleet_command.command)
     fleet.app.command()(fleet_simulate.simulate)
     app.add_typer(fleet.app, name="fleet")
     app.command("identify")(identify.identify)

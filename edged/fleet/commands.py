@@ -55,7 +55,7 @@ class NonceGiven(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Command(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``counter`` grows with each command of a key, ``expires_at`` is Unix seconds, ``reason`` is recorded."""
+    """``counter`` grows with each command of a key, ``expires_at`` are Unix seconds; ``reason``: why."""
 
     id: Token
     site: Segment

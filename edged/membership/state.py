@@ -33,6 +33,14 @@ class AppliedGallery(InForce, frozen=True, kw_only=True, forbid_unknown_fields=T
     valid_until: Seconds
 
 
+class RolesInForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may give commands: a blob that is signed and not secret."""
+
+    sha256: Digest
+    version: Version
+    root: Version
+
+
 class FleetState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``revision`` grows with each change; ``root`` and ``timestamp`` are the newest metadata believed.
 
@@ -48,6 +56,7 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     expires: Seconds | None = None
     gallery: AppliedGallery | None = None
     denied: InForce | None = None
+    roles: RolesInForce | None = None
     lapsed: bool = False
 
 

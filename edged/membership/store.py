@@ -11,9 +11,11 @@ from edged.domain.people import Person, Template, Veto
 from edged.errors import FleetError, StoreCorruptError
 from edged.fleet.gallery_format import (
     AccessRecord,
+    CommandKey,
     Denied,
     Keys,
     Manifest,
+    Roles,
     Shard,
     ShardEntry,
     decode,
@@ -75,12 +77,12 @@ class FleetStore:
         before = self.state()
         self._file.write(state)
         self._read = None
-        if (before.gallery, before.denied) != (state.gallery, state.denied):
+        if (before.gallery, before.denied, before.roles) != (state.gallery, state.denied, state.roles):
             self._let_go(state)
 
     def _let_go(self, state: FleetState) -> None:
         """Erase what is in force no more, on disk and in memory."""
-        needed: set[str] = set()
+        needed = set() if state.roles is None else {state.roles.sha256}
         for part in (state.gallery, state.denied):
             if part is not None:
                 needed |= {part.sha256, part.keys}
@@ -185,6 +187,16 @@ class FleetStore:
             return decode(plain, Manifest)
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
+
+    def command_keys(self) -> list[CommandKey]:
+        """Return who may give commands now. Raises ``StoreCorruptError``."""
+        part = self.state().roles
+        if part is None:
+            return []
+        try:
+            return decode(self.blobs.get(part.sha256), Roles).keys
+        except FleetError as exc:
+            raise StoreCorruptError(f"the received list of command keys: {exc}") from exc
 
     def denied(self, state: FleetState) -> frozenset[str]:
         """Return who is refused whatever the gallery says. Raises ``StoreCorruptError``."""

@@ -18,15 +18,17 @@ from edged.fleet.gallery_format import (
     MAX_DENIED_BYTES,
     MAX_KEYS_BYTES,
     MAX_MANIFEST_BYTES,
+    MAX_ROLES_BYTES,
     Denied,
     Keys,
     Manifest,
+    Roles,
     ShardEntry,
     decode,
 )
 from edged.fleet.trust import Floor, PublisherTrust, Target, Trusted, UntrustedError, check_blob
 from edged.membership.gates import Before, RefusedError, check_gallery, check_shard
-from edged.membership.state import AppliedGallery, FleetState, InForce
+from edged.membership.state import AppliedGallery, FleetState, InForce, RolesInForce
 from edged.membership.store import FleetStore, OpenedShard, Opener
 
 logger = logging.getLogger(__name__)
@@ -96,6 +98,7 @@ class GalleryUpdate:
             state = self._seen(state, trusted)
             self._step("trusted")
             changed, state = self._take_denied(state, trusted)
+            state = self._take_roles(state, trusted)
             return self._take_gallery(state, trusted, denied=changed)
         except (UntrustedError, RefusedError) as exc:
             return Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
@@ -134,6 +137,23 @@ class GalleryUpdate:
         self._store.commit(state)
         self._step("denied in force")
         return True, state
+
+    def _take_roles(self, state: FleetState, trusted: Trusted) -> FleetState:
+        target = trusted.targets.get("roles")
+        if target is None or (state.roles is not None and state.roles.sha256 == target.sha256):
+            return state
+        data = self._blob("roles", target, MAX_ROLES_BYTES)
+        roles, version, root = decode(data, Roles), _number(target, "version"), trusted.floor.root
+        if (roles.group, roles.version) != (self._store.member.group, version):
+            raise RefusedError("wrong_group", f"command keys of {roles.group!r}, version {roles.version}")
+        known = state.roles
+        if known is not None and (root, version) <= (known.root, known.version):
+            raise RefusedError("rollback", f"command keys {version}, {known.version} are in force")
+        self._store.blobs.put(target.sha256, data)
+        part = RolesInForce(sha256=target.sha256, version=version, root=root)
+        state = msgspec.structs.replace(state, roles=part)
+        self._store.commit(state)
+        return state
 
     def _take_gallery(self, state: FleetState, trusted: Trusted, *, denied: bool) -> Attempt:
         target = trusted.targets.get("manifest")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edged.errors import FleetError
+from edged.errors import FleetError, NotFoundError
+from edged.fleet.gallery_format import CommandKey
 from edged.fleet.joining import DoorCard, Invitation
 from edged.publishing.register import DoorEntry, Fleet, GroupEntry
 from edged.publishing.release import FleetFolder
@@ -48,6 +49,24 @@ def _check(fleet: Fleet, entry: GroupEntry, card: DoorCard) -> None:
         raise FleetError(
             f"door {card.door} runs the model {card.space!r}, the group's gallery is of {entry.space!r}"
         )
+
+
+def add_commander(folder: FleetFolder, group: str, key: CommandKey) -> int:
+    """Let a key give commands to the doors of a group; one of the same name is replaced.
+
+    Return the list's version. Raises ``NotFoundError``, ``StoreError``.
+    """
+    others = [known for known in folder.register.read().group(group).commanders if known.name != key.name]
+    return folder.set_roles(group, [*others, key])
+
+
+def remove_commander(folder: FleetFolder, group: str, name: str) -> int:
+    """Let a key command nothing any more. Raises ``NotFoundError``, ``StoreError``."""
+    known = folder.register.read().group(group).commanders
+    kept = [key for key in known if key.name != name]
+    if len(kept) == len(known):
+        raise NotFoundError(f"no key {name!r} gives commands to group {group!r}")
+    return folder.set_roles(group, kept)
 
 
 def remove_door(folder: FleetFolder, door: str) -> str:

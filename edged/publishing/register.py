@@ -9,7 +9,7 @@ from msgspec import Meta
 from edged.config.sections import MqttConfig
 from edged.domain.shards import DEFAULT_SHARDS, MOST_SHARDS
 from edged.errors import NotFoundError, StoreError
-from edged.fleet.gallery_format import AccessRecord, Seconds
+from edged.fleet.gallery_format import AccessRecord, CommandKey, Seconds
 from edged.fleet.gallery_topics import GROUP
 from edged.fleet.joining import DoorCard, Segment
 from edged.storage.files import make_private_directory, replace_private_file
@@ -36,6 +36,8 @@ class GroupEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     denied_version: Whole = 0
     denied: list[str] = []
     canary: list[str] = []
+    roles_version: Whole = 0
+    commanders: list[CommandKey] = []
 
 
 class DoorEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

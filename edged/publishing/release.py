@@ -15,7 +15,7 @@ import msgspec
 
 from edged.domain.shards import shard_of
 from edged.errors import FleetError
-from edged.fleet.gallery_format import Denied, Keys, Manifest, PersonRecord, encode
+from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, PersonRecord, Roles, encode
 from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
 from edged.publishing.content import Built, Previous, build_shards
@@ -193,6 +193,18 @@ class FleetFolder:
         self.register.write(msgspec.structs.replace(fleet, forgotten=[*fleet.forgotten, item]))
         return item
 
+    def set_roles(self, group: str, commanders: Iterable[CommandKey]) -> int:
+        """Say who may give commands to the doors of a group; return the list's version."""
+        fleet = self.register.read()
+        entry = fleet.group(group)
+        version, keys = entry.roles_version + 1, list(commanders)
+        data = encode(Roles(group=group, version=version, keys=keys))
+        replace_private_file(self.blob_path(group, "roles"), data)
+        self.repository(group).publish({"roles": Blob(data, {"version": version})})
+        entry = msgspec.structs.replace(entry, roles_version=version, commanders=keys)
+        self.register.write(fleet.with_group(group, entry))
+        return version
+
     def rollback(self, group: str, to: int) -> Change:
         """Publish the people of an older version as a new one; who was denied since stays out."""
         entry, archive = self.register.read().group(group), self.archive(group)
@@ -215,7 +227,7 @@ class FleetFolder:
         """Return everything that a door of the group may ask for now, by SHA-256."""
         entry, archive = self.register.read().group(group), self.archive(group)
         found: dict[str, bytes] = {}
-        for name in ("keys", "denied", "manifest"):
+        for name in ("keys", "denied", "roles", "manifest"):
             path = self.blob_path(group, name)
             if path.exists():
                 data = path.read_bytes()

@@ -14,6 +14,7 @@ import msgspec
 
 from edged.errors import StoreError
 from edged.fleet.broker import BrokerClient, Connected, Disconnected, Happening
+from edged.fleet.connection import Arrived
 from edged.fleet.gallery_channel import GalleryChannel
 from edged.fleet.gallery_topics import GalleryTopics
 from edged.fleet.receipt_messages import GalleryReceipt, signed_receipt
@@ -91,6 +92,7 @@ class FleetMemberWorker(Worker):
         self._group = topics.group
         self._channel = GalleryChannel(client, topics, on_turn=self._waiting, on_other=self._heard)
         self._attempt = make_update(self._channel)
+        self.on_message: Callable[[Arrived], bool] = lambda _message: False
         self._outage = Outage(logger, "fleet connection")
         self._disk = Outage(logger, "gallery from the fleet")
         self._last = Attempt()
@@ -99,6 +101,11 @@ class FleetMemberWorker(Worker):
         self._said: GalleryReceipt | None = None
         state = store.state()
         self._bound = (state.seen_at, clock.monotonic())
+
+    @property
+    def client(self) -> BrokerClient:
+        """The connection of this thread; only what runs on it may use it."""
+        return self._client
 
     @property
     def connected(self) -> bool:
@@ -195,6 +202,8 @@ class FleetMemberWorker(Worker):
                 self._said, self._due_at = None, 0.0
             case Disconnected():
                 self._outage.failed(f"{happening.cause}: {happening.text}", time.monotonic())
+            case Arrived():
+                self.on_message(happening)
             case _:
                 pass
 

@@ -5,8 +5,11 @@ At every connection it says ``online``, what runs here and how the door is, all 
 event; when it leaves in order it says ``stopped``, and otherwise the broker says ``offline``.
 """
 
+import contextlib
 import logging
+import queue
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -27,6 +30,7 @@ from edged.fleet.messages import (
     state_payload,
     timestamp,
 )
+from edged.fleet.replay import ReplayRequest, replay_payload
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.workers.delivery import Delivery, Outbox
@@ -92,13 +96,15 @@ class PublisherWorker(Worker):
         )  # fmt: skip
         if config.app_ack:
             client.subscribe(topics.ack)
-        self._replay: Replay | None = None
         if config.replay:
             client.subscribe(topics.replay)
-            self._replay = Replay(
-                outbox, client, topics, metrics, window=config.max_in_flight,
-                name_of=name_of if config.person_names else None, clock=clock,
-            )  # fmt: skip
+        # Without the topic too: a signed command may ask for it.
+        self._replay = Replay(
+            outbox, client, topics, metrics, window=config.max_in_flight,
+            name_of=name_of if config.person_names else None, clock=clock,
+        )  # fmt: skip
+        self._again = False
+        self._wanted: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._outage = Outage(logger, "mqtt connection")
         self._request_outage = Outage(logger, "return of events from the quarantine")
         self._trouble: Disconnected | None = None
@@ -128,6 +134,18 @@ class PublisherWorker(Worker):
         self._birth = birth
         self._client.wake()
 
+    def replay(self, from_seq: int, to_seq: int | None) -> None:
+        """Send events of the journal once more, as if a collector had asked; from any thread."""
+        request = ReplayRequest(v=1, request=uuid.uuid4().hex, from_seq=from_seq, to_seq=to_seq)
+        payload = replay_payload(request)
+        self._wanted.put(Arrived(self._topics.replay, payload, len(payload), retain=False))
+        self._client.wake()
+
+    def say_again(self) -> None:
+        """Publish everything that is retained once more, as at a new connection; from any thread."""
+        self._again = True
+        self._client.wake()
+
     def wake(self) -> None:
         """Say that the outbox has a new row."""
         self._client.wake()
@@ -154,6 +172,9 @@ class PublisherWorker(Worker):
         """Serve the connection, then say what there is to say; True where more could go at once."""
         self._listen(timeout)
         more = False
+        if self._again:
+            self._again = False
+            self._published.clear()
         if self._client.connected:
             self._say_statuses()
             more = self._pump()
@@ -164,14 +185,14 @@ class PublisherWorker(Worker):
         return more
 
     def _wait_seconds(self) -> float:
-        replay = float("inf") if self._replay is None else self._replay.wait_seconds()
-        return min(_IDLE_SECONDS, self._delivery.retry_seconds(), replay)
+        return min(_IDLE_SECONDS, self._delivery.retry_seconds(), self._replay.wait_seconds())
 
     def _pump(self) -> bool:
         """Hand over what is new, and behind it what was asked for again."""
         delivery, replay = self._delivery, self._replay
-        if replay is None:
-            return delivery.pump()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                replay.asked(self._wanted.get_nowait())
         delivery.elsewhere = replay.in_flight
         more = delivery.pump()
         replay.pump(idle=not (more or delivery.in_flight or self.stopping.is_set()))
@@ -214,12 +235,11 @@ class PublisherWorker(Worker):
         self._trouble = word
         self._status_handles.clear()
         self._delivery.disconnected(word)
-        if self._replay is not None:
-            self._replay.disconnected()
+        self._replay.disconnected()
 
     def _on_answer(self, answer: Answer) -> None:
         topic = self._status_handles.pop(answer.handle, None)
-        if topic is None and self._replay is not None and self._replay.answered(answer):
+        if topic is None and self._replay.answered(answer):
             return
         if topic is None:
             self._delivery.answered(answer)
@@ -228,7 +248,7 @@ class PublisherWorker(Worker):
 
     def _on_arrived(self, message: Arrived) -> None:
         """Take a collector's word; whatever else comes is counted and forgotten."""
-        if self._replay is not None and message.topic == self._topics.replay:
+        if message.topic == self._topics.replay:
             self._replay.asked(message)
             return
         try:
@@ -306,8 +326,7 @@ class PublisherWorker(Worker):
 
     def _leave(self) -> bool:
         """Deliver what is left, then say ``stopped``; True once the broker has acknowledged that."""
-        if self._replay is not None:
-            self._replay.interrupt("the door stops")
+        self._replay.interrupt("the door stops")
         deadline = self._clock() + _DRAIN_SECONDS
         more = True
         delivery = self._delivery
