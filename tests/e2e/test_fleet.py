@@ -1,88 +1,107 @@
 """From an empty folder to a door that a publisher feeds, as its operator types it."""
 
 import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edged.demo.bundled import bundled_cast
 from tests.e2e.door import OfficeDoor, edged
-from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.mosquitto import mosquitto
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("setting", ["bundled"], indirect=True)]
-
-
-def visit(door: OfficeDoor) -> list[tuple[str, str | None]]:
-    """Replay the scene; return how the visits ended."""
-    before = len(door.events())
-    with door.start("--until-end") as daemon:
-        assert daemon.wait() == 0
-    made = [event for event in door.events()[before:] if event["kind"] == "access"]
-    return [(event["decision"], event.get("reason")) for event in made]
+pytestmark = pytest.mark.timeout(300)
+KEY = ("--passphrase-file", "passphrase")
 
 
-def test_a_publisher_says_who_may_enter(tmp_path: Path, broker: Mosquitto, setting: str) -> None:
-    del setting
-    (tmp_path / "passphrase").write_text("correct horse battery\n")
-    key = ("--passphrase-file", "passphrase")
-    people, _ = bundled_cast()
-    name, photos = next(iter(people.items()))
-    front = OfficeDoor(tmp_path / "front", None)
-    front.configure(broker.port)
-    config = tmp_path / "front" / "config.yaml"
-    config.write_text(config.read_text() + "fleet: {enabled: true, directory: fleet}\n")
+@dataclass
+class Site:
+    """A publisher's desk in ``folder``, and one door."""
 
-    def run(*arguments: object, check: bool = True) -> str:
-        return edged(*arguments, cwd=tmp_path, check=check).stdout
+    folder: Path
+    door: OfficeDoor
 
-    # The walk: eight commands from nothing to a door that knows somebody.
-    run("fleet", "init", "test", "--broker", f"127.0.0.1:{broker.port}", *key)
-    run("enrol", name, *photos[:3], "--config", "fleet/config.yaml")
-    run("fleet", "card", "--config", config, "-o", "front.card")
-    run("fleet", "add-door", "front.card", "-o", "front.invitation", *key)
-    run("fleet", "join", "front.invitation", "--config", config)
-    told = json.loads(run("fleet", "publish", "doors", "--dry-run", "--json", *key))
-    assert (told["published"], len(told["added"])) == (False, 1)
-    run("fleet", "publish", "doors", *key)
+    def run(self, *arguments: object) -> str:
+        return edged(*arguments, cwd=self.folder).stdout
 
-    def in_force() -> bool:
-        return edged("fleet", "status", "--json", cwd=tmp_path, check=False).returncode == 0
+    def tried(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return edged(*arguments, cwd=self.folder, check=False)
 
-    with front.start() as daemon:
-        daemon.until(in_force)
-    [row] = json.loads(run("fleet", "status", "--json"))
+    def until(self, *arguments: object) -> None:
+        """Start the door, and wait until the command succeeds."""
+        with self.door.start() as daemon:
+            daemon.until(lambda: self.tried(*arguments).returncode == 0)
+
+    def visit(self) -> tuple[str, str | None]:
+        """Replay the scene; return how the last visit ended."""
+        with self.door.start("--until-end") as daemon:
+            assert daemon.wait() == 0
+        event = [event for event in self.door.events() if event["kind"] == "access"][-1]
+        return event["decision"], event.get("reason")
+
+    def json(self, *arguments: object) -> Any:
+        return json.loads(self.run(*arguments, "--json"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Eight commands from nothing to a door that knows somebody."""
+    folder = tmp_path_factory.mktemp("fleet")
+    with mosquitto(folder / "broker") as broker:
+        (folder / "passphrase").write_text("correct horse battery\n")
+        door = OfficeDoor(folder / "front", None)
+        door.configure(broker.port)
+        config = folder / "front" / "config.yaml"
+        config.write_text(config.read_text() + "fleet: {enabled: true, directory: fleet}\n")
+        name, photos = next(iter(bundled_cast()[0].items()))
+        door.scene([photos[3:4]])
+        made = Site(folder, door)
+        made.run("fleet", "init", "test", "--broker", f"127.0.0.1:{broker.port}", *KEY)
+        made.run("enrol", name, *photos[:3], "--config", "fleet/config.yaml")
+        made.run("fleet", "card", "--config", config, "-o", "front.card")
+        made.run("fleet", "add-door", "front.card", "-o", "front.invitation", *KEY)
+        made.run("fleet", "join", "front.invitation", "--config", config)
+        told = made.json("fleet", "publish", "doors", "--dry-run", *KEY)
+        assert (told["published"], len(told["added"])) == (False, 1)
+        made.run("fleet", "publish", "doors", *KEY)
+        made.until("fleet", "status")
+        yield made
+
+
+def test_a_publisher_says_who_may_enter(site: Site) -> None:
+    [row] = site.json("fleet", "status")
     assert (row["door"], row["version"], row["people"], row["state"]) == ("front", 1, 1, "in force")
+    assert site.visit() == ("granted", "matched")
+    assert not list(site.door.folder.glob("people.db"))  # nobody was enrolled at the door itself
 
-    front.scene([photos[3:4]])
-    assert visit(front)[-1] == ("granted", "matched")
-    assert not list((tmp_path / "front").glob("people.db"))  # nobody was enrolled at the door itself
 
-    run("fleet", "command-key", "doors", "reception", "--may", "unlock", "--may", "lockdown", *key)
-    order = ("fleet", "command", "--key", "reception", "--door", "front", *key)
-    unlocked = len(front.trace())
-    with front.start() as daemon:
+def test_keys_command_what_they_may(site: Site) -> None:
+    site.run("fleet", "command-key", "doors", "reception", "--may", "unlock", "--may", "lockdown", *KEY)
+    site.run("fleet", "command-key", "doors", "boss", "--may", "release", *KEY)
+    order = ("fleet", "command", "--key", "reception", "--door", "front", *KEY)
+    unlocked = len(site.door.trace())
+    with site.door.start() as daemon:
         # The door hears of the key as it hears of a gallery.
-        command = (*order, "unlock", "--reason", "a parcel", "--json")
-        daemon.until(lambda: edged(*command, cwd=tmp_path, check=False).returncode == 0)
-        daemon.until(lambda: len(front.trace()) > unlocked)
-        run(*order, "lockdown", "--reason", "a drill")
-        assert edged(*order, "release", cwd=tmp_path, check=False).returncode == 1  # it may not
-    assert visit(front)[-1] == ("denied", "door_refused")
-    commands = [event for event in front.events() if event.get("type") == "command"]
+        unlock = (*order, "unlock", "--reason", "a parcel")
+        daemon.until(lambda: site.tried(*unlock).returncode == 0)
+        daemon.until(lambda: len(site.door.trace()) > unlocked)
+        site.run(*order, "lockdown", "--reason", "a drill")
+        assert site.tried(*order, "release").returncode == 1  # it may not
+    assert site.visit() == ("denied", "door_refused")
+    commands = [event for event in site.door.events() if event.get("type") == "command"]
     assert [(c["action"], c["result"]) for c in commands] == [("unlock", "done"), ("lockdown", "done")]
-    run("fleet", "command-key", "doors", "boss", "--may", "release", *key)
-    with front.start() as daemon:
-        boss = ("fleet", "command", "release", "--key", "boss", "--door", "front", *key)
-        daemon.until(lambda: edged(*boss, cwd=tmp_path, check=False).returncode == 0)
+    site.until("fleet", "command", "release", "--key", "boss", "--door", "front", *KEY)
 
-    person_id = json.loads(run("people", "list", "--config", "fleet/config.yaml", "--json"))[0]["person_id"]
-    run("fleet", "deny", "doors", person_id, *key)
-    with front.start() as daemon:
-        daemon.until(in_force)
-    assert visit(front)[-1] == ("denied", "disabled")
 
-    forgotten = edged("fleet", "forget", "doors", person_id, "--json", *key, cwd=tmp_path, check=False)
+def test_who_is_denied_and_forgotten(site: Site) -> None:
+    person_id = site.json("people", "list", "--config", "fleet/config.yaml")[0]["person_id"]
+    site.run("fleet", "deny", "doors", person_id, *KEY)
+    site.until("fleet", "status")
+    assert site.visit() == ("denied", "disabled")
+    forgotten = site.tried("fleet", "forget", "doors", person_id, "--json", *KEY)
     assert forgotten.returncode == 1  # the door is off: the ticket stays open
     assert json.loads(forgotten.stdout)[0]["open"] == ["front"]
-    with front.start() as daemon:
-        daemon.until(lambda: edged("fleet", "receipts", cwd=tmp_path, check=False).returncode == 0)
+    site.until("fleet", "receipts")
