@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edged.devices.clock import Clock
 from edged.domain.boots import is_of_boot
-from edged.domain.clock_correction import CLOCK_CORRECTED, correction_body
+from edged.domain.clock_correction import correction_body, corrections_of
 from edged.domain.types import EventKind
 from edged.errors import StoreError
 from edged.storage import journal_clock
@@ -25,8 +25,8 @@ _WRITE_SECONDS = 1.0  # so that ``on_corrected`` finds it in the journal
 _SEARCH_SECONDS = 60.0
 # Starts of one boot of the machine before its clock is right; a crash loop makes a few hundred.
 _NEWEST_SYSTEM_EVENTS = 500
-# A week or two of a busy door, read once at the start.
-_NEWEST_EVENTS = 10_000
+# Two days of a busy door, read once at the start: rows are read whole, 2 MB of them.
+_NEWEST_EVENTS = 2_000
 # A leap second sets the clock back by one, and was right before.
 _STEP_SECONDS = 2.0
 # A thread that is held up between two clocks would see a step where there is none.
@@ -109,7 +109,7 @@ class ClockWatch:
         try:
             found = journal_clock.boots(self._journal, self._searched, _NEWEST_EVENTS)
             unsynced = {boot: seq for boot, seq in found.unsynced.items() if seq and boot != self._boot_id}
-            waiting = self._not_corrected(unsynced) if unsynced else []
+            waiting = self._not_corrected(unsynced) if unsynced or not self._searched else []
         except StoreError as exc:
             logger.warning("earlier starts not put right error=%s", exc)
             return []
@@ -119,14 +119,15 @@ class ClockWatch:
     def _not_corrected(self, unsynced: dict[str, int]) -> list[str]:
         with JournalReader.open(self._journal, on_damage=lambda _damage: None) as reader:
             system = list(reader.events(kind=EventKind.SYSTEM, limit=_NEWEST_SYSTEM_EVENTS))
-        ours, done = set(filter(self._of_the_door, unsynced)), dict.fromkeys(unsynced, 0)
+        ours, done = set(filter(self._of_the_door, unsynced)), dict[str, int]()
         for stored in system:
-            body = stored.event.body
+            event, body = stored.event, stored.event.body
             if body.get("type") == "started" and body.get("machine_boot") == self._machine_boot:
-                ours.add(stored.event.boot_id)
-            elif body.get("type") == CLOCK_CORRECTED:
-                done |= {str(boot): stored.seq for boot in body.get("boot_ids", ())}
-        return [boot for boot, seq in unsynced.items() if boot in ours and seq > done[boot]]
+                ours.add(event.boot_id)
+                if not event.time_synced and event.boot_id != self._boot_id:
+                    unsynced.setdefault(event.boot_id, stored.seq)
+            done |= dict.fromkeys(corrections_of([event]), stored.seq)
+        return [boot for boot, seq in unsynced.items() if boot in ours and seq > done.get(boot, 0)]
 
     def _present(self) -> list[str]:
         """Return the starts that share what this daemon took for the time: its own and the door process's."""

@@ -254,16 +254,19 @@ class Replay:
         return max(0.0, self._free_at - self._clock())
 
     def pump(self, *, idle: bool) -> None:
-        """Say results, and send what may go; ``idle`` where nothing new waits for the broker."""
+        """Send what may go and say results; ``idle`` where nothing new waits for the broker."""
+        self._ready = False
+        if self._run is not None:
+            self._work(self._run, self._clock(), idle=idle)
         while self._results and self._client.room() > 0:
             self._client.publish(self._topics.replayed, self._results.popleft())
-        run, now = self._run, self._clock()
+
+    def _work(self, run: _Run, now: float, *, idle: bool) -> None:
         oldest = min((handed_at for _, handed_at in self._in_flight.values()), default=now)
         if now - oldest > _ACK_SECONDS:
             self._client.drop(f"no answer to a replayed event within {_ACK_SECONDS:g} s")
-        self._ready = idle and run is not None and not run.trouble
-        if run is None:
             return
+        self._ready = idle and not run.trouble
         if self._ready:
             try:
                 self._send_some(run, now)
