@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import typer
-from click.testing import Result
 from typer.testing import CliRunner
 
 from edged.cli import doctor as command
@@ -57,7 +56,7 @@ def test_every_check_answers_on_any_machine_and_changes_nothing(site: Site) -> N
     assert [path.name for path in site.data.iterdir()] == ["config.yaml"]
 
 
-def here(site: Site, *arguments: str) -> Result:
+def here(site: Site, *arguments: str) -> Any:
     """Run the command within this process, which starts no interpreter."""
     app = typer.Typer()
     app.command()(command.doctor)
