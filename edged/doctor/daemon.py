@@ -52,11 +52,14 @@ class Daemon:
 
 
 def writer_of(database: Path, machine: Machine) -> int | None:
-    """Return the process that holds the writer's lock of ``database``, by ``/proc/locks`` (proc(5))."""
+    """Return the process that holds the writer's lock of ``database``, by ``/proc/locks`` (proc(5)).
+
+    Raises ``OSError`` where we may not look: whether a daemon runs is then not known.
+    """
     path = lock_path(database)
     try:
         found = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     noted = read_text(path)

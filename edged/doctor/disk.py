@@ -1,5 +1,6 @@
 """The disk under journal and gallery: room, and whether it keeps what is written."""
 
+import math
 import os
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def _examined(patient: Patient, folder: Path) -> tuple[dict[str, object], list[t
     room, size, inodes = free_bytes(there), size_bytes(there), _free_inodes(there)
     mount = mount_of(patient.machine, there)
     facts: dict[str, object] = {
-        "folder": str(folder), "free_bytes": room, "size_bytes": size, "free_inodes": inodes,
+        "folder": str(folder), "free_bytes": _known(room), "size_bytes": _known(size), "free_inodes": inodes,
         "file_system": None if mount is None else mount.kind,
     }  # fmt: skip
     troubles = [] if mount is None else _of_mount(folder, mount)
@@ -83,6 +84,11 @@ def _of_mount(folder: Path, mount: Mount) -> list[tuple[State, str]]:
         text = f"{folder} is on {mount.kind}, where every account reads every file; use ext4"
         return [(State.FAILED, text)]
     return []
+
+
+def _known(figure: float) -> int | None:
+    """Return it, or None for NaN, which JSON does not have."""
+    return None if math.isnan(figure) else int(figure)
 
 
 def _free_inodes(folder: Path) -> int | None:

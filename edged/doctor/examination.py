@@ -127,4 +127,4 @@ def _checked(check: Check, patient: Patient) -> Finding:
     except EdgedError as exc:
         return Finding(State.FAILED, " ".join(str(exc).split()))
     except OSError as exc:  # a folder that is not for us, a file that vanished
-        return Finding(State.FAILED, f"cannot be looked at: {exc}")
+        return Finding(State.FAILED, f"cannot be looked at: {exc}; run this as the service's user")

@@ -36,12 +36,12 @@ def gallery_age(patient: Patient) -> Finding:
 
 
 def _changed_at(path: Path) -> float | None:
-    """Return when the database or its log was last written, in Unix seconds."""
+    """Return when the database or its log was last written, in Unix seconds. Raises ``OSError``."""
     times = []
     for name in (path, path.with_name(f"{path.name}-wal")):
         try:
             found = name.stat()
-        except OSError:
+        except FileNotFoundError:
             continue
         if found.st_size:  # a reader makes an empty log
             times.append(found.st_mtime)

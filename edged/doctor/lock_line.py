@@ -1,7 +1,8 @@
 """The lock's line, as far as the board has a say in it: what becomes of it without its owner.
 
 The header of a Raspberry Pi is known: from power-on until a program claims them, BCM 0 to 8 are pulled up
-and 9 to 27 down (BCM2711 ARM Peripherals, table of alternative functions; RP1 Peripherals keeps it so).
+and 9 to 27 down (BCM2711 ARM Peripherals, table of alternative functions). RP1 is taken to do
+the same; docs/board-check.md has the measurement that shows it.
 """
 
 import re

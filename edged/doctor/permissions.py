@@ -114,10 +114,10 @@ def _accounts(config: Config, machine: Machine) -> Troubles:
 
 
 def _mode(path: Path) -> int | None:
-    """Return the mode of what is there and may be looked at."""
+    """Return the mode of what is there; None where nothing is. Raises ``OSError`` where we may not look."""
     try:
         found = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     # In a folder such as /tmp, with the sticky bit, nobody replaces what is another's.
     mode = stat.S_IMODE(found.st_mode)

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from edged.doctor.certificates import certificates
+from edged.doctor.examination import examine
 from edged.doctor.finding import State
 from edged.doctor.keys import keys
 from edged.doctor.permissions import permissions
+from edged.doctor.running import running
 from edged.errors import ConfigError, StoreError
 from tests.fakes.certificates import Authority
 from tests.unit.doctor.conftest import Site, strike, with_lock
@@ -48,6 +50,17 @@ def test_a_secret_that_is_missing_fails(site: Site) -> None:
     found = permissions(site.patient(mqtt={"username": "t", "password_file": "gone"}))
     assert found.state is State.FAILED
     assert "mqtt.password_file" in found.detail
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_what_may_not_be_looked_at_is_not_called_private(site: Site) -> None:
+    site.data.joinpath("inner").mkdir()
+    patient = site.patient(journal={"path": "inner/journal.db"})
+    (site.data / "inner").chmod(0)
+    found = examine(patient, {"permissions": permissions, "running": running}, seconds={})
+    (site.data / "inner").chmod(0o700)
+    assert {one.state for one in found.values()} == {State.FAILED}
+    assert "as the service's user" in found["running"].detail
 
 
 def test_credentials_show_the_group_s_bits_and_are_private_all_the_same(
