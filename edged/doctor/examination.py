@@ -22,7 +22,9 @@ from edged.doctor.patient import Patient
 from edged.doctor.permissions import permissions
 from edged.doctor.record import record
 from edged.doctor.running import running
+from edged.doctor.swap import swap
 from edged.doctor.time_of_day import time_of_day
+from edged.doctor.watchdog import watchdog
 from edged.errors import EdgedError
 from edged.fleet.trial import TRIAL_SECONDS
 
@@ -30,8 +32,8 @@ Check = Callable[[Patient], Finding]
 
 # Files and a local socket answer in milliseconds; opening the models takes seconds on a small board.
 USUAL_SECONDS = 20.0
-# A million rows are walked in some ten seconds of one x86-64 core; a small board is five times slower.
-_RECORD_SECONDS = 60.0
+# A million rows, the most there are, take 15 s of one x86-64 core; a small board is taken to need ten times that.
+_RECORD_SECONDS = 180.0
 # Its own deadlines, and the join of its thread (``workers.camera_probe``).
 _PROBE_SECONDS = 10.0
 
@@ -42,6 +44,7 @@ CHECKS: Mapping[str, Check] = {
     "door process": door_process,
     "gpio persistence": persistence,
     "boot pull": boot_pull,
+    "watchdog": watchdog,
     "camera": camera,
     "gallery age": gallery_age,
     "journal": record,
@@ -49,6 +52,7 @@ CHECKS: Mapping[str, Check] = {
     "permissions": permissions,
     "disk": disk,
     "card": card,
+    "swap": swap,
     "clock": time_of_day,
     "heat": heat,
     "broker": broker,

@@ -28,7 +28,7 @@ _MEND = (
 
 def persistence(patient: Patient) -> Finding:
     """Look whether the kernel keeps the level of a line whose owner died: then a pulse might not end."""
-    if not _wired(patient.config):
+    if not has_wires(patient.config):
         return Finding(State.NOT_APPLICABLE, "no line of this machine is used")
     wanted = _driver_of(patient.config, patient.machine)
     said = {
@@ -98,7 +98,8 @@ class _Where:
     line: str | int
 
 
-def _wired(config: Config) -> bool:
+def has_wires(config: Config) -> bool:
+    """Whether the door has any line of a GPIO chip."""
     return not isinstance(config.door.lock, FakeLockConfig) or bool(
         wired_lines(config.door.inputs, config.door.signals)
     )

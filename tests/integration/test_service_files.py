@@ -112,6 +112,19 @@ def test_the_command_finds_what_the_service_was_given() -> None:
     assert "export CREDENTIALS_DIRECTORY=/run/credentials/edged.service" in text
 
 
+@needs_systemd
+def test_the_lines_for_secrets_are_ones_that_systemd_takes(tmp_path: Path) -> None:
+    text = UNIT.read_text().replace("#LoadCredential=", "LoadCredential=")
+    unit = tmp_path / UNIT.name
+    unit.write_text(
+        text.replace("/opt/edged/bin/edged", sys.executable).replace("Wants=edged-door.service\n", "")
+    )
+    done = subprocess.run(
+        [ANALYZE or "", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_secrets_are_described_where_they_are_given() -> None:
     text = UNIT.read_text()
     assert f"#LoadCredential={CREDENTIAL_NAME}:" in text

@@ -16,8 +16,10 @@ from edged.doctor.heat import heat
 from edged.doctor.machine import Machine
 from edged.doctor.patient import Patient
 from edged.doctor.running import running
+from edged.doctor.swap import swap
 from edged.doctor.time_of_day import time_of_day
-from tests.unit.doctor.conftest import NOW, Site, json_safe
+from edged.doctor.watchdog import watchdog
+from tests.unit.doctor.conftest import NOW, Site, json_safe, strike, with_lock
 
 OFFICE = {"schedules": {"office": [{"days": ["mon"], "from": "07:00", "to": "19:00"}]}, "groups": {"a": []}}
 THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
@@ -78,6 +80,38 @@ def test_where_the_kernel_is_silent_the_firmware_tool_is_asked(site: Site) -> No
     assert (found.state, found.facts["throttled"]) == (State.FAILED, 0x50005)
     tool.write_text("#!/bin/sh\nexit 255\n")
     assert heat(site.patient()).state is State.NOT_APPLICABLE
+
+
+def test_a_kernel_that_hangs_is_the_boards_own_watchdogs_to_end(site: Site) -> None:
+    assert watchdog(site.patient()).state is State.NOT_APPLICABLE
+    wired = with_lock(strike())
+    assert "there is none" in watchdog(site.patient(**wired)).detail
+    site.kernel("sys/class/watchdog/watchdog0/state", "inactive")
+    found = watchdog(site.patient(**wired))
+    assert (found.state, "RuntimeWatchdogSec" in found.detail) == (State.WARNING, True)
+    site.kernel("sys/class/watchdog/watchdog1/identity", "Broadcom BCM2835 Watchdog timer")
+    assert "does not say" in watchdog(site.patient(**wired)).detail
+    site.kernel("sys/class/watchdog/watchdog0/state", "active")
+    assert watchdog(site.patient(**wired)).state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("device", "controllers", "state"),
+    [
+        ("/var/swap", "cpuset cpu io pids", State.WARNING),
+        ("/dev/mmcblk0p3", "", State.WARNING),
+        ("/var/swap", "cpuset cpu io memory pids", State.OK),
+        ("/dev/zram0", "cpuset cpu", State.OK),
+        ("", "cpuset cpu", State.OK),
+    ],
+)
+def test_faces_stay_out_of_swap_on_a_disk(site: Site, device: str, controllers: str, state: State) -> None:
+    heading = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"
+    row = f"\n{device}                               file\t\t524272\t\t0\t\t-2" if device else ""
+    site.kernel("proc/swaps", heading + row)
+    site.kernel("sys/fs/cgroup/cgroup.controllers", controllers)
+    assert swap(site.patient(**with_lock(strike()))).state is state
+    assert swap(site.patient()).state is State.NOT_APPLICABLE
 
 
 class DaemonStandIn:
