@@ -21,8 +21,9 @@ def certificates(patient: Patient) -> Finding:
     if tls is None:
         return Finding(State.NOT_APPLICABLE, "mqtt.tls is not set")
     tls_context(tls)  # raises where a file cannot be used, or a key is another certificate's
-    days = {f"{key} ({one.subject.rfc4514_string()})": _days(one, patient.now) for key, one in _all(tls)}
-    early = [name for name, one in ((key, one) for key, one in _all(tls)) if _not_yet(one, patient.now)]
+    found = {f"{key} ({one.subject.rfc4514_string()})": one for key, one in _all(tls)}
+    days = {name: (one.not_valid_after_utc.timestamp() - patient.now) / _DAY for name, one in found.items()}
+    early = [name for name, one in found.items() if one.not_valid_before_utc.timestamp() > patient.now]
     facts: dict[str, object] = {"days_left": {name: round(left, 1) for name, left in days.items()}}
     if early:
         return Finding(State.FAILED, f"{', '.join(early)}: not valid yet; is the clock right?", facts)
@@ -50,11 +51,3 @@ def _read(key: str, path: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as exc:
         raise ConfigError([f"mqtt.tls.{key}: {path} cannot be read: {exc}"]) from exc
-
-
-def _days(certificate: x509.Certificate, now: float) -> float:
-    return (certificate.not_valid_after_utc.timestamp() - now) / _DAY
-
-
-def _not_yet(certificate: x509.Certificate, now: float) -> bool:
-    return certificate.not_valid_before_utc.timestamp() > now

@@ -32,7 +32,8 @@ Check = Callable[[Patient], Finding]
 
 # Files and a local socket answer in milliseconds; opening the models takes seconds on a small board.
 USUAL_SECONDS = 20.0
-# A million rows, the most there are, take 15 s of one x86-64 core; a small board is taken to need ten times that.
+# A million rows (``journal.max_rows``) take 15 s of one x86-64 core; a small board is taken to need ten times
+# that.
 _RECORD_SECONDS = 180.0
 # Its own deadlines, and the join of its thread (``workers.camera_probe``).
 _PROBE_SECONDS = 10.0

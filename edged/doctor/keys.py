@@ -1,7 +1,5 @@
 """The key that seals faces and names. Without it they are lost; with it, anybody's."""
 
-import os
-
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
 from edged.storage.vault import KEY_BYTES, Vault
@@ -21,9 +19,10 @@ def keys(patient: Patient) -> Finding:
     if path != gallery.key_file:
         return Finding(State.OK, "given by the service manager; keep a copy apart from the data", facts)
     found = path.stat()
-    owner = gallery.path.stat().st_uid if gallery.path.exists() else os.geteuid()
-    if found.st_uid not in (owner, os.geteuid()):
-        detail = f"{path} belongs to user id {found.st_uid}, the gallery to {owner}: chown it"
+    beside = gallery.path if gallery.path.exists() else path.parent
+    owner = beside.stat().st_uid
+    if found.st_uid != owner:
+        detail = f"{path} belongs to user id {found.st_uid}, {beside} to {owner}: chown one of them"
         return Finding(State.FAILED, detail, facts)
     if found.st_nlink > 1:
         return Finding(State.WARNING, f"{path} has {found.st_nlink} names: who else has it?", facts)

@@ -106,10 +106,33 @@ def test_accounts_and_folders_are_made_and_only_the_door_has_the_line(staged: Pa
     assert kept["run/edged-door"].st_gid == watcher.gid
 
 
-def test_the_command_finds_what_the_service_was_given() -> None:
-    text = (ROOT / "systemd/edged.command").read_text()
-    subprocess.run(["sh", "-n"], input=text, text=True, check=True)
-    assert "export CREDENTIALS_DIRECTORY=/run/credentials/edged.service" in text
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({}, "/etc/edged/config.yaml {given}"),
+        ({"EDGED_CONFIG": "mine.yaml"}, "mine.yaml none"),
+        ({"CREDENTIALS_DIRECTORY": "/else"}, "/etc/edged/config.yaml /else"),
+    ],
+)
+def test_the_command_has_what_the_service_was_given(
+    tmp_path: Path, environment: dict[str, str], told: str
+) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    programs = {"edged": 'echo "$EDGED_CONFIG ${CREDENTIALS_DIRECTORY:-none}"', "id": "echo 1000"}
+    for name, line in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    text = (
+        (ROOT / "systemd/edged.command").read_text().replace("/opt/edged/bin/edged", str(tmp_path / "edged"))
+    )
+    assert "given=/run/credentials/edged.service\n" in text
+    done = subprocess.run(
+        ["sh", "-c", text.replace("/run/credentials/edged.service", str(given))],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **environment},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == told.format(given=given)
 
 
 @needs_systemd

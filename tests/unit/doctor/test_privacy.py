@@ -126,6 +126,18 @@ def test_a_key_that_others_read_or_of_another_length_is_refused(site: Site, mode
         keys(site.patient())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to change")
+def test_a_key_that_the_gallerys_owner_cannot_read_fails(site: Site) -> None:
+    key = site.file("vault.key", content=os.urandom(32))
+    gallery = site.file("people.db", content=b"x")
+    assert keys(site.patient()).state is State.OK
+    os.chown(gallery, 65534, -1)
+    found = keys(site.patient())
+    assert (found.state, "chown" in found.detail) == (State.FAILED, True)
+    os.chown(key, 65534, -1)
+    assert keys(site.patient()).state is State.OK
+
+
 def test_a_second_name_of_the_key_is_told_of(site: Site) -> None:
     key = site.file("vault.key", content=os.urandom(32))
     (site.data / "other").hardlink_to(key)
@@ -139,8 +151,8 @@ def test_a_key_given_by_the_service_manager_is_used(site: Site, monkeypatch: pyt
     assert (found.state, found.facts["credential"]) == (State.OK, True)
 
 
-def tls(site: Site, name: str = "front") -> dict[str, object]:
-    authority = Authority(site.data / "ca", f"{name}-ca")
+def tls(site: Site, name: str = "front", days: float = 1) -> dict[str, object]:
+    authority = Authority(site.data / "ca", f"{name}-ca", days=days)
     issued = authority.issue(name)
     return {
         "tls": {
@@ -152,7 +164,7 @@ def tls(site: Site, name: str = "front") -> dict[str, object]:
 
 
 def now_of(path: object) -> float:
-    """When the certificates of a test were made: they are good from a day before to a day after it."""
+    """When the certificates of a test were made: they are good from a day before it on."""
     return Path(str(path)).stat().st_mtime
 
 
@@ -167,6 +179,9 @@ def test_certificates_say_when_they_run_out(site: Site) -> None:
     over = certificates(site.patient(now=made + 3 * DAY, mqtt=mqtt))
     assert over.state is State.FAILED
     assert "ran out 2 days ago" in over.detail
+    fine = certificates(site.patient(now=made, mqtt=tls(site, "long", days=31)))
+    assert fine.state is State.OK
+    assert "good for 31 days more" in fine.detail
     system = certificates(site.patient(now=made, mqtt={"tls": {}}))
     assert system.state is State.OK
 
