@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from edged.config.sections import JournalConfig
 from edged.doctor.broker import broker
 from edged.doctor.camera import camera
+from edged.doctor.certificates import certificates
 from edged.doctor.daemon import writer_of
 from edged.doctor.door_process import door_process
 from edged.doctor.finding import State
@@ -73,6 +75,12 @@ def test_a_broker_of_another_authority_fails(site: Site, tmp_path: Path) -> None
     with mosquitto(tmp_path / "b", *options) as running:
         mqtt = {"port": running.port, "tls": {"ca_file": str(ours.certificate)}}
         found = broker(site.patient(mqtt=mqtt, **with_lock(strike())))
+        believed = {"port": running.port, "tls": {"ca_file": str(theirs.certificate)}}
+        shown = [certificates(site.patient(now=time.time(), mqtt=one)) for one in (mqtt, believed)]
+    assert [list(one.facts["days_left"]) for one in shown] == [  # type: ignore[call-overload]
+        ["mqtt.tls.ca_file"],
+        ["mqtt.tls.ca_file", "the broker's own"],
+    ]
     assert found.state is State.FAILED
     assert "events are kept" in found.detail
 
