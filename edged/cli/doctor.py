@@ -89,4 +89,8 @@ def _print(findings: "Mapping[str, Finding]") -> None:
     for name, found in findings.items():
         state = Text(found.state.value, colours[found.state.value])
         table.add_row(Text(name), state, Text(found.detail))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    states = [found.state.value for found in findings.values()]
+    failed, warnings = states.count("failed"), states.count("warning")
+    console.print(Text(f"{len(states)} checks: {failed} failed, {warnings} to know about."))

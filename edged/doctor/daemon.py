@@ -47,7 +47,7 @@ class Daemon:
             return cls(pid, silence="http.enabled is false")
         try:
             return cls(pid, _ask(config.http))
-        except (OSError, ValueError, http.client.HTTPException) as exc:
+        except (OSError, ValueError, RecursionError, http.client.HTTPException) as exc:
             return cls(pid, silence=f"no answer at http.port {config.http.port}: {exc}")
 
 

@@ -16,6 +16,13 @@ from edged.doctor.patient import Patient
 
 _NAME = re.compile(r"(?:GPIO|BCM)?_?(\d{1,2})", re.IGNORECASE)
 _LAST_PULLED_UP, _LAST_ON_HEADER = 8, 27
+# What the board itself does to a line while it starts, whatever its pull (raspberrypi.com: HAT specification,
+# config.txt enable_uart and uart_2ndstage). A transmitter that is idle drives its line high.
+_DRIVEN = {
+    0: "the firmware asks it for a HAT",
+    1: "the firmware asks it for a HAT",
+    14: "a serial console talks on it",
+}
 # The modules of Raspberry Pi's kernels by the chips that they drive; both are built into one kernel, and
 # only that of the chip in use matters.
 _RP1, _BCM = "pinctrl_rp1", "pinctrl_bcm2835"
@@ -86,6 +93,9 @@ def _judged(pin: int, pulled: str, lock: GpiodLockConfig | GpiozeroLockConfig) -
             f"{what}, so the magnet lets go from power-on until the door process runs: take a pin that is "
             "pulled to the level of active, or know that this door is open for that long"
         )
+        return Finding(State.WARNING, detail, facts)
+    if pin in _DRIVEN:
+        detail = f"{what}, but while the board starts {_DRIVEN[pin]}: take another pin"
         return Finding(State.WARNING, detail, facts)
     return Finding(State.OK, f"{what}: the door stays locked", facts)
 

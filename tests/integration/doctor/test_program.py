@@ -69,6 +69,7 @@ def test_only_what_was_asked_for_decides(site: Site) -> None:
     assert done.exit_code == 1
     assert "boot pull" in done.stdout
     assert "not applicable" in done.stdout
+    assert "2 checks: 1 failed, 0 to know about." in done.stdout
     assert "camera" not in done.stdout
     assert here(site, "--only", "keys").exit_code == 0
     assert here(site, "--only", "boot-pull", "--skip", "boot pull").exit_code == 2

@@ -59,6 +59,8 @@ def test_what_the_kernel_does_not_say_has_to_be_measured(site: Site) -> None:
         (9, "high", "fail_secure", State.OK),
         ("GPIO17", "low", "fail_safe", State.OK),
         ("GPIO17", "high", "fail_safe", State.WARNING),
+        ("GPIO14", "high", "fail_secure", State.WARNING),
+        (1, "low", "fail_secure", State.WARNING),
         ("SPI_MOSI", "high", "fail_secure", State.WARNING),
         ("GPIO45", "high", "fail_secure", State.WARNING),
     ],
