@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edged.config.sections import JournalConfig
+from edged.demo.bundled import bundled_cast
 from edged.doctor.broker import broker
 from edged.doctor.camera import camera
 from edged.doctor.certificates import certificates
@@ -86,8 +87,7 @@ def test_a_broker_of_another_authority_fails(site: Site, tmp_path: Path) -> None
 
 
 def test_a_camera_is_watched_and_one_that_is_not_there_is_said(site: Site, tmp_path: Path) -> None:
-    scene = Path(__file__).parents[3] / "edged/demo/cast/people/Ada"
-    scene = next(path for path in sorted(scene.parent.iterdir()))
+    scene = bundled_cast()[0].popitem()[1][0].parent
     source = {"type": "folder", "path": str(scene), "fps": 20.0, "loop": True}
     found = camera(site.patient(camera={"source": source, "frozen_after_frames": 1000}))
     assert found.state is State.OK
