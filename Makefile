@@ -49,7 +49,8 @@ run: venv ## A whole door on this machine: a replay for a camera, a fake lock, a
 demo: run ## The same
 
 test: system unit ## All tests
-	$(BIN)/pytest tests/integration tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile tests/integration
+	$(BIN)/pytest tests/e2e
 
 unit: venv ## The fast tests, on all cores
 	$(BIN)/pytest -n auto tests/unit

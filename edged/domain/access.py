@@ -42,10 +42,15 @@ class AccessRules:
     schedules: Mapping[str, tuple[OpenPeriod, ...]] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def refusal(self, person: Person, local: datetime) -> Reason | None:
-        """Return why ``person`` may not enter at ``local`` (aware), or None if they may."""
+    def refusal(self, person: Person, local: datetime | None) -> Reason | None:
+        """Return why ``person`` may not enter at ``local`` (aware), or None if they may.
+
+        Where the time is not known (None), whoever has a first or last day or hours stays outside.
+        """
         if not person.enabled:
             return Reason.DISABLED
+        if local is None:
+            return Reason.OUTSIDE_SCHEDULE if self._is_bound(person) else None
         if person.valid_from is not None and local < person.valid_from:
             return Reason.DISABLED
         if person.valid_until is not None and local >= person.valid_until:
@@ -55,6 +60,12 @@ class AccessRules:
         if self.groups and not any(self._open(group, local) for group in person.groups):
             return Reason.OUTSIDE_SCHEDULE
         return None
+
+    def _is_bound(self, person: Person) -> bool:
+        """Whether it depends on the time that the person may enter, or nothing lets them in at all."""
+        ends = (person.valid_from, person.valid_until, person.consent and person.consent.until)
+        always = not self.groups or any(self.groups.get(group) == () for group in person.groups)
+        return any(end is not None for end in ends) or not always
 
     def _open(self, group: str, local: datetime) -> bool:
         names = self.groups.get(group)

@@ -52,7 +52,7 @@ class _Evidence:
 class _Moment:
     gallery: GallerySnapshot
     now: float
-    local: datetime
+    local: datetime | None
 
 
 @dataclass(slots=True)
@@ -81,11 +81,12 @@ class DecisionEngine:
         self._gallery: GallerySnapshot | None = None
 
     def step(
-        self, observation: Observation, gallery: GallerySnapshot, now: float, local: datetime
+        self, observation: Observation, gallery: GallerySnapshot, now: float, local: datetime | None
     ) -> Decision:
         """Judge one face of one frame. Evidence gathered under another gallery is dropped.
 
-        ``now`` monotonic seconds, ``local`` the door's aware local time. Call it for the nearest face first.
+        ``now`` monotonic seconds, ``local`` the door's aware local time, None
+        where that is not known. Call it for the nearest face first.
         """
         if gallery is not self._gallery:
             self._gallery = gallery

@@ -165,7 +165,7 @@ class RecognitionWorker(Worker):
         if observation is None:
             return
         self._on_seen(Sight(frame, item.face, observation))
-        now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
+        now, local = self._clock.monotonic(), self._clock.door_time()
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)
         if self._challenge is not None:

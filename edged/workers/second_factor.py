@@ -227,4 +227,4 @@ class FactorClerk:
             return Reason.UNKNOWN
         if person is None:
             return Reason.DISABLED
-        return settings.rules.refusal(person, self._clock.local(self._clock.unix()))
+        return settings.rules.refusal(person, self._clock.door_time())
