@@ -16,8 +16,8 @@ from edged.domain.types import FloatArray
 from edged.errors import ModelError
 from edged.vision.packs import Catalogue, Cohort, ModelSpec, verify_file
 
-# What ``numpy.save`` writes in front of such an array: version 1.0, the header's length, a dictionary. NumPy's
-# own reader evaluates it, makes room for whatever shape it states, and opens zip archives besides.
+# What ``numpy.save`` writes in front of such an array: version 1.0, the header's length, a dictionary.
+# NumPy's own reader evaluates it, makes room for whatever shape it states, and opens zip archives besides.
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '([^']{1,20})', 'fortran_order': False, "
     rb"'shape': \(([0-9, ]{0,40})\), \} *\n",
