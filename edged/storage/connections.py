@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edged.errors import StoreCorruptError, StoreError, StoreFullError
+from edged.errors import StoreCorruptError, StoreError, StoreFullError, printable
 from edged.storage.files import is_there
 
 BUSY_MS = 5000
@@ -41,12 +41,13 @@ def translate(path: Path, exc: Exception) -> StoreError:
         return StoreCorruptError(f"{path}: damaged: its schema is not text; the file was left untouched")
     code = getattr(exc, "sqlite_errorcode", 0)
     primary = code & 0xFF
+    said = printable(str(exc))
     # The index of the WAL is a file too, and finds no room under a code of its own.
     if primary == sqlite3.SQLITE_FULL or code == _IOERR_SHMSIZE:
-        return StoreFullError(f"{path}: no space is left: {exc}")
+        return StoreFullError(f"{path}: no space is left: {said}")
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreCorruptError(f"{path}: damaged: {exc}; the file was left untouched")
-    return StoreError(f"{path}: {exc}")
+        return StoreCorruptError(f"{path}: damaged: {said}; the file was left untouched")
+    return StoreError(f"{path}: {said}")
 
 
 @contextmanager
