@@ -16,7 +16,7 @@ from edged.cli import registry
 from edged.config.sections import JournalConfig
 from edged.domain.types import EventKind, StoredEvent
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage import journal_recovery, remains
+from edged.storage import journal_recovery, quarantine, remains
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
 from edged.storage.salvage import Salvage
@@ -372,3 +372,16 @@ def test_the_command_reads_what_was_moved_aside(broken: Path, tmp_path: Path) ->
     assert {record["epoch"] for record in records} == {told["epoch_before"]}
     refused = CliRunner().invoke(app, ["events", "salvaged", str(tmp_path)])
     assert isinstance(refused.exception, StoreError)
+
+
+@pytest.mark.parametrize("nested", [b"[" * 60_000, b'{"a":' * 60_000])
+def test_notes_that_nest_without_end_are_no_notes(tmp_path: Path, nested: bytes) -> None:
+    journal = tmp_path / "journal.db"
+    quarantine.request_path(journal).write_bytes(nested)
+    assert quarantine.asked(journal) is None
+    assert not quarantine.request_path(journal).exists()
+    aside = tmp_path / "journal.db.damaged-x"
+    aside.mkdir()
+    (aside / "facts.json").write_bytes(nested)
+    with pytest.raises(StoreError, match=r"facts\.json"):
+        remains.load(aside)
