@@ -71,6 +71,14 @@ class StoreCorruptError(StoreError):
     """Stored bytes fail their own check."""
 
 
+class PictureError(EdgedError, ValueError):
+    """Bytes that must not be decoded; ``reason`` is ``unreadable`` or ``too_large``."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        self.reason = reason
+        super().__init__(text)
+
+
 class EnrolmentError(EdgedError):
     """A person or photograph was refused; ``reason`` is a stable code such as ``no_face``."""
 

@@ -1,0 +1,117 @@
+"""Tables: of people, of photographs to compare, of passages."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC
+from functools import cache
+from pathlib import Path
+
+import openpyxl
+
+from edged.enrolment.fetching import Fetcher
+from edged.enrolment.tables import Columns, table_entries
+from edged.enrolment.terms import Terms
+from edged.errors import EnrolmentError, EvaluationError
+from edged.evaluation.embedding import read_image
+from edged.evaluation.passages import read_passages
+from edged.evaluation.protocols import read_labelled, read_pairs
+from tests.fuzz.target import Target, put
+from tests.fuzz.text_targets import attempt
+
+_COLUMNS = Columns(group="group", valid_until="until")
+
+
+@cache
+def _fetcher() -> Fetcher:
+    return Fetcher()
+
+
+def _table(path: Path) -> None:
+    for entry in table_entries(path, _COLUMNS, Terms(), UTC, _fetcher()).entries:
+        for photo in entry.photos:
+            str(photo.label)
+            if hasattr(photo, "path"):
+                attempt(photo.content)
+
+
+def _csv(data: bytes, folder: Path) -> None:
+    _table(put(folder / "people.csv", data))
+
+
+def _xlsx(data: bytes, folder: Path) -> None:
+    _table(put(folder / "people.xlsx", data))
+
+
+def _xlsx_part(data: bytes, folder: Path) -> None:
+    """A sound workbook with one of its parts replaced, the one that the first byte names."""
+    parts = dict(_parts(folder))
+    name = sorted(parts)[data[0] % len(parts)] if data else "xl/workbook.xml"
+    parts[name] = data[1:]
+    _table(put(folder / "people.xlsx", _zipped(parts)))
+
+
+@cache
+def _parts(folder: Path) -> tuple[tuple[str, bytes], ...]:
+    del folder
+    with zipfile.ZipFile(io.BytesIO(_workbook())) as archive:
+        return tuple((name, archive.read(name)) for name in archive.namelist())
+
+
+def _zipped(parts: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def _workbook() -> bytes:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (
+        ("name", "photo", "group", "until"),
+        ("Ada", "a.jpg", "staff", "2026-12-31"),
+        ("Zoë", 3, None, 1.5),
+    ):
+        sheet.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def _part_seeds(folder: Path) -> Iterator[bytes]:
+    for number, (_, content) in enumerate(sorted(_parts(folder))):
+        yield bytes([number]) + content
+
+
+def _protocols(data: bytes, folder: Path) -> None:
+    path = put(folder / "pairs.csv", data)
+    attempt(read_pairs, path)
+    for one in read_labelled(path)[:20]:
+        attempt(read_image, folder / one.image)
+
+
+def _passages(data: bytes, folder: Path) -> None:
+    read_passages(put(folder / "passages.csv", data), {"p-1": "p-1"}, UTC)
+    read_passages(folder / "passages.csv", {}, None)
+
+
+_TABLE = 'name,photo,group,until\nAda,"a.jpg, b.jpg",staff,2026-12-31\nZoë,https://x/a,b;c,2026-12-31T18:00\n'
+
+TARGETS = (
+    Target("csv", _csv, lambda _: (_TABLE.encode(), _TABLE.replace(",", ";").encode("utf-8-sig")), (EnrolmentError,)),
+    Target("xlsx", _xlsx, lambda _: (_workbook(),), (EnrolmentError,), 16_384, ("zipfile",)),
+    Target("xlsx-part", _xlsx_part, _part_seeds, (EnrolmentError,), 16_384, ("openpyxl",)),
+    Target(
+        "protocols", _protocols,
+        lambda _: (b"image_a,image_b,same\na.jpg,b.jpg,1\n", b"person,image\nAda,a/1.jpg\n,b.jpg\n"),
+        (EvaluationError,),
+    ),
+    Target(
+        "passages", _passages,
+        lambda _: (b"time,person,by\n2026-03-02T08:01:30,p-1,badge\n2026-03-02T08:01:30+01:00,,exit\n",),
+        (EvaluationError,),
+    ),
+)  # fmt: skip
