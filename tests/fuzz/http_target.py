@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter
 from edged.errors import MonitorError
 from edged.workers.health import HealthReport
 from edged.workers.monitor import _Application, _Handler
-from tests.fuzz.target import Target, Undeclared
+from tests.fuzz.target import Target, UndeclaredError
 
 _MOST_ANSWERED = 65_536
 
@@ -65,11 +65,11 @@ def _request(data: bytes, _folder: Path) -> None:
     server: Any = _server()
     _Handler(connection, ("127.0.0.1", 1), server)
     if len(connection.answer) > _MOST_ANSWERED:
-        raise Undeclared(f"an answer of {len(connection.answer)} bytes")
+        raise UndeclaredError(f"an answer of {len(connection.answer)} bytes")
 
 
 def _seeds(_folder: Path) -> Iterator[bytes]:
-    yield b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text;version=1.0.0;q=0.5\r\n\r\n"
+    yield b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0;q=0.5\r\n\r\n"
     yield b"GET /metrics?name[]=edged_tries_total HTTP/1.1\r\nAccept-Encoding: gzip\r\n\r\n"
     yield b"HEAD /healthz HTTP/1.0\r\n\r\n"
     yield b"POST /nothing HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc"

@@ -10,8 +10,9 @@ SPICE = (
     b"\x00", b"\n", b"\r\n", b'"', b"\\", b"{", b"[", b"}", b"]", b"&a ", b"*a", b"!!int ", b"<<: ",
     b"-1", b"1e999", b"NaN", b"Infinity", b".nan", b".inf", b"9" * 400, b"9" * 5000, b"0x" + b"f" * 5000,
     b"1:" + b"59:" * 200 + b"1.5", b"2026-99-99", b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00",
-    b"\\ud800", b'"\\ud800"', b'"\\U99999999"', b"\xed\xa0\x80", b"\xff", b"\xff\xfe", b"\xff\xd8", b"\xff\xda",
-    b"\xe2\x80\xae", b"%00", b"../", b"true", b"null", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x80\x00\x00\x00",
+    b"\\ud800", b'"\\ud800"', b'"\\U99999999"', b"\xed\xa0\x80", b"\xff", b"\xff\xfe",
+    b"\xff\xd8", b"\xff\xda", b"\xe2\x80\xae", b"%00", b"../", b"true", b"null", b"\x7f\xff\xff\xff",
+    b"\xff\xff\xff\xff", b"\x80\x00\x00\x00",
     b"[" * 3000, b'{"a":' * 1500, b"- " * 1000, b"(" * 200, b"a" * 3000, b"," * 3000,
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from edged.domain.picture_size import picture_size
 from edged.enrolment.pictures import MAX_SIDE, decode_picture
 from edged.errors import CameraError, EnrolmentError, EvaluationError
 from edged.evaluation.embedding import read_image
-from tests.fuzz.target import Target, Undeclared, put
+from tests.fuzz.target import Target, UndeclaredError, put
 
 FRAME = (32, 24)
 
@@ -45,7 +45,7 @@ def _photograph(data: bytes, _folder: Path) -> None:
     image = decode_picture(data)
     size = picture_size(data)
     if max(size) <= MAX_SIDE and sorted(image.shape[:2]) != sorted(size):
-        raise Undeclared(f"the header said {size}, decoding gave {image.shape}")
+        raise UndeclaredError(f"the header said {size}, decoding gave {image.shape}")
 
 
 def _file(data: bytes, folder: Path) -> None:
@@ -64,7 +64,7 @@ def _mjpeg(data: bytes, _folder: Path) -> None:
     while True:
         image = frames.read(pipe, 0.0)
         if stated and image.shape[1::-1] != FRAME:
-            raise Undeclared(f"a frame of {image.shape}")
+            raise UndeclaredError(f"a frame of {image.shape}")
 
 
 def _raw(data: bytes, _folder: Path) -> None:

@@ -4,8 +4,6 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from edged.domain.people import Consent, Distinction, Person, Template, Veto
 from edged.domain.second_factor import FactorKind
 from edged.domain.types import Event, EventKind, Gate
 from edged.errors import NotFoundError, StoreError
-from edged.storage import connections, distinctions, factors, people_records
+from edged.storage import distinctions, factors, people_records
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
 from edged.storage.journal_rows import checksum, decode
@@ -154,9 +152,16 @@ def _salvage_seeds(folder: Path) -> Iterator[bytes]:
 
 def _event(number: int) -> Event:
     return Event(
-        f"01KJQ{number:021d}", EventKind.ACCESS, 1_772_452_800.0 + number, number / 3, "boot", time_synced=True,
-        person_id="p", body={"note": "x" * (900 if number == 3 else 5)}, trace=(Gate("score", 0.5, 0.4, passed=True),),
-    )  # fmt: skip
+        f"01KJQ{number:021d}",
+        EventKind.ACCESS,
+        1_772_452_800.0 + number,
+        number / 3,
+        "boot",
+        time_synced=True,
+        person_id="p",
+        body={"note": "x" * (900 if number == 3 else 5)},
+        trace=(Gate("score", 0.5, 0.4, passed=True),),
+    )
 
 
 def _rows(data: bytes, _folder: Path) -> None:
@@ -179,6 +184,11 @@ def _row_seeds(_folder: Path) -> Iterator[bytes]:
     ).encode()
 
 
+def _journal_seeds(folder: Path) -> Iterator[bytes]:
+    _, database = _salvage_seeds(folder)
+    yield database[1:]
+
+
 def _journal(data: bytes, folder: Path) -> None:
     """A journal as a reader finds it."""
     path = put(folder / "journal.db", data)
@@ -190,7 +200,7 @@ def _journal(data: bytes, folder: Path) -> None:
 TARGETS = (
     Target("sealed-records", _sealed, _sealed_seeds, (StoreError,), 2048),
     Target("gallery", _gallery, _gallery_seeds, (StoreError, NotFoundError), 32_768),
-    Target("journal", _journal, lambda folder: [one[1:] for one in _salvage_seeds(folder)][1:], (StoreError,), 32_768),
+    Target("journal", _journal, _journal_seeds, (StoreError,), 32_768),
     Target("journal-salvage", _salvage, _salvage_seeds, (StoreError,), 32_768),
     Target("journal-rows", _rows, _row_seeds, (StoreError,), 2048),
 )  # fmt: skip

@@ -19,6 +19,7 @@ from edged.evaluation.protocols import read_labelled, read_pairs
 from tests.fuzz.target import Target, put
 from tests.fuzz.text_targets import attempt
 
+NAMESPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _COLUMNS = Columns(group="group", valid_until="until")
 
 
@@ -48,19 +49,32 @@ def _xlsx_part(data: bytes, folder: Path) -> None:
     parts = dict(_parts(folder))
     name = sorted(parts)[data[0] % len(parts)] if data else "xl/workbook.xml"
     parts[name] = data[1:]
-    _table(put(folder / "people.xlsx", _zipped(parts)))
+    _table(put(folder / "people.xlsx", zipped(parts)))
 
 
 @cache
 def _parts(folder: Path) -> tuple[tuple[str, bytes], ...]:
     del folder
+    return tuple(workbook_parts().items())
+
+
+def workbook_parts() -> dict[str, bytes]:
+    """A workbook's parts by name; one cell is a shared string, as Excel writes them and openpyxl does not."""
     with zipfile.ZipFile(io.BytesIO(_workbook())) as archive:
-        return tuple((name, archive.read(name)) for name in archive.namelist())
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/sharedStrings.xml"] = f"<sst {NAMESPACE}><si><t>Bob</t></si></sst>".encode()
+    kinds = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    override = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kinds}"/></Types>'
+    parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(b"</Types>", override.encode())
+    cell = b'<row r="4"><c r="A4" t="s"><v>0</v></c></row></sheetData>'
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = parts[sheet].replace(b"</sheetData>", cell)
+    return parts
 
 
-def _zipped(parts: dict[str, bytes]) -> bytes:
+def zipped(parts: dict[str, bytes], *, squeezed: bool = False) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED if squeezed else zipfile.ZIP_STORED) as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
     return stream.getvalue()
@@ -100,8 +114,14 @@ def _passages(data: bytes, folder: Path) -> None:
 
 _TABLE = 'name,photo,group,until\nAda,"a.jpg, b.jpg",staff,2026-12-31\nZoë,https://x/a,b;c,2026-12-31T18:00\n'
 
+
+def _csv_seeds(_folder: Path) -> Iterator[bytes]:
+    yield _TABLE.encode()
+    yield _TABLE.replace(",", ";").encode("utf-8-sig")
+
+
 TARGETS = (
-    Target("csv", _csv, lambda _: (_TABLE.encode(), _TABLE.replace(",", ";").encode("utf-8-sig")), (EnrolmentError,)),
+    Target("csv", _csv, _csv_seeds, (EnrolmentError,)),
     Target("xlsx", _xlsx, lambda _: (_workbook(),), (EnrolmentError,), 16_384, ("zipfile",)),
     Target("xlsx-part", _xlsx_part, _part_seeds, (EnrolmentError,), 16_384, ("openpyxl",)),
     Target(

@@ -11,7 +11,7 @@ from edged.errors import EdgedError
 MOST_SAID = 20_000
 
 
-class Undeclared(AssertionError):
+class UndeclaredError(AssertionError):
     """A reader broke its word in another way than by an exception of its own."""
 
 
@@ -42,7 +42,7 @@ def endure(target: Target, data: bytes, folder: Path) -> None:
         said = str(exc)
         said.encode()
         if len(said) > MOST_SAID:
-            raise Undeclared(f"{target.name}: a message of {len(said)} characters") from exc
+            raise UndeclaredError(f"{target.name}: a message of {len(said)} characters") from exc
 
 
 def put(path: Path, data: bytes) -> Path:
