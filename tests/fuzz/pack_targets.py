@@ -86,6 +86,6 @@ def _weights_seeds(_folder: Path) -> Iterator[bytes]:
 
 TARGETS = (
     Target("pack", _pack, _pack_seeds, (ModelError,), 8192, ("yaml",)),
-    Target("cohort", _cohort, _cohort_seeds, (ModelError,), 4096, ("numpy.lib._format_impl",)),
+    Target("cohort", _cohort, _cohort_seeds, (ModelError,), 4096),
     Target("weights", _weights, _weights_seeds, (ModelError,), 2048),
 )

@@ -1,0 +1,34 @@
+"""``python -m tests.fuzz.child TARGET CORPUS PREFIX MODULES [libFuzzer's options]``: one target under atheris.
+
+MODULES, with commas, are those whose branches guide it. It ends at the first breach, which libFuzzer writes
+to a file that begins with PREFIX. Memory beyond the allowance is an exception, and so a breach; time is
+libFuzzer's to watch.
+"""
+
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+from tests.fuzz.allowance import bound_memory
+
+
+def main() -> None:
+    name, corpus, prefix, modules, *options = sys.argv[1:]
+    with atheris.instrument_imports(include=modules.split(",")):
+        from tests.fuzz.target import endure
+        from tests.fuzz.targets import TARGETS
+    target, folder = TARGETS[name], Path(tempfile.mkdtemp())
+    for seed in target.seeds(folder):
+        (Path(corpus) / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+        endure(target, seed, folder)
+    bound_memory()
+    arguments = [sys.argv[0], corpus, f"-artifact_prefix={prefix}", f"-max_len={target.max_bytes}", *options]
+    atheris.Setup(arguments, lambda data: endure(target, data, folder))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
