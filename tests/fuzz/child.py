@@ -1,8 +1,8 @@
-"""``python -m tests.fuzz.child TARGET CORPUS PREFIX MODULES [libFuzzer's options]``: one target under atheris.
+"""``python -m tests.fuzz.child TARGET CORPUS PREFIX MODULES [OPTIONS]``: one target under atheris.
 
-MODULES, with commas, are those whose branches guide it. It ends at the first breach, which libFuzzer writes
-to a file that begins with PREFIX. Memory beyond the allowance is an exception, and so a breach; time is
-libFuzzer's to watch.
+MODULES, with commas, are those whose branches guide it, OPTIONS are libFuzzer's. It ends at the first
+breach, which libFuzzer writes to a file that begins with PREFIX. Memory beyond the allowance is an exception,
+and so a breach; time is libFuzzer's to watch.
 """
 
 import hashlib
