@@ -140,7 +140,8 @@ def _fuzz(target: Target, work: Path, seconds: float, *, guided: bool) -> Row:
 
 def _guided(target: Target, corpus: Path, prefix: Path, seconds: float) -> list[str]:
     return [
-        "tests.fuzz.child", target.name, str(corpus), str(prefix), ",".join(("edged", *target.imports)),
+        "tests.fuzz.child", target.name, target.parse.__module__, str(corpus), str(prefix),
+        ",".join(("edged", *target.imports)),
         f"-max_total_time={round(seconds)}", f"-timeout={TIMEOUT_SECONDS}", f"-rss_limit_mb={_RSS_MB}",
         "-print_final_stats=1",
     ]  # fmt: skip

@@ -1,11 +1,13 @@
-"""``python -m tests.fuzz.child TARGET CORPUS PREFIX MODULES [OPTIONS]``: one target under atheris.
+"""``python -m tests.fuzz.child TARGET HOME CORPUS PREFIX MODULES [OPTIONS]``: one target under atheris.
 
+HOME is the module that has it: marking the branches of what the others need takes longer than most runs.
 MODULES, with commas, are those whose branches guide it, OPTIONS are libFuzzer's. It ends at the first
 breach, which libFuzzer writes to a file that begins with PREFIX. Memory beyond the allowance is an exception,
 and so a breach; time is libFuzzer's to watch.
 """
 
 import hashlib
+import importlib
 import sys
 import tempfile
 from pathlib import Path
@@ -16,11 +18,12 @@ from tests.fuzz.allowance import bound_memory
 
 
 def main() -> None:
-    name, corpus, prefix, modules, *options = sys.argv[1:]
+    name, home, corpus, prefix, modules, *options = sys.argv[1:]
     with atheris.instrument_imports(include=modules.split(",")):
         from tests.fuzz.target import endure
-        from tests.fuzz.targets import TARGETS
-    target, folder = TARGETS[name], Path(tempfile.mkdtemp())
+
+        targets = importlib.import_module(home).TARGETS
+    target, folder = next(one for one in targets if one.name == name), Path(tempfile.mkdtemp())
     for seed in target.seeds(folder):
         (Path(corpus) / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
         endure(target, seed, folder)

@@ -25,8 +25,7 @@ from edged.storage.people_records import NewTemplate, seal_person, seal_template
 from edged.storage.remains import Remains
 from edged.storage.salvage import Salvage
 from edged.storage.vault import KEY_BYTES, Vault
-from tests.fuzz.target import Target, put
-from tests.fuzz.text_targets import attempt
+from tests.fuzz.target import Target, attempt, put
 
 _PAGE = 512
 _EPOCH = "e" * 26

@@ -16,8 +16,7 @@ from edged.errors import EnrolmentError, EvaluationError
 from edged.evaluation.embedding import read_image
 from edged.evaluation.passages import read_passages
 from edged.evaluation.protocols import read_labelled, read_pairs
-from tests.fuzz.target import Target, put
-from tests.fuzz.text_targets import attempt
+from tests.fuzz.target import Target, attempt, put
 
 NAMESPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _COLUMNS = Columns(group="group", valid_until="until")

@@ -17,7 +17,6 @@ from edged.enrolment.names import clean_name, name_keys
 from edged.errors import (
     ConfigError,
     DoorwayError,
-    EdgedError,
     EnrolmentError,
     FleetError,
     StoreError,
@@ -26,7 +25,7 @@ from edged.fleet import acks, factor_messages, messages
 from edged.fleet.connection import LARGEST_ARRIVAL, Arrived
 from edged.storage import quarantine, remains
 from edged.storage.site_calibration import SiteCalibration, SitePoint, read_site, write_site
-from tests.fuzz.target import Target, put
+from tests.fuzz.target import Target, attempt, put
 
 ULID = "01KJQ0000000000000000000AB"
 _EVENT = (
@@ -46,14 +45,6 @@ _HEALTH = (
 _HAPPENED = door.Happened(
     event=ULID, what="forced", alarm=True, ts=1.0, at=1.0, boot_id="b", time_synced=True, count=2
 )
-
-
-def attempt(read: "object", *arguments: object) -> None:
-    """Call a reader whose refusal does not matter here, since others read the same bytes after it."""
-    try:
-        read(*arguments)  # type: ignore[operator]
-    except EdgedError as exc:
-        str(exc).encode()
 
 
 def _config(data: bytes, folder: Path) -> None:
