@@ -78,7 +78,7 @@ def _unseal(vault: Vault, first: str, second: str, sealed: object) -> Distinctio
         record = opened(vault, sealed, _context(first, second), _Record)
     except StoreCorruptError as exc:
         raise StoreCorruptError(
-            f"people {printable(first)}, {printable(second)}: what was said of them fails its check"
+            f"people {printable(str(first))}, {printable(str(second))}: what was said of them fails its check"
         ) from exc
     return Distinction(frozenset({first, second}), record.reason, record.created_at)
 

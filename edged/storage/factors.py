@@ -107,14 +107,16 @@ def _kind(person_id: str, kind: str) -> FactorKind:
     try:
         return FactorKind(kind)
     except ValueError as exc:
-        raise StoreCorruptError(f"person {printable(person_id)}: a second factor of no known kind") from exc
+        raise StoreCorruptError(
+            f"person {printable(str(person_id))}: a second factor of no known kind"
+        ) from exc
 
 
 def _unseal(vault: Vault, person_id: str, kind: str, sealed: object) -> Verifier:
     try:
         record = opened(vault, sealed, _context(person_id, kind), _Record)
     except StoreCorruptError as exc:
-        raise StoreCorruptError(f"person {printable(person_id)}: their {kind} fails its check") from exc
+        raise StoreCorruptError(f"person {printable(str(person_id))}: their {kind} fails its check") from exc
     return Verifier(record.salt, record.digest)
 
 

@@ -80,7 +80,9 @@ def unseal_person(vault: Vault, person_id: str, sealed: object) -> Person:
     try:
         record = opened(vault, sealed, _context("person", person_id), _Person)
     except StoreCorruptError as exc:
-        raise StoreCorruptError(f"person {printable(person_id)}: the stored record fails its check") from exc
+        raise StoreCorruptError(
+            f"person {printable(str(person_id))}: the stored record fails its check"
+        ) from exc
     consent = record.consent
     return Person(
         person_id,

@@ -158,10 +158,9 @@ def _row(name: str, log: str, seconds: float, code: int, crash: str | None) -> R
     peak = re.search(r"peak_rss_mb:\s*(\d+)", log)
     why = None
     if code:
-        said = re.findall(
-            r"^(?: === )?(?:[\w.]*(?:Error|Exception)\b.*|.*ERROR: libFuzzer.*)$", log, re.MULTILINE
-        )
-        why = said[-1].strip()[:120] if said else f"ended with status {code}"
+        raised = re.findall(r"^(?: === )?[\w.]*(?:Error|Exception)\b.*$", log, re.MULTILINE)
+        told = raised or re.findall(r"^.*ERROR: libFuzzer.*$", log, re.MULTILINE)
+        why = told[-1].strip()[:160] if told else f"ended with status {code}"
     return Row(
         name, max(executed, default=0), seconds, (coverage[0], coverage[-1]) if coverage else None,
         int(peak[1]) if peak else None, crash, why,
@@ -170,16 +169,20 @@ def _row(name: str, log: str, seconds: float, code: int, crash: str | None) -> R
 
 def _show(rows: list[Row]) -> None:
     table = Table(title="Hostile input")
-    for heading in ("target", "executions", "per s", "branches", "peak MB", "breach"):
-        table.add_column(heading, justify="left" if heading in ("target", "breach") else "right")
+    for heading in ("target", "executions", "per s", "branches", "peak MB", "breaches"):
+        table.add_column(heading, justify="left" if heading == "target" else "right")
     for row in rows:
         grown = "-" if row.coverage is None else f"{row.coverage[0]} +{row.coverage[1] - row.coverage[0]}"
-        breach = " ".join(filter(None, (row.why, row.crash))) or "none"
+        breach = "1" if row.crash or row.why else "0"
         peak = "-" if row.peak_mb is None else str(row.peak_mb)
         table.add_row(
             row.target, f"{row.executions:,}", f"{row.executions / row.seconds:,.0f}", grown, peak, breach
         )
     Console().print(table)
+    for row in rows:
+        if row.crash or row.why:
+            again = f"; python -m tests.fuzz --target {row.target} --try {row.crash}" if row.crash else ""
+            sys.stdout.write(f"{row.target}: {row.why}{again}\n")
 
 
 if __name__ == "__main__":
