@@ -150,24 +150,28 @@ def stored(epoch: str, seq: int, covered: Sequence[Any], row_digest: bytes) -> S
         raise StoreCorruptError(f"event number {seq}: what the row holds is no event") from exc
 
 
-def is_event(covered: Sequence[Any]) -> bool:
-    """Whether covered columns, whose checksum is right, make an event."""
+def is_storable(covered: Sequence[Any]) -> bool:
+    """Whether a journal takes covered columns. What they say is not asked: a newer version knows more."""
     try:
-        _event(covered)
-    except (ValueError, TypeError, RecursionError):
+        _check_columns(covered)
+    except (ValueError, TypeError):
         return False
     return True
 
 
-def _event(covered: Sequence[Any]) -> Event:
+def _check_columns(covered: Sequence[Any]) -> None:
     for value, kinds in zip(covered, _TYPES, strict=True):
         if not isinstance(value, kinds):
             raise TypeError(f"a column of type {type(value).__name__}")
         if isinstance(value, str):
             value.encode()  # a damaged text is read with surrogates in it
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("a time that is not finite")
+
+
+def _event(covered: Sequence[Any]) -> Event:
+    _check_columns(covered)
     event_id, kind, occurred_at, monotonic_at, boot_id, time_synced, person_id, body, trace = covered
-    if not (math.isfinite(occurred_at) and math.isfinite(monotonic_at)):
-        raise ValueError("a time that is not finite")
     content = json.loads(body)
     if not isinstance(content, dict):
         raise TypeError("a body that is no mapping")

@@ -135,7 +135,7 @@ class Salvage:
         covered[2:4] = [float(time) if isinstance(time, int) else time for time in covered[2:4]]
         for epoch in self._epochs:
             if journal_rows.checksum(epoch, seq, covered) == columns[10]:
-                if not journal_rows.is_event(covered):
+                if not journal_rows.is_storable(covered):
                     return None  # the new journal would not take it, nor any other row with it
                 reason = None if self._quarantined is None else self._quarantined.get(seq)
                 waits = reason is None and (

@@ -132,7 +132,7 @@ def _salvage(data: bytes, folder: Path) -> None:
     put(remains.wal, wal)
     with Salvage(remains) as salvage:
         for row in islice(salvage.rows(50), 200):
-            row.stored()
+            attempt(row.stored)
 
 
 def _salvage_seeds(folder: Path) -> Iterator[bytes]:
