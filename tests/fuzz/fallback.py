@@ -56,7 +56,11 @@ def _run(tried: _Tried, seeds: list[bytes], batch: int) -> None:
     checks = list(HealthCheck)
     inputs = hostile(seeds, tried.target.max_bytes)
     quiet = settings(max_examples=_BATCH, deadline=None, database=None, suppress_health_check=checks)
-    seed(batch)(quiet(given(inputs)(tried)))()
+
+    def one(data: bytes) -> None:
+        tried(data)
+
+    seed(batch)(quiet(given(inputs)(one)))()
 
 
 if __name__ == "__main__":
