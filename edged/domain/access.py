@@ -51,11 +51,7 @@ class AccessRules:
             return Reason.DISABLED
         if local is None:
             return Reason.OUTSIDE_SCHEDULE if self._is_bound(person) else None
-        if person.valid_from is not None and local < person.valid_from:
-            return Reason.DISABLED
-        if person.valid_until is not None and local >= person.valid_until:
-            return Reason.DISABLED
-        if person.consent is not None and person.consent.until is not None and local >= person.consent.until:
+        if not _is_valid(person, local):
             return Reason.DISABLED
         if self.groups and not any(self._open(group, local) for group in person.groups):
             return Reason.OUTSIDE_SCHEDULE
@@ -74,3 +70,10 @@ class AccessRules:
         return not names or any(
             period.contains(local) for name in names for period in self.schedules.get(name, ())
         )
+
+
+def _is_valid(person: Person, local: datetime) -> bool:
+    """Whether ``local`` lies within the person's days and their consent's."""
+    ends = (person.valid_until, person.consent and person.consent.until)
+    begun = person.valid_from is None or local >= person.valid_from
+    return begun and all(end is None or local < end for end in ends)

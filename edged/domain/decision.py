@@ -85,8 +85,8 @@ class DecisionEngine:
     ) -> Decision:
         """Judge one face of one frame. Evidence gathered under another gallery is dropped.
 
-        ``now`` monotonic seconds, ``local`` the door's aware local time, None
-        where that is not known. Call it for the nearest face first.
+        ``now`` monotonic seconds; ``local`` the door's aware local time, None where that is not known.
+        Call it for the nearest face first.
         """
         if gallery is not self._gallery:
             self._gallery = gallery
