@@ -152,8 +152,8 @@ class Daemon:
         self.door.tell(self.standing.lock_changed, self.log.on_recorded)
         self.effects = self._decision_effects()
         self.factors = FactorPart(
-            config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
-            (metrics, self.clock),
+            config.second_factor, self.people, self.effects.apply, lambda: self.recognition,
+            (metrics, self.clock), broker=self.publisher,
         )  # fmt: skip
         building.callback(self.factors.close_socket)
         self.clock_watch = ClockWatch(

@@ -204,13 +204,16 @@ def _second_factor(factor: SecondFactorConfig) -> list[str]:
 
 def _whole(config: Config) -> list[str]:
     """Check what takes more than one section."""
+    problems, factor = [], config.second_factor
+    if factor.enabled and factor.mqtt_key_file is not None and not config.mqtt.enabled:
+        problems.append("second_factor.mqtt_key_file: given, but mqtt.enabled is false")
     limit = config.quality.max_yaw_degrees
     if config.liveness.challenge != "off" and limit < _LEAST_TURN_RANGE:
-        return [
+        problems.append(
             f"quality.max_yaw_degrees: {limit:g}, but liveness.challenge needs {_LEAST_TURN_RANGE:g}: a head "
             "that is turned as asked would not be recognised"
-        ]
-    return []
+        )
+    return problems
 
 
 # A turn counts from 19 degrees on (``domain.challenge``), off a face that may look 15 aside at first.

@@ -112,6 +112,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "socket_path": "The local socket that keypads and badge readers connect to, mode 0660.",
         "socket_users": "Users, beside the daemon's own and root, who may connect.",
         "socket_group": "A group whose members may connect; the socket is given to it.",
+        "mqtt_key_file": "Take sealed answers over MQTT too, under this key (edged second-factor key).",
     },
     "Period": {
         "days": "Days on which the period begins.",

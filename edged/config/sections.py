@@ -229,6 +229,7 @@ class SecondFactorConfig(Section, frozen=True, kw_only=True, forbid_unknown_fiel
     socket_path: Path = Path("var/second-factor.sock")
     socket_users: tuple[Slug, ...] = ()
     socket_group: Slug | None = None
+    mqtt_key_file: Path | None = None
 
 
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

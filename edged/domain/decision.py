@@ -79,7 +79,9 @@ class DecisionEngine:
         self._seen_at: dict[str, float] = {}
         self._rearmed: set[str] = set()
         self._cooling_reported: set[str] = set()
-        self._before: tuple[str, float | None, bool] | None = None  # of whom the newest grant is
+        self._before: dict[
+            str, tuple[int, float | None, bool]
+        ] = {}  # each person's newest grant, by its track
         self._now = float("-inf")
         self._gallery: GallerySnapshot | None = None
 
@@ -235,7 +237,7 @@ class DecisionEngine:
         asked = self._asked(gates, person_id, moment.gallery)
         gates.append(Gate("armed", None, None, self.policy.armed))
         track.trace = tuple(gates)
-        self._mark_granted(track, person_id, moment.now)
+        self._mark_granted(seen.track_id, person_id, moment.now)
         end = (Outcome.GRANT, Reason.MATCHED) if self.policy.armed else (Outcome.DENY, Reason.DISARMED)
         if asked is not None and self.policy.armed:
             end = (Outcome.ASK, Reason.MATCHED)
@@ -294,15 +296,15 @@ class DecisionEngine:
         person_id, track = decision.person_id, self._tracks.get(decision.track_id)
         if decision.outcome not in (Outcome.GRANT, Outcome.ASK) or person_id is None:
             return
-        if self._before is None or self._before[0] != person_id:
+        before = self._before.get(person_id)
+        if before is None or before[0] != decision.track_id:  # there was another one since
             return
         if track is not None:
             track.granted.discard(person_id)
             self._forget_frames(track)
             track.reported.add(Reason.DOOR_REFUSED)  # by whoever asked the door: the visit is on record
         # As it was: a grant before that, which did open the door, still cools down.
-        _, granted_at, rearmed = self._before
-        self._before = None
+        _, granted_at, rearmed = self._before.pop(person_id)
         if granted_at is None:
             self._granted_at.pop(person_id, None)
         else:
@@ -310,9 +312,9 @@ class DecisionEngine:
         if rearmed:
             self._rearmed.add(person_id)
 
-    def _mark_granted(self, track: _Track, person_id: str, now: float) -> None:
-        self._before = (person_id, self._granted_at.get(person_id), person_id in self._rearmed)
-        track.granted.add(person_id)
+    def _mark_granted(self, track_id: int, person_id: str, now: float) -> None:
+        self._before[person_id] = track_id, self._granted_at.get(person_id), person_id in self._rearmed
+        self._tracks[track_id].granted.add(person_id)
         self._granted_at[person_id] = now
         self._rearmed.discard(person_id)
         self._cooling_reported.discard(person_id)

@@ -66,6 +66,16 @@ class Topics:
         """Where a collector says which events it has stored; never retained."""
         return f"{self.root}/events/ack"
 
+    @property
+    def factor_door(self) -> str:
+        """Where the door says whom it asks for a second factor; sealed, never retained."""
+        return f"{self.root}/second_factor/door"
+
+    @property
+    def factor_keypad(self) -> str:
+        """Where keypads answer; sealed, never retained."""
+        return f"{self.root}/second_factor/keypad"
+
     def event(self, kind: str) -> str:
         """Return the topic of events of one kind. Raises ``FleetError`` on an impossible kind."""
         _check(kind, "event kind")
