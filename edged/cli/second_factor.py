@@ -146,7 +146,7 @@ def _keypad(config: "Config", *, mqtt: bool) -> "Iterator[Keypad]":
 def _only_request(keypad: Keypad, wait: float) -> str:
     """Return the id of the request that is awaited. Raises ``NotFoundError``, ``FleetError``."""
     from edged.errors import FleetError, NotFoundError
-    from edged.fleet.factor_messages import Asked, heard_from_door
+    from edged.fleet.factor_messages import Asked, Ended, heard_from_door
 
     found: list[str] = []
     # What is awaited already comes in one go: a moment without a line is the end of it.
@@ -154,6 +154,8 @@ def _only_request(keypad: Keypad, wait: float) -> str:
         message = heard_from_door(line)
         if isinstance(message, Asked) and message.request_id not in found:
             found.append(message.request_id)
+        if isinstance(message, Ended) and message.request_id in found:
+            found.remove(message.request_id)
     if not found:
         raise NotFoundError("nobody is asked for a second factor now; --wait waits for somebody")
     if len(found) > 1:

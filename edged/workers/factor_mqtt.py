@@ -93,7 +93,7 @@ class FactorMqttWorker(Worker):
 
     def _serve(self, item: Arrived | FactorNews) -> None:
         if isinstance(item, FactorNews):
-            self._say(self._said(item))
+            self._say_news(item)
         elif self._guard.shut(self._now()):
             self._count("shut")
         else:
@@ -123,7 +123,7 @@ class FactorMqttWorker(Worker):
         result = self._clerk.answer(request_id, answer.kind, answer.secret, FactorSource.MQTT)
         if result is AnswerResult.UNKNOWN:
             self._count("unknown")
-        self._say(Result(request_id=request_id, result=result))
+        self._say(Result(request_id=request_id, result=result), _NEWS_SECONDS)
 
     def _nonsense(self, cause: str) -> None:
         self._count(cause)
@@ -136,19 +136,22 @@ class FactorMqttWorker(Worker):
             return
         self._again_at = now + _AGAIN_SECONDS
         for news in self._clerk.pending():
-            if now < news.request.deadline:
-                self._say(self._said(news), _AGAIN_SECONDS)
+            self._say_news(news)
 
-    def _said(self, news: FactorNews) -> FromDoor:
+    def _say_news(self, news: FactorNews) -> None:
         request = news.request
         if news.outcome is not None:
-            return Ended(request_id=request.request_id, outcome=news.outcome)
-        left = max(0.0, request.deadline - self._now())
-        return Asked(
-            request_id=request.request_id, cause=request.cause, kinds=news.kinds, seconds=round(left, 3)
-        )
+            self._say(Ended(request_id=request.request_id, outcome=news.outcome), _NEWS_SECONDS)
+            return
+        left = request.deadline - self._now()
+        if left > 0:
+            asked = Asked(
+                request_id=request.request_id, cause=request.cause, kinds=news.kinds, seconds=round(left, 3)
+            )
+            # A broker that comes back later must not pass on a request that has ended: it is said again.
+            self._say(asked, _AGAIN_SECONDS)
 
-    def _say(self, message: FromDoor, seconds: float = _NEWS_SECONDS) -> None:
+    def _say(self, message: FromDoor, seconds: float) -> None:
         self._publish(self._seal.seal(message, Speaker.DOOR), seconds)
 
     def _count(self, cause: str) -> None:

