@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from edged.config.sections import FakeLockConfig
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
+from edged.doctor.second_factors import second_factors
 from edged.domain.calibration import most_people
 from edged.domain.capacity import overfull
 from edged.domain.risk import false_accepts_a_year
@@ -125,6 +126,7 @@ CHECKS: Mapping[str, Check] = {
     "threshold": threshold,
     "false accepts": false_accepts,
     "armed": armed,
+    "second factor": second_factors,
 }
 
 

@@ -56,6 +56,17 @@ class AccessRules:
             return Reason.OUTSIDE_SCHEDULE
         return None
 
+    def ever(self, person: Person, local: datetime) -> bool:
+        """Whether ``person`` may enter at some time from ``local`` (aware) on."""
+        ends = (person.valid_until, None if person.consent is None else person.consent.until)
+        if not person.enabled or any(end is not None and local >= end for end in ends):
+            return False
+        return not self.groups or any(self._opens(group) for group in person.groups)
+
+    def _opens(self, group: str) -> bool:
+        names = self.groups.get(group)
+        return names is not None and (not names or any(self.schedules.get(name) for name in names))
+
     def _open(self, group: str, local: datetime) -> bool:
         names = self.groups.get(group)
         if names is None:

@@ -92,7 +92,7 @@ class FactorClerk:
     def decide(self, decision: Decision, state: GalleryState) -> bool:
         """Put a decision that asks on the desk, let every other one take effect."""
         if decision.outcome is not Outcome.ASK:
-            return self._act(decision, state)
+            return self._act(self._foreseen(decision), state)
         asked, person_id = decision.factor, decision.person_id
         if asked is None or person_id is None:
             raise ValueError("a decision that asks for a second factor without cause or person")
@@ -161,6 +161,26 @@ class FactorClerk:
         with self._lock:
             self._ended += self._desk.close(self._clock.monotonic())
         self.settle(state)
+
+    def _foreseen(self, decision: Decision) -> Decision:
+        """Return what an armed door would have decided, as far as that is certain without an answer.
+
+        In shadow mode nobody is asked. Who has nothing to answer with would have been denied for that, and
+        is; of everybody else it stays open.
+        """
+        factor, person_id = decision.factor, decision.person_id
+        if factor is None or factor.outcome is not None or person_id is None:
+            return decision
+        _, failure = self._kinds(person_id)
+        if failure is not FactorOutcome.MISSING:
+            return decision
+        gate = Gate("second_factor", failure.value, factor.cause.value, passed=False)
+        return replace(
+            decision,
+            reason=_REASONS[failure],
+            trace=(*decision.trace, gate),
+            factor=replace(factor, outcome=failure),
+        )
 
     def _kinds(self, person_id: str) -> tuple[tuple[FactorKind, ...], FactorOutcome | None]:
         """Return what the person can answer with; without any also how the asking ends."""

@@ -11,6 +11,7 @@ from edged.config.sections import (
     FakeLockConfig,
     GpiodLockConfig,
     LockConfig,
+    SecondFactorConfig,
 )
 from edged.doctor import checks
 from edged.doctor.finding import Finding, State
@@ -41,6 +42,7 @@ class Pipeline:
 class Settings:
     door: DoorConfig
     decision: DecisionConfig
+    second_factor: SecondFactorConfig = field(default_factory=SecondFactorConfig)
 
 
 @dataclass
