@@ -248,7 +248,7 @@ class Daemon:
             on_idle=self._idle,
             on_seen=showing(self.door, self._listeners.on_seen),
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
-            challenge=challenge_watch(config.liveness, self._prompted),
+            challenge=challenge_watch(config.liveness, self._prompted, mirrored=config.camera.mirrored),
         )
 
     def _decision_effects(self) -> DecisionEffects:

@@ -38,6 +38,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
     "CameraConfig": {
         "source": "Where the pictures come from; its type says which other keys it has.",
         "rotate": "Degrees clockwise by which each picture is turned.",
+        "mirrored": "The pictures are mirror images: left and right of liveness.challenge are exchanged.",
         "max_frame_age_ms": "An older frame opens nothing: who was there may have left.",
         "first_frame_timeout_ms": "Longest wait from opening to the first picture.",
         "no_frame_timeout_ms": "Longest pause between pictures; after it the camera is opened anew.",

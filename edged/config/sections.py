@@ -92,6 +92,7 @@ class CameraConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     source: CameraSource
     rotate: Literal[0, 90, 180, 270] = 0
+    mirrored: bool = False
     max_frame_age_ms: Annotated[int, Meta(ge=50, le=2000)] = 500
     # From the start of opening: a CSI pipeline takes seconds to its first picture.
     first_frame_timeout_ms: Millis = 10_000

@@ -6,6 +6,7 @@ A check may raise any ``EdgedError``: what cannot be looked at has failed, and t
 from collections.abc import Callable, Mapping
 
 from edged.config.sections import FakeLockConfig
+from edged.doctor.challenge import challenge
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
 from edged.doctor.second_factors import second_factors
@@ -126,6 +127,7 @@ CHECKS: Mapping[str, Check] = {
     "threshold": threshold,
     "false accepts": false_accepts,
     "armed": armed,
+    "challenge": challenge,
     "second factor": second_factors,
 }
 

@@ -113,10 +113,13 @@ def _matched(seen: Observation, decision: Decision) -> str | None:
 
 
 def challenge_watch(
-    config: LivenessConfig, on_prompt: Callable[[Prompt | None], None]
+    config: LivenessConfig, on_prompt: Callable[[Prompt | None], None], *, mirrored: bool = False
 ) -> ChallengeWatch | None:
-    """Return the watch of a door that asks for gestures, None where it asks for none."""
+    """Return the watch of a door that asks for gestures, None where it asks for none.
+
+    ``mirrored``: the camera's pictures are mirror images.
+    """
     if config.challenge == "off":
         return None
-    policy = ChallengePolicy(config.challenge_turns, config.challenge_seconds)
+    policy = ChallengePolicy(config.challenge_turns, config.challenge_seconds, mirrored)
     return ChallengeWatch(ChallengeDesk(policy, secrets.choice), on_prompt)

@@ -10,6 +10,7 @@ from edged.config.sections import (
     DoorConfig,
     FakeLockConfig,
     GpiodLockConfig,
+    LivenessConfig,
     LockConfig,
     SecondFactorConfig,
 )
@@ -42,6 +43,7 @@ class Pipeline:
 class Settings:
     door: DoorConfig
     decision: DecisionConfig
+    liveness: LivenessConfig = field(default_factory=LivenessConfig)
     second_factor: SecondFactorConfig = field(default_factory=SecondFactorConfig)
 
 
