@@ -250,6 +250,22 @@ def test_a_key_is_made_once_and_for_its_owner_alone(
         desk("answer", "--mqtt", "--secret-file", str(tmp_path / "pin"))
 
 
+def test_a_door_whose_key_is_missing_does_not_start(tmp_path: Path) -> None:
+    factor = SecondFactorConfig(
+        enabled=True, socket_path=tmp_path / "sf.sock", mqtt_key_file=tmp_path / "none.key"
+    )
+    with pytest.raises(StoreError, match="`edged second-factor key` makes one"):
+        FactorPart(
+            factor,
+            SimpleNamespace(),  # type: ignore[arg-type]
+            lambda *_: True,
+            SimpleNamespace,  # type: ignore[arg-type]
+            (Metrics(CollectorRegistry()), Clock()),
+            broker=SimpleNamespace(topics=TOPICS),  # type: ignore[arg-type]
+        )
+    assert not (tmp_path / "sf.sock").exists()
+
+
 def test_a_broker_that_is_away_is_an_error_of_the_command() -> None:
     config = MqttConfig(host="127.0.0.1", port=1, reconnect_min_seconds=0.05, reconnect_max_seconds=0.1)
     with pytest.MonkeyPatch.context() as patch:
