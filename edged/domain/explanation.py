@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edged.domain.challenge import Gesture
-from edged.domain.second_factor import FactorCause
+from edged.domain.second_factor import FactorCause, FactorOutcome
 from edged.domain.types import Event, EventKind, Gate, Reason, StoredEvent
 
 REASONS: Mapping[str, str] = {
@@ -100,8 +100,11 @@ def _factor_text(body: Mapping[str, Any]) -> str:
         return ""
     why = CAUSES.get(str(cause), f"the cause is recorded as {cause!r}")
     if outcome is None:
-        return f"An armed door would have asked for a second factor: {why}."
+        who = "An armed door" if body.get("reason") == Reason.DISARMED else "Else the door"
+        return f"{who} would have asked for a second factor: {why}."
     wrong = f" after {body['factor_wrong']} wrong" if body.get("factor_wrong") else ""
+    if outcome == FactorOutcome.MISSING:
+        return f"A second factor was needed: {why}."
     given = f" by {body['factor_kind']} over {body['factor_source']}" if body.get("factor_kind") else ""
     return f"A second factor was asked for ({why}): {str(outcome).replace('_', ' ')}{given}{wrong}."
 

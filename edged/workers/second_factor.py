@@ -169,7 +169,7 @@ class FactorClerk:
         is; of everybody else it stays open.
         """
         factor, person_id = decision.factor, decision.person_id
-        if factor is None or factor.outcome is not None or person_id is None:
+        if decision.reason is not Reason.DISARMED or factor is None or person_id is None:
             return decision
         _, failure = self._kinds(person_id)
         if failure is not FactorOutcome.MISSING:

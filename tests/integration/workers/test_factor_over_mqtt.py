@@ -170,7 +170,7 @@ def test_a_retained_answer_from_before_the_door_connected_is_not_taken(
 def test_another_key_is_told_from_the_doors_at_both_ends(door: Door) -> None:
     with door.keypad(bytes(32)) as keypad:
         door.ask()
-        assert keypad.line(2) is None
+        assert keypad.line(1.2) is None
         keypad.send(line_of(AnswerGiven(request_id="r1", kind=FactorKind.PIN, secret=PIN)))
         eventually(lambda: door.dropped("forged") == 1)
     assert door.told() == []

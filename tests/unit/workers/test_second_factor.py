@@ -147,6 +147,20 @@ def test_a_confirmed_grant_that_opens_nothing_is_given_back_and_a_denial_is_not(
     assert refused == ([ASK] if answered else [])
 
 
+@pytest.mark.parametrize("reason", [Reason.DISARMED, Reason.TOO_MANY_ATTEMPTS])
+def test_only_shadow_mode_foresees_that_somebody_has_nothing_to_answer_with(
+    bench: Bench, reason: Reason
+) -> None:
+    bench.pins.clear()
+    bench.clerk.decide(replace(ASK, outcome=Outcome.DENY, reason=reason), bench.state)
+    (told,) = bench.done
+    assert (told.outcome, told.reason) == (
+        Outcome.DENY,
+        Reason.NO_SECOND_FACTOR if reason is Reason.DISARMED else reason,
+    )
+    assert bench.news == []
+
+
 def test_what_does_not_ask_passes_by(bench: Bench) -> None:
     grant = replace(ASK, outcome=Outcome.GRANT, factor=None)
     bench.clerk.decide(grant, bench.state)
