@@ -127,6 +127,7 @@ class FactorMqttWorker(Worker):
 
     def _nonsense(self, cause: str) -> None:
         self._count(cause)
+        logger.warning("a message over mqtt that is no answer cause=%s", cause)  # the guard keeps them few
         if self._guard.count(self._now()):
             logger.warning("too many messages that are no answers: none is taken over mqtt for a while")
 
