@@ -105,14 +105,14 @@ def _would_be(events: "Iterable[StoredEvent]") -> "tuple[list[WouldBe], tuple[fl
     found, first, last = [], float("inf"), float("-inf")
     for stored in events:
         event = stored.event
-        first, last = min(first, event.occurred_at), max(last, event.occurred_at)
+        first, last = min(first, stored.happened_at), max(last, stored.happened_at)
         body = event.body
         shadow = body.get("reason") == Reason.DISARMED.value and body.get("factor_outcome") is None
         granted = body.get("decision") == Outcome.GRANT.value or shadow
         if event.kind is EventKind.ACCESS and granted and event.person_id is not None:
             cause = body.get("second_factor") if shadow else None
             would_be = WouldBe(
-                event.occurred_at,
+                stored.happened_at,
                 event.person_id,
                 event.event_id,
                 second_factor=None if cause is None else str(cause),

@@ -204,7 +204,7 @@ def _second_factor(factor: SecondFactorConfig) -> list[str]:
 
 def _whole(config: Config) -> list[str]:
     """Check what takes more than one section."""
-    problems, factor = [], config.second_factor
+    problems, factor = _fleet(config), config.second_factor
     if factor.enabled and factor.mqtt_key_file is not None and not config.mqtt.enabled:
         problems.append("second_factor.mqtt_key_file: given, but mqtt.enabled is false")
     limit = config.quality.max_yaw_degrees
@@ -213,6 +213,17 @@ def _whole(config: Config) -> list[str]:
             f"quality.max_yaw_degrees: {limit:g}, but liveness.challenge needs {_LEAST_TURN_RANGE:g}: a head "
             "that is turned as asked would not be recognised"
         )
+    return problems
+
+
+def _fleet(config: Config) -> list[str]:
+    if not config.fleet.enabled:
+        return []
+    problems = []
+    if not config.mqtt.enabled:
+        problems.append("fleet.enabled: needs mqtt.enabled, over which the people come")
+    if config.door_id == "gallery":
+        problems.append("door_id: 'gallery' is where the fleet's own topics lie; use another name")
     return problems
 
 
