@@ -117,8 +117,8 @@ class Daemon:
         self._start_telling()
         self.effects = self._decision_effects()
         self.factors = FactorPart(
-            config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
-            (metrics, self.clock),
+            config.second_factor, self.people, self.effects.apply, lambda: self.recognition,
+            (metrics, self.clock), broker=self.publisher,
         )  # fmt: skip
         building.callback(self.factors.close_socket)
         self.clock_watch = ClockWatch(
@@ -253,7 +253,7 @@ class Daemon:
             on_idle=self._idle,
             on_seen=showing(self.door, self._listeners.on_seen),
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
-            challenge=challenge_watch(config.liveness, self._prompted),
+            challenge=challenge_watch(config.liveness, self._prompted, mirrored=config.camera.mirrored),
         )
 
     def _decision_effects(self) -> DecisionEffects:

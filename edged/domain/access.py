@@ -63,6 +63,17 @@ class AccessRules:
         always = not self.groups or any(self.groups.get(group) == () for group in person.groups)
         return any(end is not None for end in ends) or not always
 
+    def ever(self, person: Person, local: datetime) -> bool:
+        """Whether ``person`` may enter at some time from ``local`` (aware) on."""
+        ends = (person.valid_until, None if person.consent is None else person.consent.until)
+        if not person.enabled or any(end is not None and local >= end for end in ends):
+            return False
+        return not self.groups or any(self._opens(group) for group in person.groups)
+
+    def _opens(self, group: str) -> bool:
+        names = self.groups.get(group)
+        return names is not None and (not names or any(self.schedules.get(name) for name in names))
+
     def _open(self, group: str, local: datetime) -> bool:
         names = self.groups.get(group)
         if names is None:
@@ -74,6 +85,6 @@ class AccessRules:
 
 def _is_valid(person: Person, local: datetime) -> bool:
     """Whether ``local`` lies within the person's days and their consent's."""
-    ends = (person.valid_until, person.consent and person.consent.until)
+    ends = (person.valid_until, None if person.consent is None else person.consent.until)
     begun = person.valid_from is None or local >= person.valid_from
     return begun and all(end is None or local < end for end in ends)

@@ -74,12 +74,16 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message of a topic subscribed to. ``payload`` is cut at ``LARGEST_ARRIVAL``, ``size`` is not."""
+    """A message of a topic subscribed to. ``payload`` is cut at ``LARGEST_ARRIVAL``, ``size`` is not.
+
+    ``dup``: the broker sent it before, on a connection that is over; ours keep nothing, so none should.
+    """
 
     topic: str
     payload: bytes
     size: int
     retain: bool
+    dup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +276,7 @@ class Connection:
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         size = len(message.payload)
         payload = bytes(message.payload[:LARGEST_ARRIVAL])
-        self._words.put(Arrived(message.topic, payload, size, message.retain))
+        self._words.put(Arrived(message.topic, payload, size, message.retain, message.dup))
 
     def _on_subscribe(
         self, _client: object, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object

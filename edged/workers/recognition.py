@@ -128,6 +128,11 @@ class RecognitionWorker(Worker):
             self._on_idle()
         self._expire(self._gallery(), float("inf"))  # nobody who is in view now is left out of the record
 
+    def take_back(self, decision: Decision) -> None:
+        """Let somebody try again whose grant came later and opened nothing; for this thread alone."""
+        self._engine.take_back(decision)
+        self._sampler.follow(decision, refused=True)
+
     def _take_settings(self, state: GalleryState) -> None:
         policy = self.settings.policy(state.threshold.cosine)
         self._engine.reconfigure(policy, self.settings.rules)
