@@ -43,7 +43,7 @@ from edged.workers.capture import CaptureWorker
 from edged.workers.challenge import challenge_watch
 from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange
-from edged.workers.door_opening import claim_door, showing
+from edged.workers.door_opening import DOOR_STOP_SECONDS, claim_door, showing
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
 from edged.workers.factor_part import FactorPart
@@ -51,7 +51,7 @@ from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
 from edged.workers.liveness import liveness_watch
 from edged.workers.monitor import Monitor
-from edged.workers.open_punches import withdraw_unanswered
+from edged.workers.open_punches import LeftOpen
 from edged.workers.policy import attendance_clock, recognition_settings
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
@@ -124,7 +124,7 @@ class Daemon:
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         # First what the door tells of the last start, which may answer what was open then.
         self.door = door(metrics, self.journal, self._door_changed)
-        withdraw_unanswered(config.journal.path, self.log)
+        self.left_open = LeftOpen(config.journal.path, self.log, self.door, self._punches_changed)
         self.pipeline = FacePipeline.load(config.models, config.quality)
         self.liveness = FaceLiveness.load(config.models, config.liveness)
         warn_about_models(config, self.pipeline, self.liveness)
@@ -149,7 +149,7 @@ class Daemon:
         self.publisher = self.standing.publisher = self._publisher()
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
-        self.door.tell(self.standing.lock_changed, self.log.on_recorded)
+        self.door.tell(self.standing.lock_changed, self.log.on_recorded, self.standing.door_alarm)
         self.effects = self._decision_effects()
         self.factors = FactorPart(
             config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
@@ -162,7 +162,7 @@ class Daemon:
             config.journal.path,
             boot_id=self.boot_id,
             machine_boot=self.clock.machine_boot(),
-            on_corrected=self._clock_corrected,
+            on_corrected=self._punches_changed,
         )
         self.slot: LatestSlot[Frame] = LatestSlot()
         self.recognition = self._recognition_worker()
@@ -182,7 +182,7 @@ class Daemon:
             supervisor.add(self.publisher)
         supervisor.add(self.gallery)
         supervisor.add(self.probes)
-        supervisor.add(self.door, then=self._record_stop)
+        supervisor.add(self.door, stop_seconds=DOOR_STOP_SECONDS, then=self._record_stop)
         supervisor.add(self.recognition, then=lambda: self.factors.close(self.gallery.current))
         self.factors.add_to(supervisor)
         supervisor.add(self.capture)
@@ -339,6 +339,7 @@ class Daemon:
         self.log.retry()
         self.factors.settle(self.gallery.current)
         self.clock_watch.look()
+        self.left_open.look()
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
                 0 if self.recognition.busy or self.standing.lock == "unlocked" else self._ended_turns + 1
@@ -346,8 +347,8 @@ class Daemon:
             if self._ended_turns >= _QUIET_TURNS:
                 self.supervisor.request_stop()
 
-    def _clock_corrected(self) -> None:
-        """Have the time clock read its punches again, at the times that they really had."""
+    def _punches_changed(self) -> None:
+        """Have the time clock read its punches again: times were corrected, or some taken back."""
         clock = attendance_clock(self.config.attendance, self.journal, self.clock)
         self.effects.replace_attendance(clock, learn=False)
 
