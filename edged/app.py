@@ -177,6 +177,8 @@ class Daemon:
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""
         supervisor = self.supervisor
+        if self.config.http.enabled:
+            self._add_monitor()
         # The publisher is stopped last, so that the last relock is still told.
         if self.publisher is not None:
             supervisor.add(self.publisher)
@@ -188,8 +190,6 @@ class Daemon:
         supervisor.add(self.capture)
         supervisor.after_stop("people", self.people.close)
         supervisor.after_stop("journal", self._close_journal)
-        if self.config.http.enabled:
-            self._start_monitor()
         self._announce()
         self._listeners.on_ready(self)
         self.metrics.up.set(1)
@@ -198,14 +198,14 @@ class Daemon:
         # Whoever watches the service must learn that something of the door is on no record.
         return status or int(self.log.lost > 0)
 
-    def _start_monitor(self) -> None:
+    def _add_monitor(self) -> None:
         """Serve the monitoring pages; a port that is taken is no reason to keep people outside."""
         try:
-            self.monitor.start()
+            self.monitor.listen()
         except MonitorError as exc:
             logger.error("no monitoring: %s", exc)  # noqa: TRY400 - the text says it all
         else:
-            self.supervisor.after_stop("monitor", self.monitor.stop)
+            self.supervisor.add(self.monitor)
 
     def readiness(self) -> HealthReport:
         """Say whether a person could be let in now."""

@@ -121,7 +121,9 @@ class Journal:
         return self._database.damaged
 
     def check(self) -> None:
-        """Raise ``StoreCorruptError`` once a write has met damage."""
+        """Raise ``StoreCorruptError`` once a write has met damage, ``StoreError`` once nobody writes."""
+        if not self._database.alive:
+            raise StoreError(f"{self._path}: its writer has died; the next start brings a new one")
         if self.damaged:
             raise StoreCorruptError(f"{self._path}: damaged while it was written to; the next start mends it")
 
