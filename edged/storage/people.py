@@ -107,7 +107,12 @@ class PeopleStore:
 
     def people(self) -> list[Person]:
         """Return everybody, ordered by name. Raises ``StoreError``, ``StoreCorruptError``."""
-        return self._read_sealed(lambda connection: people_queries.all_people(connection, self._vault), [])
+
+        def query(connection: sqlite3.Connection) -> list[Person]:
+            people_queries.check_whole(connection, self._path)  # a gallery is loaded from here on
+            return people_queries.all_people(connection, self._vault)
+
+        return self._read_sealed(query, [])
 
     def person(self, person_id: str) -> Person:
         """Return one person. Raises ``NotFoundError``."""
@@ -138,6 +143,7 @@ class PeopleStore:
         """Return generation, people, templates and vetoes as they were at one moment."""
 
         def query(connection: sqlite3.Connection) -> Contents:
+            people_queries.check_whole(connection, self._path)
             return Contents(
                 people_queries.generation(connection),
                 tuple(people_queries.all_people(connection, self._vault)),

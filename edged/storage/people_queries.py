@@ -1,13 +1,15 @@
 """What is asked of a gallery: SQL on one side, unsealed values on the other."""
 
+import re
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from edged.domain.people import Person, Template, Veto
 from edged.errors import NotFoundError, StoreError
 from edged.storage import distinctions, factors
-from edged.storage.connections import Schema
+from edged.storage.connections import Schema, check_pages
 from edged.storage.people_records import (
     seal_template,
     seal_veto,
@@ -45,13 +47,25 @@ _VETOES = """CREATE TABLE IF NOT EXISTS vetoes (
     space TEXT NOT NULL,
     sealed BLOB NOT NULL
 ) STRICT"""
+_LATER = (_VETOES, distinctions.TABLE, factors.TABLE)
+_TABLES = frozenset(re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", " ".join((*SCHEMA.script, *_LATER))))
+
+
+def check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise ``StoreError`` where rows or whole tables may be missing without anybody noticing.
+
+    A table that came with a later version may be absent, so one whose name was damaged would look so too.
+    """
+    check_pages(connection, path)
+    found = connection.execute("SELECT type, name FROM sqlite_schema WHERE type != 'index'").fetchall()
+    if any(kind != "table" or name not in _TABLES for kind, name in found):
+        raise StoreError(f"{path}: unknown tables: damaged, or written by a later version of edged")
 
 
 def initialise(connection: sqlite3.Connection, vault: Vault) -> None:
     """Bind a new gallery to the vault's key, making the key; of an old one check the key."""
-    connection.execute(_VETOES)
-    connection.execute(distinctions.TABLE)
-    connection.execute(factors.TABLE)
+    for table in _LATER:
+        connection.execute(table)
     if connection.execute("SELECT count(*) FROM store").fetchone()[0]:
         check_key(connection, vault)
         return

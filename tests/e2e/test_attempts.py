@@ -51,8 +51,8 @@ def test_after_five_refused_visits_no_face_opens_but_the_button_and_the_fire_ala
     door: OfficeDoor, cast: Cast
 ) -> None:
     wire(door)
-    # Of seven the busy machine may miss one, and those within the delay are as they always were.
-    strangers = [cast.strangers[number % len(cast.strangers)] for number in range(7)]
+    # Of six the busy machine may miss one, and those within the delay are as they always were.
+    strangers = [cast.strangers[number % len(cast.strangers)] for number in range(6)]
     door.scene([*strangers, cast.visits[0], cast.visits[1]])
     earlier = len(door.events())
     with door.start() as daemon:

@@ -1,10 +1,11 @@
-"""A gallery whose bytes were hurt is refused, or is what it was: nobody appears, nobody is changed or left out."""
+"""A gallery whose bytes were hurt is refused, or is what it was: nobody appears, is changed or left out."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edged.enrolment.distinctions import Distinction
 from edged.errors import StoreError
 from edged.storage.people import PeopleStore
 from edged.storage.vault import Vault
@@ -21,7 +22,7 @@ def gallery(path: Path, vault: Vault) -> Path:
         for number, person in enumerate(people):
             store.add_templates(person.person_id, [new(number), new(number + 20)])
             store.add_veto(veto(person.person_id, f"01E{number}", 50))
-        store.distinguish(people[0].person_id, people[1].person_id)
+        store.add_distinction(Distinction(frozenset(each.person_id for each in people[:2])))
     return path
 
 
@@ -36,13 +37,19 @@ def contents(path: Path, vault: Vault) -> object:
         )
 
 
+def _all(whole: bytes, text: bytes) -> list[int]:
+    return [at for at in range(len(whole)) if whole.startswith(text, at)]
+
+
 def damages(whole: bytes) -> list[bytes]:
-    """Every page zeroed, every page missing to the end, and single bits all over the file."""
+    """Every page zeroed, every page missing to the end, and single bits where they do harm."""
     chance = np.random.default_rng(1)
     found = []
     for at in range(0, len(whole), PAGE):
         found += [whole[:at] + bytes(PAGE) + whole[at + PAGE :], whole[: at + chance.integers(PAGE)]]
-    for at in (*chance.integers(len(whole), size=300), *range(1400)):
+    heads = [page + byte for page in range(0, len(whole), PAGE) for byte in range(40)]
+    names = [at + byte for at in _all(whole, b"vetoes") for byte in range(6)]
+    for at in (*chance.integers(len(whole), size=100), *heads, *names, *names):
         hurt = bytearray(whole)
         hurt[at] ^= 1 << int(chance.integers(8))
         found.append(bytes(hurt))

@@ -13,7 +13,10 @@ import pytest
 from edged.app import Daemon, Listeners
 from edged.config import Config, load
 from edged.domain.types import Decision, EventKind, Outcome, Reason, StoredEvent
+from edged.errors import StoreCorruptError
 from edged.storage.journal_reader import JournalReader
+from edged.storage.people import PeopleStore
+from edged.storage.vault import Vault
 from edged.workers.door import DoorChange
 from edged.workers.effects import Told
 from tests.fakes.doorway import until
@@ -199,3 +202,20 @@ def test_a_journal_that_breaks_under_the_daemon_ends_it_and_the_next_start_works
     assert types.count("storage_recovered") == 1
     denied = first.told[-1][1]
     assert [stored.event.event_id for stored in second.recorded].count(denied) == 1
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_gallery_with_a_damaged_record_lets_nobody_in_and_says_whose(tmp_path: Path) -> None:
+    config = config_on(tmp_path, tmp_path)
+    vault = Vault.open(config.gallery.key_file)
+    with PeopleStore.open(config.gallery.path, vault, writable=True) as store:
+        hurt, _ = store.add_person("Ada Augusta"), store.add_person("Ben")
+    with sqlite3.connect(config.gallery.path) as connection:
+        connection.execute(
+            "UPDATE people SET sealed = zeroblob(60) WHERE person_id = ?", (hurt.person_id,)
+        ).fetchall()
+    connection.close()
+    with pytest.raises(StoreCorruptError, match=hurt.person_id) as caught:
+        Daemon(config)
+    assert "Ada" not in str(caught.value)
+    assert whole.last_levels(tmp_path)[-1:] == ["locked"]
