@@ -129,7 +129,7 @@ class Daemon:
         self.liveness = FaceLiveness.load(config.models, config.liveness)
         warn_about_models(config, self.pipeline, self.liveness)
         vault = Vault.open(config.gallery.key_file)
-        self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
+        self.people = PeopleStore.open(config.gallery.path, vault, writable=False, damaged=True)
         building.callback(self.people.close)
         self.gallery = self._gallery_worker()
         self.probes = ProbeKeeper(

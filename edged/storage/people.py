@@ -59,13 +59,18 @@ class PeopleStore:
 
     @classmethod
     def open(
-        cls, path: Path, vault: Vault, *, writable: bool, wait_seconds: float = _WRITER_WAIT_SECONDS
+        cls,
+        path: Path,
+        vault: Vault,
+        *,
+        writable: bool,
+        damaged: bool = False,
+        wait_seconds: float = _WRITER_WAIT_SECONDS,
     ) -> Self:
         """Open the gallery at ``path``; ``writable`` makes it, and its key, if it is the first use.
 
-        Another writer is waited for ``wait_seconds``.
-
-        Raises ``StoreError`` when another process writes, or the key is missing or another one.
+        Another writer is waited for ``wait_seconds``. ``damaged``: a reader gets a damaged one too, and hears
+        of it whenever it reads. Raises ``StoreError`` when another process writes, the key is missing or wrong.
         """
         store = cls(path, vault, None)
         if writable:
@@ -77,7 +82,7 @@ class PeopleStore:
             except BaseException:
                 store.close()
                 raise
-        else:
+        elif not damaged:
             store.people()
         return store
 

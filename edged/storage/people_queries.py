@@ -1,4 +1,8 @@
-"""What is asked of a gallery: SQL on one side, unsealed values on the other."""
+"""What is asked of a gallery: SQL on one side, unsealed values on the other.
+
+All rows are fetched before the first is unsealed. A cursor that an error leaves half read holds the file's
+old pages for as long as somebody holds the error, and whoever is forgotten meanwhile is not erased.
+"""
 
 import re
 import sqlite3
@@ -93,7 +97,7 @@ def bump(connection: sqlite3.Connection) -> None:
 
 def all_people(connection: sqlite3.Connection, vault: Vault) -> list[Person]:
     """Return everybody, ordered by name."""
-    rows = connection.execute("SELECT person_id, sealed FROM people")
+    rows = connection.execute("SELECT person_id, sealed FROM people").fetchall()
     found = [unseal_person(vault, person_id, sealed) for person_id, sealed in rows]
     return sorted(found, key=lambda person: (person.name.casefold(), person.person_id))
 
@@ -109,13 +113,13 @@ def one_person(connection: sqlite3.Connection, vault: Vault, person_id: str) -> 
 def templates_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -> list[Template]:
     """Return the templates of ``space``, or all, in the order they were added."""
     query = "SELECT template_id, person_id, space, sealed FROM templates WHERE ?1 IS NULL OR space = ?1"
-    return _templates(connection.execute(f"{query} ORDER BY rowid", (space,)), vault)
+    return _templates(connection.execute(f"{query} ORDER BY rowid", (space,)).fetchall(), vault)
 
 
 def templates_of(connection: sqlite3.Connection, vault: Vault, person_id: str) -> list[Template]:
     """Return the templates of one person, in the order they were added."""
     query = "SELECT template_id, person_id, space, sealed FROM templates WHERE person_id = ?"
-    return _templates(connection.execute(f"{query} ORDER BY rowid", (person_id,)), vault)
+    return _templates(connection.execute(f"{query} ORDER BY rowid", (person_id,)).fetchall(), vault)
 
 
 def vetoes_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -> list[Veto]:
@@ -123,7 +127,8 @@ def vetoes_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'vetoes'").fetchone():
         return []
     query = "SELECT event_id, person_id, space, sealed FROM vetoes WHERE ?1 IS NULL OR space = ?1"
-    return [unseal_veto(vault, row) for row in connection.execute(f"{query} ORDER BY rowid", (space,))]
+    rows = connection.execute(f"{query} ORDER BY rowid", (space,)).fetchall()
+    return [unseal_veto(vault, row) for row in rows]
 
 
 def give(connection: sqlite3.Connection, vault: Vault, source_id: str, into_id: str) -> None:

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edged.app import Daemon, Listeners
 from edged.config import Config, load
 from edged.domain.types import Decision, EventKind, Outcome, Reason, StoredEvent
-from edged.errors import StoreCorruptError
 from edged.storage.journal_reader import JournalReader
-from edged.storage.people import PeopleStore
+from edged.storage.people import NewTemplate, PeopleStore
 from edged.storage.vault import Vault
 from edged.workers.door import DoorChange
 from edged.workers.effects import Told
@@ -205,17 +205,29 @@ def test_a_journal_that_breaks_under_the_daemon_ends_it_and_the_next_start_works
 
 
 @pytest.mark.usefixtures("loaded")
-def test_a_gallery_with_a_damaged_record_lets_nobody_in_and_says_whose(tmp_path: Path) -> None:
+def test_a_gallery_with_a_damaged_record_lets_nobody_in_until_it_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     config = config_on(tmp_path, tmp_path)
     vault = Vault.open(config.gallery.key_file)
     with PeopleStore.open(config.gallery.path, vault, writable=True) as store:
-        hurt, _ = store.add_person("Ada Augusta"), store.add_person("Ben")
+        hurt, well = store.add_person("Ada Augusta"), store.add_person("Ben")
     with sqlite3.connect(config.gallery.path) as connection:
-        connection.execute(
-            "UPDATE people SET sealed = zeroblob(60) WHERE person_id = ?", (hurt.person_id,)
-        ).fetchall()
+        connection.execute("UPDATE people SET sealed = zeroblob(60) WHERE person_id = ?", (hurt.person_id,))
     connection.close()
-    with pytest.raises(StoreCorruptError, match=hurt.person_id) as caught:
-        Daemon(config)
-    assert "Ada" not in str(caught.value)
-    assert whole.last_levels(tmp_path)[-1:] == ["locked"]
+
+    def story(daemon: Daemon) -> None:
+        pipeline = daemon.pipeline
+        assert daemon.gallery.current.threshold.cosine is None
+        assert (daemon.readiness().ok, daemon.standing.armed) == (False, False)
+        vector = np.eye(pipeline.dimension, dtype=np.float32)[0]
+        with PeopleStore.open(config.gallery.path, vault, writable=True) as store:
+            store.add_templates(well.person_id, [NewTemplate(pipeline.space, vector, 0.9, b"")])
+            assert daemon.gallery.current.snapshot.people == ()
+            store.forget(hurt.person_id)
+        until(lambda: [one.name for one in daemon.gallery.current.snapshot.people] == ["Ben"])
+        assert daemon.gallery.current.threshold.cosine is not None
+
+    assert Play(config).run(story) == 0
+    assert f"person {hurt.person_id}" in caplog.text
+    assert "Ada" not in caplog.text
