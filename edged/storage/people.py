@@ -70,7 +70,7 @@ class PeopleStore:
         """Open the gallery at ``path``; ``writable`` makes it, and its key, if it is the first use.
 
         Another writer is waited for ``wait_seconds``. ``damaged``: a reader gets a damaged one too, and hears
-        of it whenever it reads. Raises ``StoreError`` when another process writes, the key is missing or wrong.
+        of it whenever it reads. Raises ``StoreError`` when another process writes, or without the right key.
         """
         store = cls(path, vault, None)
         if writable:
