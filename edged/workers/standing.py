@@ -38,6 +38,7 @@ class Standing:
         self.lock: LockWord = "locked"
         self.asks: GestureWord | None = None
         self.publisher: PublisherWorker | None = None
+        self.locked_down = False
         self._boot_id = boot_id
         self._gallery = gallery
         self._log = log
@@ -68,6 +69,7 @@ class Standing:
             armed=self.armed,
             time_synced=self._clock.synced(),
             asks=self.asks,
+            locked_down=self.locked_down,
         )
 
     def facts(self, frames: int) -> dict[str, Fact]:
@@ -108,6 +110,11 @@ class Standing:
     def door_alarm(self, what: str) -> None:
         """Record what is wrong with a door process, which cannot tell it by itself."""
         self._log.record(self._log.event(EventKind.ALARM, {"type": what}))
+
+    def lockdown_changed(self, locked_down: bool) -> None:
+        """Take over whether a command keeps everybody out."""
+        self.locked_down = locked_down
+        self.tell()
 
     def prompted(self, prompt: Prompt | None) -> None:
         """Take over what whoever stands there is asked to do."""

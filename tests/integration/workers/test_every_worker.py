@@ -237,3 +237,12 @@ def test_the_program_pings_no_watchdog_while_a_loop_hangs_and_ends_with_status_1
     text = (tmp_path / "log").read_text()
     assert (told[0].splitlines()[0], code, last_levels(tmp_path)[-1]) == ("READY=1", 1, "locked")
     assert text.index("watchdog withheld silent=gallery") < text.index("worker hangs name=gallery")
+
+
+def test_no_kind_of_worker_is_forgotten() -> None:
+    """A fleet's own worker runs only where a door is a member of one; its loop is tested beside it."""
+    known = {type_.__name__ for type_ in Worker.__subclasses__() if type_.__module__.startswith("edged.")}
+    assert known - {"FleetMemberWorker"} == {
+        "CaptureWorker", "DoorLink", "DoorWorker", "FactorSocketWorker", "GallerySyncWorker", "Monitor",
+        "ProbeKeeper", "PublisherWorker", "RecognitionWorker",
+    }  # fmt: skip
