@@ -186,6 +186,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "on_failure": "Whether a match opens the door while events cannot be recorded.",
         "record_first_ms": "The event is on the disk before the door opens, if that takes no longer.",
         "max_rows": "Events kept; the oldest delivered ones make room.",
+        "max_megabytes": "Space that they may take (MB); beyond it the oldest delivered ones make room too.",
     },
     "GalleryConfig": {
         "path": "The database of enrolled people.",

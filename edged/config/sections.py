@@ -344,6 +344,8 @@ class JournalConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     on_failure: Literal["deny", "open"] = "deny"
     record_first_ms: Annotated[int, Meta(ge=1, le=1000)] = 50
     max_rows: Annotated[int, Meta(ge=1000)] = 1_000_000
+    # What so many rows of one KiB take; a card of a small board holds 16 times as much.
+    max_megabytes: Annotated[int, Meta(ge=2, le=1_000_000)] = 1000
 
 
 class GalleryConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

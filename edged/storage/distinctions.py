@@ -30,7 +30,9 @@ def read(connection: sqlite3.Connection, vault: Vault) -> list[Distinction]:
     """Return all, in the order they were said; none of an old gallery. Raises ``StoreCorruptError``."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (_TABLE,)).fetchone():
         return []
-    rows = connection.execute("SELECT first_id, second_id, sealed FROM distinctions ORDER BY rowid")
+    rows = connection.execute(
+        "SELECT first_id, second_id, sealed FROM distinctions ORDER BY rowid"
+    ).fetchall()
     return [_unseal(vault, *row) for row in rows]
 
 

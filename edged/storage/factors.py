@@ -71,7 +71,7 @@ def read(connection: sqlite3.Connection, vault: Vault, person_id: str) -> dict[F
     """Return what checks the answers of a person. Raises ``StoreCorruptError``."""
     if not _is_there(connection):
         return {}
-    rows = connection.execute("SELECT kind, sealed FROM factors WHERE person_id = ?", (person_id,))
+    rows = connection.execute("SELECT kind, sealed FROM factors WHERE person_id = ?", (person_id,)).fetchall()
     return {_kind(person_id, kind): _unseal(vault, person_id, kind, sealed) for kind, sealed in rows}
 
 

@@ -80,6 +80,8 @@ class Vault:
         Raises ``StoreCorruptError`` when a bit was changed, or the key or the context is another.
         """
         cipher, _ = self._unlocked()
+        if not isinstance(sealed, bytes):  # SQLite gives what a damaged page holds, whatever the column says
+            raise StoreCorruptError(f"sealed record: expected bytes, got {type(sealed).__name__}")
         if sealed[:1] != _VERSION:
             raise StoreCorruptError(f"sealed record: expected version 1, got {sealed[:1]!r}")
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
