@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from securesystemslib.exceptions import StorageError
 from tuf.api import exceptions as tuf
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from edged.errors import FleetError
+from edged.errors import FleetError, StoreError
 
 # Several times what hundreds of doors need; see the lengths in `gallery_format`.
 _LIMITS = UpdaterConfig(
@@ -109,7 +110,7 @@ class PublisherTrust:
     def refresh(self, floor: Floor, not_before: datetime) -> Trusted:
         """Return what is signed now; ``not_before`` (aware) is a time that has certainly passed.
 
-        Raises ``UntrustedError``; ``OSError`` where the cache cannot be written.
+        Raises ``UntrustedError``; ``StoreError`` where the cache cannot be read or written.
         """
         fetcher = _Fetcher(self._source)
         try:
@@ -123,9 +124,11 @@ class PublisherTrust:
             )
             updater.refresh()
             targets = {name: updater.get_targetinfo(name) for name in TARGETS}
+            return self._checked(floor, not_before, targets)
         except (tuf.RepositoryError, tuf.DownloadError) as exc:
             raise UntrustedError(_reason(exc, fetcher.last), fetcher.last, str(exc)[:300]) from exc
-        return self._checked(floor, not_before, targets)
+        except (OSError, StorageError) as exc:
+            raise StoreError(f"{self._directory}: {exc}") from exc
 
     def _checked(
         self, floor: Floor, not_before: datetime, targets: Mapping[str, TargetFile | None]
