@@ -121,7 +121,8 @@ def renew(
     """Say that what is published is still in force, for all groups. Run it daily; needs no passphrase."""
     opened = open_fleet(fleet, None, ask=False)
     for group in opened.register.read().groups:
-        opened.repository(group).renew(days)
+        with opened.alone():
+            opened.repository(group).renew(days)
         push(opened, group)
         typer.echo(f"group {group}: in force for {days:g} more days")
 
@@ -140,7 +141,8 @@ def rotate_keys(
     aside = rotate(opened, key)
     for group in opened.register.read().groups:
         push(opened, group)
-    typer.echo(f"{key}: a new key signs from now on; the old one lies in {aside}")
+    where = "" if aside is None else f"; the old one lies in {aside}"
+    typer.echo(f"{key}: a new key signs from now on{where}")
 
 
 def push(folder: "FleetFolder", group: str, *, again: bool = False) -> "Pushed":

@@ -108,7 +108,7 @@ class GalleryUpdate:
             return Attempt(denied=changed, refused="altered", text=str(exc)[:400])
 
     def _begin(self) -> FleetState:
-        """Return what is in force. A damaged state starts anew: the metadata's own cache still says how new."""
+        """Return what is in force. A damaged state starts anew: TUF's cache still says how new."""
         try:
             state = self._store.state()
         except StoreCorruptError as exc:
@@ -136,7 +136,7 @@ class GalleryUpdate:
     def _take_denied(self, trusted: Trusted) -> bool:
         target, known = trusted.targets.get("denied"), self._store.state().denied
         same = target is not None and known is not None and known.sha256 == target.sha256
-        if target is None or (same and self._whole(known)):
+        if target is None or (same and known is not None and self._whole(known)):
             return False
         keys, opener = self._keys(trusted)
         sealed = self._blob("denied", target, MAX_DENIED_BYTES)

@@ -142,7 +142,7 @@ class FleetMemberWorker(Worker):
         return datetime.fromtimestamp(max(self._clock.unix(), seen + self._clock.monotonic() - at), UTC)
 
     def _waiting(self) -> None:
-        """At every turn, also of a fetch that a broker draws out: the gallery's last day comes all the same."""
+        """At every turn, also of a fetch that a broker draws out: the last day comes all the same."""
         self.beat()
         if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = time.monotonic()
@@ -212,7 +212,9 @@ class FleetMemberWorker(Worker):
 
     def _pass_last_day(self, state: FleetState, *, past: bool) -> None:
         """Let nobody in any more; or again, where it was a clock in doubt that said so and is right now."""
-        self._seen_due_at = 0.0  # a time that is certain is written down at once: setting it back undoes nothing
+        self._seen_due_at = (
+            0.0  # a time that is certain is written down at once: setting it back undoes nothing
+        )
         self._store.past_last_day = past  # a full disk must not keep the door open
         if self._commit(lapsed=past, revision=state.revision + 1):
             self._store.past_last_day = False

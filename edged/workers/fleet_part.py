@@ -141,7 +141,7 @@ class FleetPart:
     ) -> None:
         """Take commands from whoever the publisher says may give them; nothing where there is no fleet.
 
-        A lockdown of before holds on. Raises ``StoreError``.
+        A lockdown of before holds on.
         """
         membership, worker, config = self._membership, self._worker, self._config
         if membership is None or worker is None or publisher is None:
@@ -156,12 +156,13 @@ class FleetPart:
         )
         acts = CommandActs(reach)
         memory = CommandMemoryFile(membership.directory / "commands", self._vault)
-        acts.restore(memory)
+        remembered = acts.restore(memory)
         acts.desk = CommandDesk(
             worker.client,
             Topics(config.mqtt.topic_prefix, config.site, config.door_id),
             membership.identity,
             memory,
+            remembered,
             keys=membership.store.command_keys,
             acts=acts.table(),
             certain=lambda: worker.certain().timestamp(),

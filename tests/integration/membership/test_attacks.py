@@ -165,15 +165,15 @@ def test_a_cut_before_the_old_bytes_are_erased_is_made_good(
         raise Cut
 
     with monkeypatch.context() as power:
-        # The list of the denied comes first and has nothing to erase of the gallery; then the gallery's.
+        # What an earlier cut left comes first, then the list of the denied, then the gallery.
         calls: list[int] = []
         real = BlobFolder.keep_only
 
-        def second(self: BlobFolder, names: object) -> int:
+        def third(self: BlobFolder, names: object) -> int:
             calls.append(1)
-            return cut() if len(calls) > 1 else real(self, names)  # type: ignore[arg-type]
+            return cut() if len(calls) > 2 else real(self, names)  # type: ignore[arg-type]
 
-        power.setattr(BlobFolder, "keep_only", second)
+        power.setattr(BlobFolder, "keep_only", third)
         with pytest.raises(Cut):
             front.attempt()
     state = front.store.state()
