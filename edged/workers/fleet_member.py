@@ -203,7 +203,7 @@ class FleetMemberWorker(Worker):
             self._begin("gallery_lapsed", {"version": gallery.version})
         else:
             self._told.discard("gallery_lapsed")
-        if (past and self._lapse) != (state.lapsed or self._store.past_last_day):
+        if (past and self._lapse) != state.lapsed or self._store.past_last_day:
             self._pass_last_day(state, past=past and self._lapse)
         if time.monotonic() >= self._seen_due_at and self._clock.synced():
             self._seen_due_at = time.monotonic() + _SEEN_SECONDS
