@@ -6,7 +6,7 @@ in between starts again from the register: what was signed and not entered is si
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
 from edged.publishing.content import Built, Previous, build_shards
 from edged.publishing.keyring import Keyring
+from edged.publishing.proof import explain_shrink, proofread
 from edged.publishing.register import Fleet, Forgotten, GroupEntry, RegisterFile
 from edged.publishing.repository import DENIED, Blob, Repository
 from edged.publishing.turn import FolderTurn
@@ -53,14 +54,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What shall be published: people of one embedding space. ``only``: the doors that try it first."""
+    """What shall be published: people of one embedding space. ``only``: the doors that try it first.
 
-    records: Iterable[PersonRecord]
+    ``too_close`` is the cosine from which on a door takes two for one person; None leaves that to the doors.
+    """
+
+    records: Collection[PersonRecord]
     space: str
     dimension: int
     only: tuple[str, ...] | None = None
     allow_shrink: bool = False
     distinct: tuple[str, ...] = ()
+    too_close: float | None = None
 
 
 P = ParamSpec("P")
@@ -129,6 +134,8 @@ class FleetFolder:
         version = _after(entry.version, self.repository(group).target("manifest"))
         previous = archive.previous(entry.version)
         built, change = _planned(entry, group, wanted, previous, version=version, secret=epoch_secret)
+        if wanted.too_close is not None:
+            _proofread(archive, entry, wanted, built, change)
         if dry_run:
             return change
         now = time.time()
@@ -214,7 +221,7 @@ class FleetFolder:
             rest.pop(person_id, None)
             known = tuple(archive.manifest(entry.version).distinct)
             wanted = Wanted(
-                rest.values(), entry.space or "", entry.dimension, allow_shrink=True, distinct=known
+                list(rest.values()), entry.space or "", entry.dimension, allow_shrink=True, distinct=known
             )
             self.publish(group, wanted)
             fleet = self.register.read()
@@ -258,7 +265,7 @@ class FleetFolder:
         # Who was looked at and is two people then, is today, and the other way about.
         pairs = {*manifest.distinct, *archive.manifest(entry.version).distinct}
         wanted = Wanted(
-            records.values(), manifest.space, manifest.dimension, allow_shrink=True,
+            list(records.values()), manifest.space, manifest.dimension, allow_shrink=True,
             distinct=tuple(sorted(pairs)),
         )  # fmt: skip
         return self.publish(group, wanted)
@@ -325,6 +332,25 @@ def _after(entered: int, signed: TargetFile | None) -> int:
     """Return the next version: one that was signed and not entered may lie on a broker already."""
     custom = None if signed is None else signed.custom
     return 1 + max(entered, int((custom or {}).get("version", 0)))
+
+
+def _proofread(archive: Archive, entry: GroupEntry, wanted: Wanted, built: Built, change: Change) -> None:
+    """Raise ``FleetError`` where a door would refuse the version."""
+    before = archive.manifest(entry.version) if entry.version else None
+    if before is not None and not wanted.allow_shrink:
+        explain_shrink(before.people, change.people)
+    new = {item.number for item in built.entries if item.sha256 in built.blobs}
+    if before is not None and set(before.distinct) - set(wanted.distinct):
+        new = set(range(entry.shards))  # somebody took back that two people are two
+    proofread(
+        (record for record in wanted.records if record.id not in entry.denied),
+        space=wanted.space,
+        dimension=wanted.dimension,
+        shards=entry.shards,
+        new=new,
+        distinct=wanted.distinct,
+        limit=wanted.too_close or 1.0,
+    )
 
 
 def _planned(

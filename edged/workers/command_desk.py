@@ -57,7 +57,7 @@ class RefusedCommandError(EdgedError):
 
 
 class CommandDesk:
-    """``remembered`` is what ``memory`` holds; ``acts`` carries out each action, and returns the reply's facts.
+    """``remembered`` is what ``memory`` holds; ``acts`` carries out each action and returns the facts.
 
     An act may raise ``EdgedError``. ``keys`` are those that may command now, ``certain`` a Unix time that has
     passed. ``record`` is told each command in order with its result, ``alarm`` each kind of refusal;

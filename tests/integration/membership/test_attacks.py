@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from edged.domain.shards import shard_of
-from edged.errors import StoreError
-from edged.fleet.gallery_format import Shard, ShardEntry, encode
+from edged.errors import FleetError, StoreError
+from edged.fleet.gallery_format import PersonRecord, Shard, ShardEntry, TemplateRecord, encode
 from edged.fleet.gallery_seal import BlobName, seal
 from edged.membership.blobs import BlobFolder
 from edged.publishing.content import Built
-from edged.publishing.release import FleetFolder
+from edged.publishing.release import FleetFolder, Wanted
 from tests.integration.membership.fleet import GROUP, SPACE, Door, digest, door, publisher, record, wanted
 
 
@@ -243,8 +243,6 @@ def test_a_door_that_comes_later_can_read_an_old_deny_list(
 def test_people_who_look_alike_do_not_keep_somebody_from_being_forgotten(
     folder: FleetFolder, front: Door
 ) -> None:
-    from edged.publishing.release import Wanted
-
     twin_id = next(f"q-{n}" for n in range(1000) if shard_of(f"q-{n}", 8) == shard_of("p-00002", 8))
     twin = msgspec.structs.replace(record(1), id=twin_id)
     pair = (" ".join(sorted(("p-00001", twin_id))),)
@@ -322,4 +320,28 @@ def test_losing_all_but_the_invitation_is_a_door_that_starts_anew(folder: FleetF
     shutil.rmtree(front.folder / "tuf")
     shutil.rmtree(front.folder / "blobs")
     (front.folder / "state").unlink()
+    assert front.attempt().applied
+
+
+def test_what_every_door_would_refuse_is_not_signed(folder: FleetFolder, front: Door) -> None:
+    twin = msgspec.structs.replace(record(1), id="p-99999")
+    people = [record(number) for number in range(1, 11)]
+
+    def publish(records: list[PersonRecord], **more: object) -> int:
+        return folder.publish(GROUP, Wanted(records, SPACE, 64, too_close=0.9, **more)).version  # type: ignore[arg-type]
+
+    with pytest.raises(FleetError, match=r"edged gallery different p-00001 p-99999"):
+        publish([*people, twin])
+    assert publish(people) == 1
+    with pytest.raises(FleetError, match="p-00001 and p-99999"):
+        publish([*people, twin])
+    assert publish([*people, twin], distinct=("p-00001 p-99999",)) == 2
+    with pytest.raises(FleetError, match="p-00001 and p-99999"):
+        publish([*people, twin])
+    with pytest.raises(FleetError, match="--allow-shrink"):
+        publish(people[:5])
+    assert publish(people[:5], allow_shrink=True) == 3
+    dead = msgspec.structs.replace(record(77), templates=[TemplateRecord(codes=bytes(64), quality=0.5)])
+    with pytest.raises(FleetError, match="zeros"):
+        publish([*people[:5], dead])
     assert front.attempt().applied
