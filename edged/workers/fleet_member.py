@@ -170,6 +170,8 @@ class FleetMemberWorker(Worker):
         again, self._last = attempt.refused == self._last.refused, attempt
         state = self._state()
         if state is not None:
+            if state.refused != attempt.refused:
+                self._commit(refused=attempt.refused)
             self._tried(attempt, state)
         passing = attempt.refused in _PASSING
         self._due_at = time.monotonic() + (_RETRY_SECONDS if attempt.refused in _RETRIED else _AGAIN_SECONDS)

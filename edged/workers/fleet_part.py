@@ -1,6 +1,7 @@
 """The fleet as one part of the daemon: where it is enabled it says who may enter."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from edged.devices.clock import Clock
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.shards import collision_level
 from edged.domain.types import EventKind
-from edged.errors import ConfigError
+from edged.errors import ConfigError, StoreError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.commands import Command
 from edged.fleet.gallery_channel import GalleryChannel
@@ -123,13 +124,19 @@ class FleetPart:
             tried=self._tried,
             lapse=config.fleet.on_lapsed == "deny",
         )
+        with suppress(StoreError):  # the worker says so; a door that hears nothing still knows its last day
+            self._show(store.state())
 
     def _tried(self, attempt: Attempt, state: FleetState) -> None:
+        self._show(state)
+        result = "applied" if attempt.changed else attempt.refused or "unchanged"
+        self._metrics.fleet_attempts.labels(result).inc()
+
+    def _show(self, state: FleetState) -> None:
         metrics, gallery = self._metrics, state.gallery
         metrics.fleet_gallery_version.set(0 if gallery is None else gallery.version)
         metrics.fleet_gallery_expires.set(state.expires or float("nan"))
         metrics.fleet_gallery_lapses.set(float("nan") if gallery is None else gallery.valid_until)
-        metrics.fleet_attempts.labels("applied" if attempt.changed else attempt.refused or "unchanged").inc()
 
     def obey(
         self,

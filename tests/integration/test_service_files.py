@@ -83,6 +83,28 @@ def test_the_unit_is_hardened(staged: Path, name: str) -> None:
     assert float(score[1]) <= 1.5
 
 
+@needs_systemd
+def test_the_publishers_timer_is_understood_and_its_service_hardened(tmp_path: Path) -> None:
+    for kind in ("service", "timer"):
+        text = (ROOT / f"systemd/edged-fleet-renew.{kind}").read_text()
+        (tmp_path / f"edged-fleet-renew.{kind}").write_text(
+            text.replace("/opt/edged/bin/edged", sys.executable)
+        )
+        done = subprocess.run(
+            [ANALYZE or "", "verify", "--man=no", str(tmp_path / f"edged-fleet-renew.{kind}")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+    unit = tmp_path / "edged-fleet-renew.service"
+    done = subprocess.run(
+        [ANALYZE or "", "security", "--offline=true", "--no-pager", str(unit)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    score = re.search(r"Overall exposure level for edged-fleet-renew.service: ([0-9.]+)", done.stdout)
+    assert score is not None
+    assert float(score[1]) <= 1.6
+
+
 @pytest.mark.skipif(SYSUSERS is None or TMPFILES is None, reason="systemd is not on this machine")
 @pytest.mark.skipif(os.geteuid() != 0, reason="accounts and owners are root's to make")
 def test_accounts_and_folders_are_made_and_only_the_door_has_the_line(staged: Path, tmp_path: Path) -> None:
