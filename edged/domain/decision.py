@@ -33,7 +33,7 @@ from edged.domain.liveness import RunningMean, measured, visit_liveness
 from edged.domain.matching import at_least
 from edged.domain.pooling import Pool
 from edged.domain.second_factor import AskedFactor
-from edged.domain.types import QUALITY_LIMIT, Decision, Gate, Observation, Outcome, Reason
+from edged.domain.types import Decision, Gate, Observation, Outcome, Reason
 
 __all__ = ["DecisionEngine", "DecisionPolicy"]
 
@@ -358,7 +358,7 @@ def _quality(seen: Observation) -> Iterator[tuple[Reason, Gate]]:
     """Yield the quality gate, and before it what the face is weakest in where that is known."""
     if seen.quality.flaw:
         yield Reason.LOW_QUALITY, Gate("flaw", seen.quality.flaw, None, passed=True)
-    yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, QUALITY_LIMIT, seen.match is not None)
+    yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, None, seen.match is not None)
 
 
 def _decision(

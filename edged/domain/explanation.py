@@ -54,8 +54,8 @@ GESTURES: Mapping[str, str] = {
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
-    "flaw": "what makes the face least usable; not a refusal by itself",
-    "quality": "how usable the face is, 0 to 1; at the limit where it just meets the quality section",
+    "flaw": "what makes the face least usable, or which limit of the quality section it misses",
+    "quality": "the share of its likeness that such a picture keeps; a limit that is missed fails it",
     "liveness": "how likely the visit is alive, 0 to 1; at least the limit, if it is one",
     "threshold": "whether there is a threshold to go by; the value is the one in force",
     "armed": "whether a match may open the door",

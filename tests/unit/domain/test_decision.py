@@ -366,4 +366,4 @@ def test_a_refusal_for_quality_says_how_much_is_missing_and_of_what(
         for i in range(1, 6)
     ][-1]
     assert (decision.outcome, decision.reason) == (Outcome.DENY, Reason.LOW_QUALITY)
-    assert decision.trace[-2:] == (Gate("flaw", "blurred", None, True), Gate("quality", 0.3, 0.5, False))
+    assert decision.trace[-2:] == (Gate("flaw", "blurred", None, True), Gate("quality", 0.3, None, False))
