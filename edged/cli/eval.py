@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from edged.cli.eval_audit import audit
 from edged.cli.eval_closed import closed_set
 from edged.cli.eval_compare import compare
 from edged.cli.eval_detection import detection
@@ -39,6 +40,7 @@ app.command()(compare)
 app.command()(detection)
 app.command()(liveness)
 app.command()(quality)
+app.command()(audit)
 
 ImagesOption = Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")]
 
