@@ -115,7 +115,8 @@ def _portraits(images: Path, people: Path | None, half: str, limit: int) -> Any:
 
     from edged.cli.measuring import chosen_photographs
     from edged.evaluation.embedding import read_image
-    from edged.evaluation.presentation_trial import Portrait, in_half
+    from edged.evaluation.presentation_trial import Portrait
+    from edged.evaluation.split import in_half
 
     found = [one for one in chosen_photographs(images, people) if in_half(one.person, half)]
     step = max(1, len(found) // limit) if limit else 1

@@ -69,9 +69,9 @@ def quality(
     from edged.domain.calibration import cosine_at
     from edged.errors import EvaluationError
     from edged.evaluation.embedding import read_image
-    from edged.evaluation.presentation_trial import in_half
     from edged.evaluation.quality_report import quality_report
     from edged.evaluation.quality_trial import judged, judged_worse, references
+    from edged.evaluation.split import in_half
 
     found = [one for one in chosen_photographs(images, people) if in_half(one.person, half)]
     pipeline = open_pipeline(config, models, detector, embedder, precision)

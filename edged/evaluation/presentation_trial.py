@@ -145,12 +145,3 @@ def _named(cues: Iterable[Cue]) -> str:
 def _chance(name: str, kind: str) -> np.random.Generator:
     digest = hashlib.sha256(f"{name} {kind}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
-
-
-def in_half(person: str, half: str) -> bool:
-    """Tell whether the SHA-256 of a person's folder name is ``even`` or ``odd``; all are in ``all``.
-
-    Limits are chosen on one half and reported on the other.
-    """
-    odd = hashlib.sha256(person.encode()).digest()[-1] % 2
-    return half == "all" or odd == (half == "odd")

@@ -14,7 +14,7 @@ from edged.evaluation.presentation import FRAME_SIZE, Presentation, attack, live
 from edged.evaluation.presentation_glare import GLASS_EDGE, GLOSS_EDGE, mirrored
 from edged.evaluation.presentation_rates import Shown, rates, threshold_passing
 from edged.evaluation.presentation_screen import PHONE, grid
-from edged.evaluation.presentation_trial import Portrait, PresentationTrial, in_half
+from edged.evaluation.presentation_trial import Portrait, PresentationTrial
 from edged.evaluation.scene_visitor import cut_out, figure
 from tests.unit.evaluation.test_scene import portrait
 
@@ -209,12 +209,3 @@ def test_nothing_to_show_and_no_face_at_all_are_told() -> None:
     blind.run()
     with pytest.raises(EvaluationError, match="no face was found"):
         blind.report(0.5)
-
-
-def test_everybody_is_in_one_half() -> None:
-    names = [f"person {index}" for index in range(200)]
-    even, odd = ({name for name in names if in_half(name, half)} for half in ("even", "odd"))
-    assert even | odd == set(names)
-    assert not even & odd
-    assert 70 < len(even) < 130
-    assert all(in_half(name, "all") for name in names)
