@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edged.domain.second_factor import AskedFactor
 
 FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.intp]
 Image = npt.NDArray[np.uint8]
 
 

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.chaos import messaging, power_cuts
+from tests.chaos import forgetful_broker, messaging, power_cuts
 from tests.chaos.row import Row, show
 
 # A device that is killed needs 2 s to come up, a black hole lasts 5 s: about 20 minutes on two cores.
@@ -25,6 +25,7 @@ FULL = {
 # A hundred events a second while a device lives: more than 10,000 in twenty minutes.
 _PAUSE_SECONDS = 0.01
 FULL_CUTS = 1000
+FULL_FORGOTTEN = 30
 
 
 def main() -> None:
@@ -38,6 +39,9 @@ def main() -> None:
     counts = {fault: max(1, round(times * chosen.minutes / FULL_MINUTES)) for fault, times in FULL.items()}
     folder = Path(tempfile.mkdtemp(prefix="edged-chaos-"))
     rows = messaging.rows(folder, counts, pause=_PAUSE_SECONDS, seed=chosen.seed, told=_progress)
+    forgotten = max(1, round(FULL_FORGOTTEN * chosen.minutes / FULL_MINUTES))
+    rows.append(forgetful_broker.row(folder / "forgetful", forgotten, chosen.seed))
+    _progress(rows[-1])
     rows.append(_power(max(1, round(FULL_CUTS * chosen.minutes / FULL_MINUTES)), chosen.seed))
     if any(row.breaches for row in rows):
         sys.stderr.write(f"journal, broker and notes of this run are kept in {folder}\n")
