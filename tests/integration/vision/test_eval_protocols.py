@@ -221,7 +221,6 @@ def test_doors_of_as_many_people_as_the_table_carries(quiet: None, tree: Path, l
     assert (result["people"], result["doors"]) == (2, 3)
     assert result["threshold"] is not None
     assert (result["wrong"]["hits"], result["let_in"]["hits"]) == (0, 0)
-    assert "doors of so many" in printed(*asked)
 
 
 @pytest.mark.parametrize(
