@@ -3,8 +3,9 @@
 The score is the share of its likeness that such a picture keeps: its expected cosine to the person's
 centroid, divided by that of a good photograph of the same person. It is that of the weakest part, since parts
 that go together, as darkness and blur do, are one fault and not two. ``edged eval quality`` measures what the
-score is worth; the parts' curves were read from such tables (yunet and arcface-y1, 400 photographs of LFW made
-worse, and all as they are). Of either half of its people score and share differ by 0.04 to 0.05 in the mean.
+score is worth; the parts' curves were read from such tables (yunet and arcface-y1, 400 photographs of LFW
+made worse, and all as they are). Of either half of its people score and share differ by 0.04 to 0.05 in the
+mean over the bins. Movement while exposed, and a lean beyond 40 degrees, cost more than the score says.
 
 Whether a face may be used at all is another question, answered by the configured limits (``shortfall``).
 """
