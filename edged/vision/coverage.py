@@ -20,7 +20,8 @@ _CORE = cv2.ellipse(np.zeros((112, 112), np.uint8), (56, 66), (34, 44), 0, 0, 36
 _DARK_EYES = (-1.02, -1.37)
 _SMOOTH_MOUTH = (-0.6, -3.1)
 _OUTSIDE = (0.01, 0.21)
-# The share of the cosine that is left where the cover is certain; 0.64 and 0.61 with the starter pack, eyes and mouth.
+# The share of the cosine that is left where the cover is certain; of eyes and mouth 0.64 and 0.61 with the
+# starter pack.
 _EYES_COVERED, _MOUTH_COVERED, _CUT_OFF = 0.68, 0.59, 0.75
 
 
