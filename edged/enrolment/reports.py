@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from edged.errors import EnrolmentError
+from edged.errors import EnrolmentError, printable
 
 
 class Status(StrEnum):
@@ -97,7 +97,8 @@ CSV_HEADER = (
 def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
     """Return one row a photograph, and one for the person as a whole with an empty ``photo``.
 
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
+    A cell that a spreadsheet would take for a formula gets an apostrophe before it; control characters and
+    what is no text are spelt out.
     """
     person = (report.name, report.status.value, report.person_id or "")
     told = "; ".join((report.text, *report.notes)).strip("; ")
@@ -121,6 +122,8 @@ def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
 
 
 def _inert(cell: str) -> str:
+    # The name of a folder may hold anything but a slash: bytes that are no text, and what moves a cursor.
+    cell = printable(cell)
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 

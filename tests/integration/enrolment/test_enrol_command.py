@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
@@ -277,3 +279,23 @@ def test_somebody_who_turns_as_asked_is_enrolled_at_the_camera(
     assert "5 of 5 photographs" in done.stdout
     assert "turn a little to the left" in done.stderr
     assert list(office.people()[0]["templates"].values()) == [5]
+
+
+def test_a_folder_whose_name_is_no_text_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    (people / os.fsdecode(b"\xff\xfe")).mkdir(parents=True)
+    (people / os.fsdecode(b"\xff\xfe") / "1.jpg").write_bytes(b"no picture")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "site: hq\ndoor_id: front\ncamera: {source: {type: folder, path: people}}\n"
+        "door: {lock: {driver: fake}}\ngallery: {path: people.db, key_file: vault.key}\n"
+    )
+    argv = ["enrol", "--folder", str(people), "--config", str(config), "--json"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", *argv], capture_output=True, env=environment, check=False
+    )
+    assert done.returncode == 1
+    told = json.loads(done.stdout.splitlines()[0])
+    assert (told["name"], told["reason"]) == ("\udcff\udcfe", "bad_name")
+    assert b"Traceback" not in done.stderr

@@ -81,3 +81,11 @@ def test_json_has_each_photograph() -> None:
 )
 def test_quality_is_told_with_what_it_suffers_from(quality: float, flaw: str, told: str) -> None:
     assert quality_text(quality, flaw) == told
+
+
+def test_a_name_that_is_no_text_or_moves_the_cursor_is_spelt_out(tmp_path: Path) -> None:
+    """As the name of a folder comes from the file system."""
+    with csv_report(tmp_path / "report.csv") as write:
+        write(PersonReport("\udcff\x1b[31m Zoë", "row 2", Status.REFUSED))
+    text = (tmp_path / "report.csv").read_text(encoding="utf-8")
+    assert "\\udcff\\x1b[31m Zoë,refused" in text
