@@ -102,12 +102,17 @@ def rollback(
 def deny(
     group: GroupArgument,
     people: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of people.")],
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Refuse them no longer.")] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Refuse people at every door of a group, at once: one small file, before any gallery."""
+    """Refuse people at every door of a group, at once: one small file, before any gallery.
+
+    With ``--undo`` they may enter again as far as the gallery has them; publish it once more.
+    """
     opened = open_fleet(fleet, passphrase_file)
-    version = opened.deny(group, people)
+    version = opened.readmit(group, people) if undo else opened.deny(group, people)
     push(opened, group)
     typer.echo(
         f"group {group}: deny list {version}, {len(opened.register.read().group(group).denied)} people"

@@ -5,6 +5,7 @@ things are added here: a floor that lies outside its cache, so that losing the c
 seen; and a lower bound for the time, since a clock that was set back makes nothing fresh again.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,11 +33,23 @@ _LIMITS = UpdaterConfig(
 TARGETS = ("manifest", "keys", "denied", "roles")
 
 Rejection = Literal[
-    "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long", "missing", "malformed"
+    "rollback",
+    "mix_and_match",
+    "signatures",
+    "expired",
+    "mismatch",
+    "too_long",
+    "missing",
+    "malformed",
+    "wrong_group",
 ]
 REJECTIONS: tuple[Rejection, ...] = (
     "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long", "missing", "malformed",
+    "wrong_group",
 )  # fmt: skip
+# Stands in every signed file: one publisher's keys sign for all of its groups, and the numbers of one must
+# not be taken for another's. TUF keeps fields that it does not know (specification 4.2.1) and signs them.
+GROUP_FIELD = "edged-group"
 
 
 class UntrustedError(FleetError):
@@ -82,9 +95,14 @@ class Trusted:
     targets: Mapping[str, Target]
 
 
+class _WrongGroupError(tuf.DownloadError):
+    """A file of another group; never handed to TUF, which would remember its version."""
+
+
 class _Fetcher(FetcherInterface):
-    def __init__(self, source: MetadataSource) -> None:
+    def __init__(self, source: MetadataSource, group: str) -> None:
         self._source = source
+        self._group = group
         self.last = "root"
 
     def _fetch(self, url: str) -> Iterator[bytes]:
@@ -93,16 +111,20 @@ class _Fetcher(FetcherInterface):
         data = self._source.metadata(name)
         if data is None:
             raise tuf.DownloadHTTPError(f"no file {name}", 404)
+        found = _group_of(data)
+        if found not in (None, self._group):  # what is no metadata at all is TUF's to refuse
+            raise _WrongGroupError(f"made for group {found[:60]!r}, this is {self._group!r}")
         return iter((data,))
 
 
 class PublisherTrust:
     """Asks ``source`` and believes what ``bootstrap``, the root metadata of the first day, leads to.
 
-    ``directory`` keeps TUF's cache; it belongs to one process.
+    ``directory`` keeps TUF's cache; it belongs to one process. Only files of ``group`` are believed.
     """
 
-    def __init__(self, directory: Path, bootstrap: bytes, source: MetadataSource) -> None:
+    def __init__(self, directory: Path, bootstrap: bytes, source: MetadataSource, group: str) -> None:
+        self._group = group
         self._directory = directory
         self._bootstrap = bootstrap
         self._source = source
@@ -112,7 +134,7 @@ class PublisherTrust:
 
         Raises ``UntrustedError``; ``StoreError`` where the cache cannot be read or written.
         """
-        fetcher = _Fetcher(self._source)
+        fetcher = _Fetcher(self._source, self._group)
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             updater = Updater(
@@ -153,6 +175,17 @@ class PublisherTrust:
         return Metadata.from_file(str(self._directory / f"{kind.type}.json")).signed
 
 
+def _group_of(data: bytes) -> str | None:
+    """Return which group a signed file names ("": none), None where it is no signed file at all.
+
+    Read just as TUF will read it, so that both see the same of two fields of one name.
+    """
+    try:
+        return str(json.loads(data.decode("utf-8"))["signed"].get(GROUP_FIELD, ""))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
 def check_blob(name: str, target: Target, data: bytes) -> None:
     """Raise ``UntrustedError`` unless ``data`` is what the metadata say that ``name`` is."""
     try:
@@ -173,6 +206,7 @@ def _reason(exc: Exception, part: str) -> Rejection:
         return "rollback" if part in (Root.type, Timestamp.type) else "mix_and_match"
     # Subclasses before what they are subclasses of.
     kinds: tuple[tuple[type[Exception], Rejection], ...] = (
+        (_WrongGroupError, "wrong_group"),
         (tuf.DownloadLengthMismatchError, "too_long"),
         (tuf.DownloadError, "missing"),
         (tuf.UnsignedMetadataError, "signatures"),

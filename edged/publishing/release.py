@@ -18,7 +18,7 @@ import msgspec
 from tuf.api.metadata import TargetFile
 
 from edged.domain.shards import shard_of
-from edged.errors import FleetError
+from edged.errors import FleetError, NotFoundError
 from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, PersonRecord, Roles, encode
 from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
@@ -102,7 +102,7 @@ class FleetFolder:
 
     def repository(self, group: str) -> Repository:
         """Return the signed files of a group."""
-        return Repository(self.directory / "groups" / group / "meta", self.keyring)
+        return Repository(self.directory / "groups" / group / "meta", self.keyring, group)
 
     def archive(self, group: str) -> Archive:
         """Return what a group was sent."""
@@ -194,9 +194,30 @@ class FleetFolder:
     @_alone
     def deny(self, group: str, people: Iterable[str]) -> int:
         """Refuse people from now on, at all doors of the group; return the deny list's version."""
+        return self._set_denied(group, {*self.register.read().group(group).denied, *people})
+
+    @_alone
+    def readmit(self, group: str, people: Iterable[str]) -> int:
+        """Refuse people no longer; return the deny list's version.
+
+        Raises ``NotFoundError`` on one who is not denied, ``FleetError`` on one who was forgotten.
+        """
+        fleet, wanted = self.register.read(), set(people)
+        denied = set(fleet.group(group).denied)
+        if strange := wanted - denied:
+            raise NotFoundError(f"{min(strange)}: is not denied in group {group}")
+        # A door that was away might still have them: it has to hear that they are gone first.
+        if (
+            waiting := {item.person_id for item in fleet.forgotten if item.group == group and item.open}
+            & wanted
+        ):
+            raise FleetError(f"{min(waiting)}: is being forgotten, and not every door has confirmed it")
+        return self._set_denied(group, denied - wanted)
+
+    def _set_denied(self, group: str, people: Iterable[str]) -> int:
         fleet = self.register.read()
         entry, archive = fleet.group(group), self.archive(group)
-        denied = sorted({*entry.denied, *people})
+        denied = sorted(people)
         version = _after(entry.denied_version, self.repository(group).target("denied", DENIED))
         if archive.keys() is None:
             self.repository(group).publish({"keys": Blob(self._keys(fleet, group, archive), {})})
@@ -231,7 +252,8 @@ class FleetFolder:
             group=group,
             version=fleet.group(group).version,
             asked_at=time.time(),
-            doors=sorted(fleet.doors_of(group)),
+            # Where nothing was ever published no door has anything to erase.
+            doors=sorted(fleet.doors_of(group)) if fleet.group(group).version else [],
         )
         self.register.write(msgspec.structs.replace(fleet, forgotten=[*fleet.forgotten, item]))
         return item

@@ -26,6 +26,7 @@ from tuf.api.metadata import (
 )
 
 from edged.errors import StoreError
+from edged.fleet.trust import GROUP_FIELD
 from edged.publishing.keyring import DAILY, PUBLISHER, REVOKER, Keyring
 from edged.storage.files import make_private_directory, replace_private_file
 
@@ -51,8 +52,9 @@ class Blob:
 class Repository:
     """The metadata of one group in ``directory``. Raises ``StoreError`` where the disk fails."""
 
-    def __init__(self, directory: Path, keyring: Keyring) -> None:
+    def __init__(self, directory: Path, keyring: Keyring, group: str) -> None:
         self._directory = directory
+        self._group = group
         self._keys = keyring
 
     def exists(self) -> bool:
@@ -217,12 +219,14 @@ class Repository:
             return next(iter(targets.delegations.keys.values()))
 
     def _write_root(self, root: Root, signers: Iterable[CryptoSigner]) -> None:
+        root.unrecognized_fields[GROUP_FIELD] = self._group
         metadata = Metadata(root)
         for signer in signers:
             metadata.sign(signer, append=True)
         self._store(f"{root.version}.{Root.type}", metadata)
 
     def _write(self, signed: Any, keys: Iterable[str], name: str) -> None:
+        signed.unrecognized_fields[GROUP_FIELD] = self._group
         metadata = Metadata(signed)
         for key in keys:
             metadata.sign(self._keys.signer(key), append=True)

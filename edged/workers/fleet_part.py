@@ -97,7 +97,9 @@ class FleetPart:
             return gallery.current.snapshot if same else None
 
         def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:
-            trust = PublisherTrust(membership.directory / "tuf", invitation.root.encode(), channel)
+            trust = PublisherTrust(
+                membership.directory / "tuf", invitation.root.encode(), channel, invitation.group
+            )
             return GalleryUpdate(
                 store,
                 trust,

@@ -178,7 +178,7 @@ class _Told:
 
 def _metadata(data: bytes, folder: Path) -> None:
     """The bytes are everything that a broker has, and the first root besides."""
-    trust = PublisherTrust(folder / "tuf", data, _Told(data))
+    trust = PublisherTrust(folder / "tuf", data, _Told(data), "office")
     trust.refresh(Floor(), datetime(2026, 1, 1, tzinfo=UTC))
 
 

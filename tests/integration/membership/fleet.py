@@ -113,7 +113,7 @@ class Door:
     def attempt(self, step: object = None, store: FleetStore | None = None) -> Attempt:
         update = GalleryUpdate(
             store or self.store,
-            PublisherTrust(self.folder / "tuf", self.root, self.source),
+            PublisherTrust(self.folder / "tuf", self.root, self.source, self.group),
             self.source,
             space=self.space,
             dimension=DIMENSION,

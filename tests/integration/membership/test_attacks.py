@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from edged.domain.shards import shard_of
-from edged.errors import FleetError, StoreError
+from edged.errors import FleetError, NotFoundError, StoreError
 from edged.fleet.gallery_format import PersonRecord, Shard, ShardEntry, TemplateRecord, encode
 from edged.fleet.gallery_seal import BlobName, seal
 from edged.membership.blobs import BlobFolder
@@ -345,3 +345,81 @@ def test_what_every_door_would_refuse_is_not_signed(folder: FleetFolder, front: 
     with pytest.raises(FleetError, match="zeros"):
         publish([*people[:5], dead])
     assert front.attempt().applied
+
+
+def test_who_was_denied_by_mistake_comes_back_and_who_is_being_forgotten_does_not(
+    folder: FleetFolder, front: Door
+) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    folder.deny(GROUP, ["p-00001"])
+    front.attempt()
+    assert front.people()["p-00001"] is False
+    folder.readmit(GROUP, ["p-00001"])
+    assert front.attempt().denied
+    assert front.people()["p-00001"] is True
+    with pytest.raises(NotFoundError):
+        folder.readmit(GROUP, ["p-00001"])
+    folder.forget(GROUP, "p-00002")
+    with pytest.raises(FleetError, match="being forgotten"):
+        folder.readmit(GROUP, ["p-00002"])
+
+
+def test_two_commands_change_the_folder_one_after_the_other(folder: FleetFolder) -> None:
+    """A timer renews and a status enters receipts while somebody publishes: nothing of it is lost."""
+    other = FleetFolder(folder.directory, folder.keyring)
+    held = pytest.raises(StoreError, match="another command")
+    with folder.alone(), folder.alone(), held, other._turn.held(0.1):
+        pass
+    published: list[int] = []
+    threads = [
+        threading.Thread(target=lambda each=each: published.append(each.publish(GROUP, wanted(1)).version))
+        for each in (folder, other)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(published) == [1, 2]
+
+
+def test_what_the_signed_metadata_name_stays_on_the_broker(tmp_path: Path, folder: FleetFolder) -> None:
+    """A publisher that is cut off between a file and its signature must not take the old file away."""
+    from tests.fakes.mosquitto import mosquitto
+    from tests.integration.membership.test_over_mqtt import push
+
+    front = door(tmp_path / "front", "front", folder)
+    folder.publish(GROUP, wanted(1))
+    front.attempt()
+    with mosquitto(tmp_path / "broker") as broker:
+        push(folder, broker)
+        target = folder.repository(GROUP).target("keys")
+        assert target is not None
+        signed = target.hashes["sha256"]
+        (folder.directory / "groups" / GROUP / "keys").write_bytes(b"written, and then the power went")
+        folder.repository(GROUP).renew()
+        push(folder, broker)
+        known = msgspec.json.decode((folder.directory / "groups" / GROUP / "pushed.json").read_bytes())
+        assert signed in known["blobs"]
+
+
+def test_files_of_another_group_run_up_no_numbers(tmp_path: Path, folder: FleetFolder, front: Door) -> None:
+    """The same keys sign for all groups: who owns the broker may show one group what is another's."""
+    from edged.publishing.register import GroupEntry
+
+    folder.create_group("store", GroupEntry(shards=8))
+    folder.publish(GROUP, wanted(1))
+    assert front.attempt().applied
+    for _ in range(9):
+        folder.publish("store", wanted(1, 2))
+    front.source.group = "store"
+    assert front.attempt().refused == "wrong_group"
+    front.source.group = GROUP
+    folder.publish(GROUP, wanted(1, 3))
+    assert front.attempt().applied
+    assert set(front.people()) == {"p-00001", "p-00003"}
+
+
+def test_somebody_forgotten_before_anything_was_published_leaves_nothing_open(
+    folder: FleetFolder, front: Door
+) -> None:
+    assert folder.forget(GROUP, "p-00001").open == []

@@ -58,7 +58,7 @@ def follow(at: Door, broker: Mosquitto) -> Listening:
     store, alarms = at.store, []
 
     def make_update(channel: GalleryChannel) -> Any:
-        trust = PublisherTrust(at.folder / "tuf", at.root, channel)
+        trust = PublisherTrust(at.folder / "tuf", at.root, channel, GROUP)
         update = GalleryUpdate(
             store, trust, channel,
             space=SPACE, dimension=DIMENSION, too_close=lambda _people: 0.9,

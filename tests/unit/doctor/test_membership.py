@@ -90,3 +90,32 @@ def test_one_that_lapsed_and_serves_on(joined: Site) -> None:
 def test_a_damaged_gallery_fails(joined: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert examined(joined, GOOD)[0] is State.FAILED
+
+
+ROOT = '{"signed": {"roles": {"root": {"keyids": ["a", "b"]}}}}'
+NEWER = '{"signed": {"version": 2, "roles": {"root": {"keyids": ["b", "c"]}}}}'
+ELSE = '{"signed": {"roles": {"root": {"keyids": ["z"]}}}}'
+
+
+@pytest.mark.parametrize(
+    ("group", "root", "kept"), [("office", NEWER, True), ("store", ROOT, False), ("office", ELSE, False)]
+)
+def test_joining_another_group_or_publisher_starts_anew(
+    joined: Site, group: str, root: str, *, kept: bool
+) -> None:
+    config = joined.config(fleet=FLEET, mqtt=MQTT)
+    vault = Vault.open(config.gallery.key_file)
+
+    def invited(to: str, by: str) -> Invitation:
+        return Invitation(prefix="edged", site="t", door="front", group=to, root=by)
+
+    accept(config, vault, invited("office", ROOT))
+    folder = config.fleet.directory
+    for name in ("blobs", "tuf"):
+        (folder / name).mkdir()
+        (folder / name / "file").write_bytes(b"x")
+    (folder / "state").write_bytes(b"x")
+    accept(config, vault, invited(group, root))
+    there = [(folder / name).exists() for name in ("blobs/file", "tuf/file", "state")]
+    assert there == [kept] * 3
+    assert identity_path(config).exists()
