@@ -13,8 +13,9 @@ from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from edged.config.sections import Config
+    from edged.publishing.planning import Change, Wanted
     from edged.publishing.pushing import Pushed
-    from edged.publishing.release import Change, FleetFolder, Wanted
+    from edged.publishing.release import FleetFolder
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; sign and send nothing.")]
 Again = Annotated[

@@ -4,7 +4,8 @@ from edged.config.sections import Config
 from edged.domain.shards import collision_level
 from edged.errors import FleetError, ModelError
 from edged.publishing.content import records
-from edged.publishing.release import FleetFolder, Wanted
+from edged.publishing.planning import Wanted
+from edged.publishing.release import FleetFolder
 from edged.storage.people import PeopleStore
 from edged.storage.vault import Vault
 from edged.vision.choice import configured_space, configured_table

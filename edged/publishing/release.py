@@ -6,7 +6,7 @@ in between starts again from the register: what was signed and not entered is si
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,53 +19,17 @@ from tuf.api.metadata import TargetFile
 
 from edged.domain.shards import shard_of
 from edged.errors import FleetError, NotFoundError
-from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, PersonRecord, Roles, encode
+from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, Roles, encode
 from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
-from edged.publishing.content import Built, Previous, build_shards
 from edged.publishing.keyring import Keyring
-from edged.publishing.proof import explain_shrink, proofread
+from edged.publishing.planning import Change, Wanted, objections, planned
 from edged.publishing.register import Fleet, Forgotten, GroupEntry, RegisterFile
 from edged.publishing.repository import DENIED, Blob, Repository
 from edged.publishing.turn import FolderTurn
 from edged.storage.files import replace_private_file
 
 _DAY_SECONDS = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a version changes: ids, and the bytes a door has to fetch that has the version before."""
-
-    version: int
-    added: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    people: int = 0
-    shards: int = 0
-    new_bytes: int = 0
-    all_bytes: int = 0
-
-    @property
-    def nothing(self) -> bool:
-        """Whether the people are the same as before."""
-        return not (self.added or self.changed or self.removed)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What shall be published: people of one embedding space. ``only``: the doors that try it first.
-
-    ``too_close`` is the cosine from which on a door takes two for one person; None leaves that to the doors.
-    """
-
-    records: Collection[PersonRecord]
-    space: str
-    dimension: int
-    only: tuple[str, ...] | None = None
-    allow_shrink: bool = False
-    distinct: tuple[str, ...] = ()
-    too_close: float | None = None
 
 
 P = ParamSpec("P")
@@ -133,9 +97,9 @@ class FleetFolder:
         epoch_secret = new_secret() if dry_run else self._secret(fleet, group, archive)
         version = _after(entry.version, self.repository(group).target("manifest"))
         previous = archive.previous(entry.version)
-        built, change = _planned(entry, group, wanted, previous, version=version, secret=epoch_secret)
+        built, change = planned(entry, group, wanted, previous, version=version, secret=epoch_secret)
         if wanted.too_close is not None:
-            _proofread(archive, entry, wanted, built, change)
+            objections(archive, entry, wanted, built, change)
         if dry_run:
             return change
         now = time.time()
@@ -354,54 +318,6 @@ def _after(entered: int, signed: TargetFile | None) -> int:
     """Return the next version: one that was signed and not entered may lie on a broker already."""
     custom = None if signed is None else signed.custom
     return 1 + max(entered, int((custom or {}).get("version", 0)))
-
-
-def _proofread(archive: Archive, entry: GroupEntry, wanted: Wanted, built: Built, change: Change) -> None:
-    """Raise ``FleetError`` where a door would refuse the version."""
-    before = archive.manifest(entry.version) if entry.version else None
-    if before is not None and not wanted.allow_shrink:
-        explain_shrink(before.people, change.people)
-    new = {item.number for item in built.entries if item.sha256 in built.blobs}
-    if before is not None and set(before.distinct) - set(wanted.distinct):
-        new = set(range(entry.shards))  # somebody took back that two people are two
-    proofread(
-        (record for record in wanted.records if record.id not in entry.denied),
-        space=wanted.space,
-        dimension=wanted.dimension,
-        shards=entry.shards,
-        new=new,
-        distinct=wanted.distinct,
-        limit=wanted.too_close or 1.0,
-    )
-
-
-def _planned(
-    entry: GroupEntry, group: str, wanted: Wanted, previous: Previous, *, version: int, secret: bytes
-) -> tuple[Built, Change]:
-    """Return the shards of the next version, and what it changes."""
-    records = {record.id: record for record in wanted.records if record.id not in entry.denied}
-    before = people_in(previous)
-    built = build_shards(
-        records.values(),
-        previous,
-        group=group,
-        space=wanted.space,
-        shards=entry.shards,
-        version=version,
-        epoch=entry.epoch,
-        secret=secret,
-    )
-    change = Change(
-        version,
-        added=tuple(sorted(records.keys() - before.keys())),
-        changed=tuple(sorted(i for i in records.keys() & before.keys() if records[i] != before[i])),
-        removed=tuple(sorted(before.keys() - records.keys())),
-        people=built.people,
-        shards=len(built.blobs),
-        new_bytes=sum(map(len, built.blobs.values())),
-        all_bytes=sum(item.length for item in built.entries),
-    )
-    return built, change
 
 
 def confirmed(item: Forgotten, door: str, at: datetime | None = None) -> Forgotten:

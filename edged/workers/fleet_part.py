@@ -93,7 +93,8 @@ class FleetPart:
 
         def serving(revision: int) -> GallerySnapshot | None:
             state = store.state()
-            same = state.revision == revision and not state.lapsed and swapped()
+            serves = not (state.lapsed or store.past_last_day)  # nobody is in memory then, and all are on disk
+            same = state.revision == revision and serves and swapped()
             return gallery.current.snapshot if same else None
 
         def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:

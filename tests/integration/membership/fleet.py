@@ -17,8 +17,9 @@ from edged.membership.identity import DoorIdentity, create_identity
 from edged.membership.store import FleetStore, Member
 from edged.membership.update import Attempt, GalleryUpdate
 from edged.publishing.keyring import Keyring
+from edged.publishing.planning import Wanted
 from edged.publishing.register import DoorEntry, Fleet, GroupEntry
-from edged.publishing.release import FleetFolder, Wanted
+from edged.publishing.release import FleetFolder
 from edged.storage.vault import Vault
 
 SITE, GROUP, SPACE, DIMENSION = "hq", "office", "test-space", 64

@@ -14,7 +14,8 @@ from edged.fleet.gallery_format import PersonRecord, Shard, ShardEntry, Template
 from edged.fleet.gallery_seal import BlobName, seal
 from edged.membership.blobs import BlobFolder
 from edged.publishing.content import Built
-from edged.publishing.release import FleetFolder, Wanted
+from edged.publishing.planning import Wanted
+from edged.publishing.release import FleetFolder
 from tests.integration.membership.fleet import GROUP, SPACE, Door, digest, door, publisher, record, wanted
 
 
@@ -42,7 +43,7 @@ def misplace(folder: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return Built([entry], {entry.sha256: sealed}, 2)
 
-    monkeypatch.setattr("edged.publishing.release.build_shards", wrong)
+    monkeypatch.setattr("edged.publishing.planning.build_shards", wrong)
     folder.publish(GROUP, wanted(1, 2))
 
 

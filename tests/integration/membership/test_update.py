@@ -10,7 +10,8 @@ import pytest
 
 from edged.domain.shards import shard_of
 from edged.fleet.gallery_format import TemplateRecord, restored
-from edged.publishing.release import FleetFolder, Wanted
+from edged.publishing.planning import Wanted
+from edged.publishing.release import FleetFolder
 from tests.integration.membership.fleet import (
     DIMENSION,
     GROUP,
