@@ -6,7 +6,7 @@ minutes that TCP would try.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, LiteralString, Self, cast
+from typing import Any, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -107,7 +107,7 @@ class PostgresLink:
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run one statement and return its rows."""
         with self._translated():
-            cursor = self._connection.execute(cast("LiteralString", statement), tuple(values) or None)
+            cursor = self._connection.execute(statement, tuple(values) or None)
             return [] if cursor.description is None else cursor.fetchall()
 
     def seconds(self, moment: Any) -> float:

@@ -134,7 +134,7 @@ class Refill:
 
 
 def _said(result: ReplayResult) -> str:
-    words = [result.result]
+    words: list[str] = [result.result]
     counts = ("sent", "unheard", "unsendable", "gone")
     words += [f"{name} {getattr(result, name)}" for name in counts if getattr(result, name)]
     return ", ".join(words if result.reason is None else [*words, result.reason])

@@ -1,9 +1,9 @@
 """The tables, for SQLite and PostgreSQL alike, and how older ones become newer ones.
 
-``events`` is for everybody to read. ``streams`` has one row a journal of a door: every event up to ``whole_to``
-is there, or known to be gone. ``gone`` holds numbers that the door's journal has no more, ``asked`` when a door
-was last asked for missing ones, ``rejected`` what cannot be an event, byte for byte, ``lease`` who of several
-collectors asks. A number may stand in ``events`` twice under two ids: that is said, not hidden.
+``events`` is for everybody to read. ``streams`` has one row a journal of a door: every event up to
+``whole_to`` is there, or known to be gone. ``gone`` holds numbers that the door's journal has no more,
+``asked`` when a door was last asked for missing ones, ``rejected`` what cannot be an event, byte for byte,
+``lease`` who of several collectors asks. A number may stand in ``events`` twice under two ids: that is said, not hidden.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX events_time ON events (kind, occurred_at)",
         "CREATE TABLE streams (site text NOT NULL, door text NOT NULL, epoch text NOT NULL,"
         " whole_to bigint NOT NULL, PRIMARY KEY (site, door, epoch))",
-        "CREATE TABLE gone (site text NOT NULL, door text NOT NULL, epoch text NOT NULL, from_seq bigint NOT NULL,"
+        "CREATE TABLE gone (site text NOT NULL, door text NOT NULL, epoch text NOT NULL,"
+        " from_seq bigint NOT NULL,"
         " to_seq bigint NOT NULL, reason text NOT NULL, noted_at {moment} NOT NULL,"
         " PRIMARY KEY (site, door, epoch, from_seq, to_seq))",
-        "CREATE TABLE asked (site text NOT NULL, door text NOT NULL, epoch text NOT NULL, from_seq bigint NOT NULL,"
+        "CREATE TABLE asked (site text NOT NULL, door text NOT NULL, epoch text NOT NULL,"
+        " from_seq bigint NOT NULL,"
         " times bigint NOT NULL, asked_at double precision NOT NULL, answer text NOT NULL,"
         " PRIMARY KEY (site, door, epoch, from_seq))",
         "CREATE TABLE rejected (digest text PRIMARY KEY, topic text NOT NULL, payload {bytes} NOT NULL,"

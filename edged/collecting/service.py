@@ -37,8 +37,8 @@ _REPLAY_SECONDS = 60.0
 class Plan:
     """What to collect, and where to.
 
-    ``site`` None: every site of the prefix. ``refill_seconds``: how long a number may be missing before its door
-    is asked, None: no door is. ``port`` None: no monitor.
+    ``site`` None: every site of the prefix. ``refill_seconds``: how long a number may be missing before its
+    door is asked, None: no door is. ``port`` None: no monitor.
     """
 
     mqtt: MqttConfig

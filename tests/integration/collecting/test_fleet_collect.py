@@ -1,0 +1,72 @@
+"""Collectors as processes: a real broker, a real database, doors' own journals and publishers."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from ulid import ULID
+
+from edged.collecting.links import open_link
+from edged.fleet.messages import parse_event
+from tests.fakes.collector import eventually
+from tests.fakes.outbox import event
+from tests.fakes.postgres import Postgres
+from tests.integration.collecting.conftest import CollectorProcess, Door
+
+Begin = Callable[..., CollectorProcess]
+NewDoor = Callable[..., Door]
+
+
+def ids(url: str) -> list[str]:
+    link = open_link(url)
+    try:
+        return [row[0] for row in link.execute("SELECT event_id FROM events")]
+    finally:
+        link.close()
+
+
+def settled(doors: list[Door]) -> Callable[[], bool]:
+    return lambda: not any(one.waiting for one in doors)
+
+
+def test_two_collectors_share_2000_events_of_three_doors_and_one_is_killed(
+    cluster: Postgres, collector: Begin, door: NewDoor
+) -> None:
+    url = cluster.new_database(str(ULID()))
+    first, second = collector(url, "first"), collector(url, "second")
+    eventually(lambda: first.running and second.running)
+    doors = [door(name) for name in ("front", "back", "yard")]
+    expected = [
+        event_id
+        for one, count in zip(doors, (667, 667, 666), strict=True)
+        for event_id in one.record(*(event() for _ in range(count)))
+    ]
+    eventually(lambda: len(ids(url)) > 300)
+    second.kill()
+    eventually(lambda: len(ids(url)) > 900)
+    second = collector(url, "second")
+    eventually(settled(doors), 60)
+    assert Counter(ids(url)) == Counter(expected)
+    counts = [first.stop(), second.stop()]
+    assert all(one["stored"] > 0 for one in counts), counts
+
+
+def test_a_database_that_stops_costs_nothing_and_frees_no_door(
+    cluster: Postgres, collector: Begin, door: NewDoor
+) -> None:
+    url = cluster.new_database(str(ULID()))
+    running = collector(url, "only")
+    eventually(lambda: running.running)
+    front = door()
+    expected = front.record(*(event() for _ in range(50)))
+    eventually(settled([front]))
+    cluster.stop()
+    try:
+        expected += front.record(*(event() for _ in range(50)))
+        eventually(lambda: "no database" in running.log)
+        assert front.waiting == 50
+    finally:
+        cluster.start()
+    eventually(settled([front]), 40)
+    assert Counter(ids(url)) == Counter(expected)
+    assert running.stop()["stored"] == 100
