@@ -41,8 +41,8 @@ def stamps(
 ) -> list[Stamp]:
     """Return the punches of the local ``days``, first and last, at the doors ``places``.
 
-    ``span`` in Unix seconds is wider than the days in any zone. Each door's clock is corrected by its own word
-    alone, and only a door takes its punches back. Raises ``StoreError``.
+    ``span`` in Unix seconds is wider than the days in any zone. Each door's clock is corrected by its own
+    word alone, and only a door takes its punches back. Raises ``StoreError``.
     """
     found: list[Stamp] = []
     for place in places:
@@ -60,7 +60,8 @@ def _events(link: Link, place: tuple[str, str], span: tuple[float, float]) -> It
     marks = "".join(f" OR boot_id = {mark}" for mark in ["%s"] * len(stepped))
     rows = link.execute(
         f"SELECT {_COLUMNS} FROM events WHERE {_DOOR} AND kind = 'attendance'"  # noqa: S608 - fixed texts
-        f" AND (occurred_at >= %s AND occurred_at < %s OR NOT time_synced{marks}) ORDER BY epoch, seq, event_id",
+        f" AND (occurred_at >= %s AND occurred_at < %s OR NOT time_synced{marks})"
+        " ORDER BY epoch, seq, event_id",
         (*place, *map(timestamp, span), *stepped),
     )
     for row in rows:

@@ -25,8 +25,8 @@ MOST_REJECTED = 1000
 _RETRY_PAGE = 200
 _INSERT_REJECTED = (
     "INSERT INTO rejected (digest, topic, payload, whole, reason, detail, times, first_at, last_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s) ON CONFLICT (digest) DO UPDATE SET times = rejected.times + 1,"
-    " last_at = excluded.last_at"
+    " VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s) ON CONFLICT (digest) DO UPDATE"
+    " SET times = rejected.times + 1, last_at = excluded.last_at"
 )
 
 
@@ -79,20 +79,26 @@ class EventStore:
         while True:
             rows = self._link.execute(
                 "SELECT digest, topic, payload FROM rejected WHERE whole AND reason = 'malformed'"
-                f" AND digest > %s ORDER BY digest LIMIT {_RETRY_PAGE}",
-                (after,),
+                " AND digest > %s ORDER BY digest LIMIT %s",
+                (after, _RETRY_PAGE),
             )
             for digest, topic, payload in rows:
                 one = read(Arrived(topic, bytes(payload), len(payload), retain=False), prefix)
                 if isinstance(one, Heard):
-                    result = Stored()
-                    with self._link.transaction():
-                        self._link.execute("DELETE FROM rejected WHERE digest = %s", (digest,))
-                        self._write([one], result, now)
-                    found += result.stored
+                    found += self._retry(one, digest, now)
             if len(rows) < _RETRY_PAGE:
                 return found
             after = rows[-1][0]
+
+    def _retry(self, one: Heard, digest: str, now: float) -> int:
+        result = Stored()
+        try:
+            with self._link.transaction():
+                self._link.execute("DELETE FROM rejected WHERE digest = %s", (digest,))
+                self._write([one], result, now)
+        except UnstorableError:
+            return 0
+        return result.stored
 
     def _store(self, batch: Sequence[Heard | Unfit], now: float) -> Stored:
         result = Stored()
@@ -114,7 +120,7 @@ class EventStore:
         return streams
 
     def _insert(self, heard: Sequence[Heard], result: Stored, now: float) -> None:
-        """Insert what is new and compare what is not; the order of ids keeps two collectors from a deadlock."""
+        """Insert what is new and compare what is not; the order of ids keeps two from a deadlock."""
         first: dict[str, Heard] = {}
         for one in heard:
             first.setdefault(one.message.id, one)
@@ -152,7 +158,7 @@ class EventStore:
             return {}
         marks = ", ".join(["%s"] * len(event_ids))
         rows = self._link.execute(
-            "SELECT event_id, site, door, epoch, seq, kind, person_id, occurred_at, CAST(body AS text)"
+            "SELECT event_id, site, door, epoch, seq, kind, person_id, occurred_at, CAST(body AS text)"  # noqa: S608 - marks
             f" FROM events WHERE event_id IN ({marks})",
             event_ids,
         )
@@ -174,8 +180,9 @@ class EventStore:
             facts = (one.digest, one.topic, one.payload, one.whole, one.reason, one.detail, moment, moment)
             self._link.execute(_INSERT_REJECTED, facts)
             result.rejected.append(one)
-            if one.whole and one.event_id is not None:
-                result.ack(one, one.event_id)  # it is kept here, byte for byte
+            # It is kept here, byte for byte. What is retained was not said by the door now.
+            if one.whole and one.reason != "retained" and one.event_id is not None:
+                result.ack(one, one.event_id)
 
     def _unstorable(self, one: Heard | Unfit, now: float) -> Stored:
         if isinstance(one, Unfit):  # nothing of it can be kept: the door keeps it

@@ -14,10 +14,12 @@ class Figures:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.events = Counter(
-            "edged_collect_events", "Messages on event topics, by what became of them", ["result"], registry=registry
+            "edged_collect_events", "Messages on event topics, by what became of them", ["result"],
+            registry=registry,
         )  # fmt: skip
         self.replays = Counter(
-            "edged_collect_replays", "Requests for missing events, by how they ended", ["result"], registry=registry
+            "edged_collect_replays", "Requests for missing events, by how they ended", ["result"],
+            registry=registry,
         )  # fmt: skip
         self.commit = Histogram(
             "edged_collect_commit_seconds", "One batch into the database", registry=registry,
@@ -38,7 +40,7 @@ class Figures:
             "edged_collect_missing_events", "Numbers that are missing in the database", registry=registry
         )
         self.missing_since = Gauge(
-            "edged_collect_missing_since_timestamp_seconds", "Since when the longest missing are, 0: none are",
+            "edged_collect_missing_since_timestamp_seconds", "Since when the oldest gap is there, 0: none",
             registry=registry,
         )  # fmt: skip
         for result in RESULTS:

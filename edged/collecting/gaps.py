@@ -11,8 +11,9 @@ from edged.collecting.links import Link
 from edged.fleet.messages import timestamp
 
 _BOUNDS = (
-    "SELECT previous + 1, seq - 1, received_at FROM (SELECT seq, received_at, lag(seq, 1, %s) OVER (ORDER BY seq)"
-    " AS previous FROM events WHERE site = %s AND door = %s AND epoch = %s AND seq > %s) AS numbered"
+    "SELECT previous + 1, seq - 1, received_at FROM (SELECT seq, received_at,"
+    " lag(seq, 1, %s) OVER (ORDER BY seq) AS previous FROM events"
+    " WHERE site = %s AND door = %s AND epoch = %s AND seq > %s) AS numbered"
     " WHERE seq > previous + 1 ORDER BY 1"
 )
 _STREAM = "site = %s AND door = %s AND epoch = %s"
@@ -22,8 +23,8 @@ _STREAM = "site = %s AND door = %s AND epoch = %s"
 class Gap:
     """The numbers ``from_seq`` to ``to_seq`` of a door's journal are missing.
 
-    ``since``: Unix seconds at which the event after them came; ``asked_at``, 0: never, ``times`` and ``answer``
-    of the last request for them.
+    ``since``: Unix seconds at which the event after them came; ``asked_at``, 0: never, ``times`` and
+    ``answer`` of the last request for them.
     """
 
     site: str

@@ -16,8 +16,8 @@ from edged.errors import FleetError
 from edged.fleet.connection import Arrived
 from edged.fleet.messages import EventMessage, Ulid, parse_event
 
-# retained: not said now, and said again at every subscription. unstorable: with a NUL, which PostgreSQL's text
-# cannot hold. conflict: its id is that of another event.
+# retained: not said now, and said again at every subscription. unstorable: with a NUL, which PostgreSQL's
+# text cannot hold. conflict: its id is that of another event.
 Reason = Literal["retained", "oversized", "malformed", "unstorable", "conflict"]
 REASONS: tuple[Reason, ...] = ("retained", "oversized", "malformed", "unstorable", "conflict")
 
@@ -44,7 +44,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """What is no event. ``whole``: ``payload`` is all of it. ``event_id``: what it says it is, if anything."""
+    """What is no event. ``whole``: ``payload`` is all of it. ``event_id``: the id it gives itself."""
 
     topic: str
     payload: bytes
@@ -73,14 +73,15 @@ class _Named(msgspec.Struct):
 
 def read(message: Arrived, prefix: str) -> Heard | Unfit | None:
     """Return what ``message`` is; None: a trial of the broker, of no further interest."""
-    whole = message.size == len(message.payload)
-    if not whole:
+    if message.size != len(message.payload):
         return unfit(message, "oversized", f"{message.size} bytes", whole=False)
     if message.retain:
         return unfit(message, "retained", "the message is retained")
     site, door, kind = place(message.topic, prefix)
-    if kind == _CHECK:
-        return None
+    return None if kind == _CHECK else _event(message, site, door, kind)
+
+
+def _event(message: Arrived, site: str, door: str, kind: str) -> Heard | Unfit:
     try:
         event = parse_event(message.payload)
         _moment(event.ts)

@@ -31,11 +31,11 @@ class PostgresLink:
     """See ``links.Link``."""
 
     insert_events = (
-        "INSERT INTO events (event_id, site, door, epoch, seq, boot_id, occurred_at, mono_ms, time_synced, kind,"
-        " person_id, body, received_at) SELECT r.*, %s::timestamptz FROM jsonb_to_recordset(%s::jsonb) AS"
-        " r(event_id text, site text, door text, epoch text, seq bigint, boot_id text, occurred_at timestamptz,"
-        " mono_ms bigint, time_synced boolean, kind text, person_id text, body jsonb)"
-        " ON CONFLICT (event_id) DO NOTHING RETURNING event_id"
+        "INSERT INTO events (event_id, site, door, epoch, seq, boot_id, occurred_at, mono_ms, time_synced,"
+        " kind, person_id, body, received_at) SELECT r.*, %s::timestamptz FROM jsonb_to_recordset(%s::jsonb)"
+        " AS r(event_id text, site text, door text, epoch text, seq bigint, boot_id text,"
+        " occurred_at timestamptz, mono_ms bigint, time_synced boolean, kind text, person_id text,"
+        " body jsonb) ON CONFLICT (event_id) DO NOTHING RETURNING event_id"
     )
 
     def __init__(self, where: str, connection: "psycopg.Connection[Row]") -> None:

@@ -3,7 +3,8 @@
 ``events`` is for everybody to read. ``streams`` has one row a journal of a door: every event up to
 ``whole_to`` is there, or known to be gone. ``gone`` holds numbers that the door's journal has no more,
 ``asked`` when a door was last asked for missing ones, ``rejected`` what cannot be an event, byte for byte,
-``lease`` who of several collectors asks. A number may stand in ``events`` twice under two ids: that is said, not hidden.
+``lease`` who of several collectors asks. A number may stand in ``events`` twice,
+under two ids: that is said, not hidden.
 """
 
 from dataclasses import dataclass

@@ -99,8 +99,8 @@ class Reception:
     """How somebody hears who may lose nothing; MQTT 5 only.
 
     The broker is told of no message that ``acknowledge`` was not called for, and sends those again at the
-    next connection: it keeps the session for ``session_seconds`` of absence. ``at_once``: how many messages may
-    wait for that word. ``largest_bytes``: of a packet.
+    next connection: it keeps the session for ``session_seconds`` of absence. ``at_once``: how many messages
+    may wait for that word. ``largest_bytes``: of a packet.
     """
 
     session_seconds: int

@@ -63,11 +63,12 @@ class Postgres:
         while True:
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=2).close()
-                return
             except psycopg.OperationalError:
                 assert self._process.poll() is None, self._log.read_text()
                 assert time.monotonic() < deadline, self._log.read_text()
                 time.sleep(0.05)
+            else:
+                return
 
     def stop(self) -> None:
         """Stop at once, connections or not."""

@@ -58,7 +58,7 @@ class Door:
     """A journal and a publisher, as a door has them."""
 
     def __init__(self, folder: Path, port: int, name: str, **mqtt: Any) -> None:
-        self.name = name
+        self.port = port
         self.topics = Topics("edged", "hq", name)
         self.journal = Journal.open(JournalConfig(path=folder / f"{name}.db"))
         config = mqtt_config(port, **({"app_ack": True, "app_ack_seconds": 3, "replay": True} | mqtt))
@@ -135,7 +135,8 @@ class CollectorProcess:
 def collector(tmp_path: Path, broker: Mosquitto) -> Iterator[Callable[..., CollectorProcess]]:
     config = tmp_path / "config.yaml"
     config.write_text(
-        "site: hq\ndoor_id: desk\ncamera: {source: {type: v4l2, device: /dev/video0}}\ndoor: {lock: {driver: fake}}\n"
+        "site: hq\ndoor_id: desk\ncamera: {source: {type: v4l2, device: /dev/video0}}\n"
+        "door: {lock: {driver: fake}}\n"
         f"mqtt: {{port: {broker.port}, reconnect_min_seconds: 0.05, reconnect_max_seconds: 0.4}}\n"
     )
     children: list[CollectorProcess] = []

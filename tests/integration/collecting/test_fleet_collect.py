@@ -1,13 +1,16 @@
 """Collectors as processes: a real broker, a real database, doors' own journals and publishers."""
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
-import pytest
 from ulid import ULID
 
 from edged.collecting.links import open_link
-from edged.fleet.messages import parse_event
+from tests.fakes.collector import Collector as Listener
 from tests.fakes.collector import eventually
 from tests.fakes.outbox import event
 from tests.fakes.postgres import Postgres
@@ -70,3 +73,23 @@ def test_a_database_that_stops_costs_nothing_and_frees_no_door(
     eventually(settled([front]), 40)
     assert Counter(ids(url)) == Counter(expected)
     assert running.stop()["stored"] == 100
+
+
+def test_a_gap_is_found_and_filled_by_a_replay(tmp_path: Path, collector: Begin, door: NewDoor) -> None:
+    """A broker's word was enough for this door, and who was told lost the events."""
+    front = door(app_ack=False)
+    url = f"sqlite:{tmp_path / 'events.db'}"
+    with Listener(front.port, f"{front.topics.root}/#"):
+        expected = front.record(*(event() for _ in range(40)))
+        eventually(settled([front]))
+    running = collector(url, "only", "--gap-seconds", "0.2", "--check-seconds", "0.2", "--metrics-port", "0")
+    eventually(lambda: running.running)
+    expected += front.record(event())
+    eventually(lambda: len(ids(url)) == 41, 30)
+    assert Counter(ids(url)) == Counter(expected)
+    assert "events missing site=hq door=front" in running.log
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", "fleet", "gaps", "--from", url, "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["missing"] == []
