@@ -93,11 +93,14 @@ def gaps(
     source: FromOption,
     site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
     door: Annotated[str | None, typer.Option(help="Only this door.")] = None,
+    doubles: Annotated[
+        bool, typer.Option("--doubles", help="Also numbers that stand for two events; reads everything.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show which events are missing in a collector's database, by door and number. Exit status 1 if any is.
 
-    Also what doors no longer have, numbers that stand for two events, and what was set aside as no event.
+    Also what doors no longer have, and what was set aside as no event.
     """
     from edged.collecting.gaps import Gaps
     from edged.collecting.links import open_link
@@ -105,7 +108,8 @@ def gaps(
     link = open_link(source, writable=False)
     try:
         found = Gaps(link)
-        missing, gone, doubled = found.open(site, door), found.given_up(), found.doubled()
+        missing, gone = found.open(site, door), found.given_up()
+        doubled = found.doubled() if doubles else []
         rejected = link.execute(
             "SELECT topic, reason, count(*), sum(times) FROM rejected GROUP BY topic, reason ORDER BY 1, 2"
         )

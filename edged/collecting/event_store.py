@@ -111,7 +111,7 @@ class EventStore:
         streams = {(one.site, one.door, one.message.epoch) for one in batch if isinstance(one, Heard)}
         for stream in sorted(streams - self._streams):
             self._link.execute(
-                "INSERT INTO streams (site, door, epoch, whole_to) VALUES (%s, %s, %s, 0)"
+                "INSERT INTO streams (site, door, epoch, seen_to) VALUES (%s, %s, %s, 0)"
                 " ON CONFLICT DO NOTHING",
                 stream,
             )

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from edged.collecting.links import Link
 from edged.fleet.messages import timestamp
 
+# The numbers of one stretch that are not there, each with the arrival of the event after it.
 _BOUNDS = (
     "SELECT previous + 1, seq - 1, received_at FROM (SELECT seq, received_at,"
     " lag(seq, 1, %s) OVER (ORDER BY seq) AS previous FROM events"
-    " WHERE site = %s AND door = %s AND epoch = %s AND seq > %s) AS numbered"
+    " WHERE site = %s AND door = %s AND epoch = %s AND seq >= %s AND seq <= %s) AS numbered"
     " WHERE seq > previous + 1 ORDER BY 1"
 )
 _STREAM = "site = %s AND door = %s AND epoch = %s"
+_NEWEST = 2**53
+
+Stream = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +79,32 @@ class Gaps:
     def open(self, site: str | None = None, door: str | None = None) -> list[Gap]:
         """Return what is missing, by door and number; of one site or door where it is named."""
         found = []
-        for stream_site, stream_door, epoch, whole_to in self._streams():
+        for stream_site, stream_door, epoch, seen_to in self._streams():
             if site in (None, stream_site) and door in (None, stream_door):
-                found += self._of((stream_site, stream_door, epoch), whole_to)
+                found += self._of((stream_site, stream_door, epoch), seen_to)
         return found
 
     def advance(self) -> None:
-        """Note up to where nothing is missing, so that it need not be read again."""
-        for site, door, epoch, whole_to in self._streams():
-            stream = (site, door, epoch)
-            gaps = self._of(stream, whole_to)
-            reached = gaps[0].from_seq - 1 if gaps else self._newest(stream)
-            if reached > whole_to:
+        """Note what is missing, so that the rest need not be read again."""
+        for *names, _ in self._streams():
+            site, door, epoch = map(str, names)
+            self._advance((site, door, epoch))
+
+    def _advance(self, stream: Stream) -> None:
+        with self._link.transaction():
+            # One at a time: another's older view must not hide what was found since.
+            self._link.execute(f"UPDATE streams SET seen_to = seen_to WHERE {_STREAM}", stream)  # noqa: S608
+            ((seen_to,),) = self._link.execute(f"SELECT seen_to FROM streams WHERE {_STREAM}", stream)  # noqa: S608
+            # First: what arrives meanwhile is seen the next time.
+            newest = max(int(seen_to), self._newest(stream))
+            gaps = self._of(stream, int(seen_to), newest)
+            self._link.execute(f"DELETE FROM missing WHERE {_STREAM}", stream)  # noqa: S608
+            for gap in gaps:
                 self._link.execute(
-                    f"UPDATE streams SET whole_to = %s WHERE {_STREAM} AND whole_to < %s",  # noqa: S608
-                    (reached, *stream, reached),
+                    "INSERT INTO missing (site, door, epoch, from_seq, to_seq) VALUES (%s, %s, %s, %s, %s)",
+                    (*stream, gap.from_seq, gap.to_seq),
                 )
+            self._link.execute(f"UPDATE streams SET seen_to = %s WHERE {_STREAM}", (newest, *stream))  # noqa: S608
 
     def answered(self, gap: Gap, answer: str, now: float) -> None:
         """Note that the door was asked for the numbers of ``gap``, and what it said."""
@@ -138,17 +152,14 @@ class Gaps:
         )
         return bool(rows)
 
-    def _of(self, stream: tuple[str, str, str], whole_to: int) -> list[Gap]:
-        bounds = self._link.execute(_BOUNDS, (whole_to, *stream, whole_to))
-        if not bounds:
-            return []
-        taken = [
-            Span(int(first), int(last))
-            for first, last in self._link.execute(
-                f"SELECT from_seq, to_seq FROM gone WHERE {_STREAM} AND to_seq > %s",  # noqa: S608
-                (*stream, whole_to),
-            )
-        ]
+    def _of(self, stream: Stream, seen_to: int, newest: int = _NEWEST) -> list[Gap]:
+        noted = self._link.execute(
+            f"SELECT from_seq, to_seq FROM missing WHERE {_STREAM} ORDER BY 1",  # noqa: S608
+            stream,
+        )
+        # Up to the event after each, which is there.
+        spans = [Span(int(first), int(last) + 1) for first, last in noted] + [Span(seen_to + 1, newest)]
+        taken = self._taken(stream)
         asked = {
             int(row[0]): row[1:]
             for row in self._link.execute(
@@ -157,14 +168,22 @@ class Gaps:
             )
         }
         found = []
-        for first, last, since in bounds:
-            for span in without(Span(int(first), int(last)), taken):
-                at, times, answer = asked.get(span.first, (0.0, 0, ""))
-                seconds = self._link.seconds(since)
-                found.append(Gap(*stream, span.first, span.last, seconds, float(at), int(times), str(answer)))
+        for span in spans:
+            values = (span.first - 1, *stream, span.first, span.last)
+            for first, last, since in self._link.execute(_BOUNDS, values):
+                for left in without(Span(int(first), int(last)), taken):
+                    at, times, answer = asked.get(left.first, (0.0, 0, ""))
+                    seconds = self._link.seconds(since)
+                    found.append(
+                        Gap(*stream, left.first, left.last, seconds, float(at), int(times), str(answer))
+                    )
         return found
 
-    def _newest(self, stream: tuple[str, str, str]) -> int:
+    def _taken(self, stream: Stream) -> list[Span]:
+        rows = self._link.execute(f"SELECT from_seq, to_seq FROM gone WHERE {_STREAM}", stream)  # noqa: S608
+        return [Span(int(first), int(last)) for first, last in rows]
+
+    def _newest(self, stream: Stream) -> int:
         ((newest,),) = self._link.execute(
             f"SELECT coalesce(max(seq), 0) FROM events WHERE {_STREAM}",  # noqa: S608
             stream,
@@ -172,5 +191,5 @@ class Gaps:
         return int(newest)
 
     def _streams(self) -> list[tuple[str, str, str, int]]:
-        rows = self._link.execute("SELECT site, door, epoch, whole_to FROM streams ORDER BY 1, 2, 3")
+        rows = self._link.execute("SELECT site, door, epoch, seen_to FROM streams ORDER BY 1, 2, 3")
         return [(str(a), str(b), str(c), int(d)) for a, b, c, d in rows]

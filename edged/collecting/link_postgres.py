@@ -19,6 +19,8 @@ TYPES = Types(moment="timestamptz", json="jsonb", bytes="bytea")
 # Below the smallest sensible keep-alive of the broker, which is served by the same thread.
 _CONNECT_SECONDS = 5
 _STATEMENT_MS = 10_000
+# A person waits for a report of a year.
+_QUESTION_MS = 300_000
 # "edco"; of two collectors that start at once one makes the tables.
 _MIGRATION_LOCK = 0x6564636F
 _DEFAULTS: dict[str, Any] = {
@@ -56,21 +58,21 @@ class PostgresLink:
             raise StoreError(f"{where}: {_text(exc)}") from exc
         link = cls(where, connection)
         try:
-            link._settle()
+            link._settle(_STATEMENT_MS if writable else _QUESTION_MS)
             link._prepare(writable=writable)
         except BaseException:
             link.close()
             raise
         return link
 
-    def _settle(self) -> None:
+    def _settle(self, statement_ms: int) -> None:
         ((encoding,),) = self.execute("SELECT current_setting('server_encoding')")
         if encoding != "UTF8":
             raise StoreError(f"{self._where}: its encoding is {encoding}: events need UTF8")
         ((durable,),) = self.execute("SELECT current_setting('synchronous_commit')")
         if durable == "off":  # what is acknowledged must be on a disk
             self.execute("SET synchronous_commit = on")
-        self.execute(f"SET statement_timeout = {_STATEMENT_MS}")
+        self.execute(f"SET statement_timeout = {statement_ms}")
         self.execute(f"SET idle_in_transaction_session_timeout = {_STATEMENT_MS}")
         self.execute("SET timezone = 'UTC'")
 

@@ -36,12 +36,12 @@ class Asking(Protocol):
 
 
 class Refill:
-    """``asking`` reaches a door of a site; ``site``: only doors there, None: all."""
+    """``asking`` reaches a door of a site, None: none is asked. ``site``: only doors there, None: all."""
 
     def __init__(
         self,
         open_link: Callable[[], Link],
-        asking: Callable[[str, str], Asking],
+        asking: Callable[[str, str], Asking] | None,
         figures: Figures,
         *,
         holder: str,
@@ -89,23 +89,26 @@ class Refill:
             found = gaps.open(self._site)
             self._figures.missing.set(sum(gap.missing for gap in found))
             self._figures.missing_since.set(min((gap.since for gap in found), default=0.0))
-            due = [gap for gap in found if self._due(gap)][:_MOST_GAPS]
-            silent: set[tuple[str, str]] = set()
-            for gap in due:
-                now = self._wall_clock()
-                if self._stopping.is_set() or not gaps.lease(self._holder, now, _LEASE_SECONDS):
-                    return
-                if (gap.site, gap.door) not in silent and not self._ask(gaps, gap):
-                    silent.add((gap.site, gap.door))
+            if self._asking is not None:
+                self._ask_all(gaps, [gap for gap in found if self._due(gap)][:_MOST_GAPS], self._asking)
         finally:
             link.close()
+
+    def _ask_all(self, gaps: Gaps, due: list[Gap], asking: Callable[[str, str], Asking]) -> None:
+        silent: set[tuple[str, str]] = set()
+        for gap in due:
+            door = (gap.site, gap.door)
+            if self._stopping.is_set() or not gaps.lease(self._holder, self._wall_clock(), _LEASE_SECONDS):
+                return
+            if door not in silent and not self._ask(gaps, gap, asking(*door)):
+                silent.add(door)
 
     def _due(self, gap: Gap) -> bool:
         now = self._wall_clock()
         pause = min(_AGAIN_MOST_SECONDS, _AGAIN_SECONDS * 2 ** min(gap.times, 10)) if gap.times else 0.0
         return now - gap.since >= self._grace and now - gap.asked_at >= pause
 
-    def _ask(self, gaps: Gaps, gap: Gap) -> bool:
+    def _ask(self, gaps: Gaps, gap: Gap, asking: Asking) -> bool:
         """Ask the door; False where it is not to be reached, and another gap of it need not be tried."""
         logger.warning(
             "events missing site=%s door=%s epoch=%s from=%d to=%d; asking",
@@ -113,9 +116,7 @@ class Refill:
         )  # fmt: skip
         answer, word, reached = "", "unreachable", True
         try:
-            for result in self._asking(gap.site, gap.door).results(
-                Wanted(gap.from_seq, gap.to_seq, gap.epoch)
-            ):
+            for result in asking.results(Wanted(gap.from_seq, gap.to_seq, gap.epoch)):
                 word, answer = result.result, _said(result)
                 self._note_gone(gaps, gap, result)
         except FleetError as exc:

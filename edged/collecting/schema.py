@@ -1,9 +1,9 @@
 """The tables, for SQLite and PostgreSQL alike, and how older ones become newer ones.
 
-``events`` is for everybody to read. ``streams`` has one row a journal of a door: every event up to
-``whole_to`` is there, or known to be gone. ``gone`` holds numbers that the door's journal has no more,
-``asked`` when a door was last asked for missing ones, ``rejected`` what cannot be an event, byte for byte,
-``lease`` who of several collectors asks. A number may stand in ``events`` twice,
+``events`` is for everybody to read. ``streams`` has one row a journal of a door: what is missing up to
+``seen_to`` stands in ``missing``, so that nobody has to read it all again. ``gone`` holds numbers that the
+door's journal has no more, ``asked`` when a door was last asked for missing ones, ``rejected`` what cannot be
+an event, byte for byte, ``lease`` who of several collectors asks. A number may stand in ``events`` twice,
 under two ids: that is said, not hidden.
 """
 
@@ -29,7 +29,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX events_stream ON events (site, door, epoch, seq)",
         "CREATE INDEX events_time ON events (kind, occurred_at)",
         "CREATE TABLE streams (site text NOT NULL, door text NOT NULL, epoch text NOT NULL,"
-        " whole_to bigint NOT NULL, PRIMARY KEY (site, door, epoch))",
+        " seen_to bigint NOT NULL, PRIMARY KEY (site, door, epoch))",
+        "CREATE TABLE missing (site text NOT NULL, door text NOT NULL, epoch text NOT NULL,"
+        " from_seq bigint NOT NULL, to_seq bigint NOT NULL, PRIMARY KEY (site, door, epoch, from_seq))",
         "CREATE TABLE gone (site text NOT NULL, door text NOT NULL, epoch text NOT NULL,"
         " from_seq bigint NOT NULL,"
         " to_seq bigint NOT NULL, reason text NOT NULL, noted_at {moment} NOT NULL,"

@@ -85,13 +85,11 @@ def collect(plan: Plan) -> Figures:
     try:
         if monitor is not None:
             monitor.start()
-        if refill is not None:
-            refill.start()
+        refill.start()
         collector.run(link)
     finally:
         notify("STOPPING=1")
-        if refill is not None:
-            refill.stop()
+        refill.stop()
         if monitor is not None:
             monitor.stop()
     return figures
@@ -110,19 +108,16 @@ def _client(plan: Plan) -> BrokerClient:
     return BrokerClient(config, client_id=plan.name, will=None, reception=reception)
 
 
-def _refill(plan: Plan, figures: Figures) -> Refill | None:
-    if plan.refill_seconds is None:
-        return None
-
+def _refill(plan: Plan, figures: Figures) -> Refill:
     def asking(site: str, door: str) -> ReplayAsking:
         config = msgspec.structs.replace(plan.mqtt, client_id=plan.name)
         topics = Topics(plan.mqtt.topic_prefix, site, door)
         return ReplayAsking(config, topics, plan.name, patience_seconds=_REPLAY_SECONDS)
 
     return Refill(
-        partial(open_link, plan.to), asking, figures,
+        partial(open_link, plan.to), None if plan.refill_seconds is None else asking, figures,
         holder=plan.name, site=plan.site,
-        grace_seconds=plan.refill_seconds, check_seconds=plan.check_seconds,
+        grace_seconds=plan.refill_seconds or 0.0, check_seconds=plan.check_seconds,
     )  # fmt: skip
 
 

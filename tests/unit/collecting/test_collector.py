@@ -29,7 +29,7 @@ def arrived(seq: int, handle: int | None, payload: bytes | None = None) -> Arriv
 
 @dataclass
 class FakeClient:
-    """``steps`` says what each ``poll`` brings; after the last ``stop`` is called. ``told`` is what was said."""
+    """``steps`` says what each ``poll`` brings, then ``stop`` is called. ``told`` is what was said."""
 
     steps: list[list[Happening]]
     url: str
@@ -104,8 +104,8 @@ def bench(url: str, *steps: list[Happening]) -> Bench:
 def test_the_doors_and_the_broker_are_told_after_the_commit(url: str) -> None:
     made = bench(url, [arrived(1, 11), arrived(2, 12)])
     assert made.run(open_link(url)) == [
-        ("subscribe", TOPIC), ("ack", (2, 2)), ("puback", (11, 2)), ("puback", (12, 2)), ("unsubscribe", TOPIC),
-        ("close", True),
+        ("subscribe", TOPIC), ("ack", (2, 2)), ("puback", (11, 2)), ("puback", (12, 2)),
+        ("unsubscribe", TOPIC), ("close", True),
     ]  # fmt: skip
 
 
