@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from ulid import ULID
 from edged.collecting.links import open_link
 from tests.fakes.collector import Collector as Listener
 from tests.fakes.collector import eventually
+from tests.fakes.mosquitto import free_port
 from tests.fakes.outbox import event
 from tests.fakes.postgres import Postgres
 from tests.integration.collecting.conftest import CollectorProcess, Door
@@ -93,3 +96,54 @@ def test_a_gap_is_found_and_filled_by_a_replay(tmp_path: Path, collector: Begin,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout)["missing"] == []
+
+
+def test_a_collector_that_leaves_takes_nothing_with_it(
+    tmp_path: Path, collector: Begin, door: NewDoor
+) -> None:
+    """The door believes the broker, which says that nobody listens any more."""
+    url, front = f"sqlite:{tmp_path / 'events.db'}", door(app_ack=False)
+    first = collector(url, "only")
+    eventually(lambda: first.running)
+    expected = front.record(*(event() for _ in range(30)))
+    eventually(settled([front]))
+    assert first.stop() == {"stored": 30, "duplicate": 0}
+    expected += front.record(*(event() for _ in range(30)))
+    time.sleep(0.5)
+    assert front.waiting == 30
+    second = collector(url, "only")
+    eventually(settled([front]))
+    assert second.stop()["stored"] == 30
+    assert Counter(ids(url)) == Counter(expected)
+
+
+def test_what_is_no_event_is_set_aside_and_the_rest_goes_on(
+    tmp_path: Path, collector: Begin, door: NewDoor
+) -> None:
+    url, front = f"sqlite:{tmp_path / 'events.db'}", door()
+    running = collector(url, "only", "--metrics-port", str(port := free_port()))
+    eventually(lambda: running.running)
+    with Listener(front.port, "elsewhere") as other:
+        topic = front.topics.event("access")
+        # The last is larger than what the broker was told to send us: it does not.
+        for payload in (b"\xff", b"\xff", b'{"v":2}', b"x" * 300_000):
+            other.say(topic, payload)
+        other.say(front.topics.event("check"), b'{"v":1,"check":true}')
+        other.say(topic, b"retained", retain=True)
+    expected = front.record(event())
+    eventually(settled([front]))
+    assert ids(url) == expected
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+        assert 'edged_collect_events_total{result="stored"} 1.0' in page.read().decode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as page:
+        assert json.load(page)["status"] == "ok"
+    assert running.stop() == {
+        "stored": 1, "duplicate": 0, "check": 1, "retained": 1, "malformed": 3,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", "fleet", "gaps", "--from", url, "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [row[1:] for row in json.loads(done.stdout)["rejected"]] == [
+        ["malformed", 2, 3], ["retained", 1, 1],
+    ]  # fmt: skip
