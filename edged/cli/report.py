@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edged.cli.known_names import names_by_id
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption
 
 if TYPE_CHECKING:
-    from edged.config.sections import Config, GalleryConfig
+    from edged.config.sections import Config
     from edged.domain.attendance_report import DayReport
     from edged.errors import StoreCorruptError
 
@@ -50,7 +51,7 @@ def report(
         if source is None
         else _collected(source, site, door, settings, (first, last))
     )
-    known = _names(settings.gallery) if names and days and settings is not None else {}
+    known = names_by_id(settings.gallery) if names and days and settings is not None else {}
     months = [] if month is None else month_reports(days)
     if as_json:
         report_view.print_json(days, months, known)
@@ -124,20 +125,6 @@ def _collected(
     if missing:
         print(f"edged: {missing} events are missing in this database; run: edged fleet gaps", file=sys.stderr)
     return day_reports(found)
-
-
-def _names(gallery: "GalleryConfig") -> dict[str, str]:
-    """Return the names by id; none, with a word on standard error, where the gallery does not open."""
-    from edged.errors import StoreError
-    from edged.storage.people import PeopleStore
-    from edged.storage.vault import Vault
-
-    try:
-        with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
-            return {person.person_id: person.name for person in store.people()}
-    except StoreError as exc:
-        print(f"edged: ids instead of names: {exc}", file=sys.stderr)
-        return {}
 
 
 def _warn(damage: "StoreCorruptError") -> None:

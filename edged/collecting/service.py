@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 # Topic and properties of an event beside its payload, generously.
 _OVERHEAD_BYTES = 4096
 _REPLAY_SECONDS = 60.0
+_STOP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,11 @@ def collect(plan: Plan) -> Figures:
     monitor = None if plan.port is None else _monitor(plan.port, figures)
     refill = _refill(plan, figures)
     logger.info("collecting from %s into %s as %s", plan.topic, shown(plan.to), plan.name)
-    notify("READY=1")
     try:
         if monitor is not None:
+            monitor.listen()
             monitor.start()
+        notify("READY=1")
         refill.start()
         collector.run(link)
     finally:
@@ -92,6 +94,7 @@ def collect(plan: Plan) -> Figures:
         refill.stop()
         if monitor is not None:
             monitor.stop()
+            monitor.join(_STOP_SECONDS)
     return figures
 
 

@@ -6,7 +6,8 @@ alone decides what goes out. A new client is also the only way to change the pro
 
 Everything runs in the thread that calls ``serve``. paho writes from whichever thread publishes when
 its own thread is not used, so two threads could tear a packet apart; and an application lock taken
-in a callback deadlocks with paho's own. Callbacks only put what happened into a queue.
+in a callback deadlocks with paho's own. Callbacks only put what happened into a queue. One that raises has
+lost what it was told, be it that the broker accepted us or that it has a message: the connection ends then.
 """
 
 import contextlib
@@ -37,6 +38,8 @@ _LARGEST_PACKET = 268_435_455
 _RECEIVE_MAXIMUM = 65_535
 # What we take from others; MQTT 5 tells the broker not to send us more (3.1.2.11.4).
 LARGEST_ARRIVAL = 65_536
+# What paho 2.2.0 logs instead of an exception of ours (``suppress_exceptions``).
+_CALLBACK_RAISED = "Caught exception in "
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Ended:
 class Arrived:
     """A message of a topic subscribed to. ``payload`` is cut at ``LARGEST_ARRIVAL``, ``size`` is not.
 
+    ``dup``: the broker sent it before, on a connection that is over; one that keeps nothing hears none.
     ``handle`` is for ``acknowledge``, where the broker waits for a word (see ``Reception``).
     """
 
@@ -83,6 +87,7 @@ class Arrived:
     payload: bytes
     size: int
     retain: bool
+    dup: bool = False
     handle: int | None = None
 
 
@@ -145,6 +150,7 @@ class Connection:
         self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
         self._fault: str | None = None
         self._aborted = False
+        self._unheard = False
         v5 = version == "5"
         self._client = client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -225,6 +231,8 @@ class Connection:
                 logger.debug("broker sent something paho cannot read", exc_info=exc)
                 self._fault = f"unreadable packet: {type(exc).__name__}"
                 self.abort()
+        if self._unheard and not self._aborted:
+            self.abort()
         words = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -306,7 +314,7 @@ class Connection:
         size = len(message.payload)
         payload = bytes(message.payload[: self._largest])
         handle = message.mid if message.qos and self._reception is not None else None
-        self._words.put(Arrived(message.topic, payload, size, message.retain, handle))
+        self._words.put(Arrived(message.topic, payload, size, message.retain, message.dup, handle))
 
     def _on_subscribe(
         self, _client: object, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object
@@ -315,5 +323,8 @@ class Connection:
             self._words.put(Subscribed(reason.value, str(reason)))
 
     def _on_log(self, _client: object, _data: object, level: int, text: str) -> None:
-        if level == LogLevel.MQTT_LOG_ERR:  # the only place where paho says why a connection broke
-            self._fault = text[:200]
+        if level != LogLevel.MQTT_LOG_ERR:
+            return
+        self._fault = text[:200]  # the only place where paho says why a connection broke
+        if text.startswith(_CALLBACK_RAISED):
+            self._unheard = True

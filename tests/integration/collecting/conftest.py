@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from ulid import ULID
 
 from edged.collecting.links import Link, open_link
 from edged.config.sections import JournalConfig
@@ -44,7 +43,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:{tmp_path / 'events.db'}"
     cluster: Postgres = request.getfixturevalue("cluster")
-    return cluster.new_database(str(ULID()))
+    return cluster.new_database()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def payload(seq: int, body: dict[str, Any] | None = None) -> bytes:
 
 
 def heard(content: bytes, door: str = "front") -> Heard | Unfit:
-    one = read(Arrived(f"edged/hq/{door}/event/access", content, len(content), False, 1), "edged")
+    one = read(Arrived(f"edged/hq/{door}/event/access", content, len(content), False, handle=1), "edged")
     assert one is not None
     return one
 

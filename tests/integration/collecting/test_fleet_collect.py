@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from ulid import ULID
-
 from edged.collecting.links import open_link
 from tests.fakes.collector import Collector as Listener
 from tests.fakes.collector import eventually
@@ -38,7 +36,7 @@ def settled(doors: list[Door]) -> Callable[[], bool]:
 def test_two_collectors_share_2000_events_of_three_doors_and_one_is_killed(
     cluster: Postgres, collector: Begin, door: NewDoor
 ) -> None:
-    url = cluster.new_database(str(ULID()))
+    url = cluster.new_database()
     first, second = collector(url, "first"), collector(url, "second")
     eventually(lambda: first.running and second.running)
     doors = [door(name) for name in ("front", "back", "yard")]
@@ -60,7 +58,7 @@ def test_two_collectors_share_2000_events_of_three_doors_and_one_is_killed(
 def test_a_database_that_stops_costs_nothing_and_frees_no_door(
     cluster: Postgres, collector: Begin, door: NewDoor
 ) -> None:
-    url = cluster.new_database(str(ULID()))
+    url = cluster.new_database()
     running = collector(url, "only")
     eventually(lambda: running.running)
     front = door()

@@ -63,7 +63,7 @@ def collected(link: Link, stored: list[StoredEvent], door: str) -> None:
     for one in stored:
         content = event_payload(one)
         topic = f"edged/hq/{door}/event/{one.event.kind.value}"
-        message = read(Arrived(topic, content, len(content), False, 1), "edged")
+        message = read(Arrived(topic, content, len(content), False, handle=1), "edged")
         assert message is not None
         EventStore(link).store([message], MORNING.timestamp())
 

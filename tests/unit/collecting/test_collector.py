@@ -24,7 +24,7 @@ TOPIC = "$share/g/edged/hq/+/event/+"
 
 def arrived(seq: int, handle: int | None, payload: bytes | None = None) -> Arrived:
     content = payload or event_payload(StoredEvent(EPOCH, seq, event(EventKind.ACCESS), ""))
-    return Arrived("edged/hq/front/event/access", content, len(content), False, handle)
+    return Arrived("edged/hq/front/event/access", content, len(content), False, handle=handle)
 
 
 @dataclass

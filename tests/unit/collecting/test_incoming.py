@@ -18,7 +18,7 @@ def payload(**changes: object) -> bytes:
 
 
 def arrived(content: bytes, topic: str = TOPIC, *, size: int | None = None, retain: bool = False) -> Arrived:
-    return Arrived(topic, content, len(content) if size is None else size, retain, 5)
+    return Arrived(topic, content, len(content) if size is None else size, retain, handle=5)
 
 
 def test_an_event_is_of_the_door_whose_topic_it_came_on() -> None:

@@ -44,7 +44,9 @@ class Bench:
         store = EventStore(self.link)
         for seq in seqs:
             content = event_payload(StoredEvent(EPOCH, seq, event(EventKind.ACCESS), ""))
-            one = read(Arrived(f"edged/hq/{door}/event/access", content, len(content), False, 1), "edged")
+            one = read(
+                Arrived(f"edged/hq/{door}/event/access", content, len(content), False, handle=1), "edged"
+            )
             assert one is not None
             store.store([one], self.now)
 
