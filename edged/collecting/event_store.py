@@ -20,12 +20,12 @@ from edged.fleet.messages import timestamp
 
 logger = logging.getLogger(__name__)
 
-# Of one topic: whoever may write there could otherwise fill the disk.
+# Of one door: whoever may write there could otherwise fill the disk.
 MOST_REJECTED = 1000
 _RETRY_PAGE = 200
 _INSERT_REJECTED = (
-    "INSERT INTO rejected (digest, topic, payload, whole, reason, detail, times, first_at, last_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s) ON CONFLICT (digest) DO UPDATE"
+    "INSERT INTO rejected (digest, root, topic, payload, whole, reason, detail, times, first_at, last_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, 1, %s, %s) ON CONFLICT (digest) DO UPDATE"
     " SET times = rejected.times + 1, last_at = excluded.last_at"
 )
 
@@ -58,7 +58,7 @@ class EventStore:
         """Commit ``batch``, at Unix time ``now``, and return what became of it."""
         try:
             return self._store(batch, now)
-        except UnstorableError:
+        except (UnstorableError, RecursionError):  # the latter: nested deeper than it could be written
             if len(batch) == 1:
                 return self._unstorable(batch[0], now)
         # One of them fails as it is: alone, it cannot take the others along.
@@ -169,15 +169,25 @@ class EventStore:
     def _set_aside(self, found: Iterable[Unfit], result: Stored, now: float) -> None:
         moment = timestamp(now)
         for one in sorted(found, key=lambda one: one.digest):
-            ((known, of_topic),) = self._link.execute(
+            ((known, of_door),) = self._link.execute(
                 "SELECT coalesce(sum(CASE WHEN digest = %s THEN 1 ELSE 0 END), 0), count(*) FROM rejected"
-                " WHERE topic = %s",
-                (one.digest, one.topic),
+                " WHERE root = %s",
+                (one.digest, one.root),
             )
-            if not known and of_topic >= MOST_REJECTED:
+            if not known and of_door >= MOST_REJECTED:
                 result.overflowed += 1
                 continue
-            facts = (one.digest, one.topic, one.payload, one.whole, one.reason, one.detail, moment, moment)
+            facts = (
+                one.digest,
+                one.root,
+                one.topic,
+                one.payload,
+                one.whole,
+                one.reason,
+                one.detail,
+                moment,
+                moment,
+            )
             self._link.execute(_INSERT_REJECTED, facts)
             result.rejected.append(one)
             # It is kept here, byte for byte. What is retained was not said by the door now.

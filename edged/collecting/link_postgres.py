@@ -11,7 +11,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from edged.collecting.links import Row, UnstorableError, shown
+from edged.collecting.links import Row, UnstorableError
 from edged.collecting.schema import VERSION, Types, statements
 from edged.errors import ConfigError, StoreError
 
@@ -22,6 +22,10 @@ _STATEMENT_MS = 10_000
 # A person waits for a report of a year.
 _QUESTION_MS = 300_000
 # "edco"; of two collectors that start at once one makes the tables.
+_OF_THE_VALUES = (
+    psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)  # fmt: skip
 _MIGRATION_LOCK = 0x6564636F
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": _STATEMENT_MS, "keepalives_idle": 10,
@@ -41,17 +45,19 @@ class PostgresLink:
     )
 
     def __init__(self, where: str, connection: "psycopg.Connection[Row]") -> None:
-        self._where = where
+        self.where = where
         self._connection = connection
 
     @classmethod
     def open(cls, url: str, *, writable: bool) -> Self:
         """Connect, and make the tables where it may. Raises ``ConfigError``, ``StoreError``."""
-        where = shown(url)
         try:
             given = conninfo_to_dict(url)
-        except psycopg.Error as exc:
-            raise ConfigError([f"{where}: {exc}"]) from exc
+        except psycopg.Error as exc:  # whose text may quote the password
+            raise ConfigError(["expected postgresql://USER@HOST/DATABASE"]) from exc
+        # What follows a stray slash in a password is taken for the database's name.
+        name = str(given.get("dbname", ""))
+        where = f"postgresql://{given.get('host', '')}/{'' if '@' in name else name}"
         try:
             connection = psycopg.connect(url, autocommit=True, **(_DEFAULTS | given))
         except psycopg.Error as exc:
@@ -68,7 +74,7 @@ class PostgresLink:
     def _settle(self, statement_ms: int) -> None:
         ((encoding,),) = self.execute("SELECT current_setting('server_encoding')")
         if encoding != "UTF8":
-            raise StoreError(f"{self._where}: its encoding is {encoding}: events need UTF8")
+            raise StoreError(f"{self.where}: its encoding is {encoding}: events need UTF8")
         ((durable,),) = self.execute("SELECT current_setting('synchronous_commit')")
         if durable == "off":  # what is acknowledged must be on a disk
             self.execute("SET synchronous_commit = on")
@@ -81,7 +87,7 @@ class PostgresLink:
         if version == VERSION:
             return
         if not writable:
-            raise StoreError(f"{self._where}: no events were collected here yet by this version")
+            raise StoreError(f"{self.where}: no events were collected here yet by this version")
         with self.transaction():
             self.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             self.execute("CREATE TABLE IF NOT EXISTS edged_schema (version bigint PRIMARY KEY)")
@@ -97,7 +103,7 @@ class PostgresLink:
         if there:
             ((version,),) = self.execute("SELECT coalesce(max(version), 0) FROM edged_schema")
         if version > VERSION:
-            raise StoreError(f"{self._where}: made by a newer edged (version {version}, known {VERSION})")
+            raise StoreError(f"{self.where}: made by a newer edged (version {version}, known {VERSION})")
         return int(version)
 
     @contextmanager
@@ -125,10 +131,10 @@ class PostgresLink:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (psycopg.DataError, psycopg.IntegrityError) as exc:
-            raise UnstorableError(f"{self._where}: {_text(exc)}") from exc
+        except _OF_THE_VALUES as exc:
+            raise UnstorableError(f"{self.where}: {_text(exc)}") from exc
         except psycopg.Error as exc:
-            raise StoreError(f"{self._where}: {_text(exc)}") from exc
+            raise StoreError(f"{self.where}: {_text(exc)}") from exc
 
 
 def _text(exc: Exception) -> str:

@@ -33,6 +33,7 @@ class SqliteLink:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
+        self.where = f"sqlite:{path}"
         self._connection = connection
 
     @classmethod

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from edged.errors import ConfigError, StoreError
 
@@ -23,6 +22,8 @@ class Link(Protocol):
 
     # Rows out of the JSON list that is the one value, and the row ``r`` of each; see ``event_store``.
     insert_events: str
+    # For people and logs: no password.
+    where: str
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit at the end of a ``with`` block, durably, or roll back."""
@@ -60,14 +61,6 @@ def open_link(url: str, *, writable: bool = True) -> Link:
             ) from exc
         return PostgresLink.open(url, writable=writable)
     raise ConfigError([f"database {scheme[:20]!r}: expected postgresql://... or sqlite:PATH"])
-
-
-def shown(url: str) -> str:
-    """Return ``url`` without a password, for people and logs."""
-    if url.startswith("sqlite:"):
-        return url
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _path(url: str) -> Path:

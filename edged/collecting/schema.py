@@ -40,10 +40,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " from_seq bigint NOT NULL,"
         " times bigint NOT NULL, asked_at double precision NOT NULL, answer text NOT NULL,"
         " PRIMARY KEY (site, door, epoch, from_seq))",
-        "CREATE TABLE rejected (digest text PRIMARY KEY, topic text NOT NULL, payload {bytes} NOT NULL,"
+        "CREATE TABLE rejected (digest text PRIMARY KEY, root text NOT NULL, topic text NOT NULL,"
+        " payload {bytes} NOT NULL,"
         " whole boolean NOT NULL, reason text NOT NULL, detail text NOT NULL, times bigint NOT NULL,"
         " first_at {moment} NOT NULL, last_at {moment} NOT NULL)",
-        "CREATE INDEX rejected_topic ON rejected (topic)",
+        "CREATE INDEX rejected_root ON rejected (root)",
         "CREATE TABLE lease (name text PRIMARY KEY, holder text NOT NULL, until double precision NOT NULL)",
     ),
 )

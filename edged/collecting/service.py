@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from edged.collecting.collector import BATCH, Collector
 from edged.collecting.figures import Figures
-from edged.collecting.links import open_link, shown
+from edged.collecting.links import open_link
 from edged.collecting.refill import Refill
 from edged.config.sections import HttpConfig, MqttConfig
 from edged.errors import ConfigError
@@ -81,7 +81,7 @@ def collect(plan: Plan) -> Figures:
         signal.signal(number, lambda *_: collector.stop())
     monitor = None if plan.port is None else _monitor(plan.port, figures)
     refill = _refill(plan, figures)
-    logger.info("collecting from %s into %s as %s", plan.topic, shown(plan.to), plan.name)
+    logger.info("collecting from %s into %s as %s", plan.topic, link.where, plan.name)
     try:
         if monitor is not None:
             monitor.listen()

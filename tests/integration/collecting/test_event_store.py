@@ -124,6 +124,18 @@ def test_one_event_that_the_database_refuses_does_not_take_the_others_along(
     assert len(result.acked["edged/hq/front"]) == 3
 
 
+def nested(depth: int) -> bytes:
+    return payload(2)[:-1] + b',"x":' + b"[" * depth + b"]" * depth + b"}"
+
+
+def test_what_is_nested_as_deep_as_may_be_takes_nothing_along(link: Link) -> None:
+    depths = range(880, 1000, 7)
+    batch = [heard(payload(1)), *(heard(nested(depth)) for depth in depths), heard(payload(3))]
+    result = EventStore(link).store(batch, NOW)
+    assert result.stored + len(result.rejected) == len(depths) + 2
+    assert {1, 3} <= set(rows(link, "seq"))
+
+
 def test_a_batch_that_fails_leaves_nothing(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     store = EventStore(link)
 

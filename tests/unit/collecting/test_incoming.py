@@ -53,7 +53,9 @@ def test_a_trial_of_the_broker_is_no_event() -> None:
         (arrived(payload(), "edged/hq/front/event/door"), "malformed"),
         (arrived(payload(), "edged/hq/front/extra/event/access"), "malformed"),
         (arrived(payload(), "other/hq/front/event/access"), "malformed"),
+        (arrived(payload(), f"edged/hq/{'x' * 129}/event/access"), "malformed"),
         (arrived(payload(person_id="a\0b")), "unstorable"),
+        (arrived(payload(text="\\\0")), "unstorable"),
         (arrived(payload(deep=[{"x\0": 1}])), "unstorable"),
     ],
 )
@@ -61,6 +63,10 @@ def test_what_is_no_event_says_why(message: Arrived, reason: str) -> None:
     one = read(message, "edged")
     assert isinstance(one, Unfit)
     assert (one.reason, one.whole) == (reason, reason != "oversized")
+
+
+def test_a_backslash_before_u0000_is_no_nul() -> None:
+    assert isinstance(read(arrived(payload(text="\\u0000")), "edged"), Heard)
 
 
 def test_the_id_of_an_event_of_a_newer_version_is_still_found() -> None:
