@@ -86,9 +86,14 @@ class Gaps:
 
     def advance(self) -> None:
         """Note what is missing, so that the rest need not be read again."""
-        for *names, _ in self._streams():
-            site, door, epoch = map(str, names)
-            self._advance((site, door, epoch))
+        noted = {
+            (str(site), str(door), str(epoch))
+            for site, door, epoch in self._link.execute("SELECT DISTINCT site, door, epoch FROM missing")
+        }
+        for site, door, epoch, seen_to in self._streams():
+            stream = (site, door, epoch)
+            if stream in noted or self._newest(stream) > seen_to:
+                self._advance(stream)
 
     def _advance(self, stream: Stream) -> None:
         with self._link.transaction():

@@ -30,10 +30,26 @@ def cluster() -> Iterator[Postgres]:
         yield running
 
 
+# Whoever has no name here is a door.
+ACL = """
+topic readwrite edged/#
+user collect
+topic read edged/+/+/event/+
+topic read edged/+/+/events/replayed
+topic write edged/+/+/events/ack
+topic write edged/+/+/events/replay
+"""
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker where a collector may do what docs/fleet.md says it has to, and nothing else."""
+    acl = tmp_path / "acl"
+    acl.write_text(ACL)
+    acl.chmod(0o600)
     # It need not survive a power cut here, and writing all it holds at each change makes it the bottleneck.
-    with mosquitto(tmp_path / "broker", "autosave_on_changes false", "log_type error") as running:
+    options = ("autosave_on_changes false", "log_type error", f"acl_file {acl}")
+    with mosquitto(tmp_path / "broker", *options) as running:
         yield running
 
 
@@ -136,7 +152,8 @@ def collector(tmp_path: Path, broker: Mosquitto) -> Iterator[Callable[..., Colle
     config.write_text(
         "site: hq\ndoor_id: desk\ncamera: {source: {type: v4l2, device: /dev/video0}}\n"
         "door: {lock: {driver: fake}}\n"
-        f"mqtt: {{port: {broker.port}, reconnect_min_seconds: 0.05, reconnect_max_seconds: 0.4}}\n"
+        f"mqtt: {{port: {broker.port}, username: collect,"
+        " reconnect_min_seconds: 0.05, reconnect_max_seconds: 0.4}\n"
     )
     children: list[CollectorProcess] = []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from edged.collecting.links import open_link
 from tests.fakes.collector import Collector as Listener
 from tests.fakes.collector import eventually
-from tests.fakes.mosquitto import free_port
+from tests.fakes.mosquitto import Mosquitto, free_port
 from tests.fakes.outbox import event
 from tests.fakes.postgres import Postgres
 from tests.integration.collecting.conftest import CollectorProcess, Door
@@ -145,3 +145,21 @@ def test_what_is_no_event_is_set_aside_and_the_rest_goes_on(
     assert [row[1:] for row in json.loads(done.stdout)["rejected"]] == [
         ["malformed", 2, 3], ["retained", 1, 1],
     ]  # fmt: skip
+
+
+def test_a_broker_that_lost_all_it_acknowledged_costs_nothing(
+    tmp_path: Path, broker: Mosquitto, collector: Begin, door: NewDoor
+) -> None:
+    url, front = f"sqlite:{tmp_path / 'events.db'}", door()
+    running = collector(url, "only")
+    eventually(lambda: running.running)
+    expected = front.record(*(event() for _ in range(20)))
+    eventually(settled([front]))
+    running.kill()
+    expected += front.record(*(event() for _ in range(20)))
+    time.sleep(0.3)
+    broker.kill()
+    broker.start()
+    running = collector(url, "only")
+    eventually(settled([front]), 30)
+    assert Counter(ids(url)) == Counter(expected)
