@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from edged.config.door_lines import InputsConfig, SignalsConfig
 from edged.config.fleet_section import FleetConfig
+from edged.config.home_assistant_section import HomeAssistantConfig
 from edged.domain.risk import LEVELS, Level
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -388,6 +389,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     attendance: AttendanceConfig = AttendanceConfig()
     mqtt: MqttConfig = MqttConfig()
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
     journal: JournalConfig = JournalConfig()
     gallery: GalleryConfig = GalleryConfig()
     fleet: FleetConfig = FleetConfig()

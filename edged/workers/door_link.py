@@ -39,12 +39,11 @@ from edged.fleet.backoff import Backoff
 from edged.metrics import LOCK_CAUSES, LOCK_REFUSALS, Metrics
 from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.door_journal import DoorJournal
+from edged.workers.door_words import AWAY, DoorWords, words_of
 from edged.workers.reports import Reporter
 from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
-
-LockWord = Literal["locked", "unlocked", "fault", "unknown"]
 
 # A door process starts in under a second on a small board.
 _RECONNECT_SECONDS = (0.1, 5.0)
@@ -108,16 +107,15 @@ class DoorLink(Worker):
         self._metrics = metrics
         self._journal = journal
         self._clock = clock
-        self._on_lock: Callable[[LockWord], None] = lambda _word: None
-        self._lock_word: LockWord = "unknown"
+        self._on_words: Callable[[DoorWords], None] = lambda _words: None
+        self._words = AWAY
         self._telling = threading.Lock()
         self._reports: Reporter[DoorChange] = Reporter("door-reports", on_change)
         self._line: _Line | None = None
         self._asked: dict[str, _Asked] = {}
         self._asking = threading.Lock()
-        self._own: deque[str] = deque(
-            maxlen=_MOST_ASKED
-        )  # what this process asked for, and may hear the end of
+        # What this process asked for, and may hear the end of.
+        self._own: deque[str] = deque(maxlen=_MOST_ASKED)
         self._started = False
         self._caught_up = threading.Event()
         self._sealed = False
@@ -126,15 +124,15 @@ class DoorLink(Worker):
         self._shown_at = float("-inf")
         self._woken, self._wake = pair()
 
-    def tell(self, on_lock: Callable[[LockWord], None], on_recorded: Callable[[], None]) -> None:
-        """Say what the lock is, now and whenever it changes, and when something was recorded.
+    def tell(self, on_words: Callable[[DoorWords], None], on_recorded: Callable[[], None]) -> None:
+        """Say how the door is, now and whenever it changes, and when something was recorded.
 
         On the worker's thread and the journal's.
         """
         self._journal.on_recorded = on_recorded
         with self._telling:
-            self._on_lock = on_lock
-            on_lock(self._lock_word)
+            self._on_words = on_words
+            on_words(self._words)
 
     def start(self) -> None:
         """Start the thread, unless it runs already: the connection is held while models are loaded."""
@@ -191,11 +189,15 @@ class DoorLink(Worker):
         self._shown_at = now + (_DENIED_SECONDS if look == "denied" else 0.0)
         self._say(line, Show(look=look))
 
+    def relock(self) -> None:
+        """End what this reader was granted, and take further grants; from any thread."""
+        if self._line is not None:
+            self._say(self._line, Secure())
+
     def secure_now(self) -> None:
         """End what this reader was granted, and ask for nothing from now on; from any thread."""
         self._sealed = True
-        if self._line is not None:
-            self._say(self._line, Secure())
+        self.relock()
 
     def stop(self) -> None:
         """Secure at once, then ask the loop to end."""
@@ -283,7 +285,7 @@ class DoorLink(Worker):
             case Status() as status:
                 line.status = status
                 self._metrics.lock_unlocked.set(status.released)
-                self._tell_lock("unlocked" if status.released else "locked")
+                self._tell(words_of(status))
             case Answer() as answer:
                 self._answered(answer)
             case Happened() as happened:
@@ -362,13 +364,13 @@ class DoorLink(Worker):
         self._metrics.door_connected.set(0)
         self._metrics.lock_unlocked.set(0)
         if not self._sealed:
-            self._tell_lock("unknown")
+            self._tell(self._words.gone())
 
-    def _tell_lock(self, word: LockWord) -> None:
+    def _tell(self, words: DoorWords) -> None:
         with self._telling:
-            if word != self._lock_word:
-                self._lock_word = word
-                self._on_lock(word)
+            if words != self._words:
+                self._words = words
+                self._on_words(words)
 
     def _give_up(self, now: float) -> None:
         with self._asking:

@@ -52,6 +52,21 @@ class Events(Outbox, Archive, Protocol):
     """The journal as it is needed here."""
 
 
+class Guest(Protocol):
+    """Whoever else speaks and hears over the publisher's connection, on its thread; must not block."""
+
+    topics: tuple[str, ...]
+
+    def statuses(self) -> Mapping[str, bytes]:
+        """Return what is to be retained, by topic; asked at every turn with a connection."""
+
+    def kept(self, topic: str) -> None:
+        """Hear that the broker has taken what was last to be retained on ``topic``."""
+
+    def heard(self, message: Arrived) -> bool:
+        """Take a message of one of ``topics``; say whether it was one."""
+
+
 class PublisherWorker(Worker):
     """See the module. ``set_state``, ``set_birth`` and ``wake`` may be called from any thread.
 
@@ -103,6 +118,7 @@ class PublisherWorker(Worker):
             outbox, client, topics, metrics, window=config.max_in_flight,
             name_of=name_of if config.person_names else None, clock=clock,
         )  # fmt: skip
+        self._guest: Guest | None = None
         self._again = False
         self._wanted: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._outage = Outage(logger, "mqtt connection")
@@ -123,6 +139,12 @@ class PublisherWorker(Worker):
     def trouble(self) -> Disconnected | None:
         """Why there is no connection; None while there is one or before the first attempt."""
         return self._trouble
+
+    def take_in(self, guest: Guest) -> None:
+        """Let ``guest`` speak and hear over this connection; before the worker is started."""
+        self._guest = guest
+        for topic in guest.topics:
+            self._client.subscribe(topic)
 
     def set_state(self, state: StateMessage) -> None:
         """Publish how the door is, now and at every later connection."""
@@ -245,9 +267,13 @@ class PublisherWorker(Worker):
             self._delivery.answered(answer)
         elif answer.code >= 0x80:
             logger.warning("the broker refuses a status topic=%s reason=%r", topic, answer.text)
+        elif self._guest is not None:
+            self._guest.kept(topic)
 
     def _on_arrived(self, message: Arrived) -> None:
         """Take a collector's word; whatever else comes is counted and forgotten."""
+        if self._guest is not None and self._guest.heard(message):
+            return
         if message.topic == self._topics.replay:
             self._replay.asked(message)
             return
@@ -266,6 +292,8 @@ class PublisherWorker(Worker):
         self._say(self._topics.birth, birth_payload(self._birth))
         if self._state is not None:
             self._say(self._topics.state, state_payload(self._state))
+        for topic, payload in ({} if self._guest is None else dict(self._guest.statuses())).items():
+            self._say(topic, payload)
         now = self._clock()
         if now >= self._health_at:
             self._health_at = now + HEALTH_SECONDS

@@ -37,7 +37,7 @@ class Site:
         link = opening(self.metrics, self.journal, self.changes.put)
         assert isinstance(link, DoorLink)
         self.link = link
-        link.tell(self.locks.append, lambda: None)
+        link.tell(lambda words: self.locks.append(words.lock), lambda: None)
 
     def ask(self, event_id: str = "A", *, age: float = 0.0) -> bool:
         return self.link.request(UnlockRequest(event_id, "face", time.monotonic() - age))
@@ -101,6 +101,15 @@ def test_a_grant_is_answered_and_recorded_once(site: Site) -> None:
     until(lambda: ("locked", "A") in site.recorded)
     assert site.recorded.count(("unlocked", "A")) == site.recorded.count(("locked", "A")) == 1
     assert site.locks[-3:] == ["locked", "unlocked", "locked"]
+
+
+def test_a_relock_ends_the_grant_and_leaves_the_door_to_the_next(site: Site) -> None:
+    assert site.ask("A")
+    assert site.change().state == "unlocked"
+    site.link.relock()
+    assert site.change().state == "locked"
+    assert site.ask("B")
+    assert site.change().event_id == "B"
 
 
 def test_a_refusal_is_answered_and_left_to_be_recorded(site: Site) -> None:
