@@ -146,6 +146,11 @@ class Peer:
             self.heard.append(self._heard.get())
         return any(one.topic == topic for one in self.heard)
 
+    def last(self, topic: str) -> bytes:
+        """Return the newest payload of ``topic``, nothing where none has come."""
+        self.has(topic)
+        return next((one.payload for one in reversed(self.heard) if one.topic == topic), b"")
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
