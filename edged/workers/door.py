@@ -119,9 +119,16 @@ class DoorWorker(Worker):
         self._cut = threading.Event()  # the running period is over before its time
         self._released = False
 
-    def tell(self, on_words: Callable[[Any], None], on_recorded: Callable[[], None]) -> None:
+    caught_up = True  # nothing happens at such a door while there is no daemon
+
+    def tell(
+        self,
+        on_words: Callable[[Any], None],
+        on_recorded: Callable[[], None],
+        on_alarm: Callable[[str], None],
+    ) -> None:
         """Do nothing: what the line does is told as changes, and whoever records them knows."""
-        del on_words, on_recorded
+        del on_words, on_recorded, on_alarm
 
     def show(self, look: str) -> None:
         """Do nothing: such a door has no lamps."""

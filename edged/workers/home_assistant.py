@@ -176,7 +176,7 @@ class PlainOrders:
 
 
 class HomeAssistant:
-    """A ``publisher.Guest``. ``say_again`` has everything retained published once more."""
+    """A ``workers.guest.Guest``. ``say_again`` has everything retained published once more."""
 
     def __init__(
         self,
@@ -210,17 +210,14 @@ class HomeAssistant:
             del self._statuses[topic]
             self._announced.cleared(topic)
 
-    def heard(self, message: Arrived) -> bool:
-        """Take a message of one of ``topics``; say whether it was one."""
-        if message.topic not in self.topics:
-            return False
+    def heard(self, message: Arrived) -> None:
+        """Take a message of one of ``topics``."""
         now = self._clock()
         if message.topic == self._order_topic:
             self._orders.take(message, waited=now - self._looked_at > _STALE_SECONDS)
         elif is_online(message) and now - self._again_at >= _AGAIN_SECONDS:
             self._again_at = now
             self._say_again()
-        return True
 
 
 def welcome(
@@ -242,7 +239,9 @@ def welcome(
         needs_record=config.journal.on_failure == "deny",
     )
     guest = HomeAssistant(config, orders, publisher.say_again)
-    publisher.take_in(guest)
+    publisher.guest = guest
+    for topic in guest.topics:
+        publisher.listen(topic, guest.heard)
     if section.plain_unlock:
         logger.warning("plain unlock is on: whoever may write %s opens the door", guest.topics[0])
 

@@ -10,6 +10,7 @@ import logging
 import queue
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -34,6 +35,7 @@ from edged.fleet.replay import ReplayRequest, replay_payload
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.workers.delivery import Delivery, Outbox
+from edged.workers.guest import Guest
 from edged.workers.outage import Outage
 from edged.workers.replay import Archive, Replay
 from edged.workers.worker import Worker
@@ -46,25 +48,12 @@ _IDLE_SECONDS = 1.0
 _GAUGE_SECONDS = 2.0
 _DRAIN_SECONDS = 1.0
 _STOPPED_SECONDS = 2.0
+# What passes by is worth nothing later: so much waits for a connection, and the oldest goes first.
+_MAX_PASSING = 32
 
 
 class Events(Outbox, Archive, Protocol):
     """The journal as it is needed here."""
-
-
-class Guest(Protocol):
-    """Whoever else speaks and hears over the publisher's connection, on its thread; must not block."""
-
-    topics: tuple[str, ...]
-
-    def statuses(self) -> Mapping[str, bytes]:
-        """Return what is to be retained, by topic; asked at every turn with a connection."""
-
-    def kept(self, topic: str) -> None:
-        """Hear that the broker has taken what was last to be retained on ``topic``."""
-
-    def heard(self, message: Arrived) -> bool:
-        """Take a message of one of ``topics``; say whether it was one."""
 
 
 class PublisherWorker(Worker):
@@ -118,7 +107,7 @@ class PublisherWorker(Worker):
             outbox, client, topics, metrics, window=config.max_in_flight,
             name_of=name_of if config.person_names else None, clock=clock,
         )  # fmt: skip
-        self._guest: Guest | None = None
+        self.guest: Guest | None = None
         self._again = False
         self._wanted: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._outage = Outage(logger, "mqtt connection")
@@ -126,6 +115,8 @@ class PublisherWorker(Worker):
         self._trouble: Disconnected | None = None
         self._published: dict[str, bytes] = {}
         self._status_handles: dict[int, str] = {}
+        self._passing: deque[tuple[str, bytes, float]] = deque(maxlen=_MAX_PASSING)
+        self._heard: dict[str, Callable[[Arrived], None]] = {}
         self._connections = 0
         self._started_at = clock()
         self._health_at = self._gauges_at = 0.0
@@ -140,12 +131,6 @@ class PublisherWorker(Worker):
         """Why there is no connection; None while there is one or before the first attempt."""
         return self._trouble
 
-    def take_in(self, guest: Guest) -> None:
-        """Let ``guest`` speak and hear over this connection; before the worker is started."""
-        self._guest = guest
-        for topic in guest.topics:
-            self._client.subscribe(topic)
-
     def set_state(self, state: StateMessage) -> None:
         """Publish how the door is, now and at every later connection."""
         self._state = state
@@ -154,6 +139,21 @@ class PublisherWorker(Worker):
     def set_birth(self, birth: BirthMessage) -> None:
         """Publish what runs here, now and at every later connection."""
         self._birth = birth
+        self._client.wake()
+
+    @property
+    def topics(self) -> Topics:
+        """Where this door speaks and listens."""
+        return self._topics
+
+    def listen(self, topic: str, heard: Callable[[Arrived], None]) -> None:
+        """Pass the messages of one more topic to ``heard``, which must not block; before ``start``."""
+        self._heard[topic] = heard
+        self._client.subscribe(topic)
+
+    def say(self, topic: str, payload: bytes, seconds: float) -> None:
+        """Publish what is news for so many seconds and is dropped after, not retained; from any thread."""
+        self._passing.append((topic, payload, self._clock() + seconds))
         self._client.wake()
 
     def replay(self, from_seq: int, to_seq: int | None) -> None:
@@ -199,6 +199,7 @@ class PublisherWorker(Worker):
             self._published.clear()
         if self._client.connected:
             self._say_statuses()
+            self._say_passing()
             more = self._pump()
         if self._clock() >= self._gauges_at:
             self._gauges_at = self._clock() + _GAUGE_SECONDS
@@ -267,12 +268,13 @@ class PublisherWorker(Worker):
             self._delivery.answered(answer)
         elif answer.code >= 0x80:
             logger.warning("the broker refuses a status topic=%s reason=%r", topic, answer.text)
-        elif self._guest is not None:
-            self._guest.kept(topic)
+        elif self.guest is not None:
+            self.guest.kept(topic)
 
     def _on_arrived(self, message: Arrived) -> None:
         """Take a collector's word; whatever else comes is counted and forgotten."""
-        if self._guest is not None and self._guest.heard(message):
+        if (heard := self._heard.get(message.topic)) is not None:
+            heard(message)
             return
         if message.topic == self._topics.replay:
             self._replay.asked(message)
@@ -292,7 +294,7 @@ class PublisherWorker(Worker):
         self._say(self._topics.birth, birth_payload(self._birth))
         if self._state is not None:
             self._say(self._topics.state, state_payload(self._state))
-        for topic, payload in ({} if self._guest is None else dict(self._guest.statuses())).items():
+        for topic, payload in ({} if self.guest is None else dict(self.guest.statuses())).items():
             self._say(topic, payload)
         now = self._clock()
         if now >= self._health_at:
@@ -311,6 +313,15 @@ class PublisherWorker(Worker):
         if handle is not None:
             self._published[topic] = payload
             self._status_handles[handle] = topic
+
+    def _say_passing(self) -> None:
+        """Publish what was handed to ``say``, as far as it is news and the broker takes it."""
+        while self._passing and self._client.room() > 0:
+            topic, payload, until = self._passing.popleft()
+            if self._clock() < until and self._client.fits(topic, payload):
+                handle = self._client.publish(topic, payload)
+                if handle is not None:
+                    self._status_handles[handle] = topic
 
     def _say_health(self, now: float) -> None:
         """Publish the vital signs; what cannot be told now is told half a minute later."""

@@ -8,6 +8,7 @@ from edged.config import Config, digest
 from edged.devices.clock import Clock
 from edged.domain.challenge import Prompt
 from edged.domain.picture import CameraState
+from edged.domain.types import EventKind
 from edged.fleet.messages import BirthMessage, CameraWord, Fact, GestureWord, LockWord, StateMessage
 from edged.workers.door import DoorChange
 from edged.workers.door_words import DoorWords
@@ -110,6 +111,10 @@ class Standing:
         """Take over what a door process says of itself."""
         self.lock, self.door = words.lock, words
         self.tell()
+
+    def door_alarm(self, what: str) -> None:
+        """Record what is wrong with a door process, which cannot tell it by itself."""
+        self._log.record(self._log.event(EventKind.ALARM, {"type": what}))
 
     def lockdown_changed(self, locked_down: bool) -> None:
         """Take over whether a command keeps everybody out."""
