@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from edged.fleet.broker import BrokerClient
 from edged.fleet.connection import Will
 from edged.fleet.gallery_format import CommandKey
+from edged.fleet.gallery_topics import PIECE_BYTES
 from edged.fleet.messages import availability_payload
 from edged.metrics import Metrics
 from edged.publishing.commanding import Commander, Order
@@ -148,6 +149,24 @@ def test_a_door_that_is_shut_out_says_and_hears_nothing_more(tmp_path: Path) -> 
             assert commander.may(f"{ROOT}/command/hello")
         front.may("elsewhere")
         assert not any(front.has(topic) for topic in EVERYTHING)
+
+
+def test_a_piece_of_a_gallery_fits_and_outlives_a_restart_of_the_broker(tmp_path: Path) -> None:
+    with example_broker(tmp_path) as broker:
+        desk = BrokerClient(broker.config(broker.authority.issue("publisher")), client_id="desk", will=None)
+        try:
+            eventually(lambda: desk.poll(0.1) and desk.terms)
+            assert desk.fits(FLEET[2], bytes(PIECE_BYTES))
+            assert not desk.fits(FLEET[2], bytes(65_536))
+        finally:
+            desk.close(goodbye=True)
+        with Peer(broker, "publisher") as peer:
+            assert peer.may(FLEET[2], bytes(PIECE_BYTES), retain=True)
+        broker.stop()
+        broker.start()
+        with Peer(broker, "hq/back") as back:
+            back.hear("edged/hq/gallery/doors/blob/+/+")
+            eventually(lambda: back.last(FLEET[2]) == bytes(PIECE_BYTES))
 
 
 def test_two_collectors_share_the_events(broker: ExampleBroker) -> None:

@@ -18,7 +18,8 @@ from edged.storage.journal_reader import JournalReader
 from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.door_link import DoorLink
 from edged.workers.door_opening import claim_door
-from tests.fakes.doorway import EXIT, DoorProcess, until
+from edged.workers.door_words import DoorWords
+from tests.fakes.doorway import CONTACT, EXIT, FIRE, TAMPER, DoorProcess, until
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Site:
 
     config: Config
     changes: "queue.SimpleQueue[DoorChange]" = field(default_factory=queue.SimpleQueue)
-    locks: list[str] = field(default_factory=list)
+    words: list[DoorWords] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -38,7 +39,11 @@ class Site:
         link = opening(self.metrics, self.journal, self.changes.put)
         assert isinstance(link, DoorLink)
         self.link = link
-        link.tell(lambda words: self.locks.append(words.lock), lambda: None, self.alarms.append)
+        link.tell(self.words.append, lambda: None, self.alarms.append)
+
+    @property
+    def locks(self) -> list[str]:
+        return [words.lock for words in self.words]
 
     def ask(self, event_id: str = "A", *, age: float = 0.0) -> bool:
         return self.link.request(UnlockRequest(event_id, "face", time.monotonic() - age))
@@ -125,6 +130,22 @@ def test_after_the_stop_nothing_is_asked_and_the_line_is_secure(site: Site) -> N
     assert not site.ask()
     assert site.link.join(60)
     assert site.link.failure is None
+
+
+def test_contact_tamper_and_fire_are_told(door: DoorProcess) -> None:
+    site = site_of(door.folder, shared=True)
+    try:
+        until(lambda: site.words[-1] == DoorWords("locked", "shut"))
+        door.level(CONTACT, high=True)
+        until(lambda: site.words[-1] == DoorWords("locked", "forced"))
+        door.level(TAMPER, high=True)
+        until(lambda: site.words[-1] == DoorWords("locked", "forced", tampered=True))
+        door.level(FIRE, high=True)
+        until(lambda: site.words[-1] == DoorWords("unlocked", "open", tampered=True, emergency=True))
+        door.end(signal.SIGKILL)
+        until(lambda: site.words[-1] == DoorWords("unknown", "unknown", tampered=True, emergency=True))
+    finally:
+        site.close()
 
 
 def test_while_the_door_process_is_away_nobody_is_let_in_and_afterwards_again(door: DoorProcess) -> None:

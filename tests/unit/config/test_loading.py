@@ -224,6 +224,13 @@ def test_documents_that_are_refused(text: str, expected: str) -> None:
     assert expected in "\n".join(problems(text))
 
 
+def test_home_assistant_takes_no_dot_in_a_name() -> None:
+    text = SMALL.replace("door_id: front", "door_id: floor.1")
+    assert parse(text, base=BASE).door_id == "floor.1"
+    (problem,) = problems(text + "home_assistant: {enabled: true}\n")
+    assert problem.startswith("door_id: 'floor.1', but home_assistant.enabled takes letters")
+
+
 def test_every_problem_is_told_at_once() -> None:
     found = problems(
         SMALL + "site: x\nhttp: {port: no, prt: 1}\nmodels: {threads: 0}\nmqtt: {tls: {key_fil: k}}\n"
