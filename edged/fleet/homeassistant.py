@@ -93,6 +93,7 @@ def _components(topics: Topics, shown: Shown) -> dict[str, dict[str, Any]]:
         "lock": _lock(topics),
         "problem": _binary(topics, "Problem", _PROBLEM, device_class="problem", entity_category="diagnostic"),
         "locked_down": _binary(topics, "Lockdown", "value_json.locked_down"),
+        "armed": _binary(topics, "Armed", "value_json.armed", entity_category="diagnostic"),
         "connectivity": _connectivity(topics),
         "visit": _visit(topics, names=shown.names),
         "people": _figure(topics, topics.health, "People", "value_json.facts.people", unit="people"),

@@ -146,6 +146,7 @@ def test_what_else_the_state_says() -> None:
     for key, field in (("locked_down", "locked_down"), ("tamper", "tampered"), ("emergency", "emergency")):
         assert (said(key, state()), said(key, state(**{field: True}))) == ("OFF", "ON")
     assert said("problem", state(camera="blind")) == "ON"
+    assert (said("armed", state()), said("armed", state(armed=False))) == ("ON", "OFF")
     assert said("people", b'{"facts": {"people": 12}}') == "12"
     assert said("gallery", b'{"gallery_version": 7}') == "7"
 
