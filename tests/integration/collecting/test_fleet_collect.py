@@ -163,3 +163,23 @@ def test_a_broker_that_lost_all_it_acknowledged_costs_nothing(
     running = collector(url, "only")
     eventually(settled([front]), 30)
     assert Counter(ids(url)) == Counter(expected)
+
+
+def test_what_was_heard_and_not_stored_comes_again_after_a_kill(
+    cluster: Postgres, collector: Begin, door: NewDoor
+) -> None:
+    """The broker's word is enough for this door, so the broker must not have been told."""
+    url, front = cluster.new_database(), door(app_ack=False)
+    running = collector(url, "only", "--no-refill")
+    eventually(lambda: running.running)
+    cluster.stop()
+    try:
+        expected = front.record(*(event() for _ in range(50)))
+        eventually(lambda: "no database" in running.log)
+        eventually(lambda: front.waiting < 50)
+        running.kill()
+    finally:
+        cluster.start()
+    collector(url, "only", "--no-refill")
+    eventually(lambda: len(ids(url)) == 50)
+    assert Counter(ids(url)) == Counter(expected)
