@@ -93,7 +93,7 @@ class FleetPart:
 
         def serving(revision: int) -> GallerySnapshot | None:
             state = store.state()
-            serves = not (state.lapsed or store.past_last_day)  # nobody is in memory then, and all are on disk
+            serves = not (state.lapsed or store.past_last_day)  # else memory is empty, and the disk is not
             same = state.revision == revision and serves and swapped()
             return gallery.current.snapshot if same else None
 
