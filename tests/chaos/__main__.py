@@ -1,7 +1,7 @@
 """``python -m tests.chaos``: inject, count, print one table; exit status 1 on any breach.
 
-The numbers of faults are those of a run of twenty minutes, in proportion to ``--minutes``, at least one each. Two
-lanes run side by side: what an event meets on its way to the collector, and what a door meets.
+The numbers of faults are those of a run of twenty minutes, in proportion to ``--minutes``, at least one each.
+Two lanes run side by side: what an event meets on its way to the collector, and what a door meets.
 """
 
 import argparse

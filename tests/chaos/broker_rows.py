@@ -78,7 +78,7 @@ class Desk:
 def desk(folder: Path, *options: str) -> Iterator[Desk]:
     """Start a broker with ``options`` and a publisher before it.
 
-    The queues are bounded: without a bound mosquitto 2.0.11 hangs up on whoever publishes what its ACL refuses.
+    The queues are bounded: without a bound mosquitto 2.0.11 hangs up on who publishes what its ACL refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with mosquitto(folder / "broker", "max_queued_messages 10000", *options) as broker:
@@ -236,12 +236,14 @@ def _backlog(folder: Path, plan: Plan) -> Row:
             [sys.executable, "-m", "tests.chaos.device", *map(str, arguments)], cwd=ROOT, env=_environment()
         )
         try:
-            until(lambda: (folder / "acknowledged").exists(), "the device runs")
+            until((folder / "acknowledged").exists, "the device runs")
             time.sleep(1.0)
             before = worst = rss_mb(device.pid)
             broker.start()
             began_at = time.monotonic()
-            while _count(collector) < wanted + _OF_THE_DEVICE and time.monotonic() - began_at < 60 + wanted / 50:
+            while (
+                _count(collector) < wanted + _OF_THE_DEVICE and time.monotonic() - began_at < 60 + wanted / 50
+            ):
                 worst = max(worst, rss_mb(device.pid))
                 time.sleep(0.2)
             seconds = time.monotonic() - began_at

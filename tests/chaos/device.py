@@ -18,7 +18,6 @@ from edged.storage.journal import Journal
 from tests.fakes.outbox import event
 from tests.integration.fleet.conftest import mqtt_config, new_rig
 
-
 # A visit is some events too: the grant, the punch, the door.
 _EVENTS_A_TURN = 3
 

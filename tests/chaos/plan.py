@@ -34,7 +34,7 @@ class Plan:
 
     def chance(self, salt: str) -> random.Random:
         """Return moments that are the same in every run with this seed."""
-        return random.Random(f"{self.seed}-{salt}")  # noqa: S311 - faults, no secrets
+        return random.Random(f"{self.seed}-{salt}")
 
     def wants(self, fault: str) -> bool:
         """Whether the row of this fault is asked for."""

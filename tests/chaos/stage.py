@@ -1,7 +1,7 @@
 """A whole door on this machine, made to be broken: camera program, daemon, door process, broker, collector.
 
 The line is one of ``edged.devices.folder_gpio``, which keeps its level when its owner dies, as Raspberry Pi
-kernels do, and records every level that it was driven to. Both processes are kept by the rules of their units.
+kernels do, and records every level that it was driven to. Both processes are kept as their units say.
 """
 
 import contextlib

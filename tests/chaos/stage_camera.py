@@ -6,8 +6,8 @@
 - ``frozen``: one and the same frame of ``face``; ``black``: nothing but black
 - ``stall``: half a frame, then nothing; ``cut``: the program dies within a frame
 
-Each change is written to ``FOLDER/shown.jsonl`` with the monotonic time of the first frame of the new mode, and
-the last frame of ``face`` with its own, so that a grant can be held against what there was to be seen.
+Each change is written to ``FOLDER/shown.jsonl`` with the monotonic time of the first frame of the new mode,
+and the end of ``face`` on a line of its own: a grant can be held against what there was to be seen.
 """
 
 import json
