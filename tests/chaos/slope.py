@@ -49,7 +49,7 @@ def slope(samples: Sequence[tuple[float, float]]) -> Slope:
 
 
 def student_t(freedom: int) -> float:
-    """Return the two-sided 95 % quantile of Student's t, good to 1 % from 5 on (Abramowitz, Stegun 26.7.5)."""
+    """Return the two-sided 95 % quantile of Student's t, good to 1 % from 5 on (Abramowitz 26.7.5)."""
     x = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2)
     first = (x**3 + x) / 4
     second = (5 * x**5 + 16 * x**3 + 3 * x) / 96
