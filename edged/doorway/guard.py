@@ -60,6 +60,9 @@ class Guard:
         """
         if isinstance(config, FakeLockConfig):
             return None
+        # What a claim needs is there before it is needed, and in memory once.
+        gpiod = isinstance(config, GpiodLockConfig)
+        importlib.import_module(f"edged.devices.lock_{'gpiod' if gpiod else 'gpiozero'}")
         near, far = os.pipe()
         keeper = os.getpid()
         pid = os.fork()
@@ -155,12 +158,6 @@ def _watch(words: int, keeper: int, config: LockConfig) -> NoReturn:
         # Above all the inherited connection: its other end must see the keeper's end as the end of it.
         os.closerange(3, words)
         os.closerange(words + 1, os.sysconf("SC_OPEN_MAX"))
-        # What a claim needs is there before it is needed.
-        importlib.import_module(
-            "edged.devices.lock_gpiod"
-            if isinstance(config, GpiodLockConfig)
-            else "edged.devices.lock_gpiozero"
-        )
         if _until_needed(words, keeper):
             _secure(config)
     except BaseException:

@@ -1,5 +1,6 @@
 """Faults of the two processes of a door, and of what they need, each in the middle of a grant."""
 
+import os
 import random
 import signal
 import time
@@ -78,9 +79,32 @@ def _kill_keeper(stage: Stage, chance: random.Random, found: Finding) -> None:
     time.sleep(chance.uniform(0.02, 0.95 * stage.pulse))
     killed_at = stage.keeper.send(signal.SIGKILL)
     stage.until_shut()
-    found.took("secure", _ended(stage) - killed_at, 3.0)
+    found.took("secure", _ended(stage) - killed_at, 0.2)
     stage.away()
     stage.keeper.wait_ready()
+
+
+def _kill_all(stage: Stage, chance: random.Random, found: Finding) -> None:
+    """Kill daemon, door process and its guard: nothing of ours is left, and ExecStopPost has to do it.
+
+    Early in the pulse: what is left of it is all the time that a service manager has.
+    """
+    stage.grant()
+    time.sleep(chance.uniform(0.02, 0.3 * stage.pulse))
+    process = stage.keeper.process
+    if process is None:
+        raise RuntimeError("there is no door process")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    killed_at = stage.keeper.send(signal.SIGKILL)
+    stage.daemon.send(signal.SIGKILL)
+    found.saw("guards killed", len(children))
+    stage.until_shut()
+    found.took("secure", _ended(stage) - killed_at, 3.0)
+    stage.away(0.1)
+    stage.keeper.wait_ready()
+    stage.daemon.wait_ready()
 
 
 def _freeze_daemon(stage: Stage, chance: random.Random, found: Finding) -> None:
@@ -194,7 +218,8 @@ def _slow_daemon(stage: Stage, chance: random.Random, found: Finding) -> None:
 
 FAULTS = (
     Fault("kill -9 of the daemon in mid-pulse", 25, "secure ≤ 200 ms later, all recorded", _kill_daemon),
-    Fault("kill -9 of the door process in mid-pulse", 25, "secure ≤ 3 s later, restarted", _kill_keeper),
+    Fault("kill -9 of the door process in mid-pulse", 25, "secure ≤ 200 ms later, restarted", _kill_keeper),
+    Fault("kill -9 of both and of the guard", 8, "secure ≤ 3 s later, all recorded", _kill_all),
     Fault("daemon stopped in mid-pulse", 10, "pulse ends in time, watchdog ≤ 25 s", _freeze_daemon),
     Fault("door process stopped in mid-pulse", 6, "ended by a watchdog, line secure", _freeze_keeper),
     Fault("500 unlock requests a second", 2, "rate limit, alarm, no endless pulse", _flood),

@@ -2,8 +2,8 @@
 
 Visits, brokers that restart, camera programs that die or stall, bursts of refused attempts, reloads: all of
 it is what one process has to live through. Printed is the slope of memory, descriptors and threads with its
-95 % interval, of the daemon and of the door process, the first quarter left out. Exit status 1 where one grows
-significantly, by two megabytes or one of the others, and where an event is lost or the line is open too long.
+95 % interval, of the daemon and of the door process, the first quarter left out. Exit status 1 where one
+grows significantly, by two megabytes or one of the others, an event is lost or the line is open too long.
 What fills during the first minutes is no leak: a soak of less than ten says little.
 """
 
