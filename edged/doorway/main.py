@@ -3,6 +3,7 @@
     --config PATH   the configuration, of which only the section ``door`` is read; ``-``: standard input
     --state FOLDER  where events wait for a reader (default: var/door beside the configuration)
     --peer FD       serve the one connection that was inherited, and end with it, instead of a socket
+    --secure        claim the line, which secures it, let it go and end: for a service manager, after a crash
 
 Exit codes: 0 stopped, 1 failed, 2 usage, 78 bad configuration.
 """
@@ -21,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from edged import logs, systemd
-from edged.config.loading import load_door, parse_door
+from edged.config.loading import load_door, load_lock, parse_door
 from edged.config.sections import DoorConfig, LoggingConfig
 from edged.devices.gpio_lines import Lamps, Switches
 from edged.devices.lock_factory import open_lock
@@ -45,7 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options().parse_args(arguments)
     logs.configure(LoggingConfig())
     try:
-        _serve(options)
+        if options.secure:
+            # As `edged door safe`, without the command line: the line may stand open as long as this takes.
+            open_lock(load_lock(Path(options.config))).close()
+        else:
+            _serve(options)
     except EdgedError as exc:
         for line in str(exc).splitlines() or [type(exc).__name__]:
             print(f"edged door: {line}", file=sys.stderr)  # noqa: T201 - as every command says it
@@ -58,6 +63,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--config", default=os.environ.get("EDGED_CONFIG", "config.yaml"))
     parser.add_argument("--state", type=Path, default=None)
     parser.add_argument("--peer", type=int, default=None)
+    parser.add_argument("--secure", action="store_true")
     return parser
 
 

@@ -82,9 +82,7 @@ class Service:
         process = self.process = subprocess.Popen(
             self._argv, cwd=self._cwd, env=self._env, stdout=self._log, stderr=subprocess.STDOUT
         )
-        if self._nice:
-            with contextlib.suppress(PermissionError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, self._nice)
+        self._prefer(process.pid)
         fed_at: float | None = None
         while process.poll() is None:
             said = _heard(words)
@@ -103,9 +101,17 @@ class Service:
         _heard(words)
         self.exits.append(process.returncode)
         if self._after:
-            subprocess.run(
-                self._after, cwd=self._cwd, env=self._env, stdout=self._log, stderr=self._log, check=False
+            after = subprocess.Popen(
+                self._after, cwd=self._cwd, env=self._env, stdout=self._log, stderr=self._log
             )
+            self._prefer(after.pid)
+            after.wait()
+
+    def _prefer(self, pid: int) -> None:
+        """Give a process the niceness that the unit gives all its commands."""
+        if self._nice:
+            with contextlib.suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, pid, self._nice)
 
     @staticmethod
     def _end(process: "subprocess.Popen[bytes]", how: signal.Signals, seconds: float) -> None:

@@ -191,7 +191,10 @@ def main() -> None:
               "unanswered_camera": unanswered, "figures": [asdict(one) for one in found],
               "problems": problems}  # fmt: skip
     if problems:
-        sys.stderr.write(f"journal and logs of this run are kept in {folder}\n")
+        (folder / "samples.json").write_text(json.dumps({
+            name: [asdict(one) for one in prints] for name, prints in sampler.held.items()
+        }))  # fmt: skip
+        sys.stderr.write(f"samples, journal and logs of this run are kept in {folder}\n")
     else:
         shutil.rmtree(folder)
     if chosen.json:

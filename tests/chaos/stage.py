@@ -73,7 +73,7 @@ class Stage:
         module = [sys.executable, "-m", "edged"]
         self.keeper = Service(
             "edged-door.service", [*module, "door", "run", "--state", str(folder / "state")], folder,
-            after=[*module, "door", "safe"], env=env,
+            after=[sys.executable, "-m", "edged.doorway", "--secure", "--config", "config.yaml"], env=env,
         )  # fmt: skip
         self.daemon = Service("edged.service", [sys.executable, *program], folder, env=env)
 

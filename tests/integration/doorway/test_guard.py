@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from edged.devices.fakes import FakeLock
 from edged.domain.door import Unlocked
 from edged.domain.doorway import Doorway
 from edged.doorway.guard import Guard, GuardedLock
-from tests.fakes.doorway import FIRE, DoorProcess, until
+from tests.fakes.doorway import FIRE, DoorProcess, environment, until
 
 PULSE = 29.0  # of thirty seconds: what ended earlier was ended
 
@@ -21,6 +23,13 @@ def guard_of(door: DoorProcess) -> int:
     children = Path(f"/proc/{door.process.pid}/task/{door.process.pid}/children").read_text().split()
     assert len(children) == 1
     return int(children[0])
+
+
+def held_seconds(door: DoorProcess) -> float:
+    """How long the line stood released, the last time."""
+    samples = door.timeline
+    at = max(number for number, (_, released) in enumerate(samples) if released)
+    return samples[at + 1][0] - samples[at][0]
 
 
 def gone(pid: int) -> bool:
@@ -38,7 +47,7 @@ def test_a_door_process_killed_in_mid_pulse_leaves_a_secure_line(long_door: Door
         guard = guard_of(long_door)
         long_door.end(signal.SIGKILL)
         until(lambda: not long_door.released)
-    assert long_door.timeline[-1][0] - long_door.timeline[-2][0] < PULSE
+    assert held_seconds(long_door) < PULSE
     until(lambda: gone(guard))
     long_door.start()
     assert not long_door.released
@@ -52,7 +61,7 @@ def test_a_door_process_that_stands_still_is_ended_when_its_pulse_is_over(door: 
         door.process.send_signal(signal.SIGSTOP)
         until(lambda: not door.released)
     assert door.process.wait(10) == -signal.SIGKILL
-    assert door.timeline[-1][0] - door.timeline[-2][0] >= 0.4
+    assert held_seconds(door) >= 0.4
 
 
 def test_a_door_process_that_stands_still_beside_a_secure_line_is_the_service_managers(
@@ -104,6 +113,27 @@ def test_a_guard_that_is_dead_keeps_no_door_shut(door: DoorProcess) -> None:
         reader.wait(lambda: "locked" in reader.events)
     assert "the guard of the line is gone" in door.log
     assert door.end() == 0
+
+
+def secure(door: DoorProcess) -> int:
+    command = [sys.executable, "-m", "edged.doorway", "--secure", "--config", "config.yaml"]
+    return subprocess.run(command, cwd=door.folder, env=environment(), check=False).returncode
+
+
+def test_where_the_guard_is_killed_as_well_the_service_manager_secures_the_line(
+    long_door: DoorProcess,
+) -> None:
+    assert secure(long_door) == 1  # it has an owner, who decides
+    with long_door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        os.kill(guard_of(long_door), signal.SIGKILL)
+        long_door.end(signal.SIGKILL)
+    assert long_door.released
+    config = long_door.folder / "config.yaml"
+    config.write_text(config.read_text() + "mqtt_typo: 1\n")
+    assert secure(long_door) == 0
+    assert not long_door.released
 
 
 class Told(Guard):
