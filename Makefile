@@ -11,6 +11,7 @@ CONFIG_DIR ?= /etc/edged
 DATA_DIR ?= /var/lib/edged
 UNIT_DIR ?= /etc/systemd/system
 SYSUSERS_DIR ?= /etc/sysusers.d
+TMPFILES_DIR ?= /etc/tmpfiles.d
 COMMAND ?= /usr/local/bin/edged
 DESTDIR ?=
 PURGE ?= 0
@@ -103,11 +104,11 @@ install-program: wheel ## Only the program
 
 install-service: ## Only the service: unit, user, configuration, command
 	@DESTDIR='$(DESTDIR)' PROGRAM_DIR='$(PROGRAM_DIR)' CONFIG_DIR='$(CONFIG_DIR)' DATA_DIR='$(DATA_DIR)' \
-		UNIT_DIR='$(UNIT_DIR)' SYSUSERS_DIR='$(SYSUSERS_DIR)' COMMAND='$(COMMAND)' sh tools/service install
+		UNIT_DIR='$(UNIT_DIR)' SYSUSERS_DIR='$(SYSUSERS_DIR)' TMPFILES_DIR='$(TMPFILES_DIR)' COMMAND='$(COMMAND)' sh tools/service install
 
 uninstall: ## Remove program and service; PURGE=1 removes people, events, key and configuration as well
 	@DESTDIR='$(DESTDIR)' PROGRAM_DIR='$(PROGRAM_DIR)' CONFIG_DIR='$(CONFIG_DIR)' DATA_DIR='$(DATA_DIR)' \
-		UNIT_DIR='$(UNIT_DIR)' SYSUSERS_DIR='$(SYSUSERS_DIR)' COMMAND='$(COMMAND)' PURGE='$(PURGE)' \
+		UNIT_DIR='$(UNIT_DIR)' SYSUSERS_DIR='$(SYSUSERS_DIR)' TMPFILES_DIR='$(TMPFILES_DIR)' COMMAND='$(COMMAND)' PURGE='$(PURGE)' \
 		sh tools/service uninstall
 
 clean: ## Remove what was built and cached; .venv stays

@@ -8,7 +8,6 @@ import logging
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 
 import onnxruntime
@@ -25,13 +24,9 @@ from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind, Frame, Outcome
 from edged.errors import MonitorError
-from edged.fleet.broker import BrokerClient
-from edged.fleet.connection import Will
-from edged.fleet.messages import availability_payload
-from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
-from edged.storage.journal_reader import traffic_of
+from edged.storage.journal_reader import newest_times, traffic_of
 from edged.storage.people import PeopleStore
 from edged.storage.probes import ProbeStore
 from edged.storage.site_calibration import DoorCalibration
@@ -47,16 +42,19 @@ from edged.workers.door_opening import claim_door, showing
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
 from edged.workers.factor_part import FactorPart
+from edged.workers.fleet_part import FleetPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
+from edged.workers.listeners import Listeners
 from edged.workers.liveness import liveness_watch
+from edged.workers.lockdown import LockableDoor
 from edged.workers.monitor import Monitor
 from edged.workers.open_punches import withdraw_unanswered
-from edged.workers.policy import attendance_clock, recognition_settings
+from edged.workers.policy import attendance_clock
 from edged.workers.probe_keeper import ProbeKeeper
-from edged.workers.publisher import PublisherWorker
+from edged.workers.publishing import publisher_of
 from edged.workers.readiness import readiness
-from edged.workers.recognition import RecognitionWorker, Sight
+from edged.workers.recognition import RecognitionWorker
 from edged.workers.running_models import model_names, warn_about_models
 from edged.workers.slot import LatestSlot
 from edged.workers.standing import Standing
@@ -68,18 +66,6 @@ logger = logging.getLogger(__name__)
 _QUIET_TURNS = 8
 # A sound card commits in milliseconds; a dying one must not hold up the stop.
 _STOP_RECORD_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who else is told; a console at a desk."""
-
-    on_seen: Callable[[Sight], None] = lambda _sight: None
-    on_told: Callable[[Told, GalleryState], None] = lambda _told, _state: None
-    on_door: Callable[[DoorChange], None] = lambda _change: None
-    on_prompt: Callable[[Prompt | None], None] = lambda _prompt: None
-    on_camera: Callable[[str], None] = lambda _state: None
-    on_ready: Callable[["Daemon"], None] = lambda _daemon: None
 
 
 class Daemon:
@@ -96,14 +82,14 @@ class Daemon:
         *,
         reload: Callable[[], Config] | None = None,
         until_end: bool = False,
-        listeners: Listeners = Listeners(),
+        listeners: Listeners | None = None,
     ) -> None:
         self.config = config
         self.metrics = Metrics(CollectorRegistry())
         self.boot_id = uuid.uuid4().hex[:12]
         self._reload_config = reload
         self._until_end = until_end
-        self._listeners = listeners
+        self._listeners = listeners or Listeners()
         self._ended_turns = 0
         with ExitStack() as building:
             self._build(building)
@@ -121,35 +107,14 @@ class Daemon:
         )
         building.callback(self.journal.close)
         self.metrics.storage_recoveries.inc(self.journal.recoveries)
+        self.clock.not_before(*newest_times(config.journal.path))
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         # First what the door tells of the last start, which may answer what was open then.
         self.door = door(metrics, self.journal, self._door_changed)
         withdraw_unanswered(config.journal.path, self.log)
-        self.pipeline = FacePipeline.load(config.models, config.quality)
-        self.liveness = FaceLiveness.load(config.models, config.liveness)
-        warn_about_models(config, self.pipeline, self.liveness)
-        vault = Vault.open(config.gallery.key_file)
-        self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
-        building.callback(self.people.close)
-        self.gallery = self._gallery_worker()
-        self.probes = ProbeKeeper(
-            ProbeStore.of(config.gallery, vault),
-            space=self.pipeline.space,
-            enrolled=lambda: self.gallery.current.snapshot.index,
-        )
-        self.standing = Standing(
-            config,
-            boot_id=self.boot_id,
-            models=model_names(self.pipeline, self.liveness),
-            gallery=lambda: self.gallery.current,
-            log=self.log,
-            clock=self.clock,
-        )
+        self._load_models_and_people(building)
         watch_board(metrics, self.clock, Board(), config.journal.path.parent)
-        self.publisher = self.standing.publisher = self._publisher()
-        if self.publisher is not None:
-            self.log.on_recorded = self.publisher.wake
-        self.door.tell(self.standing.lock_changed, self.log.on_recorded)
+        self._start_telling()
         self.effects = self._decision_effects()
         self.factors = FactorPart(
             config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
@@ -173,6 +138,45 @@ class Daemon:
             first_on_stop=self._stopping, on_reload=self._reload, status=self._status
         )
         self.monitor = Monitor(config.http, metrics.registry, self.supervisor.health, self.readiness)
+        self.fleet.obey(
+            (self.lock_door, self.log, self.clock), self.readiness, self.publisher, self.supervisor,
+            lambda: self.standing.facts(self.recognition.frames_done),
+        )  # fmt: skip
+
+    def _load_models_and_people(self, building: ExitStack) -> None:
+        """Load who may be recognised and by what; slow, so the lock is claimed by now."""
+        config = self.config
+        self.pipeline = FacePipeline.load(config.models, config.quality)
+        self.liveness = FaceLiveness.load(config.models, config.liveness)
+        warn_about_models(config, self.pipeline, self.liveness)
+        vault = Vault.open(config.gallery.key_file)
+        self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
+        building.callback(self.people.close)
+        self.fleet = FleetPart(config, vault, self.people, self.metrics)
+        self.gallery = self._gallery_worker()
+        self.fleet.build(self.pipeline, self.gallery, self.log, self.clock)
+        self.probes = ProbeKeeper(
+            ProbeStore.of(config.gallery, vault),
+            space=self.pipeline.space,
+            enrolled=lambda: self.gallery.current.snapshot.index,
+        )
+        self.standing = Standing(
+            config,
+            boot_id=self.boot_id,
+            models=model_names(self.pipeline, self.liveness),
+            gallery=lambda: self.gallery.current,
+            log=self.log,
+            clock=self.clock,
+        )
+
+    def _start_telling(self) -> None:
+        """Make the publisher, and have whoever has news wake it."""
+        self.publisher = self.standing.publisher = publisher_of(
+            self.config, self.journal, self.metrics, self.standing, lambda: self.recognition.frames_done
+        )
+        if self.publisher is not None:
+            self.log.on_recorded = self.publisher.wake
+        self.door.tell(self.standing.lock_changed, self.log.on_recorded)
 
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""
@@ -181,6 +185,7 @@ class Daemon:
         if self.publisher is not None:
             supervisor.add(self.publisher)
         supervisor.add(self.gallery)
+        self.fleet.add_to(supervisor)
         supervisor.add(self.probes)
         supervisor.add(self.door, then=self._record_stop)
         supervisor.add(self.recognition, then=lambda: self.factors.close(self.gallery.current))
@@ -222,7 +227,7 @@ class Daemon:
     def _gallery_worker(self) -> GallerySyncWorker:
         config = self.config
         return GallerySyncWorker(
-            self.people,
+            self.fleet.people,
             space=self.pipeline.space,
             dimension=self.pipeline.dimension,
             calibration=DoorCalibration.beside(config.gallery, self.pipeline),
@@ -241,7 +246,7 @@ class Daemon:
             self.slot,
             self.pipeline,
             gallery=lambda: self.gallery.current,
-            settings=recognition_settings(config),
+            settings=self.fleet.settings(config),
             metrics=self.metrics,
             clock=self.clock,
             on_decision=self.factors.decide,
@@ -252,9 +257,11 @@ class Daemon:
         )
 
     def _decision_effects(self) -> DecisionEffects:
+        self.lock_door = LockableDoor(self.door, self.metrics)
+        self.lock_door.on_change = self.standing.lockdown_changed
         return DecisionEffects(
             self.log,
-            self.door,
+            self.lock_door,
             journal=self.config.journal,
             attendance=attendance_clock(self.config.attendance, self.journal, self.clock),
             model=self.pipeline.embedder_name,
@@ -269,28 +276,6 @@ class Daemon:
         face = self.recognition.face_of(told.decision.track_id)
         self.probes.keep(told.event_id, told.decision.person_id, face)
         self._listeners.on_told(told, self.gallery.current)
-
-    def _publisher(self) -> PublisherWorker | None:
-        config = self.config
-        if not config.mqtt.enabled:
-            return None
-        topics = Topics(config.mqtt.topic_prefix, config.site, config.door_id)
-        client = BrokerClient(
-            config.mqtt,
-            client_id=f"edged-{config.site}-{config.door_id}",
-            will=Will(topics.availability, availability_payload("offline")),
-        )
-        return PublisherWorker(
-            self.journal,
-            client,
-            topics,
-            self.metrics,
-            config.mqtt,
-            birth=self.standing.birth(),
-            state=self.standing.state(),
-            name_of=self.standing.name_of,
-            health=lambda: self.standing.facts(self.recognition.frames_done),
-        )
 
     def _announce(self) -> None:
         threshold = self.gallery.current.threshold
@@ -310,6 +295,7 @@ class Daemon:
 
     def _gallery_changed(self, state: GalleryState) -> None:
         self.metrics.armed.set(self.standing.armed)
+        self.recognition.settings = self.fleet.settings(self.config)
         if state.threshold.cosine is None:
             logger.warning("door disarmed, nobody will be let in: %s", state.threshold.claim)
         self.standing.tell(anew=True)
@@ -386,7 +372,6 @@ class Daemon:
             self.effects.replace_attendance(clock)
         self.config = self.standing.config = config
         self.clock.set_zone(config.access.time_zone)
-        self.recognition.settings = recognition_settings(config)
         self.gallery.risk = stated_risk(config.security, config.decision, config.second_factor)
         self.gallery.min_margin = config.decision.min_margin
         self.gallery.poll_seconds = config.gallery.poll_seconds

@@ -24,11 +24,23 @@ STAGES = (
 )  # fmt: skip
 FRAME_RESULTS = ("captured", "replaced", "stale", "idle", "processed")
 ACK_RESULTS = ("taken", "unknown", "retained", "malformed", "oversized")
+REPLAY_RESULTS = ("taken", "busy", "epoch", "failed", "repeated", "retained", "malformed", "oversized")
+REPLAYED_RESULTS = ("delivered", "nobody", "refused", "unsendable")
 PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
-LOCK_CAUSES = ("face", "test", "exit")
+LOCK_CAUSES = ("face", "test", "exit", "command")
 LOCK_REFUSALS = (
     "stale", "queue_full", "stopping", "line_failed", "away", "rate_limited", "unlocked_too_much",
-    "emergency", "reader_gone",
+    "emergency", "reader_gone", "locked_down",
+)  # fmt: skip
+COMMAND_RESULTS = (
+    "done", "failed", "retained", "oversized", "malformed", "unknown_key", "signature", "wrong_door",
+    "not_allowed", "key_expired", "nonce", "counter", "expired", "refused",
+)  # fmt: skip
+# What `fleet.trust`, `membership.gates` and `membership.update` may say of a gallery.
+FLEET_RESULTS = (
+    "unchanged", "applied", "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long",
+    "missing", "malformed", "wrong_group", "wrong_space", "wrong_key", "altered", "damaged", "gate_count",
+    "gate_repeated", "gate_place", "gate_vector", "gate_shrink", "gate_collision",
 )  # fmt: skip
 LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")
@@ -52,7 +64,11 @@ class Metrics:
         self._build(registry)
         self._liveness(registry)
         self._second_factor(registry)
-        self._door_and_fleet(registry)
+        self._gallery(registry)
+        self._door(registry)
+        self._broker(registry)
+        self._records(registry)
+        self._fleet(registry)
         self._board(registry)
         self._initialise()
         _process(registry)
@@ -128,7 +144,7 @@ class Metrics:
             ["cause"], registry=registry,
         )  # fmt: skip
 
-    def _door_and_fleet(self, registry: CollectorRegistry) -> None:
+    def _gallery(self, registry: CollectorRegistry) -> None:
         self.armed = Gauge("edged_armed", "1 while a match may open the door", registry=registry)
         self.threshold = Gauge("edged_match_threshold", "Cosine threshold in force", registry=registry)
         self.expected_false_accepts = Gauge(
@@ -151,6 +167,8 @@ class Metrics:
         self.gallery_failures = Counter(
             "edged_gallery_load_failures", "Reloads that failed; the old gallery stays", registry=registry
         )
+
+    def _door(self, registry: CollectorRegistry) -> None:
         self.lock_actuations = Counter(
             "edged_lock_actuations", "Pulses of the lock by cause", ["cause"], registry=registry
         )
@@ -165,6 +183,8 @@ class Metrics:
         self.lock_overruns = Counter(
             "edged_lock_overrun", "Pulses ended later than 50 ms past their deadline", registry=registry
         )
+
+    def _broker(self, registry: CollectorRegistry) -> None:
         self.mqtt_connected = Gauge("edged_mqtt_connected", "1 while the broker answers", registry=registry)
         self.mqtt_reconnects = Counter(
             "edged_mqtt_reconnects", "Connections after the first", registry=registry
@@ -179,6 +199,19 @@ class Metrics:
             "edged_mqtt_app_ack_resends", "Events sent again for want of a collector's acknowledgement",
             registry=registry,
         )  # fmt: skip
+        self.replay_requests = Counter(
+            "edged_mqtt_replay_requests", "Requests to send events of the journal again, by result",
+            ["result"], registry=registry,
+        )  # fmt: skip
+        self.replayed_events = Counter(
+            "edged_mqtt_replayed_events", "Events of the journal sent again, by result", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        self.replay_running = Gauge(
+            "edged_mqtt_replay_running", "1 while a request is fulfilled", registry=registry
+        )
+
+    def _records(self, registry: CollectorRegistry) -> None:
         self.outbox_unacked = Gauge(
             "edged_outbox_unacknowledged", "Events sent that the collector has not acknowledged",
             registry=registry,
@@ -214,6 +247,27 @@ class Metrics:
         self.storage_free = Gauge("edged_storage_free_bytes", "Room on the journal's disk", registry=registry)
         self.storage_size = Gauge("edged_storage_size_bytes", "Size of the journal's disk", registry=registry)
 
+    def _fleet(self, registry: CollectorRegistry) -> None:
+        self.fleet_gallery_version = Gauge(
+            "edged_fleet_gallery_version", "Version of the fleet's gallery in force; 0: none",
+            registry=registry,
+        )  # fmt: skip
+        self.fleet_gallery_expires = Gauge(
+            "edged_fleet_publisher_due_timestamp_seconds", "Unix time by which the publisher has to speak",
+            registry=registry,
+        )  # fmt: skip
+        self.fleet_gallery_lapses = Gauge(
+            "edged_fleet_gallery_last_day_timestamp_seconds", "Unix time at which the gallery lapses",
+            registry=registry,
+        )  # fmt: skip
+        self.fleet_attempts = Counter(
+            "edged_fleet_updates", "Looks at what the publisher offers, by result", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        self.commands = Counter(
+            "edged_commands", "Commands over MQTT, by what came of them", ["result"], registry=registry
+        )
+
     def _initialise(self) -> None:
         for counter, label, values in (
             (self.stage, "stage", STAGES),
@@ -225,8 +279,12 @@ class Metrics:
             (self.lock_refusals, "reason", LOCK_REFUSALS),
             (self.publishes, "result", PUBLISH_RESULTS),
             (self.acks, "result", ACK_RESULTS),
+            (self.replay_requests, "result", REPLAY_RESULTS),
+            (self.replayed_events, "result", REPLAYED_RESULTS),
             (self.camera_faults, "fault", CAMERA_FAULTS),
             (self.factor_messages, "cause", FACTOR_REJECTIONS),
+            (self.fleet_attempts, "result", FLEET_RESULTS),
+            (self.commands, "result", COMMAND_RESULTS),
         ):
             for value in values:
                 counter.labels(**{label: value})

@@ -10,6 +10,8 @@ import typer
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from edged.config.sections import CameraConfig, Config
     from edged.enrolment.entries import Entry
     from edged.enrolment.fetching import Fetcher
@@ -109,15 +111,12 @@ def enrol(
     from edged.enrolment.moments import zone_of
     from edged.enrolment.opening import open_enrolment
     from edged.enrolment.service import Policy
-    from edged.enrolment.tables import Columns, table_entries
     from edged.enrolment.terms import make_terms
 
     words = words or []
     _check_usage(words, folder, table, add_to, camera=camera)
     given = (group or None, valid_from, valid_until, consent_basis, consent_policy, consent_until)
-    _check_options(
-        add_to, table, terms=any(one is not None for one in given), columns=(group_column, valid_until_column)
-    )
+    _check_options(add_to, table, given, (group_column, valid_until_column))
     settings = load(config)
     zone = zone_of(settings.access.time_zone)
     terms = make_terms(
@@ -125,22 +124,18 @@ def enrol(
         consent_policy=consent_policy, consent_until=consent_until, zone=zone, now=datetime.now(UTC),
     )  # fmt: skip
     policy = Policy(allow_similar, allow_same_name, dry_run, frozenset(settings.access.groups))
-    opening = open_enrolment(
-        settings.models, settings.quality, settings.gallery, policy, largest_face=largest_face
-    )
+    models = settings.models, settings.quality, settings.gallery
+    opening = open_enrolment(*models, policy, largest_face=largest_face)
     with Fetcher() as fetcher, opening as tools:
         if table is not None:
-            columns = Columns(name_column, photo_column, group_column, valid_until_column)
-            sheet = table_entries(table, columns, terms, zone, fetcher)
-            _tell_passed_over(sheet.passed_over)
-            entries = sheet.entries
+            columns = (name_column, photo_column, group_column, valid_until_column)
+            entries = _of_table(table, columns, terms, zone, fetcher)
         elif folder is not None:
             entries = _of_folder(folder, terms)
         else:
             filmed = settings.camera if camera else None
-            entries = [
-                _of_words(words, add_to=add_to, terms=terms, tools=tools, fetcher=fetcher, camera=filmed)
-            ]
+            one = _of_words(words, add_to, terms=terms, tools=tools, fetcher=fetcher, camera=filmed)
+            entries = [one]
         refused = _run(tools.enrolment, entries, report, as_json=as_json, dry_run=dry_run)
         _tell_overfull(tools, settings)
     if refused:
@@ -166,10 +161,10 @@ def _check_usage(
 
 
 def _check_options(
-    add_to: str | None, table: Path | None, *, terms: bool, columns: tuple[str | None, str | None]
+    add_to: str | None, table: Path | None, terms: tuple[object, ...], columns: tuple[str | None, str | None]
 ) -> None:
     """No option is ignored. Raises ``typer.BadParameter``."""
-    if add_to is not None and terms:
+    if add_to is not None and any(one is not None for one in terms):
         raise typer.BadParameter(
             "--add-to adds photographs only; `edged people set` changes groups, validity and consent"
         )
@@ -202,6 +197,20 @@ def _tell_passed_over(headings: list[str]) -> None:
         )
 
 
+def _of_table(
+    table: Path,
+    columns: tuple[str, str, str | None, str | None],
+    terms: "Terms",
+    zone: "tzinfo | None",
+    fetcher: "Fetcher",
+) -> "list[Entry]":
+    from edged.enrolment.tables import Columns, table_entries
+
+    sheet = table_entries(table, Columns(*columns), terms, zone, fetcher)
+    _tell_passed_over(sheet.passed_over)
+    return sheet.entries
+
+
 def _of_folder(folder: Path, terms: "Terms") -> "list[Entry]":
     from edged.enrolment.entries import folder_entries
 
@@ -210,8 +219,8 @@ def _of_folder(folder: Path, terms: "Terms") -> "list[Entry]":
 
 def _of_words(
     words: list[str],
-    *,
     add_to: str | None,
+    *,
     terms: "Terms",
     tools: "Tools",
     fetcher: "Fetcher",

@@ -36,8 +36,18 @@ from edged.cli.options import JsonOption
 if TYPE_CHECKING:
     from edged.evaluation.failures import Label
     from edged.evaluation.measurement import Lists, Measurement
+    from edged.evaluation.protocols import Labelled
     from edged.vision.pipeline import FacePipeline
 
+ImagesOption = Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")]
+HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a report with plots to this file.")]
+AnonymousOption = Annotated[
+    bool, typer.Option("--anonymous", help="Name nobody: hashes under a key that is kept nowhere.")
+]
+ProtocolsOption = Annotated[str, typer.Option("--protocols", metavar="A,B,...", help="Which of them to run.")]
+PairsOption = Annotated[
+    Path | None, typer.Option("--pairs", help="CSV: image_a,image_b,same. Without one they are drawn.")
+]
 SizesOption = Annotated[
     str, typer.Option("--sizes", metavar="N,N,...", help="Numbers of people enrolled, for the open set.")
 ]
@@ -45,20 +55,12 @@ SizesOption = Annotated[
 
 def run(
     *,
-    images: Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")],
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Write a report with plots to this file.")
-    ] = None,
-    anonymous: Annotated[
-        bool, typer.Option("--anonymous", help="Name nobody: hashes under a key that is kept nowhere.")
-    ] = False,
+    images: ImagesOption,
+    html: HtmlOption = None,
+    anonymous: AnonymousOption = False,
     packs: PacksOption = None,
-    protocols: Annotated[
-        str, typer.Option("--protocols", metavar="A,B,...", help="Which of them to run.")
-    ] = "closed-set,pairs,open-set,door",
-    pairs: Annotated[
-        Path | None, typer.Option("--pairs", help="CSV: image_a,image_b,same. Without one they are drawn.")
-    ] = None,
+    protocols: ProtocolsOption = "closed-set,pairs,open-set,door",
+    pairs: PairsOption = None,
     enrol: EnrolOption = None,
     probes: ProbesOption = None,
     people: PeopleOption = None,
@@ -84,8 +86,7 @@ def run(
     One pass over the photographs serves all of it but the door's frames. The report is one file without
     scripts, photographs or names of files; people are called by their folders, unless --anonymous.
     """
-    from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import measured_row, opened_packs, progress_bar
+    from edged.cli.measuring import opened_packs, progress_bar
     from edged.evaluation.failures import anonymous_labels, relabelled
     from edged.evaluation.measurement import Terms, measure
     from edged.evaluation.protocols import read_pairs
@@ -93,11 +94,9 @@ def run(
     label: Label = anonymous_labels() if anonymous else str
     lists = read_lists(enrol, probes, people)
     asked = read_protocols(protocols)
-    # The other protocols draw their own from all the photographs.
-    only_lists = lists if set(asked) <= {"open-set", "door"} else None
     terms = Terms(
         images,
-        relabelled(asked_photographs(images, people, only_lists), label),
+        relabelled(_photographs(images, people, lists, asked), label),
         protocols=asked,
         pairs=read_pairs(pairs) if pairs else None,
         door_lists=lists and _relabelled(lists, label),
@@ -117,6 +116,20 @@ def run(
     measured = [(name, pipeline, measure(pipeline, terms, progress_bar)) for name, pipeline in opened]
     if html is not None:
         _write(html, measured, seed, mirror, floor=quality_floor)
+    _print(measured, seed, as_json=as_json)
+
+
+def _photographs(
+    images: Path, people: Path | None, lists: "Lists | None", protocols: list[str]
+) -> "list[Labelled]":
+    """Return those of the lists where no protocol draws its own from all of them."""
+    return asked_photographs(images, people, lists if set(protocols) <= {"open-set", "door"} else None)
+
+
+def _print(measured: "list[tuple[str, FacePipeline, Measurement]]", seed: int, *, as_json: bool) -> None:
+    from edged.cli.eval_view import print_measurements
+    from edged.cli.measuring import measured_row
+
     if as_json:
         rows = [measured_row(*one) for one in measured]
         typer.echo(json.dumps({"seed": seed, "packs": rows}))

@@ -15,17 +15,19 @@ def register(app: typer.Typer) -> None:
         door,
         enrol,
         events,
-        events_quarantine,
-        events_salvaged,
         explain,
+        fleet,
+        fleet_command,
+        fleet_groups,
+        fleet_publish,
+        fleet_simulate,
+        fleet_status,
         gallery,
         identify,
         liveness,
         models,
         mqtt,
         people,
-        people_factors,
-        people_photos,
         report,
         run,
         second_factor,
@@ -44,10 +46,37 @@ def register(app: typer.Typer) -> None:
     app.add_typer(door.app, name="door")
     app.command("enrol")(enrol.enrol)
     app.add_typer(gallery.app, name="gallery")
+    fleet.app.command("group")(fleet_groups.group)
+    for command in (fleet_publish.publish, fleet_publish.release, fleet_publish.rollback, fleet_publish.deny):
+        fleet.app.command()(command)
+    fleet.app.command()(fleet_publish.renew)
+    fleet.app.command("rotate-keys")(fleet_publish.rotate_keys)
+    for shown in (fleet_status.status, fleet_status.forget, fleet_status.receipts):
+        fleet.app.command()(shown)
+    fleet.app.command("command-key")(fleet_command.command_key)
+    fleet.app.command()(fleet_command.command)
+    fleet.app.command()(fleet_simulate.simulate)
+    app.add_typer(fleet.app, name="fleet")
     app.command("identify")(identify.identify)
     app.add_typer(liveness.app, name="liveness")
     app.add_typer(models.app, name="models")
     app.add_typer(mqtt.app, name="mqtt")
+    _people()
+    app.add_typer(people.app, name="people")
+    app.add_typer(second_factor.app, name="second-factor")
+    app.add_typer(evaluation.app, name="eval")
+    app.command("bench")(bench.bench)
+    app.command("calibrate")(calibrate.calibrate)
+    _events()
+    app.add_typer(events.app, name="events")
+    app.command("explain")(explain.explain)
+    app.command("report")(report.report)
+
+
+def _people() -> None:
+    """Add the commands of ``edged people`` that have modules of their own."""
+    from edged.cli import people, people_factors, people_photos
+
     people.app.command("photos")(people_photos.photos)
     people.app.command("remove-photo")(people_photos.remove_photo)
     people.app.command("not-me")(people_photos.not_me)
@@ -55,13 +84,12 @@ def register(app: typer.Typer) -> None:
     people.app.command("set-badge")(people_factors.set_badge)
     people.app.command("remove-pin")(people_factors.remove_pin)
     people.app.command("remove-badge")(people_factors.remove_badge)
-    app.add_typer(people.app, name="people")
-    app.add_typer(second_factor.app, name="second-factor")
-    app.add_typer(evaluation.app, name="eval")
-    app.command("bench")(bench.bench)
-    app.command("calibrate")(calibrate.calibrate)
+
+
+def _events() -> None:
+    """Add the commands of ``edged events`` that have modules of their own."""
+    from edged.cli import events, events_quarantine, events_replay, events_salvaged
+
     events.app.add_typer(events_quarantine.app, name="quarantine")
+    events.app.command("replay")(events_replay.replay)
     events.app.command("salvaged")(events_salvaged.salvaged)
-    app.add_typer(events.app, name="events")
-    app.command("explain")(explain.explain)
-    app.command("report")(report.report)

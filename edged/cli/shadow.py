@@ -102,11 +102,11 @@ def _would_be(events: "Iterable[StoredEvent]") -> "tuple[list[WouldBe], tuple[fl
     found, first, last = [], float("inf"), float("-inf")
     for stored in events:
         event = stored.event
-        first, last = min(first, event.occurred_at), max(last, event.occurred_at)
+        first, last = min(first, stored.happened_at), max(last, stored.happened_at)
         body = event.body
         granted = body.get("decision") == Outcome.GRANT.value or body.get("reason") == Reason.DISARMED.value
         if event.kind is EventKind.ACCESS and granted and event.person_id is not None:
-            found.append(WouldBe(event.occurred_at, event.person_id, event.event_id))
+            found.append(WouldBe(stored.happened_at, event.person_id, event.event_id))
     return found, (first, last)
 
 

@@ -204,13 +204,25 @@ def _second_factor(factor: SecondFactorConfig) -> list[str]:
 
 def _whole(config: Config) -> list[str]:
     """Check what takes more than one section."""
+    problems = _fleet(config)
     limit = config.quality.max_yaw_degrees
     if config.liveness.challenge != "off" and limit < _LEAST_TURN_RANGE:
-        return [
+        problems.append(
             f"quality.max_yaw_degrees: {limit:g}, but liveness.challenge needs {_LEAST_TURN_RANGE:g}: a head "
             "that is turned as asked would not be recognised"
-        ]
-    return []
+        )
+    return problems
+
+
+def _fleet(config: Config) -> list[str]:
+    if not config.fleet.enabled:
+        return []
+    problems = []
+    if not config.mqtt.enabled:
+        problems.append("fleet.enabled: needs mqtt.enabled, over which the people come")
+    if config.door_id == "gallery":
+        problems.append("door_id: 'gallery' is where the fleet's own topics lie; use another name")
+    return problems
 
 
 # A turn counts from 19 degrees on (``domain.challenge``), off a face that may look 15 aside at first.

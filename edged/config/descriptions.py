@@ -1,6 +1,7 @@
 """What an editor shows beside each key, by struct and key."""
 
 from edged.config.door_lines import LINE_DESCRIPTIONS
+from edged.config.fleet_section import FLEET_DESCRIPTIONS
 
 DESCRIPTIONS: dict[str, dict[str, str]] = {
     "V4l2Source": {
@@ -148,6 +149,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "signals": "Lamps and buzzer; each may be left out.",
     },
     **LINE_DESCRIPTIONS,
+    **FLEET_DESCRIPTIONS,
     "AttendanceConfig": {
         "enabled": "Record when people come and go. A purpose of its own beside access: ask who must agree.",
         "direction": "What a visit at this door means.",
@@ -172,6 +174,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "max_in_flight": "Events sent and not yet acknowledged.",
         "app_ack": "An event is delivered only once the collector says so on the topic events/ack.",
         "app_ack_seconds": "With app_ack: an event not acknowledged for so long is sent again.",
+        "replay": "Send events of the journal again when asked to on the topic events/replay.",
         "reconnect_min_seconds": "First wait before connecting again; it doubles with each failure.",
         "reconnect_max_seconds": "Longest wait before connecting again.",
         "person_names": "Send names beside the ids. The broker and all who listen then hold personal data.",
@@ -214,6 +217,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "mqtt": "The broker that events are delivered to.",
         "journal": "Events on disk.",
         "gallery": "Enrolled people on disk.",
+        "fleet": "Whether a fleet's publisher says who may enter.",
         "http": "The monitoring endpoint.",
         "logging": "What goes to standard error.",
     },

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from edged.config.door_lines import InputsConfig, SignalsConfig
+from edged.config.fleet_section import FleetConfig
 from edged.domain.risk import LEVELS, Level
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -327,6 +328,8 @@ class MqttConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_in_flight: Annotated[int, Meta(ge=1, le=64)] = 16
     app_ack: bool = False
     app_ack_seconds: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    # A broker that does not allow a subscription may end the connection for it.
+    replay: bool = False
     reconnect_min_seconds: Annotated[float, Meta(gt=0, le=600)] = 1.0
     reconnect_max_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     person_names: bool = False
@@ -387,5 +390,6 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mqtt: MqttConfig = MqttConfig()
     journal: JournalConfig = JournalConfig()
     gallery: GalleryConfig = GalleryConfig()
+    fleet: FleetConfig = FleetConfig()
     http: HttpConfig = HttpConfig()
     logging: LoggingConfig = LoggingConfig()

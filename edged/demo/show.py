@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from edged.app import Daemon, Listeners
+from edged.app import Daemon
 from edged.demo.console import DemoConsole, Limits
 from edged.demo.moments import Moments
 from edged.demo.reel import Reel
@@ -14,6 +14,7 @@ from edged.domain.types import Outcome
 from edged.workers.door import DoorChange
 from edged.workers.effects import Told
 from edged.workers.gallery_sync import GalleryState
+from edged.workers.listeners import Listeners
 from edged.workers.recognition import Sight
 
 

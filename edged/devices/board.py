@@ -23,10 +23,15 @@ class Board:
 
     def throttled(self) -> float:
         """Return 1 while heat or the power supply slows the board down, 0 while they do not."""
+        flags = self.throttle_flags()
+        return math.nan if flags is None else float(flags & _THROTTLED_NOW != 0)
+
+    def throttle_flags(self) -> int | None:
+        """Return the firmware's bits, those of now and, 16 above, those since the start; None without."""
         for path in self._root.glob("sys/devices/platform/*/*firmware/get_throttled"):
             bits = _number(path, 16)
-            return bits if math.isnan(bits) else float(int(bits) & _THROTTLED_NOW != 0)
-        return math.nan
+            return None if math.isnan(bits) else int(bits)
+        return None
 
 
 def free_bytes(folder: Path) -> float:

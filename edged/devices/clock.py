@@ -22,11 +22,21 @@ class Clock:
     def __init__(self, zone: str = "local") -> None:
         self._zone: tzinfo | None = None
         self.set_zone(zone)
+        self._known = self._resume = float("-inf")
         self._libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
 
     def set_zone(self, zone: str) -> None:
         """Change the door's time zone."""
         self._zone = None if zone == "local" else ZoneInfo(zone)
+
+    def not_before(self, known: float, newest: float) -> None:
+        """Say what time it is at least: ``known`` for certain, ``newest`` by clocks that were not right.
+
+        A clock that is not right and is behind ``known`` was not set since the board started. It goes on from
+        ``newest`` then, so that time does not run backwards from one start to the next, and whose right to
+        enter has ended is not let in by a clock that says 1970.
+        """
+        self._known, self._resume = known, max(known, newest) - self.monotonic()
 
     def monotonic(self) -> float:
         """Return seconds on this boot's clock."""
@@ -34,7 +44,8 @@ class Clock:
 
     def unix(self) -> float:
         """Return seconds since 1970 UTC."""
-        return time.time()
+        now = time.time()
+        return now if now >= self._known or self.synced() else self.monotonic() + self._resume
 
     def local(self, unix: float) -> datetime:
         """Return the door's aware local time at ``unix``."""

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import gpiod
-from gpiod.line import Bias, Clock, Direction, Drive, Edge, Value
+from gpiod.line import Direction, Value
+
+from edged.devices.line_info import line_info
 
 LineConfig = dict[Iterable[int | str] | int | str, gpiod.LineSettings | None]
 
@@ -91,19 +93,14 @@ class FakeChipHandle:
         """Return name, owner and direction of a line."""
         offset = self._offset(line)
         found = self._chip.lines[offset]
-        return gpiod.LineInfo(
-            offset=offset,
-            name=found.name,
-            used=found.owner is not None,
-            consumer="" if found.owner is None else found.owner.consumer,
-            direction=found.direction.value,
-            active_low=found.owner is not None and found.owner.active_low(offset),
-            bias=Bias.UNKNOWN.value,
-            drive=Drive.PUSH_PULL.value,
-            edge_detection=Edge.NONE.value,
-            event_clock=Clock.MONOTONIC.value,
-            debounced=False,
-            debounce_period_us=0,
+        owner = found.owner
+        return line_info(
+            offset,
+            found.name,
+            used=owner is not None,
+            consumer="" if owner is None else owner.consumer,
+            direction=found.direction,
+            active_low=owner is not None and owner.active_low(offset),
         )
 
     def request_lines(self, config: LineConfig, consumer: str | None = None) -> "FakeLineRequest":

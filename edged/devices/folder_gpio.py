@@ -16,7 +16,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import gpiod
-from gpiod.line import Bias, Clock, Direction, Drive, Edge, Value
+from gpiod.line import Bias, Direction, Value
+
+from edged.devices.line_info import line_info
 
 PREFIX = "folder:"
 LINES = 32
@@ -50,19 +52,9 @@ class FolderChip:
     def get_line_info(self, line: int | str) -> gpiod.LineInfo:
         """Return what is known of a line; its name is ``GPIO`` and its offset."""
         offset = _offset(line)
-        return gpiod.LineInfo(
-            offset=offset,
-            name=f"GPIO{offset}",
-            used=False,  # whose a line is cannot be told without claiming it
-            consumer="another process",
-            direction=Direction.INPUT.value,
-            active_low=False,
-            bias=Bias.UNKNOWN.value,
-            drive=Drive.PUSH_PULL.value,
-            edge_detection=Edge.NONE.value,
-            event_clock=Clock.MONOTONIC.value,
-            debounced=False,
-            debounce_period_us=0,
+        # Whose a line is cannot be told without claiming it.
+        return line_info(
+            offset, f"GPIO{offset}", used=False, consumer="another process", direction=Direction.INPUT
         )
 
     def request_lines(self, config: LineConfig, consumer: str | None = None) -> "FolderRequest":

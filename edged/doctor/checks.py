@@ -1,4 +1,4 @@
-"""One function a check, in the order in which they are shown. A new one joins ``CHECKS``.
+"""Who is let in and at what risk: models, people, threshold. One function a check.
 
 A check may raise any ``EdgedError``: what cannot be looked at has failed, and the error says why.
 """
@@ -11,7 +11,7 @@ from edged.doctor.patient import Patient
 from edged.domain.calibration import most_people
 from edged.domain.capacity import overfull
 from edged.domain.risk import false_accepts_a_year
-from edged.errors import EdgedError, StoreError
+from edged.errors import StoreError
 
 Check = Callable[[Patient], Finding]
 
@@ -126,15 +126,3 @@ CHECKS: Mapping[str, Check] = {
     "false accepts": false_accepts,
     "armed": armed,
 }
-
-
-def examine(patient: Patient, checks: Mapping[str, Check] = CHECKS) -> dict[str, Finding]:
-    """Return what every check found, by name."""
-    return {name: _checked(check, patient) for name, check in checks.items()}
-
-
-def _checked(check: Check, patient: Patient) -> Finding:
-    try:
-        return check(patient)
-    except EdgedError as exc:
-        return Finding(State.FAILED, " ".join(str(exc).split()))

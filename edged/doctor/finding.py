@@ -11,6 +11,7 @@ class State(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """The door as a check sees it: its configuration and its parts, each opened once, when asked for."""
 
 from functools import cached_property
+from pathlib import Path
 
 from edged.config.risk import stated_risk
 from edged.config.sections import Config
+from edged.doctor.daemon import Daemon
+from edged.doctor.machine import Machine
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.risk import Risk, Traffic
@@ -18,12 +21,22 @@ from edged.vision.pipeline import FacePipeline
 class Patient:
     """Everything is read, nothing is changed: it may be examined while the daemon runs.
 
-    Every part raises what opening it raises, an ``EdgedError``. ``now`` is Unix seconds.
+    Every part raises what opening it raises, an ``EdgedError``. ``now`` is Unix seconds, ``path`` the file
+    of the configuration, ``machine`` what it runs on.
     """
 
-    def __init__(self, config: Config, now: float) -> None:
+    def __init__(
+        self, config: Config, now: float, *, path: Path | None = None, machine: Machine | None = None
+    ) -> None:
         self.config = config
         self.now = now
+        self.path = path
+        self.machine = machine or Machine()
+
+    @cached_property
+    def daemon(self) -> Daemon:
+        """The running ``edged run`` of this door, if there is one."""
+        return Daemon.find(self.config, self.machine)
 
     @cached_property
     def pipeline(self) -> FacePipeline:

@@ -97,7 +97,9 @@ def stamps_between(
     """
     stamps = [
         Stamp(
-            punch_of(stored.event, stored.corrected_at, zone), stored.event.event_id, stored.event.time_synced
+            punch_of(stored.event, stored.corrected_at, zone),
+            stored.event.event_id,
+            stored.event.time_synced and stored.corrected_at is None,
         )
         for stored in standing_punches(events)
     ]

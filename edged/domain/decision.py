@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edged.domain.access import AccessRules
+from edged.domain.cooldown import Cooldowns
 from edged.domain.decision_policy import DecisionPolicy
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.likeness import likeness, mean_likeness
@@ -75,11 +76,7 @@ class DecisionEngine:
         self.policy = policy
         self.rules = rules
         self._tracks: dict[int, _Track] = {}
-        self._granted_at: dict[str, float] = {}
-        self._seen_at: dict[str, float] = {}
-        self._rearmed: set[str] = set()
-        self._cooling_reported: set[str] = set()
-        self._before: tuple[str, float | None, bool] | None = None  # of whom the newest grant is
+        self._cooldowns = Cooldowns()
         self._now = float("-inf")
         self._gallery: GallerySnapshot | None = None
 
@@ -108,7 +105,7 @@ class DecisionEngine:
             reason, person_id = Reason.STALE, None
         track.latest = observation
         if person_id is not None:
-            self._see(person_id, observation.captured_at)
+            self._cooldowns.seen(person_id, observation.captured_at, self.policy.absence_seconds)
         if reason is not Reason.MATCHED or person_id is None:
             track.trace = tuple(gates)
             return self._deny_when_settled(observation.track_id, track)
@@ -224,18 +221,17 @@ class DecisionEngine:
             return self._denial_once(seen.track_id, track, refusal)
         if person_id in track.granted:
             return _waiting(seen, track, Reason.MATCHED, person_id)
-        cooled, gate = self._cooldown(person_id, moment.now)
-        gates.append(gate)
+        gates.append(self._cooldowns.gate(person_id, moment.now, self.policy.cooldown_seconds))
         track.trace = tuple(gates)
-        if not cooled:
-            if person_id in self._cooling_reported:
+        if not gates[-1].passed:
+            if not self._cooldowns.first_report(person_id):
                 return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
-            self._cooling_reported.add(person_id)
             return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
         asked = self._asked(gates, person_id, moment.gallery)
         gates.append(Gate("armed", None, None, self.policy.armed))
         track.trace = tuple(gates)
-        self._mark_granted(track, person_id, moment.now)
+        track.granted.add(person_id)
+        self._cooldowns.granted(person_id, moment.now)
         end = (Outcome.GRANT, Reason.MATCHED) if self.policy.armed else (Outcome.DENY, Reason.DISARMED)
         if asked is not None and self.policy.armed:
             end = (Outcome.ASK, Reason.MATCHED)
@@ -278,14 +274,6 @@ class DecisionEngine:
             return False
         return policy.second_factor.is_unsure(track.liveness, policy.liveness_threshold)
 
-    def _cooldown(self, person_id: str, now: float) -> tuple[bool, Gate]:
-        granted_at = self._granted_at.get(person_id)
-        if granted_at is None:
-            return True, Gate("cooldown", None, self.policy.cooldown_seconds, passed=True)
-        elapsed = now - granted_at
-        cooled = elapsed >= self.policy.cooldown_seconds and person_id in self._rearmed
-        return cooled, Gate("cooldown", elapsed, self.policy.cooldown_seconds, cooled)
-
     def take_back(self, decision: Decision) -> None:
         """Forget a grant that opened nothing, so that its person need not wait for the cool-down.
 
@@ -294,34 +282,12 @@ class DecisionEngine:
         person_id, track = decision.person_id, self._tracks.get(decision.track_id)
         if decision.outcome not in (Outcome.GRANT, Outcome.ASK) or person_id is None:
             return
-        if self._before is None or self._before[0] != person_id:
+        if not self._cooldowns.take_back(person_id):
             return
         if track is not None:
             track.granted.discard(person_id)
             self._forget_frames(track)
             track.reported.add(Reason.DOOR_REFUSED)  # by whoever asked the door: the visit is on record
-        # As it was: a grant before that, which did open the door, still cools down.
-        _, granted_at, rearmed = self._before
-        self._before = None
-        if granted_at is None:
-            self._granted_at.pop(person_id, None)
-        else:
-            self._granted_at[person_id] = granted_at
-        if rearmed:
-            self._rearmed.add(person_id)
-
-    def _mark_granted(self, track: _Track, person_id: str, now: float) -> None:
-        self._before = (person_id, self._granted_at.get(person_id), person_id in self._rearmed)
-        track.granted.add(person_id)
-        self._granted_at[person_id] = now
-        self._rearmed.discard(person_id)
-        self._cooling_reported.discard(person_id)
-
-    def _see(self, person_id: str, at: float) -> None:
-        """Re-arm a person who had gone from view for ``absence_seconds`` since the last frame."""
-        if at - self._seen_at.get(person_id, float("-inf")) >= self.policy.absence_seconds:
-            self._rearmed.add(person_id)
-        self._seen_at[person_id] = at
 
     def _deny_when_settled(self, track_id: int, track: _Track, reason: Reason | None = None) -> Decision:
         """Deny once the window is full without a grant; until then wait. None: for what failed most often."""

@@ -16,6 +16,7 @@ from edged.domain.second_factor import AskedFactor
 
 QUALITY_LIMIT = 0.5
 FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.intp]
 Image = npt.NDArray[np.uint8]
 
 

@@ -5,7 +5,9 @@ import logging
 import os
 import time
 from collections import deque
+from pathlib import Path
 
+from edged.domain.boots import boot_name
 from edged.domain.doorway import Act, Happening
 from edged.doorway.keeper import Refusal
 from edged.doorway.messages import Happened
@@ -31,7 +33,7 @@ class Ledger:
     """
 
     def __init__(self, spool: Spool) -> None:
-        self.boot_id = os.urandom(6).hex()
+        self.boot_id = boot_name(_machine_boot(), os.urandom(6).hex())
         self.refusals: deque[Refusal] = deque()
         self.casual: set[str] = set()
         self._spool = spool
@@ -94,3 +96,10 @@ class Ledger:
     def _synced(self) -> bool:
         state = int(self._libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
         return 0 <= state != _TIME_ERROR
+
+
+def _machine_boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

@@ -45,7 +45,7 @@ class Unlock(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """A grant; ``request`` is the id of the event behind it, ``granted_at`` what its age counts from."""
 
     request: Token
-    cause: Literal["face", "test"]
+    cause: Literal["face", "test", "command"]
     granted_at: Moment
 
 

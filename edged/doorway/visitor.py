@@ -34,7 +34,12 @@ class Visitor:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         channel.send(Hello(reader=_NAME, listens=False))
-        self.status = self._until(lambda message: isinstance(message, Status), _GRACE_SECONDS)
+        self.status: Status = self._first_status()
+
+    @property
+    def peer(self) -> tuple[int, int]:
+        """Process id and user id of the door process, by the kernel's word."""
+        return self._channel.pid, self._channel.uid
 
     def pulse(self, seconds: float, on_change: Callable[[str], None]) -> None:
         """Have the door unlocked once; ``seconds`` is its pulse. Raises ``LockError``, ``DoorwayError``."""
@@ -53,6 +58,12 @@ class Visitor:
             self._until(lambda it: isinstance(it, Status) and it.condition != "emergency", _GRACE_SECONDS)
         except DoorwayError as exc:
             raise LockError("the emergency goes on: the fire input is active") from exc
+
+    def _first_status(self) -> Status:
+        message = self._until(lambda it: isinstance(it, Status), _GRACE_SECONDS)
+        if not isinstance(message, Status):
+            raise DoorwayError("the door process does not say how the door is")
+        return message
 
     def _until(self, wanted: Callable[[FromDoor], bool], seconds: float) -> FromDoor:
         """Return the first message that is wanted. Raises ``DoorwayError`` after ``seconds``."""

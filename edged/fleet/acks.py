@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edged.errors import FleetError
+from edged.fleet.arrivals import opened
 from edged.fleet.connection import Arrived
 from edged.fleet.messages import Ulid
 
@@ -29,29 +29,11 @@ class AckMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ids: Annotated[list[Ulid], Meta(min_length=1, max_length=MOST_IDS)]
 
 
-class BadAckError(FleetError):
-    """An acknowledgement that is not one; ``result`` says why, for the counter."""
-
-    def __init__(self, result: AckResult, text: str) -> None:
-        super().__init__(text)
-        self.result = result
-
-
 def ack_payload(event_ids: list[str]) -> bytes:
     """Return the JSON that acknowledges up to ``MOST_IDS`` events."""
     return msgspec.json.encode(AckMessage(v=1, ids=event_ids))
 
 
 def parse_ack(message: Arrived) -> AckMessage:
-    """Return the acknowledgement in a message. Raises ``BadAckError``.
-
-    A retained one is refused unread: it was written at another time, about who knows what.
-    """
-    if message.retain:
-        raise BadAckError("retained", "acknowledgement is retained")
-    if message.size > MAX_ACK_BYTES:
-        raise BadAckError("oversized", f"acknowledgement of {message.size} bytes")
-    try:
-        return msgspec.json.decode(message.payload, type=AckMessage)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
-        raise BadAckError("malformed", f"acknowledgement: {str(exc)[:200]!r}") from exc
+    """Return the acknowledgement in a message. Raises ``UnheededError``."""
+    return opened(message, AckMessage, what="acknowledgement", most_bytes=MAX_ACK_BYTES)

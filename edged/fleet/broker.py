@@ -49,7 +49,8 @@ _TAKEN_OVER = 0x8E
 _KEEPALIVE_TEXT = "Keep alive timeout"
 # Packet type and length 5, topic length 2, packet id 2, property length 4 at most.
 _PACKET_OVERHEAD_BYTES = 13
-_USER_PROPERTY_BYTES = 1 + 2 + len("event_id") + 2
+# Its identifier and two lengths (2.2.2.2).
+_USER_PROPERTY_BYTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +127,39 @@ class BrokerClient:
             self._wake_writer.send(b"\0")
 
     def subscribe(self, topic: str) -> None:
-        """Hear a topic, at every later connection; its messages are ``Arrived``."""
+        """Hear a topic, now and at every later connection; its messages are ``Arrived``."""
         self._subscriptions.append(topic)
+        if self._connection is not None and self._terms is not None:
+            self._connection.subscribe(topic)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Hear no more of a topic."""
+        self._subscriptions.remove(topic)
+        if self._connection is not None and self._terms is not None:
+            self._connection.unsubscribe(topic)
 
     def room(self) -> int:
         """Return how many more QoS 1 messages the broker takes before it must answer one."""
         return 0 if self._terms is None else self._terms.receive_maximum - len(self._unanswered)
 
-    def fits(self, topic: str, payload: bytes, event_id: str | None = None) -> bool:
+    def fits(
+        self, topic: str, payload: bytes, event_id: str | None = None, *, replayed: bool = False
+    ) -> bool:
         """Whether the broker takes a packet this large; paho does not check, the broker disconnects."""
         size = _PACKET_OVERHEAD_BYTES + len(topic.encode()) + len(payload)
-        if event_id is not None:
-            size += _USER_PROPERTY_BYTES + len(event_id.encode())
+        for name, value in _marks(event_id, replayed=replayed).items():
+            size += _USER_PROPERTY_BYTES + len(name) + len(value.encode())
         return self._terms is not None and size <= self._terms.max_packet_bytes
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, event_id: str | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        event_id: str | None = None,
+        replayed: bool = False,
     ) -> int | None:
         """Hand over one message: a handle that its ``Answer`` carries, or None where there is no connection.
 
@@ -149,7 +167,8 @@ class BrokerClient:
         """
         if self._connection is None or self._terms is None:
             return None
-        handle = self._connection.publish(topic, payload, qos=qos, retain=retain, event_id=event_id)
+        marks = _marks(event_id, replayed=replayed)
+        handle = self._connection.publish(topic, payload, qos=qos, retain=retain, marks=marks)
         if handle is not None and qos > 0:
             self._unanswered.add(handle)
         return handle
@@ -284,3 +303,9 @@ class BrokerClient:
         self._attempt_at = self._clock() + delay
         self._happenings.append(Disconnected(cause, text))
         logger.debug("broker connection over cause=%s retry_seconds=%.1f", cause, delay)
+
+
+def _marks(event_id: str | None, *, replayed: bool) -> dict[str, str]:
+    """Return the user properties of an event's message."""
+    marks = {} if event_id is None else {"event_id": event_id}
+    return marks | ({"replayed": "true"} if replayed else {})

@@ -15,6 +15,7 @@ import queue
 import select
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,15 +152,21 @@ class Connection:
             properties.MaximumPacketSize = LARGEST_ARRIVAL
             options = {"clean_start": True, "properties": properties}
         self._client.connect(host, port, keepalive_seconds, **options)
+        sock: Any = self._client.socket()
+        if sock is not None:  # small packets back and forth: Nagle's wait would add 40 ms to each turn
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool, event_id: str | None
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, marks: Mapping[str, str]
     ) -> int | None:
-        """Hand one message to the broker; its handle, or None where the connection is over."""
+        """Hand one message to the broker; its handle, or None where the connection is over.
+
+        ``marks`` are user properties, which MQTT 3.1.1 does not know.
+        """
         properties = None
-        if event_id is not None and self.version == "5":
+        if marks and self.version == "5":
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.UserProperty = ("event_id", event_id)
+            properties.UserProperty = list(marks.items())
         info = self._client.publish(topic, payload, qos, retain, properties)
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
@@ -170,6 +177,10 @@ class Connection:
             self._client.subscribe(topic, options=SubscribeOptions(qos=1, retainAsPublished=True))
         else:
             self._client.subscribe(topic, 1)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Hear no more of a topic."""
+        self._client.unsubscribe(topic)
 
     def serve(self, timeout: float, wake: socket.socket) -> list[Word]:
         """Read and write for up to ``timeout`` seconds, less if something came or ``wake`` is readable."""

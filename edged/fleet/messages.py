@@ -63,8 +63,8 @@ class EventMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class StateMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the door is now; no person data, since the broker keeps it.
 
-    ``asks`` is what whoever stands there is asked to do, for a display beside the door; absent in what older
-    versions sent.
+    ``asks`` is what whoever stands there is asked to do, for a display beside the door; ``locked_down``:
+    nobody is let in until a command releases the door. Both are absent in what older versions sent.
     """
 
     lock: LockWord
@@ -72,6 +72,7 @@ class StateMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     armed: bool
     time_synced: bool
     asks: GestureWord | None = None
+    locked_down: bool = False
 
 
 class BirthMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -66,6 +66,41 @@ class Topics:
         """Where a collector says which events it has stored; never retained."""
         return f"{self.root}/events/ack"
 
+    @property
+    def command_hello(self) -> str:
+        """Where somebody asks for a nonce, before a command; never retained."""
+        return f"{self.root}/command/hello"
+
+    @property
+    def command_nonce(self) -> str:
+        """Where the door gives one; never retained."""
+        return f"{self.root}/command/nonce"
+
+    @property
+    def command_run(self) -> str:
+        """Where signed commands come; never retained."""
+        return f"{self.root}/command/run"
+
+    @property
+    def command_reply(self) -> str:
+        """What became of a command, signed by the door; never retained."""
+        return f"{self.root}/command/reply"
+
+    @property
+    def gallery_receipt(self) -> str:
+        """Which gallery is in force here, signed by the door; retained."""
+        return f"{self.root}/gallery/receipt"
+
+    @property
+    def replay(self) -> str:
+        """Where a collector asks for events of the journal again; never retained."""
+        return f"{self.root}/events/replay"
+
+    @property
+    def replayed(self) -> str:
+        """How a request on ``replay`` ended; not retained."""
+        return f"{self.root}/events/replayed"
+
     def event(self, kind: str) -> str:
         """Return the topic of events of one kind. Raises ``FleetError`` on an impossible kind."""
         _check(kind, "event kind")

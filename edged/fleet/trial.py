@@ -61,7 +61,7 @@ def try_broker(
     client = BrokerClient(own, client_id=own.client_id or "", will=None)
     deadline = clock() + seconds
     try:
-        terms, trouble = _connect(client, deadline, clock)
+        terms, trouble = connect(client, deadline, clock)
         event, detail = (None, "") if terms is None else _publish(client, topics, deadline, clock)
     finally:
         client.close(goodbye=True)
@@ -77,9 +77,10 @@ def try_broker(
     )
 
 
-def _connect(
+def connect(
     client: BrokerClient, deadline: float, clock: Callable[[], float]
 ) -> tuple[Connected | None, str | None]:
+    """Return the terms of a connection, or why there is none that another attempt would bring."""
     trouble = "no connection in time"
     while clock() < deadline:
         for happening in client.poll(0.1):

@@ -74,6 +74,22 @@ def create_private_file(path: Path, content: bytes = b"") -> bool:
     return True
 
 
+def replace_private_file(path: Path, content: bytes) -> None:
+    """Put ``content`` in place of ``path``, mode 0600, durably: after a power cut it is the old or the new.
+
+    Raises ``StoreError``.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        _write_private(beside, content)
+        beside.replace(path)
+        sync_directory(path.parent)
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot be written: {exc.strerror}") from exc
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 @contextmanager
 def private_output(path: Path) -> Iterator[TextIO]:
     """Yield a text file, mode 0600, that replaces ``path`` when the block ends well.

@@ -7,23 +7,9 @@ that cannot make room denies everybody. ``reason`` is set while such an event is
 import sqlite3
 from typing import Any
 
-from edged.storage.journal_rows import COLUMNS
+from edged.storage.journal_rows import COLUMNS, EVENT_COLUMNS
 
-TABLE = """CREATE TABLE IF NOT EXISTS held (
-    seq INTEGER PRIMARY KEY,
-    event_id TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    occurred_at REAL NOT NULL,
-    monotonic_at REAL NOT NULL,
-    boot_id TEXT NOT NULL,
-    time_synced INTEGER NOT NULL,
-    person_id TEXT,
-    body TEXT NOT NULL,
-    trace TEXT NOT NULL,
-    checksum INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    reason TEXT
-) STRICT"""
+TABLE = f"CREATE TABLE IF NOT EXISTS held ({EVENT_COLUMNS}, reason TEXT) STRICT"
 
 
 def hold(connection: sqlite3.Connection, upto: int) -> int:
@@ -40,6 +26,12 @@ def pending(connection: sqlite3.Connection, after_seq: int, acked: str, limit: i
         " AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"
     )
     return connection.execute(query, (after_seq, acked, limit)).fetchall()
+
+
+def between(connection: sqlite3.Connection, after_seq: int, upto: int, limit: int) -> list[Any]:
+    """Return rows of ``COLUMNS`` above ``after_seq`` up to ``upto``, by seq; those in quarantine too."""
+    query = f"SELECT {COLUMNS} FROM held e WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608 - column names
+    return connection.execute(query, (after_seq, upto, limit)).fetchall()
 
 
 def waiting(connection: sqlite3.Connection, acked: str) -> tuple[int, float | None, int]:

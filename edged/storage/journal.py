@@ -34,6 +34,7 @@ from edged.storage.ballast import Ballast
 from edged.storage.database import Database
 from edged.storage.journal_chain import ChainWriter
 from edged.storage.journal_recovery import EventMaker, plain_event
+from edged.storage.journal_replay import Recorded, recorded
 from edged.storage.journal_rows import COLUMNS, SCHEMA, Ends
 
 logger = logging.getLogger(__name__)
@@ -174,6 +175,10 @@ class Journal:
                 self.quarantine(row[0], str(exc))
         return found
 
+    def recorded(self, after_seq: int, upto: int | None, limit: int) -> Recorded:
+        """Return events from there on, delivered or not; see ``journal_replay``. Raises ``StoreError``."""
+        return recorded(self._path, after_seq, upto, limit)
+
     def delivered(self, seqs: Sequence[int]) -> None:
         """Take events out of the outbox. Written in batches, within about a second.
 
@@ -235,12 +240,13 @@ class Journal:
         """
         query = (
             f"SELECT {COLUMNS} FROM events e WHERE kind = 'attendance'"  # noqa: S608 - column names
-            " AND (occurred_at >= ? OR time_synced = 0) ORDER BY seq"
+            f" AND (occurred_at >= :since OR {journal_clock.WRONG}) ORDER BY seq"
         )
         found: list[StoredEvent] = []
         with connections.reading(self._path) as connection:
             corrections = journal_clock.read_corrections(connection, self.epoch)
-            for row in connection.execute(query, (since,)):
+            values = {"since": since, "stepped": journal_clock.stepped(corrections)}
+            for row in connection.execute(query, values):
                 try:
                     found.append(corrected(journal_rows.decode(self.epoch, row), corrections))
                 except StoreCorruptError:

@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from edged.domain.clock_correction import corrected
+from edged.domain.clock_correction import Correction, corrected
 from edged.domain.risk import Traffic
 from edged.domain.types import EventKind, StoredEvent
 from edged.errors import NotFoundError, StoreCorruptError, StoreError
-from edged.storage import connections, journal_check, journal_rows
+from edged.storage import connections, journal_check, journal_clock, journal_rows
 from edged.storage.connections import translate
 from edged.storage.files import is_there
 from edged.storage.journal_check import Verification
-from edged.storage.journal_clock import read_corrections
 from edged.storage.journal_rows import COLUMNS, SCHEMA
 
 logger = logging.getLogger(__name__)
@@ -27,6 +26,8 @@ _FOLLOW_SECONDS = 0.5
 # Four weeks even out holidays and weekends. A busy door has some 1,000 events a day.
 _TRAFFIC_SECONDS = 28 * 86_400.0
 _TRAFFIC_EVENTS = 10_000
+# Some starts without a time server, each with a visit or two; read once, at the start.
+_TIMES_EVENTS = 500
 
 
 def _refuse(error: StoreCorruptError) -> None:
@@ -43,7 +44,7 @@ class JournalReader:
         self._connection = connection
         self._on_damage = on_damage
         self.epoch = ""
-        self._corrections: dict[str, float] = {}
+        self._corrections: dict[str, list[Correction]] = {}
 
     @classmethod
     def open(cls, path: Path, *, on_damage: Callable[[StoreCorruptError], None] = _refuse) -> Self:
@@ -92,9 +93,9 @@ class JournalReader:
             self._corrections = self._read_corrections()
         if self._corrections:
             # Their columns hold a time that was not right: whether they belong is seen once it is known.
-            where = where.replace(_CONDITIONS["since"], f"({_CONDITIONS['since']} OR time_synced = 0)")
-            where = where.replace(_CONDITIONS["until"], f"({_CONDITIONS['until']} OR time_synced = 0)")
-        values: dict[str, Any] = dict(wanted)
+            for name in ("since", "until"):
+                where = where.replace(_CONDITIONS[name], f"({_CONDITIONS[name]} OR {journal_clock.WRONG})")
+        values: dict[str, Any] = wanted | {"stepped": journal_clock.stepped(self._corrections)}
         if limit is not None:
             after_seq = max(after_seq, self._before_newest(where, values, limit))
         query = f"SELECT {COLUMNS} FROM events e WHERE seq > :after AND {where} ORDER BY seq LIMIT {_PAGE}"  # noqa: S608 - fixed texts
@@ -201,9 +202,9 @@ class JournalReader:
                 continue
             yield corrected(event, self._corrections)
 
-    def _read_corrections(self) -> dict[str, float]:
+    def _read_corrections(self) -> dict[str, list[Correction]]:
         with self._translated():
-            return read_corrections(self._connection, self.epoch)
+            return journal_clock.read_corrections(self._connection, self.epoch)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -221,6 +222,23 @@ def traffic_of(path: Path, now: float) -> Traffic | None:
     except StoreError as exc:
         logger.warning("visits not counted error=%s", exc)
         return None
+
+
+def newest_times(path: Path) -> tuple[float, float]:
+    """Return the newest time that is known in the journal at ``path``, and the newest of any kind.
+
+    Unix seconds; minus infinity, logged, where there is none.
+    """
+    known = newest = float("-inf")
+    try:
+        with JournalReader.open(path, on_damage=lambda _damage: None) as reader:
+            for stored in reader.events(limit=_TIMES_EVENTS):
+                newest = max(newest, stored.happened_at)
+                if stored.event.time_synced or stored.corrected_at is not None:
+                    known = max(known, stored.happened_at)
+    except StoreError as exc:
+        logger.warning("newest time not read error=%s", exc)
+    return known, newest
 
 
 _CONDITIONS = {

@@ -18,6 +18,20 @@ from edged.domain.types import Event, EventKind, Gate, StoredEvent
 from edged.errors import StoreCorruptError, StoreError
 from edged.storage.connections import Schema
 
+# A row of whatever table holds events; ``COLUMNS`` reads it.
+EVENT_COLUMNS = """
+    seq INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    occurred_at REAL NOT NULL,
+    monotonic_at REAL NOT NULL,
+    boot_id TEXT NOT NULL,
+    time_synced INTEGER NOT NULL,
+    person_id TEXT,
+    body TEXT NOT NULL,
+    trace TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    digest BLOB NOT NULL"""
 SCHEMA = Schema(
     what="a journal of events",
     application_id=int.from_bytes(b"edJL"),
@@ -31,20 +45,7 @@ SCHEMA = Schema(
             anchor_seq INTEGER NOT NULL,
             anchor_digest BLOB NOT NULL
         ) STRICT""",
-        """CREATE TABLE events (
-            seq INTEGER PRIMARY KEY,
-            event_id TEXT NOT NULL UNIQUE,
-            kind TEXT NOT NULL,
-            occurred_at REAL NOT NULL,
-            monotonic_at REAL NOT NULL,
-            boot_id TEXT NOT NULL,
-            time_synced INTEGER NOT NULL,
-            person_id TEXT,
-            body TEXT NOT NULL,
-            trace TEXT NOT NULL,
-            checksum INTEGER NOT NULL,
-            digest BLOB NOT NULL
-        ) STRICT""",
+        f"CREATE TABLE events ({EVENT_COLUMNS}) STRICT",
         "CREATE INDEX events_attendance ON events (occurred_at) WHERE kind = 'attendance'",
         "CREATE TABLE outbox (seq INTEGER PRIMARY KEY REFERENCES events (seq)) STRICT",
         "CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT",

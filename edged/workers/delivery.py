@@ -160,6 +160,7 @@ class Delivery:
         self._receipts = None if app_ack_seconds is None else Receipts(app_ack_seconds)
         self._refusals = {kind: Outage(logger, f"events of kind {kind.value}") for kind in EventKind}
         self._store_outage = Outage(logger, "outbox")
+        self.elsewhere = 0  # messages of somebody else in flight, who shares the window
 
     @property
     def in_flight(self) -> int:
@@ -301,7 +302,7 @@ class Delivery:
 
     def _room(self) -> int:
         window = 1 if self._losses >= _LOSSES_BEFORE_SINGLE else self._window
-        return min(self._client.room(), window - len(self._in_flight))
+        return min(self._client.room(), window - len(self._in_flight) - self.elsewhere)
 
     def _room_for_new(self, now: float) -> int:
         room = self._room()

@@ -77,6 +77,10 @@ class _Line:
     ended: bool = field(default=False)
 
 
+def _asked_for(cause: str) -> Literal["face", "test", "command"]:
+    return "test" if cause == "test" else "command" if cause == "command" else "face"
+
+
 class DoorLink(Worker):
     """``connect`` returns a connected socket or raises ``DoorwayError``; ``close`` frees what it holds.
 
@@ -162,7 +166,7 @@ class DoorLink(Worker):
             self._metrics.lock_refusals.labels("away").inc()
             return False
         wanted = Unlock(
-            request=request.event_id, cause="test" if request.cause == "test" else "face",
+            request=request.event_id, cause=_asked_for(request.cause),
             granted_at=max(0.0, request.granted_at),
         )  # fmt: skip
         with self._asking:

@@ -8,6 +8,7 @@ does a calibration that cannot be used: nobody is let in then.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -111,6 +112,8 @@ class GallerySyncWorker(Worker):
         self._metrics = metrics
         self._identity: tuple[int, ...] | None = None
         self._measured: tuple[int, ...] | None = None
+        self._before: GallerySnapshot | None = None
+        self._hurried = threading.Event()
         self._current = self._load()
         self._failing = False
         self._unread_since: float | None = None
@@ -136,6 +139,10 @@ class GallerySyncWorker(Worker):
         words += ["changes since cannot be read"] if self.failing else []
         return "; ".join(words)
 
+    def hurry(self) -> None:
+        """Look at the people at the next turn, not at the next poll; from any thread."""
+        self._hurried.set()
+
     def run(self) -> None:
         """Poll until told to stop."""
         polled_at = time.monotonic()
@@ -145,8 +152,10 @@ class GallerySyncWorker(Worker):
             if time.monotonic() - expected_at >= _TRAFFIC_SECONDS:
                 expected_at = time.monotonic()
                 self._expect()
-            if time.monotonic() - polled_at < self.poll_seconds and self._same_risk():
+            due = time.monotonic() - polled_at >= self.poll_seconds or self._hurried.is_set()
+            if not due and self._same_risk():
                 continue
+            self._hurried.clear()
             polled_at = time.monotonic()
             try:
                 self._refresh()
@@ -187,7 +196,9 @@ class GallerySyncWorker(Worker):
         people, templates = self._people.people(), self._people.templates(self._space)
         vetoes = self._people.vetoes(self._space)
         try:
-            snapshot = build_snapshot(self._space, self._dimension, version, people, templates, vetoes=vetoes)
+            snapshot = build_snapshot(
+                self._space, self._dimension, version, people, templates, vetoes=vetoes, previous=self._before
+            )
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
@@ -208,7 +219,8 @@ class GallerySyncWorker(Worker):
         threshold, points = self._threshold(len(snapshot.people), risk)
         rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=min_margin, risk=risk)
         self._metrics.threshold.set(float("nan") if threshold.cosine is None else threshold.cosine)
-        barred = with_bars(snapshot, rule, over_budget=threshold.second_factor)
+        barred = with_bars(snapshot, rule, over_budget=threshold.second_factor, previous=self._before)
+        self._before = barred
         return GalleryState(barred, threshold, points, min_margin)
 
     def _threshold(self, people: int, risk: Risk) -> tuple[Threshold, tuple[MeasuredPoint, ...]]:

@@ -5,13 +5,18 @@ At every connection it says ``online``, what runs here and how the door is, all 
 event; when it leaves in order it says ``stopped``, and otherwise the broker says ``offline``.
 """
 
+import contextlib
 import logging
+import queue
 import time
+import uuid
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from edged.config.sections import MqttConfig
 from edged.errors import FleetError, StoreError
-from edged.fleet.acks import BadAckError, parse_ack
+from edged.fleet.acks import parse_ack
+from edged.fleet.arrivals import UnheededError
 from edged.fleet.broker import BrokerClient, Connected, Disconnected
 from edged.fleet.connection import Answer, Arrived
 from edged.fleet.messages import (
@@ -25,10 +30,12 @@ from edged.fleet.messages import (
     state_payload,
     timestamp,
 )
+from edged.fleet.replay import ReplayRequest, replay_payload
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.workers.delivery import Delivery, Outbox
 from edged.workers.outage import Outage
+from edged.workers.replay import Archive, Replay
 from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -39,6 +46,10 @@ _IDLE_SECONDS = 1.0
 _GAUGE_SECONDS = 2.0
 _DRAIN_SECONDS = 1.0
 _STOPPED_SECONDS = 2.0
+
+
+class Events(Outbox, Archive, Protocol):
+    """The journal as it is needed here."""
 
 
 class PublisherWorker(Worker):
@@ -53,7 +64,7 @@ class PublisherWorker(Worker):
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: Events,
         client: BrokerClient,
         topics: Topics,
         metrics: Metrics,
@@ -85,6 +96,15 @@ class PublisherWorker(Worker):
         )  # fmt: skip
         if config.app_ack:
             client.subscribe(topics.ack)
+        if config.replay:
+            client.subscribe(topics.replay)
+        # Without the topic too: a signed command may ask for it.
+        self._replay = Replay(
+            outbox, client, topics, metrics, window=config.max_in_flight,
+            name_of=name_of if config.person_names else None, clock=clock,
+        )  # fmt: skip
+        self._again = False
+        self._wanted: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._outage = Outage(logger, "mqtt connection")
         self._request_outage = Outage(logger, "return of events from the quarantine")
         self._trouble: Disconnected | None = None
@@ -114,6 +134,18 @@ class PublisherWorker(Worker):
         self._birth = birth
         self._client.wake()
 
+    def replay(self, from_seq: int, to_seq: int | None) -> None:
+        """Send events of the journal once more, as if a collector had asked; from any thread."""
+        request = ReplayRequest(v=1, request=uuid.uuid4().hex, from_seq=from_seq, to_seq=to_seq)
+        payload = replay_payload(request)
+        self._wanted.put(Arrived(self._topics.replay, payload, len(payload), retain=False))
+        self._client.wake()
+
+    def say_again(self) -> None:
+        """Publish everything that is retained once more, as at a new connection; from any thread."""
+        self._again = True
+        self._client.wake()
+
     def wake(self) -> None:
         """Say that the outbox has a new row."""
         self._client.wake()
@@ -130,7 +162,7 @@ class PublisherWorker(Worker):
             more = False
             while not self.stopping.is_set():
                 self.beat()
-                more = self._turn(0.0 if more else min(_IDLE_SECONDS, self._delivery.retry_seconds()))
+                more = self._turn(0.0 if more else self._wait_seconds())
             goodbye = self._leave()
         finally:
             self._client.close(goodbye=goodbye)
@@ -140,13 +172,30 @@ class PublisherWorker(Worker):
         """Serve the connection, then say what there is to say; True where more could go at once."""
         self._listen(timeout)
         more = False
+        if self._again:
+            self._again = False
+            self._published.clear()
         if self._client.connected:
             self._say_statuses()
-            more = self._delivery.pump()
+            more = self._pump()
         if self._clock() >= self._gauges_at:
             self._gauges_at = self._clock() + _GAUGE_SECONDS
             self._put_back(self._clock())
             self._show_gauges()
+        return more
+
+    def _wait_seconds(self) -> float:
+        return min(_IDLE_SECONDS, self._delivery.retry_seconds(), self._replay.wait_seconds())
+
+    def _pump(self) -> bool:
+        """Hand over what is new, and behind it what was asked for again."""
+        delivery, replay = self._delivery, self._replay
+        with contextlib.suppress(queue.Empty):
+            while True:
+                replay.asked(self._wanted.get_nowait())
+        delivery.elsewhere = replay.in_flight
+        more = delivery.pump()
+        replay.pump(idle=not (more or delivery.in_flight or self.stopping.is_set()))
         return more
 
     def _listen(self, timeout: float) -> None:
@@ -186,19 +235,25 @@ class PublisherWorker(Worker):
         self._trouble = word
         self._status_handles.clear()
         self._delivery.disconnected(word)
+        self._replay.disconnected()
 
     def _on_answer(self, answer: Answer) -> None:
         topic = self._status_handles.pop(answer.handle, None)
+        if topic is None and self._replay.answered(answer):
+            return
         if topic is None:
             self._delivery.answered(answer)
         elif answer.code >= 0x80:
             logger.warning("the broker refuses a status topic=%s reason=%r", topic, answer.text)
 
     def _on_arrived(self, message: Arrived) -> None:
-        """Take a collector's acknowledgement; whatever else comes is counted and forgotten."""
+        """Take a collector's word; whatever else comes is counted and forgotten."""
+        if message.topic == self._topics.replay:
+            self._replay.asked(message)
+            return
         try:
             ack = parse_ack(message)
-        except BadAckError as exc:
+        except UnheededError as exc:
             self._metrics.acks.labels(exc.result).inc()
             logger.debug("acknowledgement ignored reason=%r", str(exc))
             return
@@ -271,6 +326,7 @@ class PublisherWorker(Worker):
 
     def _leave(self) -> bool:
         """Deliver what is left, then say ``stopped``; True once the broker has acknowledged that."""
+        self._replay.interrupt("the door stops")
         deadline = self._clock() + _DRAIN_SECONDS
         more = True
         delivery = self._delivery

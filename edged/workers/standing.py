@@ -37,6 +37,7 @@ class Standing:
         self.lock: LockWord = "locked"
         self.asks: GestureWord | None = None
         self.publisher: PublisherWorker | None = None
+        self.locked_down = False
         self._boot_id = boot_id
         self._gallery = gallery
         self._log = log
@@ -67,6 +68,7 @@ class Standing:
             armed=self.armed,
             time_synced=self._clock.synced(),
             asks=self.asks,
+            locked_down=self.locked_down,
         )
 
     def facts(self, frames: int) -> dict[str, Fact]:
@@ -102,6 +104,11 @@ class Standing:
     def lock_changed(self, word: LockWord) -> None:
         """Take over what a door process says of its line."""
         self.lock = word
+        self.tell()
+
+    def lockdown_changed(self, locked_down: bool) -> None:
+        """Take over whether a command keeps everybody out."""
+        self.locked_down = locked_down
         self.tell()
 
     def prompted(self, prompt: Prompt | None) -> None:

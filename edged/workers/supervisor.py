@@ -103,6 +103,10 @@ class Supervisor:
         """Ask for an orderly stop; returns at once, from any thread or signal handler."""
         self._orders.put("stop")
 
+    def request_reload(self) -> None:
+        """Ask for what SIGHUP asks for; returns at once, from any thread."""
+        self._orders.put("reload")
+
     def run(self) -> int:
         """Start every worker and watch; see ``start`` and ``run_until_stopped``.
 

@@ -18,12 +18,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.chaos import broker_rows, camera_rows, door_rows, messaging, part_rows, power_cuts
+from tests.chaos import (
+    broker_rows,
+    camera_rows,
+    door_rows,
+    forgetful_broker,
+    messaging,
+    part_rows,
+    power_cuts,
+)
 from tests.chaos.plan import FULL_MINUTES, Plan
 from tests.chaos.row import Row, show
 
 _POWER_CUT = "power cut, sectors torn"
 _FULL_CUTS = 1000
+_FULL_FORGOTTEN = 30
 
 Part = Callable[[Path, Plan], list[Row]]
 
@@ -66,7 +75,7 @@ def main() -> None:
 def run(folder: Path, plan: Plan) -> list[Row]:
     """Run both lanes in ``folder``; a part that fails is a row that is broken."""
     lanes: tuple[tuple[tuple[str, Part], ...], ...] = (
-        (("messaging", messaging.rows), ("broker", broker_rows.rows)),
+        (("messaging", messaging.rows), ("forgetful", _forgetful), ("broker", broker_rows.rows)),
         (
             ("door", door_rows.rows),
             ("camera", lambda place, now: door_rows.rows(place, now, camera_rows.CAMERA_FAULTS)),
@@ -90,6 +99,13 @@ def _lane(folder: Path, plan: Plan, parts: tuple[tuple[str, Part], ...]) -> list
             told = Row(name, 0, "that the trial itself works", type(exc).__name__, breaches=(str(exc)[:300],))
             rows.append(plan.done(told))
     return rows
+
+
+def _forgetful(folder: Path, plan: Plan) -> list[Row]:
+    if not plan.wants(forgetful_broker.FAULT):
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    return [plan.done(forgetful_broker.row(folder, plan.times(_FULL_FORGOTTEN), plan.seed))]
 
 
 def _power(_folder: Path, plan: Plan) -> list[Row]:

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edged.config import load
 from edged.demo.bundled import bundled_cast
+from edged.doctor.finding import State
+from edged.doctor.patient import Patient
+from edged.doctor.running import running
 from tests.e2e.door import OfficeDoor
 from tests.fakes.prometheus import Prometheus, prometheus
 
@@ -67,4 +71,8 @@ scrape_configs: [{{job_name: edged, static_configs: [{{targets: ["127.0.0.1:{doo
         assert {name: rule.get("lastError") for name, rule in rules.items() if rule["health"] != "ok"} == {}
         firing = {name for name, rule in rules.items() if rule["state"] == "firing"}
         assert firing <= {"EdgedThrottled"}
+        examined = running(Patient(load(door.folder / "config.yaml", {}), time.time()))
+        assert examined.facts["pid"] == daemon.process.pid
+        assert examined.state is State.FAILED  # nobody is enrolled, so nobody is let in
+        assert "gallery: " in examined.detail
         assert daemon.end() == 0

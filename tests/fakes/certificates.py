@@ -20,13 +20,15 @@ class Issued:
 class Authority:
     """Issues certificates below one self-signed root; ``certificate`` is the root's file."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, days: float = 1) -> None:
+        """All certificates are good for ``days``, from a day ago on."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._days = days
         self._key = ec.generate_private_key(ec.SECP256R1())
         root = (
-            _template(self._name, self._name, self._key)
+            _template(self._name, self._name, self._key, days)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .sign(self._key, hashes.SHA256())
         )
@@ -41,7 +43,7 @@ class Authority:
         if address is not None:
             alternatives.append(x509.IPAddress(IPv4Address(address)))
         certificate = (
-            _template(subject, self._name, key)
+            _template(subject, self._name, key, self._days)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -56,7 +58,7 @@ class Authority:
 
 
 def _template(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: float
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -66,5 +68,5 @@ def _template(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + timedelta(days=days))
     )

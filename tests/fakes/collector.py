@@ -24,6 +24,7 @@ class Message:
     qos: int
     retain: bool
     event_id: str | None
+    replayed: bool = False
 
 
 class Collector:
@@ -65,7 +66,14 @@ class Collector:
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         pairs = dict(getattr(message.properties, "UserProperty", []))
-        one = Message(message.topic, message.payload, message.qos, message.retain, pairs.get("event_id"))
+        one = Message(
+            message.topic,
+            message.payload,
+            message.qos,
+            message.retain,
+            pairs.get("event_id"),
+            "replayed" in pairs,
+        )
         root, is_event, _ = one.topic.rpartition("/event/")
         if is_event and self.lose > 0:
             self.lose -= 1
@@ -95,6 +103,11 @@ class Collector:
     def seqs(self) -> list[int]:
         """The events' numbers in the order of their first arrival."""
         return list(dict.fromkeys(event.seq for event in self.events))
+
+    def forget(self) -> None:
+        """Lose everything, as a collector without a backup does."""
+        with self._lock:
+            self._messages.clear()
 
     def close(self) -> None:
         self._client.disconnect()

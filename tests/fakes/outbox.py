@@ -9,6 +9,7 @@ from ulid import ULID
 
 from edged.domain.types import Event, EventKind, StoredEvent
 from edged.errors import StoreError
+from edged.storage.journal_replay import Recorded
 
 EPOCH = "0123456789abcdef"
 
@@ -48,6 +49,8 @@ class FakeOutbox:
         self._lock = threading.Lock()
         self._rows: dict[int, StoredEvent] = {}
         self._seq = 0
+        self._journal: dict[int, StoredEvent] = {}
+        self.epoch = EPOCH
         self.quarantined: dict[int, str] = {}
         self.removed: list[int] = []
         self.down = False
@@ -60,13 +63,29 @@ class FakeOutbox:
             for one in events:
                 self._seq += 1
                 stored.append(StoredEvent(EPOCH, self._seq, one, f"{self._seq:064x}"))
-                self._rows[self._seq] = stored[-1]
+                self._rows[self._seq] = self._journal[self._seq] = stored[-1]
             return stored
 
     def pending(self, after_seq: int, limit: int) -> list[StoredEvent]:
         self._check()
         with self._lock:
             return [self._rows[seq] for seq in sorted(self._rows) if seq > after_seq][:limit]
+
+    def prune(self, upto: int) -> None:
+        """Forget the oldest events, as the journal does to make room."""
+        with self._lock:
+            for seq in range(1, upto + 1):
+                self._journal.pop(seq, None)
+
+    def recorded(self, after_seq: int, upto: int | None, limit: int) -> Recorded:
+        self._check()
+        with self._lock:
+            last = self._seq if upto is None else min(upto, self._seq)
+            rows = [self._journal[seq] for seq in sorted(self._journal) if after_seq < seq <= last][:limit]
+            reached = rows[-1].seq if len(rows) == limit else max(after_seq, last)
+            oldest = min(self._journal, default=self._seq + 1)
+            gone = reached - after_seq - len(rows)
+            return Recorded(self.epoch, oldest, self._seq, reached, tuple(rows), 0, gone)
 
     def delivered(self, seqs: Sequence[int]) -> None:
         self._check()

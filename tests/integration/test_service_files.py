@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 
 from edged.config import load
+from edged.doctor.machine import Machine
+from edged.storage.vault import CREDENTIAL_NAME
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd/edged.service"
 DOOR_UNIT = ROOT / "systemd/edged-door.service"
 each_unit = pytest.mark.parametrize("source", [UNIT, DOOR_UNIT], ids=lambda path: path.stem)
-ANALYZE = shutil.which("systemd-analyze")
+each_installed = pytest.mark.parametrize(
+    "name", ["edged.service", "edged-door.service", "edged@.service"], ids=lambda name: name.split(".")[0]
+)
+ANALYZE, SYSUSERS, TMPFILES = map(shutil.which, ("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles"))
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not on this machine")
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not on this machine")
 
@@ -35,22 +40,30 @@ INSTALLED = {
     "etc/systemd/system/edged@.service",
     "etc/systemd/system/edged-door.service",
     "etc/sysusers.d/edged.conf",
+    "etc/tmpfiles.d/edged.conf",
     "etc/edged/config.yaml",
     "etc/edged/config.schema.json",
     "usr/local/bin/edged",
 }
 
 
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that `make install-service` puts into place."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not on this machine")
+    folder = tmp_path_factory.mktemp("staged")
+    make("install-service", folder)
+    return folder
+
+
 @needs_systemd
-@each_unit
-def test_systemd_understands_the_unit(tmp_path: Path, source: Path) -> None:
-    for unit in (UNIT, DOOR_UNIT):
-        (tmp_path / unit.name).write_text(
-            unit.read_text()
-            .replace("/opt/edged/bin/edged", sys.executable)
-            .replace("/opt/edged/bin/python", sys.executable)
-        )
-    unit = tmp_path / source.name
+@each_installed
+def test_systemd_understands_the_unit(staged: Path, tmp_path: Path, name: str) -> None:
+    for unit in (staged / "etc/systemd/system").iterdir():
+        text = re.sub(r"/opt/edged/bin/(edged|python)\b", sys.executable, unit.read_text())
+        (tmp_path / unit.name).write_text(text)
+    unit = tmp_path / name
     done = subprocess.run(
         [ANALYZE or "", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )
@@ -58,15 +71,87 @@ def test_systemd_understands_the_unit(tmp_path: Path, source: Path) -> None:
 
 
 @needs_systemd
-@each_unit
-def test_the_unit_is_hardened(source: Path) -> None:
+@each_installed
+def test_the_unit_is_hardened(staged: Path, name: str) -> None:
+    unit = staged / "etc/systemd/system" / name
     done = subprocess.run(
-        [ANALYZE or "", "security", "--offline=true", "--no-pager", str(source)],
+        [ANALYZE or "", "security", "--offline=true", "--no-pager", str(unit)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     score = re.search(r"Overall exposure level for edged.*.service: ([0-9.]+)", done.stdout)
     assert score is not None
     assert float(score[1]) <= 1.5
+
+
+@pytest.mark.skipif(SYSUSERS is None or TMPFILES is None, reason="systemd is not on this machine")
+@pytest.mark.skipif(os.geteuid() != 0, reason="accounts and owners are root's to make")
+def test_accounts_and_folders_are_made_and_only_the_door_has_the_line(staged: Path, tmp_path: Path) -> None:
+    shutil.copytree(staged / "etc", tmp_path / "etc")
+    for _ in range(2):
+        subprocess.run([SYSUSERS or "", f"--root={tmp_path}"], check=True, capture_output=True)
+        configuration = str(tmp_path / "etc/tmpfiles.d/edged.conf")
+        subprocess.run([TMPFILES or "", f"--root={tmp_path}", "--create", configuration], check=True)
+    machine = Machine(tmp_path)
+    watcher, door = machine.account("edged"), machine.account("edged-door")
+    assert watcher is not None
+    assert door is not None
+    assert machine.group_members("gpio") == {"edged-door"}
+    assert machine.group_members("video") == {"edged"}
+    kept = {name: (tmp_path / name).stat() for name in ("var/lib/edged", "run/edged", "run/edged-door")}
+    assert {name: (found.st_uid, f"{found.st_mode & 0o7777:o}") for name, found in kept.items()} == {
+        "var/lib/edged": (watcher.uid, "700"),
+        "run/edged": (watcher.uid, "755"),
+        "run/edged-door": (door.uid, "750"),
+    }
+    assert kept["run/edged-door"].st_gid == watcher.gid
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({}, "/etc/edged/config.yaml {given}"),
+        ({"EDGED_CONFIG": "mine.yaml"}, "mine.yaml none"),
+        ({"CREDENTIALS_DIRECTORY": "/else"}, "/etc/edged/config.yaml /else"),
+    ],
+)
+def test_the_command_has_what_the_service_was_given(
+    tmp_path: Path, environment: dict[str, str], told: str
+) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    programs = {"edged": 'echo "$EDGED_CONFIG ${CREDENTIALS_DIRECTORY:-none}"', "id": "echo 1000"}
+    for name, line in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    text = (
+        (ROOT / "systemd/edged.command").read_text().replace("/opt/edged/bin/edged", str(tmp_path / "edged"))
+    )
+    assert "given=/run/credentials/edged.service\n" in text
+    done = subprocess.run(
+        ["sh", "-c", text.replace("/run/credentials/edged.service", str(given))],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **environment},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == told.format(given=given)
+
+
+@needs_systemd
+def test_the_lines_for_secrets_are_ones_that_systemd_takes(tmp_path: Path) -> None:
+    text = UNIT.read_text().replace("#LoadCredential=", "LoadCredential=")
+    unit = tmp_path / UNIT.name
+    unit.write_text(
+        text.replace("/opt/edged/bin/edged", sys.executable).replace("Wants=edged-door.service\n", "")
+    )
+    done = subprocess.run(
+        [ANALYZE or "", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_secrets_are_described_where_they_are_given() -> None:
+    text = UNIT.read_text()
+    assert f"#LoadCredential={CREDENTIAL_NAME}:" in text
+    assert "$CREDENTIALS_DIRECTORY/mqtt-password" in text
 
 
 @each_unit
@@ -127,6 +212,9 @@ def test_other_folders_reach_every_file(tmp_path: Path) -> None:
     assert load(tmp_path / "srv/etc/config.yaml", {}).journal.path == Path("/srv/data/journal.db")
     for text in texts:
         assert not re.search(r"/opt/edged|/var/lib/edged/", text)
+    for name in ("edged", "edged@"):
+        unit = (tmp_path / f"etc/systemd/system/{name}.service").read_text()
+        assert "ReadWritePaths=-/srv/data\n" in unit  # ProtectSystem= leaves nothing else writable
 
 
 @needs_make
@@ -139,11 +227,30 @@ def test_uninstall_keeps_people_and_events_unless_told(tmp_path: Path) -> None:
     data = tmp_path / "var/lib/edged/people.db"
     data.parent.mkdir(parents=True)
     data.write_text("people")
+    waiting = tmp_path / "var/lib/edged-door/events"
+    waiting.parent.mkdir()
+    waiting.write_text("events")
     assert "PURGE=1 removes them" in make("uninstall", tmp_path).stdout
-    assert files(tmp_path) == {"etc/edged/config.yaml", "var/lib/edged/people.db"}
+    kept = {"etc/edged/config.yaml", "var/lib/edged/people.db", "var/lib/edged-door/events"}
+    assert files(tmp_path) == kept
     make("uninstall", tmp_path)
-    make("uninstall", tmp_path, "PURGE=1")
-    assert files(tmp_path) == set()
+    assert files(tmp_path) == kept
+    for _ in range(2):
+        make("uninstall", tmp_path, "PURGE=1")
+        assert files(tmp_path) == set()
+
+
+@needs_make
+@pytest.mark.parametrize(
+    "variable", ["DATA_DIR=/", "DATA_DIR=", "DATA_DIR=/var/..", "CONFIG_DIR=/etc", "DATA_DIR=data"]
+)
+def test_a_mistyped_folder_is_refused_before_anything_is_removed(tmp_path: Path, variable: str) -> None:
+    make("install-service", tmp_path)
+    before = files(tmp_path)
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        make("uninstall", tmp_path, "PURGE=1", variable)
+    assert "expected a folder of edged's own" in caught.value.stderr
+    assert files(tmp_path) == before
 
 
 @needs_make

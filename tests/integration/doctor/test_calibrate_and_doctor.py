@@ -18,6 +18,7 @@ from edged.cli import calibrate, doctor
 from edged.config import load
 from edged.config.sections import JournalConfig
 from edged.demo.bundled import bundled_cast
+from edged.doctor.checks import CHECKS
 from edged.enrolment.entries import Entry
 from edged.enrolment.opening import open_enrolment
 from edged.enrolment.service import Policy
@@ -29,6 +30,7 @@ from edged.vision.packs import DESCRIPTOR, shipped_directory
 from tests.integration.storage.conftest import event
 
 STRANGERS = 600
+RISK_CHECKS = [word for name in CHECKS for word in ("--only", name)]
 CONFIG = """
 site: test
 door_id: front
@@ -64,7 +66,7 @@ class Office:
         return result.stdout
 
     def doctor(self, expect: int = 0) -> dict[str, Any]:
-        report = json.loads(self.run("doctor", "--json", expect=expect))
+        report = json.loads(self.run("doctor", *RISK_CHECKS, "--json", expect=expect))
         assert report["ok"] == (expect == 0)
         return {row["check"]: row for row in report["checks"]}
 
@@ -162,7 +164,7 @@ def test_a_claim_that_the_data_cannot_carry_is_refused(office: Office) -> None:
     assert "not enough comparisons for this claim" in found["threshold"]["detail"]
     assert found["armed"]["state"] == "failed"
     assert found["models"]["state"] == "ok"
-    assert "failed" in office.run("doctor", expect=1)
+    assert "failed" in office.run("doctor", *RISK_CHECKS, expect=1)
 
 
 def test_expected_false_accepts_are_of_the_visits_that_the_journal_counted(office: Office) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edged.app import Daemon, Listeners
+from edged.app import Daemon
 from edged.config import load
 from edged.config.sections import Config, ModelsConfig, QualityConfig
 from edged.demo.bundled import bundled_cast
@@ -31,6 +31,7 @@ from edged.storage.journal_reader import JournalReader
 from edged.vision.pipeline import FacePipeline
 from edged.workers.challenge import ChallengeWatch
 from edged.workers.gallery_sync import GalleryState
+from edged.workers.listeners import Listeners
 from edged.workers.recognition import RecognitionSettings, RecognitionWorker
 from edged.workers.slot import LatestSlot
 from tests.integration.vision.conftest import read

@@ -12,12 +12,13 @@ from edged.config.sections import AttendanceConfig, JournalConfig
 from edged.devices.clock import Clock
 from edged.domain.attendance import PunchKind
 from edged.domain.attendance_report import day_reports, stamps_between
+from edged.domain.boots import boot_name
 from edged.domain.event_body import withdrawal_body
 from edged.domain.types import Event, EventKind
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
 from edged.storage.journal_export import record_of, summary_line
-from edged.storage.journal_reader import JournalReader
+from edged.storage.journal_reader import JournalReader, newest_times
 from edged.workers.clock_watch import ClockWatch
 from edged.workers.event_log import EventLog
 from edged.workers.policy import attendance_clock
@@ -191,6 +192,186 @@ def test_a_toggling_door_goes_on_with_the_corrected_day(board: Board) -> None:
     punch = clock.punch("p-ada", board.clock.unix(), board.clock.local(board.clock.unix()))
     assert punch is not None
     assert punch.kind is PunchKind.OUT
+
+
+def in_order(board: Board) -> list[float]:
+    """The times as they are read, in the journal's order."""
+    times = [happened_at for _, happened_at in board.read()]
+    assert times == sorted(times)
+    return times
+
+
+def test_a_clock_set_back_by_an_hour_although_it_counted_as_right(board: Board) -> None:
+    board.clock.synchronise(NOON + 3600)
+    board.start("right", "another boot")
+    board.pass_time(2)
+    early = board.punch("in")
+    board.pass_time(600)
+    board.clock.synchronise(NOON)
+    board.pass_time(2)
+    assert board.corrected == 1
+    late = board.punch("out")
+    assert early.occurred_at > late.occurred_at
+    times = dict(board.read())
+    assert times[early.event_id] == pytest.approx(NOON - 600)
+    assert times[late.event_id] == late.occurred_at
+    in_order(board)
+    # Found by the time that it was, which is not the one in its row.
+    punches = board.read(since=NOON - 700, until=NOON - 500, kind=EventKind.ATTENDANCE)
+    assert [event_id for event_id, _ in punches] == [early.event_id]
+    assert early.event_id not in dict(board.read(since=NOON + 2000))
+    stamps = [stored.event.event_id for stored in board.journal.last_attendance(NOON - 700)]
+    assert stamps == [late.event_id]
+    with JournalReader.open(board.path) as reader:
+        events = list(reader.events(kind=EventKind.ATTENDANCE))
+    first, second = stamps_between(events, date.min, date.max, SUMMER)
+    assert (first.time_synced, second.time_synced) == (False, True)
+
+
+def test_set_back_twice_all_before_is_read_by_the_last_word(board: Board) -> None:
+    first = board.record(EventKind.DOOR, {"type": "unlocked"})
+    board.clock.synchronise(NOON + 7200)
+    board.pass_time(2)
+    second = board.record(EventKind.DOOR, {"type": "locked"})
+    board.pass_time(60)
+    board.clock.synchronise(NOON + 3600)
+    board.pass_time(2)
+    third = board.record(EventKind.DOOR, {"type": "unlocked"})
+    board.pass_time(60)
+    board.clock.synchronise(NOON)
+    board.pass_time(2)
+    times = dict(board.read())
+    assert times[third.event_id] == pytest.approx(NOON - 60)
+    assert times[second.event_id] == pytest.approx(NOON - 122)
+    assert times[first.event_id] == pytest.approx(NOON - 124)
+    in_order(board)
+
+
+@pytest.mark.parametrize("step", [3600.0, -1.0])
+def test_a_sleep_and_a_leap_second_correct_nothing(board: Board, step: float) -> None:
+    board.clock.synchronise(NOON)
+    board.start("right", "another boot")
+    board.pass_time(2)
+    early = board.record(EventKind.DOOR, {"type": "unlocked"})
+    board.clock.offset += step
+    board.pass_time(2)
+    assert board.corrected == 0
+    assert dict(board.read())[early.event_id] == early.occurred_at
+
+
+def test_what_is_recorded_while_the_kernel_takes_its_word_back_is_corrected_too(board: Board) -> None:
+    board.clock.synchronise(NOON)
+    board.pass_time(2)
+    right = board.record(EventKind.DOOR, {"type": "unlocked"})
+    board.clock.right = False  # somebody sets the clock by hand, an hour too early
+    board.clock.offset -= 3600
+    board.pass_time(2)
+    wrong = board.record(EventKind.DOOR, {"type": "locked"})
+    board.pass_time(60)
+    board.clock.offset += 3600
+    board.clock.right = True
+    board.pass_time(2)
+    times = dict(board.read())
+    assert times[right.event_id] == right.occurred_at
+    assert times[wrong.event_id] == pytest.approx(wrong.occurred_at + 3600)
+    in_order(board)
+
+
+def door_event(board: Board, boot_id: str, what: str) -> Event:
+    """An event as the door process makes it: by its own clock, under its own name."""
+    event = replace(board.log.event(EventKind.DOOR, {"type": what}), boot_id=boot_id)
+    board.journal.submit([event]).result()
+    return event
+
+
+MACHINE = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+
+def test_what_the_door_process_recorded_is_put_right_as_well(board: Board) -> None:
+    board.start("first", MACHINE)
+    ours, others = boot_name(MACHINE, "aa"), boot_name("ffffffff-d9cb-469f-a165-70867728950e", "bb")
+    opened = door_event(board, ours, "opened")
+    unknown = door_event(board, others, "opened")
+    board.pass_time(100)
+    board.clock.synchronise(NOON)
+    board.pass_time(2)
+    times = dict(board.read())
+    assert times[opened.event_id] == pytest.approx(NOON - 100)
+    assert times[unknown.event_id] == unknown.occurred_at
+
+
+def test_what_the_door_process_kept_until_after_the_clock_was_right_is_found(board: Board) -> None:
+    board.start("first", MACHINE)
+    late = replace(board.log.event(EventKind.DOOR, {"type": "opened"}), boot_id=boot_name(MACHINE, "aa"))
+    board.pass_time(100)
+    board.clock.synchronise(NOON)
+    board.pass_time(2)
+    board.journal.submit([late]).result()
+    board.pass_time(30)
+    assert dict(board.read())[late.event_id] == late.occurred_at
+    board.pass_time(60)
+    assert dict(board.read())[late.event_id] == pytest.approx(NOON - 100)
+    board.pass_time(600)
+    assert board.corrected == 2  # and not again
+
+
+def test_a_thread_held_up_between_two_clocks_sees_no_step(board: Board) -> None:
+    board.clock.synchronise(NOON)
+    board.start("right", "another boot")
+    board.pass_time(2)
+    unix = board.clock.unix
+
+    def held_up() -> float:
+        found = unix()
+        board.clock.mono += 10  # stopped in between, as by a debugger or a frozen machine
+        return found
+
+    board.clock.unix = held_up  # type: ignore[method-assign]
+    board.pass_time(2)
+    board.clock.unix = unix  # type: ignore[method-assign]
+    board.pass_time(2)
+    assert board.corrected == 0
+
+
+def test_two_boots_without_the_time_between_them_do_not_run_backwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real clock object, on a board that starts in 1970 each time."""
+    config, wall, mono = JournalConfig(path=tmp_path / "journal.db"), NOON, 5000.0
+    synced = True
+    monkeypatch.setattr("edged.devices.clock.time.time", lambda: wall)
+    monkeypatch.setattr("edged.devices.clock.time.monotonic", lambda: mono)
+    monkeypatch.setattr(Clock, "synced", lambda _self: synced)
+
+    def boot(name: str, seconds: float) -> list[Event]:
+        nonlocal wall, mono
+        journal = Journal.open(config)
+        clock = Clock()
+        clock.not_before(*newest_times(config.path))
+        log = EventLog(journal, Metrics(CollectorRegistry()), clock, name)
+        made = []
+        for _ in range(2):
+            made.append(log.event(EventKind.DOOR, {"type": "unlocked"}))
+            journal.submit([made[-1]]).result()
+            wall, mono = wall + seconds, mono + seconds
+        journal.close()
+        return made
+
+    (_, known), synced = boot("known", 10), False
+    wall, mono = 30.0, 30.0
+    lost = boot("lost", 1000)
+    wall, mono = 30.0, 30.0
+    again = boot("again", 100)
+    assert known.occurred_at == NOON + 10
+    assert [one.occurred_at for one in lost] == [NOON + 10, NOON + 1010]
+    assert [one.occurred_at for one in again] == [NOON + 1010, NOON + 1110]
+    assert not any(one.time_synced for one in (*lost, *again))
+    wall, synced = NOON + 50, True  # the time server knows better, and is believed
+    (first, _) = boot("right", 1)
+    assert first.occurred_at == NOON + 50
+    wall, synced = NOON + 90_000, False  # set by hand: later than all that is known
+    (first, _) = boot("by hand", 1)
+    assert first.occurred_at == NOON + 90_000
 
 
 def test_a_clock_that_ran_ahead_is_set_back_and_the_order_of_the_journal_stays(board: Board) -> None:

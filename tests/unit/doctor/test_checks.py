@@ -13,6 +13,7 @@ from edged.config.sections import (
     LockConfig,
 )
 from edged.doctor import checks
+from edged.doctor.examination import examine
 from edged.doctor.finding import Finding, State
 from edged.domain.calibration import CalibrationPoint, MeasuredPoint, Threshold, threshold_for
 from edged.domain.capacity import overfull
@@ -116,7 +117,7 @@ def measured(people: int) -> SiteCalibration:
 
 
 def test_a_door_in_order_has_nothing_to_say_but_figures() -> None:
-    findings = checks.examine(Patient())
+    findings = examine(Patient(), checks.CHECKS, seconds={})
     assert list(findings) == list(checks.CHECKS)
     assert {found.state for found in findings.values()} == {State.OK}
 
@@ -187,6 +188,6 @@ def test_a_check_that_cannot_look_has_failed_and_the_others_go_on() -> None:
     def broken(patient: object) -> Finding:
         raise ModelError("pack gone\nfor good")
 
-    findings = checks.examine(Patient(), {"broken": broken, "armed": checks.armed})
+    findings = examine(Patient(), {"broken": broken, "armed": checks.armed}, seconds={})
     assert findings["broken"] == Finding(State.FAILED, "pack gone for good")
     assert findings["armed"].state is State.OK

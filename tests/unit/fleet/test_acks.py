@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from edged.fleet.acks import ACK_RESULTS, MAX_ACK_BYTES, MOST_IDS, BadAckError, ack_payload, parse_ack
+from edged.fleet.acks import ACK_RESULTS, MAX_ACK_BYTES, MOST_IDS, ack_payload, parse_ack
+from edged.fleet.arrivals import UnheededError
 from edged.fleet.connection import Arrived
 from edged.metrics import ACK_RESULTS as COUNTED
 
@@ -35,14 +36,14 @@ def test_what_is_written_is_read_and_the_largest_fits() -> None:
     ids=["retained", "spaces", "empty", "brackets", "no-ids", "word", "no-version", "key", "too-many"],
 )
 def test_what_is_no_acknowledgement_is_refused_by_its_name(payload: bytes, retain: bool, result: str) -> None:
-    with pytest.raises(BadAckError) as caught:
+    with pytest.raises(UnheededError) as caught:
         parse_ack(arrived(payload, retain=retain))
     assert caught.value.result == result
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_end_in_a_declared_error(payload: bytes) -> None:
-    with pytest.raises(BadAckError):
+    with pytest.raises(UnheededError):
         parse_ack(arrived(payload))
 
 

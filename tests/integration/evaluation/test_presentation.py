@@ -16,7 +16,7 @@ from edged.evaluation.presentation_rates import Shown, rates, threshold_passing
 from edged.evaluation.presentation_screen import PHONE, grid
 from edged.evaluation.presentation_trial import Portrait, PresentationTrial, in_half
 from edged.evaluation.scene_visitor import cut_out, figure
-from tests.unit.evaluation.test_scene import portrait
+from tests.integration.evaluation.test_scene import portrait
 
 RED = (0, 0, 255)
 

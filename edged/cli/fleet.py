@@ -1,0 +1,213 @@
+"""``edged fleet``: a gallery for many doors. Here: the first day, and doors that come and go."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from edged.cli.secret_input import secret_text
+
+if TYPE_CHECKING:
+    from edged.config.sections import MqttConfig
+    from edged.publishing.release import FleetFolder
+
+app = typer.Typer(
+    help="A gallery for many doors: signed by you, sealed for them, over any broker.", no_args_is_help=True
+)
+
+FleetOption = Annotated[Path, typer.Option("--fleet", envvar="EDGED_FLEET", help="The publisher's folder.")]
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="EDGED_FLEET_PASSPHRASE_PATH", help="Read the keys' passphrase from this file's first line."
+    ),
+]
+GroupArgument = Annotated[str, typer.Argument(metavar="GROUP", help="A group of doors.")]
+DEFAULT_FLEET = Path("fleet")
+DEFAULT_GROUP = "doors"
+
+
+def open_fleet(fleet: Path, passphrase_file: Path | None, *, ask: bool = True) -> "FleetFolder":
+    """Return the publisher's folder; the passphrase is asked for where no file gives it.
+
+    Without ``ask`` only the daily key can be used.
+    """
+    from edged.publishing.founding import keyring
+    from edged.publishing.release import FleetFolder
+
+    passphrase = None
+    if ask or passphrase_file is not None:
+        passphrase = secret_text(passphrase_file, "passphrase of the keys", "--passphrase-file", twice=False)
+    return FleetFolder(fleet, keyring(fleet, None if passphrase is None else passphrase.encode()))
+
+
+@app.command()
+def init(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="Name of the place, as in the doors' files.")],
+    *,
+    fleet: FleetOption = DEFAULT_FLEET,
+    group: Annotated[str, typer.Option(help="The first group of doors.")] = DEFAULT_GROUP,
+    broker: Annotated[str, typer.Option(help="HOST or HOST:PORT of the broker.")] = "127.0.0.1",
+    username: Annotated[str | None, typer.Option(help="User name at the broker.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File with the password there.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Speak TLS; who signed the broker's key.")] = None,
+    certificate_file: Annotated[Path | None, typer.Option(help="Our certificate for the broker.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    prefix: Annotated[str, typer.Option(help="First part of every topic.")] = "edged",
+    root_keys: Annotated[int, typer.Option(min=1, max=9, help="How many root keys.")] = 3,
+    threshold: Annotated[int, typer.Option(min=1, max=9, help="How many of them must sign.")] = 2,
+    models: Annotated[Path | None, typer.Option(help="Model packs; the usual folder without it.")] = None,
+    detector: Annotated[str, typer.Option(help="Pack that finds faces.")] = "starter",
+    embedder: Annotated[str, typer.Option(help="Pack that recognises them.")] = "starter",
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Begin a fleet: keys under a passphrase, a first group, and a desk to enrol people at."""
+    from edged.publishing.founding import found, keyring
+    from edged.publishing.release import FleetFolder
+
+    secret = secret_text(passphrase_file, "passphrase for the keys", "--passphrase-file", twice=True)
+    folder = FleetFolder(fleet, keyring(fleet, secret.encode()))
+    tls = (ca_file, certificate_file, key_file)
+    found(
+        folder,
+        site=site,
+        prefix=prefix,
+        broker=_broker(broker, username, password_file, tls),
+        root_keys=root_keys,
+        threshold=threshold,
+        group=group,
+        models={
+            **({} if models is None else {"directory": str(models.resolve())}),
+            "detector": detector,
+            "embedder": embedder,
+        },
+    )
+    typer.echo(f"{fleet}: a fleet for site {site} with the group {group!r}")
+    typer.echo(
+        f"Keys lie in {fleet / 'keys'}: keep copies of root-1 to root-{root_keys} apart from this machine "
+        "and from each other."
+    )
+    typer.echo(f"Enrol people with:  edged enrol --config {fleet / 'config.yaml'} NAME PHOTO...")
+    typer.echo("At a door, run:     edged fleet card > door.json")
+
+
+@app.command()
+def card(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file instead of the screen.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """At a door: make its keys and print its card for ``edged fleet add-door``, public keys only."""
+    from edged.config.loading import load
+    from edged.errors import ModelError
+    from edged.fleet.joining import write_joining
+    from edged.membership.identity import create_identity
+    from edged.membership.opening import identity_path
+    from edged.storage.vault import Vault
+    from edged.vision.choice import configured_space
+
+    settings = load(config)
+    vault = Vault.open(settings.gallery.key_file)
+    identity = create_identity(identity_path(settings), vault)
+    space = configured_space(settings.models)
+    if space is None:
+        raise ModelError(f"pack {settings.models.embedder}: has no embedding space")
+    made = identity.card(settings.site, settings.door_id, space)
+    if output is None:
+        typer.echo(write_joining(made), nl=False)
+    else:
+        output.write_text(write_joining(made), encoding="utf-8")
+    typer.echo(f"fingerprint of this door: {made.fingerprint}", err=True)
+
+
+@app.command("add-door")
+def add_door(
+    card_file: Annotated[Path, typer.Argument(metavar="CARD", help="What `edged fleet card` printed.")],
+    *,
+    group: Annotated[str, typer.Option(help="The group of doors that it joins.")] = DEFAULT_GROUP,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The invitation; DOOR.invitation.json without it.")
+    ] = None,
+    fleet: FleetOption = DEFAULT_FLEET,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a door read a group's gallery; writes the invitation for ``edged fleet join`` at the door.
+
+    Compare the fingerprint with the one the door printed: whoever swapped the card would read the gallery.
+    """
+    from edged.fleet.joining import DoorCard, read_joining, write_joining
+    from edged.publishing import doors
+
+    made = read_joining(_bytes(card_file), DoorCard)
+    folder = open_fleet(fleet, passphrase_file)
+    invitation = doors.add_door(folder, made, group)
+    path = output or Path(f"{made.door}.invitation.json")
+    path.write_text(write_joining(invitation), encoding="utf-8")
+    facts = {"door": made.door, "group": group, "card": made.fingerprint, "invitation": str(path)}
+    if as_json:
+        typer.echo(json.dumps({**facts, "fingerprint": invitation.fingerprint}))
+        return
+    typer.echo(f"door {made.door} of group {group}; its fingerprint: {made.fingerprint}")
+    typer.echo(f"{path}: give it to the door. Fingerprint of the invitation: {invitation.fingerprint}")
+    typer.echo("It reads the gallery from the next `edged fleet publish` on.")
+
+
+@app.command()
+def join(
+    invitation_file: Annotated[Path, typer.Argument(metavar="INVITATION", help="From the publisher.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """At a door: believe this publisher from now on. Set ``fleet.enabled: true`` and restart the door."""
+    from edged.config.loading import load
+    from edged.fleet.joining import Invitation, read_joining
+    from edged.membership.opening import accept
+    from edged.storage.vault import Vault
+
+    settings = load(config)
+    invitation = read_joining(_bytes(invitation_file), Invitation)
+    accept(settings, Vault.open(settings.gallery.key_file), invitation)
+    typer.echo(f"joined group {invitation.group}; fingerprint of the invitation: {invitation.fingerprint}")
+    if not settings.fleet.enabled:
+        typer.echo(f"now set fleet.enabled: true in {config} and restart the door")
+
+
+@app.command("remove-door")
+def remove_door(
+    door: Annotated[str, typer.Argument(metavar="DOOR", help="A door's name.")],
+    fleet: FleetOption = DEFAULT_FLEET,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Shut a door out of all that is published from now on. What it has, it keeps: wipe it."""
+    from edged.publishing import doors
+
+    group = doors.remove_door(open_fleet(fleet, passphrase_file), door)
+    typer.echo(f"door {door} left group {group}; run `edged fleet publish {group}` to tell the others")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise typer.BadParameter(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+def _broker(
+    address: str, username: str | None, password_file: Path | None, tls: tuple[Path | None, ...]
+) -> "MqttConfig":
+    from edged.config.sections import MqttConfig, MqttTlsConfig
+
+    host, _, port = address.rpartition(":") if address.count(":") == 1 else (address, "", "")
+    if port and not port.isdigit():
+        raise typer.BadParameter(f"{address!r}: expected HOST or HOST:PORT", param_hint="--broker")
+    ca, certificate, key = (None if path is None else path.resolve() for path in tls)
+    return MqttConfig(
+        host=host,
+        port=int(port) if port else None,
+        username=username,
+        password_file=None if password_file is None else password_file.resolve(),
+        tls=None if ca is None else MqttTlsConfig(ca_file=ca, certificate_file=certificate, key_file=key),
+    )

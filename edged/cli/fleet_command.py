@@ -1,0 +1,159 @@
+"""``edged fleet command``: signed orders to doors, and the keys that may give them."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edged.cli.fleet import DEFAULT_FLEET, FleetOption, GroupArgument, PassphraseOption, open_fleet
+from edged.cli.fleet_publish import push
+from edged.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from edged.publishing.commanding import Order
+    from edged.publishing.release import FleetFolder
+
+
+def command_key(
+    group: GroupArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the key, such as 'reception'.")],
+    *,
+    may: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What it may command; repeatable. unlock, lockdown, release, reload, selftest, "
+            "snapshot, replay, rebirth."
+        ),
+    ] = None,
+    door: Annotated[list[str] | None, typer.Option(help="Only at this door; repeatable.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Last moment, UTC.", formats=["%Y-%m-%d"])] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Let it command nothing any more.")] = False,
+    fleet: FleetOption = DEFAULT_FLEET,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Make a key that may give commands to the doors of a group, change what it may, or take it away.
+
+    It can neither enrol nor publish. The doors learn of it as they do of a gallery.
+    """
+    from edged.publishing import doors
+
+    folder = open_fleet(fleet, passphrase_file)
+    if remove:
+        doors.remove_commander(folder, group, name)
+    else:
+        doors.add_commander(folder, group, _key(folder, name, may or [], door, until))
+    push(folder, group)
+    allowed = "nothing any more" if remove else ", ".join(may or [])
+    typer.echo(f"key {name} may command the doors of {group}: {allowed}")
+
+
+def command(
+    action: Annotated[
+        str,
+        typer.Argument(
+            metavar="ACTION", help="unlock, lockdown, release, reload, selftest, snapshot, replay or rebirth."
+        ),
+    ],
+    *,
+    key: Annotated[str, typer.Option(help="The key that signs; see `edged fleet command-key`.")],
+    door: Annotated[list[str] | None, typer.Option(help="A door; repeatable.")] = None,
+    group: Annotated[str | None, typer.Option(help="All doors of this group.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is recorded. An unlock needs one.")] = "",
+    from_seq: Annotated[int | None, typer.Option(min=1, help="replay: the first event.")] = None,
+    to_seq: Annotated[int | None, typer.Option(min=1, help="replay: the last event.")] = None,
+    wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds to wait for each door.")] = 10.0,
+    fleet: FleetOption = DEFAULT_FLEET,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Command doors, and show the signed reply of each. Exit status 1 unless all have done it."""
+    folder = open_fleet(fleet, passphrase_file)
+    args = {name: seq for name, seq in (("from_seq", from_seq), ("to_seq", to_seq)) if seq is not None}
+    order = _order(action, reason, args)
+    replies = _command(folder, _doors(folder, door or [], group), key, order, wait)
+    if as_json:
+        typer.echo(json.dumps(replies, indent=2))
+    for reply in () if as_json else replies:
+        tail = f"  {reply['text']}" if reply["text"] else ""
+        typer.echo(f"{reply['door']}  {reply['result']}{tail}")
+        for name, value in reply["facts"].items():
+            typer.echo(f"    {name}  {json.dumps(value)}")
+    if any(reply["result"] != "done" for reply in replies):
+        raise typer.Exit(1)
+
+
+def _key(
+    folder: "FleetFolder", name: str, may: list[str], doors: list[str] | None, until: datetime | None
+) -> Any:
+    import msgspec
+
+    from edged.fleet.gallery_format import CommandKey
+
+    pem = f"command-{name}"
+    if pem not in folder.keyring.names():
+        folder.keyring.create(pem)
+    public = folder.keyring.signing(pem).public_key().public_bytes_raw()
+    plain = {
+        "name": name,
+        "public": public,
+        "may": may,
+        "doors": doors,
+        "until": None if until is None else until.replace(tzinfo=UTC).timestamp(),
+    }
+    try:
+        return msgspec.convert(plain, CommandKey)
+    except msgspec.ValidationError as exc:
+        raise typer.BadParameter(f"{exc}; --may takes what a door can be commanded") from exc
+
+
+def _order(action: str, reason: str, args: dict[str, int]) -> "Order":
+    from edged.fleet.gallery_format import ACTIONS
+    from edged.publishing.commanding import Order
+
+    found = next((known for known in ACTIONS if known == action), None)
+    if found is None:
+        raise typer.BadParameter(f"{action!r}: expected one of {', '.join(ACTIONS)}", param_hint="ACTION")
+    if found == "unlock" and not reason.strip():
+        raise typer.BadParameter("an unlock is recorded with a reason", param_hint="--reason")
+    return Order(found, reason, args)
+
+
+def _doors(folder: "FleetFolder", doors: list[str], group: str | None) -> list[str]:
+    register = folder.register.read()
+    named = list(dict.fromkeys([*doors, *(register.doors_of(group) if group is not None else ())]))
+    if not named:
+        raise typer.BadParameter("name a --door, or a --group that has some")
+    for name in named:
+        register.door(name)
+    return named
+
+
+def _command(
+    folder: "FleetFolder", doors: list[str], key: str, order: "Order", wait: float
+) -> list[dict[str, Any]]:
+    import os
+
+    import msgspec
+
+    from edged.errors import FleetError
+    from edged.fleet.broker import BrokerClient
+    from edged.publishing.commanding import Commander
+
+    register = folder.register.read()
+    client = BrokerClient(register.broker, client_id=f"edged-commander-{os.getpid()}", will=None)
+    commander = Commander(
+        client, register.prefix, register.site, key, folder.keyring.signing(f"command-{key}")
+    )
+    replies: list[dict[str, Any]] = []
+    try:
+        for door in doors:
+            try:
+                reply = commander.command(door, register.door(door).card.signing, order, wait)
+            except FleetError as exc:
+                replies.append({"door": door, "result": "unanswered", "text": str(exc), "facts": {}})
+            else:
+                replies.append(msgspec.to_builtins(reply))
+    finally:
+        commander.close()
+    return replies

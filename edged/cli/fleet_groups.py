@@ -1,0 +1,72 @@
+"""``edged fleet group``: which doors share a gallery, and whom it holds."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edged.cli.fleet import DEFAULT_FLEET, FleetOption, GroupArgument, PassphraseOption, open_fleet
+from edged.cli.options import JsonOption
+
+
+def group(
+    name: GroupArgument,
+    *,
+    create: Annotated[bool, typer.Option("--create", help="Begin this group.")] = False,
+    shards: Annotated[int, typer.Option(min=1, max=1024, help="Parts of the gallery, at the start.")] = 256,
+    people_group: Annotated[
+        list[str] | None, typer.Option(help="Only people of this group; repeatable. ALL: everybody.")
+    ] = None,
+    access: Annotated[
+        Path | None,
+        typer.Option(help="Schedules and groups for all its doors: a YAML file like the section `access`."),
+    ] = None,
+    valid_days: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=3650, help="Days a door relies on a gallery without a newer one."),
+    ] = None,
+    fleet: FleetOption = DEFAULT_FLEET,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a group, begin one, or change whom it holds; a change is in force with the next publish."""
+    import msgspec
+
+    from edged.publishing.groups import access_record
+    from edged.publishing.register import GroupEntry
+
+    folder = open_fleet(fleet, passphrase_file, ask=create)
+    if create:
+        folder.create_group(name, GroupEntry(shards=shards))
+    register = folder.register.read()
+    entry = register.group(name)
+    changed = entry
+    if people_group:
+        changed = msgspec.structs.replace(
+            changed, people_groups=[] if people_group == ["ALL"] else sorted(people_group)
+        )
+    if valid_days is not None:
+        changed = msgspec.structs.replace(changed, valid_days=valid_days)
+    if access is not None:
+        changed = msgspec.structs.replace(changed, access=access_record(access))
+    if changed != entry:
+        folder.register.write(register.with_group(name, changed))
+    facts = {
+        "group": name,
+        "doors": sorted(register.doors_of(name)),
+        "version": changed.version,
+        "people_groups": changed.people_groups,
+        "shards": changed.shards,
+        "model": changed.space,
+        "valid_days": changed.valid_days,
+        "access": changed.access is not None,
+        "denied": len(changed.denied),
+        "kept_versions": folder.archive(name).versions(),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    for key, value in facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        typer.echo(f"{key.replace('_', ' '):<15}{'-' if shown in (None, '') else shown}")

@@ -1,0 +1,208 @@
+"""``edged fleet status`` and its like: what the doors say, and who is still to confirm."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edged.cli.fleet import DEFAULT_FLEET, FleetOption, GroupArgument, PassphraseOption, open_fleet
+from edged.cli.fleet_publish import push
+from edged.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edged.publishing.hearing import Hearing
+    from edged.publishing.register import Fleet
+    from edged.publishing.release import FleetFolder
+
+
+def status(
+    fleet: FleetOption = DEFAULT_FLEET,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay and show changes until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every door: whether it is there, which gallery it has, and what it refused. 1 if one is behind."""
+    from rich.console import Console
+    from rich.live import Live
+
+    folder = open_fleet(fleet, None, ask=False)
+    register = folder.register.read()
+    with _hearing(register) as hearing:
+        hearing.settle()
+        rows = _rows(register, hearing)
+        if as_json:
+            typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        elif watch:
+            with Live(_table(rows), console=Console(), auto_refresh=False) as live:
+                while True:
+                    hearing.listen(1.0)
+                    live.update(_table(_rows(folder.register.read(), hearing)), refresh=True)
+        else:
+            Console().print(_table(rows))
+    if any(row["state"] != "in force" for row in rows):
+        raise typer.Exit(1)
+
+
+def forget(
+    group: GroupArgument,
+    person: Annotated[str, typer.Argument(metavar="ID", help="The person's id.")],
+    *,
+    wait: Annotated[float, typer.Option(min=0, help="Wait so many seconds for the doors.")] = 0.0,
+    fleet: FleetOption = DEFAULT_FLEET,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a person at every door of a group; open until each door has confirmed with a signed receipt.
+
+    The desk's own record goes with ``edged people forget``. Exit status 1 while a door has not confirmed.
+    """
+    folder = open_fleet(fleet, passphrase_file)
+    folder.forget(group, person)
+    push(folder, group)
+    _confirm(folder, wait)
+    _show_receipts(folder.register.read(), as_json=as_json)
+
+
+def receipts(
+    fleet: FleetOption = DEFAULT_FLEET,
+    wait: Annotated[float, typer.Option(min=0, help="Wait so many seconds for the doors.")] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every removal and the doors that have confirmed it. Exit status 1 while one has not."""
+    folder = open_fleet(fleet, None, ask=False)
+    _confirm(folder, wait)
+    _show_receipts(folder.register.read(), as_json=as_json)
+
+
+def _hearing(register: "Fleet") -> "Hearing":
+    import os
+
+    from edged.fleet.broker import BrokerClient
+    from edged.publishing.hearing import Hearing
+
+    client = BrokerClient(register.broker, client_id=f"edged-publisher-hears-{os.getpid()}", will=None)
+    hearing = Hearing(register, client)
+    hearing.connect()
+    return hearing
+
+
+def _confirm(folder: "FleetFolder", wait: float) -> None:
+    """Enter the receipts that there are now, or that come within ``wait`` seconds."""
+    from edged.publishing.hearing import enter_receipts
+
+    register = folder.register.read()
+    if not any(item.open for item in register.forgotten):
+        return
+    deadline = time.monotonic() + wait
+    with _hearing(register) as hearing:
+        hearing.settle()
+        while True:
+            register = enter_receipts(folder, hearing)
+            if time.monotonic() >= deadline or not any(item.open for item in register.forgotten):
+                return
+            hearing.listen(0.2)
+
+
+def _show_receipts(register: "Fleet", *, as_json: bool) -> None:
+    from datetime import datetime
+
+    rows = [
+        {
+            "person_id": item.person_id,
+            "group": item.group,
+            "version": item.version,
+            "asked_at": item.asked_at,
+            "confirmed": item.confirmed,
+            "open": item.open,
+        }
+        for item in register.forgotten
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    for item in () if as_json else register.forgotten:
+        asked = datetime.fromtimestamp(item.asked_at).astimezone()
+        state = f"open at {', '.join(item.open)}" if item.open else "erased at every door"
+        count = f"{len(item.confirmed)} of {len(item.doors)} doors"
+        typer.echo(f"{item.person_id}  asked {asked:%Y-%m-%d %H:%M}  {count}  {state}")
+    if not rows and not as_json:
+        typer.echo("nobody was forgotten")
+    if any(row["open"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
+    now = time.time()
+    found = []
+    for name, door in sorted(register.doors.items()):
+        word, entry = hearing.doors[name], register.group(door.group)
+        receipt, birth, health = word.receipt, word.birth or {}, word.health or {}
+        found.append(
+            {
+                "door": name,
+                "group": door.group,
+                "online": word.availability == "online",
+                "version": None if receipt is None else receipt.version,
+                "newest": entry.version,
+                "age_seconds": None
+                if receipt is None or not receipt.applied_at
+                else round(now - receipt.applied_at),
+                "people": None if receipt is None else receipt.people,
+                "denied": None if receipt is None else receipt.denied,
+                "state": _state(name, entry.version, entry.denied_version, entry.canary, word),
+                "model": None if receipt is None else receipt.space,
+                "edged": birth.get("version"),
+                "waiting_events": health.get("outbox_rows"),
+                "oldest_waiting_event": health.get("outbox_oldest"),
+            }
+        )
+    return found
+
+
+def _state(name: str, version: int, denied: int, canary: list[str], word: Any) -> str:
+    receipt = word.receipt
+    if receipt is None:
+        return word.forged or "never heard of"
+    if receipt.refused is not None:
+        return f"refused: {receipt.refused}"
+    if receipt.lapsed:
+        return "past its last day"
+    if receipt.denied < denied:
+        return "denial not applied"
+    if receipt.version < version:
+        return "in force" if canary and name not in canary else "behind"
+    return "in force"
+
+
+def _table(rows: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        "door", "group", "online", "gallery", "age", "people", "state", "model", "edged", "waiting", box=None
+    )
+    for row in rows:
+        cells = (
+            row["door"],
+            row["group"],
+            "yes" if row["online"] else "no",
+            "-" if row["version"] is None else f"{row['version']} of {row['newest']}",
+            _age(row["age_seconds"]),
+            "-" if row["people"] is None else str(row["people"]),
+            row["state"],
+            row["model"] or "-",
+            row["edged"] or "-",
+            "-" if row["waiting_events"] is None else str(row["waiting_events"]),
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _age(seconds: int | None) -> str:
+    if seconds is None:
+        return "-"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,58 @@
+"""The door process: can it be reached, and how is the door."""
+
+import os
+
+from edged.config.sections import FakeLockConfig
+from edged.doctor.finding import Finding, State
+from edged.doctor.patient import Patient
+from edged.doorway.messages import Status
+from edged.doorway.visitor import visit
+from edged.errors import DoorwayError
+
+ACCOUNT = "edged-door"
+_ODD = {
+    "held": "the door is held open: shut it",
+    "forced": "the door was opened by force, or its contact is wired the other way round",
+    "emergency": "the fire alarm holds the door open: `edged door reset` ends it once the input is quiet",
+}
+
+
+def door_process(patient: Patient) -> Finding:
+    """Say hello to the door process as a visitor does: it moves nothing."""
+    door = patient.config.door
+    if door.socket is None and isinstance(door.lock, FakeLockConfig):
+        return Finding(State.NOT_APPLICABLE, "the lock is a fake, kept by edged run itself")
+    if door.socket is None:
+        detail = (
+            "edged run starts it, and it ends with it: the exit button needs door.socket to work by itself"
+        )
+        return Finding(State.WARNING if door.inputs.exit else State.OK, detail)
+    try:
+        with visit(door.socket) as visitor:
+            status, peer = visitor.status, visitor.peer
+    except DoorwayError as exc:
+        detail = f"{exc}; systemctl status edged-door tells why, and door.socket_users who may ask"
+        return Finding(State.FAILED, detail)
+    account = patient.machine.account(ACCOUNT)
+    rightful = {0, os.geteuid()} | (set() if account is None else {account.uid})
+    if peer[1] not in rightful:
+        detail = f"user id {peer[1]} listens at {door.socket}, expected {ACCOUNT} or root: who is that?"
+        return Finding(State.FAILED, detail, {"pid": peer[0], "uid": peer[1]})
+    return _judged(status, peer)
+
+
+def _judged(status: Status, peer: tuple[int, int]) -> Finding:
+    pid, uid = peer
+    facts: dict[str, object] = {
+        "pid": pid, "uid": uid, "condition": status.condition, "leaf": status.leaf,
+        "tampered": status.tampered, "waiting": status.waiting, "kept": status.kept,
+    }  # fmt: skip
+    if not status.kept:
+        detail = "events of the door are not on its disk: see the log of edged-door about its --state folder"
+        return Finding(State.FAILED, detail, facts)
+    if status.condition in _ODD:
+        return Finding(State.WARNING, _ODD[status.condition], facts)
+    if status.tampered:
+        return Finding(State.WARNING, "the tamper switch is active: look at the case", facts)
+    leaf = "" if status.leaf is None else f", the leaf is {status.leaf}"
+    return Finding(State.OK, f"process {pid} of user id {uid} keeps it: {status.condition}{leaf}", facts)

@@ -1,0 +1,63 @@
+"""Who has just been let in, and is not again before they have gone.
+
+A person cools down for a time after a grant, and until they were out of view for a while: whoever stands
+before the camera does not open the door over and over.
+"""
+
+from edged.domain.types import Gate
+
+
+class Cooldowns:
+    """Of all people. Times are monotonic seconds; one thread owns it."""
+
+    def __init__(self) -> None:
+        self._granted_at: dict[str, float] = {}
+        self._seen_at: dict[str, float] = {}
+        self._rearmed: set[str] = set()
+        self._reported: set[str] = set()
+        self._before: tuple[str, float | None, bool] | None = None  # of whom the newest grant is
+
+    def seen(self, person_id: str, at: float, absence_seconds: float) -> None:
+        """Re-arm a person who had gone from view for ``absence_seconds`` since the last frame."""
+        if at - self._seen_at.get(person_id, float("-inf")) >= absence_seconds:
+            self._rearmed.add(person_id)
+        self._seen_at[person_id] = at
+
+    def gate(self, person_id: str, now: float, cooldown_seconds: float) -> Gate:
+        """Return the gate that holds back somebody who was just let in."""
+        granted_at = self._granted_at.get(person_id)
+        if granted_at is None:
+            return Gate("cooldown", None, cooldown_seconds, passed=True)
+        elapsed = now - granted_at
+        cooled = elapsed >= cooldown_seconds and person_id in self._rearmed
+        return Gate("cooldown", elapsed, cooldown_seconds, cooled)
+
+    def first_report(self, person_id: str) -> bool:
+        """Whether this cool-down was not told yet; it counts as told from now on."""
+        first = person_id not in self._reported
+        self._reported.add(person_id)
+        return first
+
+    def granted(self, person_id: str, now: float) -> None:
+        """Begin to cool down."""
+        self._before = (person_id, self._granted_at.get(person_id), person_id in self._rearmed)
+        self._granted_at[person_id] = now
+        self._rearmed.discard(person_id)
+        self._reported.discard(person_id)
+
+    def take_back(self, person_id: str) -> bool:
+        """Forget the newest grant; False where it is not this person's.
+
+        As it was: a grant before that, which did open the door, still cools down.
+        """
+        if self._before is None or self._before[0] != person_id:
+            return False
+        _, granted_at, rearmed = self._before
+        self._before = None
+        if granted_at is None:
+            self._granted_at.pop(person_id, None)
+        else:
+            self._granted_at[person_id] = granted_at
+        if rearmed:
+            self._rearmed.add(person_id)
+        return True

@@ -1,0 +1,179 @@
+"""What the publisher has signed, checked by TUF's own reference client over any source of files.
+
+TUF (theupdateframework.io, specification 1.0.34) refuses replayed, mixed, expired and forged metadata. Two
+things are added here: a floor that lies outside its cache, so that losing the cache does not forget what was
+seen; and a lower bound for the time, since a clock that was set back makes nothing fresh again.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from tuf.api import exceptions as tuf
+from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.ngclient import Updater, UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+
+from edged.errors import FleetError
+
+# Several times what hundreds of doors need; see the lengths in `gallery_format`.
+_LIMITS = UpdaterConfig(
+    max_root_rotations=64,
+    max_delegations=4,
+    root_max_length=60_000,
+    timestamp_max_length=16_384,
+    snapshot_max_length=60_000,
+    targets_max_length=60_000,
+)
+TARGETS = ("manifest", "keys", "denied", "roles")
+
+Rejection = Literal[
+    "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long", "missing", "malformed"
+]
+REJECTIONS: tuple[Rejection, ...] = (
+    "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long", "missing", "malformed",
+)  # fmt: skip
+
+
+class UntrustedError(FleetError):
+    """The publisher did not sign this, or not now; ``reason`` is a stable code, ``part`` the file."""
+
+    def __init__(self, reason: Rejection, part: str, text: str) -> None:
+        super().__init__(f"{part}: {text}")
+        self.reason = reason
+        self.part = part
+
+
+class MetadataSource(Protocol):
+    """Where signed files come from."""
+
+    def metadata(self, name: str) -> bytes | None:
+        """Return a file such as ``3.snapshot``; None: there is none. Raises ``FleetError``, ``OSError``."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Floor:
+    """The newest that was ever believed. A new set of root keys starts the other numbers anew."""
+
+    root: int = 0
+    timestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One blob that the metadata name; ``custom`` is what is needed to open it."""
+
+    sha256: str
+    length: int
+    custom: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What the publisher says now. ``expires`` is when it must have spoken again."""
+
+    floor: Floor
+    targets_version: int
+    expires: datetime
+    targets: Mapping[str, Target]
+
+
+class _Fetcher(FetcherInterface):
+    def __init__(self, source: MetadataSource) -> None:
+        self._source = source
+        self.last = "root"
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        name = url.rsplit("/", 1)[-1].removesuffix(".json")
+        self.last = re.sub(r"^[0-9]+\.", "", name)
+        data = self._source.metadata(name)
+        if data is None:
+            raise tuf.DownloadHTTPError(f"no file {name}", 404)
+        return iter((data,))
+
+
+class PublisherTrust:
+    """Asks ``source`` and believes what ``bootstrap``, the root metadata of the first day, leads to.
+
+    ``directory`` keeps TUF's cache; it belongs to one process.
+    """
+
+    def __init__(self, directory: Path, bootstrap: bytes, source: MetadataSource) -> None:
+        self._directory = directory
+        self._bootstrap = bootstrap
+        self._source = source
+
+    def refresh(self, floor: Floor, not_before: datetime) -> Trusted:
+        """Return what is signed now; ``not_before`` (aware) is a time that has certainly passed.
+
+        Raises ``UntrustedError``; ``OSError`` where the cache cannot be written.
+        """
+        fetcher = _Fetcher(self._source)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            updater = Updater(
+                str(self._directory),
+                "mqtt://meta",
+                fetcher=fetcher,
+                config=_LIMITS,
+                bootstrap=self._bootstrap,
+            )
+            updater.refresh()
+            targets = {name: updater.get_targetinfo(name) for name in TARGETS}
+        except (tuf.RepositoryError, tuf.DownloadError) as exc:
+            raise UntrustedError(_reason(exc, fetcher.last), fetcher.last, str(exc)[:300]) from exc
+        return self._checked(floor, not_before, targets)
+
+    def _checked(
+        self, floor: Floor, not_before: datetime, targets: Mapping[str, TargetFile | None]
+    ) -> Trusted:
+        root, timestamp, snapshot, top = (self._read(kind) for kind in (Root, Timestamp, Snapshot, Targets))
+        seen = Floor(root.version, timestamp.version)
+        if seen < floor:
+            text = f"version {seen.timestamp} of root {seen.root}, newer than that was seen before"
+            raise UntrustedError("rollback", "timestamp", text)
+        expires = min(part.expires for part in (root, timestamp, snapshot, top))
+        expires = expires.replace(tzinfo=UTC) if expires.tzinfo is None else expires
+        if expires <= not_before:
+            raise UntrustedError(
+                "expired", "timestamp", f"good until {expires:%Y-%m-%d %H:%M}, which has passed"
+            )
+        return Trusted(
+            seen, top.version, expires, {n: _target(t) for n, t in targets.items() if t is not None}
+        )
+
+    def _read(self, kind: Any) -> Any:
+        """Return what the updater has just verified and stored; its own objects are private."""
+        return Metadata.from_file(str(self._directory / f"{kind.type}.json")).signed
+
+
+def check_blob(name: str, target: Target, data: bytes) -> None:
+    """Raise ``UntrustedError`` unless ``data`` is what the metadata say that ``name`` is."""
+    try:
+        TargetFile(target.length, {"sha256": target.sha256}, name).verify_length_and_hashes(data)
+    except tuf.LengthOrHashMismatchError as exc:
+        raise UntrustedError("mismatch", name, str(exc)[:300]) from exc
+
+
+def _target(found: TargetFile) -> Target:
+    custom = found.custom
+    if not isinstance(custom, dict):
+        custom = {}
+    return Target(found.hashes.get("sha256", ""), found.length, custom)
+
+
+def _reason(exc: Exception, part: str) -> Rejection:
+    if isinstance(exc, tuf.BadVersionNumberError):
+        return "rollback" if part in (Root.type, Timestamp.type) else "mix_and_match"
+    # Subclasses before what they are subclasses of.
+    kinds: tuple[tuple[type[Exception], Rejection], ...] = (
+        (tuf.DownloadLengthMismatchError, "too_long"),
+        (tuf.DownloadError, "missing"),
+        (tuf.UnsignedMetadataError, "signatures"),
+        (tuf.ExpiredMetadataError, "expired"),
+        (tuf.LengthOrHashMismatchError, "mismatch"),
+    )
+    return next((reason for kind, reason in kinds if isinstance(exc, kind)), "malformed")

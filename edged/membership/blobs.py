@@ -1,0 +1,87 @@
+"""Blobs as they came, each named by its SHA-256; they stay sealed: no template lies in the open on disk."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from edged.errors import StoreCorruptError, StoreError
+from edged.storage.files import (
+    create_private_file,
+    is_there,
+    make_private_directory,
+    sync_directory,
+)
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class BlobFolder:
+    """Raises ``StoreError`` where the folder cannot be read or written."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def has(self, sha256: str) -> bool:
+        """Whether the blob lies here, whole or not."""
+        return is_there(self._directory / sha256)
+
+    def whole(self, sha256: str) -> bool:
+        """Whether the blob lies here, with the bytes that it came with."""
+        if not self.has(sha256):
+            return False
+        try:
+            self.get(sha256)
+        except StoreCorruptError:
+            return False
+        return True
+
+    def get(self, sha256: str) -> bytes:
+        """Return a blob. Raises ``StoreCorruptError`` where its bytes are others."""
+        path = self._directory / sha256
+        try:
+            data = path.read_bytes()
+        except OSError as exc:
+            raise StoreError(f"{path}: cannot be read: {exc.strerror}") from exc
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreCorruptError(f"{path}: its bytes are not what they were")
+        return data
+
+    def put(self, sha256: str, data: bytes) -> None:
+        """Keep a blob, durably. One that is damaged is replaced."""
+        make_private_directory(self._directory)
+        path = self._directory / sha256
+        if not create_private_file(path, data):
+            try:
+                self.get(sha256)
+            except StoreCorruptError:
+                self._erase(path)
+                create_private_file(path, data)
+
+    def keep_only(self, wanted: Iterable[str]) -> int:
+        """Overwrite and remove every other blob and every leftover of a write; return how many.
+
+        Overwriting reaches the disk's own copy on a plain file system only; everything here is sealed anyway.
+        """
+        kept = set(wanted)
+        gone = 0
+        if not is_there(self._directory):
+            return 0
+        for path in self._directory.iterdir():
+            if path.name not in kept:
+                self._erase(path)
+                gone += 1
+        if gone:
+            sync_directory(self._directory)
+        return gone
+
+    def _erase(self, path: Path) -> None:
+        try:
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+        except OSError as exc:
+            raise StoreError(f"{path}: cannot be erased: {exc.strerror}") from exc

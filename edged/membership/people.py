@@ -1,0 +1,47 @@
+"""Who may be recognised at a door of a fleet: the fleet's people, with this door's own vetoes."""
+
+from typing import Protocol
+
+from edged.domain.people import Person, Template, Veto
+from edged.membership.store import FleetStore
+
+
+class LocalPeople(Protocol):
+    """What is asked of the people on this door's own disk; ``storage.people.PeopleStore`` is the real one."""
+
+    def generation(self) -> int:
+        """Return a number that grows with every change."""
+
+    def identity(self) -> tuple[int, ...] | None:
+        """Return what differs once the store is another one."""
+
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        """Return the faces that were taken for somebody wrongly."""
+
+
+class FleetPeople:
+    """What a gallery worker reads. People enrolled at the door itself are left out: the fleet decides."""
+
+    def __init__(self, store: FleetStore, local: LocalPeople) -> None:
+        self._store = store
+        self._local = local
+
+    def generation(self) -> int:
+        """Return a number that grows with every change of either."""
+        return self._store.generation() + self._local.generation()
+
+    def identity(self) -> tuple[int, ...] | None:
+        """Return what differs once either is another file."""
+        return (*(self._store.identity() or ()), 0, *(self._local.identity() or ()))
+
+    def people(self) -> list[Person]:
+        """Return the fleet's people; those who are denied are disabled."""
+        return self._store.people()
+
+    def templates(self, space: str | None = None) -> list[Template]:
+        """Return the fleet's templates of one embedding space."""
+        return self._store.templates(space)
+
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        """Return this door's vetoes against people of the fleet."""
+        return self._local.vetoes(space)

@@ -1,0 +1,243 @@
+"""The gallery that a fleet gave this door, as the daemon reads people: sealed on disk, open in memory."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from edged.domain.people import Person, Template, Veto
+from edged.errors import FleetError, StoreCorruptError
+from edged.fleet.gallery_format import (
+    AccessRecord,
+    CommandKey,
+    Denied,
+    Keys,
+    Manifest,
+    Roles,
+    Shard,
+    ShardEntry,
+    decode,
+    people_of,
+)
+from edged.fleet.gallery_seal import BlobName, unseal, unwrap
+from edged.membership.blobs import BlobFolder
+from edged.membership.state import FleetState, InForce, StateFile
+from edged.storage.files import identity
+from edged.storage.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedShard:
+    """The people of one shard, and their templates."""
+
+    people: tuple[Person, ...]
+    templates: tuple[Template, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A gallery in the open."""
+
+    manifest: Manifest
+    people: tuple[Person, ...]
+    templates: tuple[Template, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Which door of which group this is, and the key that opens what is meant for it."""
+
+    site: str
+    door: str
+    group: str
+    sealing: X25519PrivateKey
+
+
+class FleetStore:
+    """The folder of what was received. One process writes; any may read. Raises ``StoreError``."""
+
+    def __init__(self, directory: Path, vault: Vault, member: Member) -> None:
+        self.member = member
+        self.blobs = BlobFolder(directory / "blobs")
+        self._file = StateFile(directory / "state", vault)
+        self._read: tuple[tuple[int, ...] | None, FleetState] | None = None
+        self._opened: dict[tuple[ShardEntry, str, int], OpenedShard] = {}
+
+    def state(self) -> FleetState:
+        """Return what is in force and what was seen."""
+        found = identity(self._file.path)
+        if self._read is None or self._read[0] != found:
+            self._read = (found, self._file.read())
+        return self._read[1]
+
+    def commit(self, state: FleetState) -> None:
+        """Make ``state`` the one in force, and erase the blobs that it has no use for."""
+        before = self.state()
+        self._file.write(state)
+        self._read = None
+        if (before.gallery, before.denied, before.roles) != (state.gallery, state.denied, state.roles):
+            self._let_go(state)
+
+    def _let_go(self, state: FleetState) -> None:
+        """Erase what is in force no more, on disk and in memory."""
+        needed = set() if state.roles is None else {state.roles.sha256}
+        for part in (state.gallery, state.denied):
+            if part is not None:
+                needed |= {part.sha256, part.keys}
+        entries = [] if state.gallery is None else self.manifest(state.gallery).entries
+        self.blobs.keep_only(needed | {entry.sha256 for entry in entries})
+        kept = frozenset(entries)
+        for key in set(self._opened):
+            if key[0] not in kept:
+                self._opened.pop(key, None)
+
+    # What a gallery's worker polls and reads.
+
+    def generation(self) -> int:
+        """Return a number that grows with each change."""
+        return self.state().revision
+
+    def identity(self) -> tuple[int, ...] | None:
+        """Return what differs once the state is another file."""
+        return identity(self._file.path)
+
+    def people(self) -> list[Person]:
+        """Return everybody of the gallery in force; who is denied is disabled."""
+        state = self.state()
+        if state.gallery is None or state.lapsed:
+            return []
+        denied = self.denied(state)
+        return [
+            replace(person, enabled=False) if person.person_id in denied else person
+            for person in self.received(state).people
+        ]
+
+    def templates(self, space: str | None = None) -> list[Template]:
+        """Return the templates in force, if they are of ``space``."""
+        state = self.state()
+        if state.gallery is None or state.lapsed or space not in (None, state.gallery.space):
+            return []
+        return list(self.received(state).templates)
+
+    def vetoes(self, space: str | None = None) -> list[Veto]:
+        """Return none: a fleet has no vetoes of its own."""
+        del space
+        return []
+
+    def access(self) -> AccessRecord | None:
+        """Return who may enter when, if the fleet says so."""
+        state = self.state()
+        return None if state.gallery is None else self.manifest(state.gallery).access
+
+    def distinct(self) -> frozenset[str]:
+        """Return the pairs (``"a b"``) that look like one person and are two."""
+        state = self.state()
+        return frozenset() if state.gallery is None else frozenset(self.manifest(state.gallery).distinct)
+
+    # Opening.
+
+    def received(self, state: FleetState) -> Received:
+        """Return the gallery in force, opened. Raises ``StoreCorruptError``."""
+        if state.gallery is None:
+            raise StoreCorruptError("no gallery was received yet")
+        manifest = self.manifest(state.gallery)
+        keys = self.blobs.get(state.gallery.keys)
+        try:
+            opener = Opener(self.member, decode(keys, Keys))
+            opened = [self.shard(entry, manifest, opener, self.blobs.get)[0] for entry in manifest.entries]
+        except FleetError as exc:
+            raise StoreCorruptError(f"the received gallery: {exc}") from exc
+        return Received(
+            manifest,
+            tuple(itertools.chain.from_iterable(shard.people for shard in opened)),
+            tuple(itertools.chain.from_iterable(shard.templates for shard in opened)),
+        )
+
+    def shard(
+        self, entry: ShardEntry, manifest: Manifest, opener: "Opener", read: Callable[[str], bytes]
+    ) -> tuple[OpenedShard, bool]:
+        """Return the people of a shard, and whether it was opened just now.
+
+        What was opened stays open in memory, so that a change of one person costs one shard. Raises
+        ``FleetError``, and what ``read`` does.
+        """
+        key = (entry, manifest.space, manifest.dimension)
+        known = self._opened.get(key)
+        if known is not None:
+            return known, False
+        shard = opener.shard(read(entry.sha256), entry, manifest.space)
+        people, templates = people_of(shard, manifest.space, manifest.dimension)
+        opened = self._opened[key] = OpenedShard(tuple(people), tuple(templates))
+        return opened, True
+
+    def has(self, entry: ShardEntry, manifest: Manifest) -> bool:
+        """Whether a shard lies here whole. One that is open in memory was whole when it was read."""
+        if (entry, manifest.space, manifest.dimension) in self._opened:
+            return self.blobs.has(entry.sha256)
+        return self.blobs.whole(entry.sha256)
+
+    def manifest(self, part: InForce) -> Manifest:
+        """Return the manifest in force. Raises ``StoreCorruptError``."""
+        space = getattr(part, "space", "")
+        try:
+            opener = Opener(self.member, decode(self.blobs.get(part.keys), Keys))
+            plain = opener.open(self.blobs.get(part.sha256), "manifest", space, part.version, part.epoch)
+            return decode(plain, Manifest)
+        except FleetError as exc:
+            raise StoreCorruptError(f"the received gallery: {exc}") from exc
+
+    def command_keys(self) -> list[CommandKey]:
+        """Return who may give commands now. Raises ``StoreCorruptError``."""
+        part = self.state().roles
+        if part is None:
+            return []
+        try:
+            return decode(self.blobs.get(part.sha256), Roles).keys
+        except FleetError as exc:
+            raise StoreCorruptError(f"the received list of command keys: {exc}") from exc
+
+    def denied(self, state: FleetState) -> frozenset[str]:
+        """Return who is refused whatever the gallery says. Raises ``StoreCorruptError``."""
+        part = state.denied
+        if part is None:
+            return frozenset()
+        try:
+            opener = Opener(self.member, decode(self.blobs.get(part.keys), Keys))
+            plain = opener.open(self.blobs.get(part.sha256), "denied", "", part.version, part.epoch)
+            return frozenset(decode(plain, Denied).people)
+        except FleetError as exc:
+            raise StoreCorruptError(f"the received deny list: {exc}") from exc
+
+
+class Opener:
+    """Opens blobs with the secrets that ``keys`` wraps for one door."""
+
+    def __init__(self, member: Member, keys: Keys) -> None:
+        if keys.group != member.group:
+            raise FleetError(f"keys of group {keys.group!r}, this door belongs to {member.group!r}")
+        self._member = member
+        self._keys = keys
+        self._secrets: dict[int, bytes] = {}
+
+    def open(self, sealed: bytes, part: str, space: str, version: int, epoch: int) -> bytes:
+        """Return what a blob holds. Raises ``FleetError``."""
+        name = BlobName(self._member.group, space, part, version, epoch)
+        return unseal(sealed, self._secret(epoch), name)
+
+    def shard(self, sealed: bytes, entry: ShardEntry, space: str) -> Shard:
+        """Return the people of one shard. Raises ``FleetError``."""
+        part = f"shard-{entry.number}"
+        return decode(self.open(sealed, part, space, entry.version, entry.epoch), Shard)
+
+    def _secret(self, epoch: int) -> bytes:
+        if epoch not in self._secrets:
+            member = self._member
+            wrapped = self._keys.wrapped.get(str(epoch), {}).get(member.door)
+            if wrapped is None:
+                raise FleetError(f"the group's secret of epoch {epoch} is not meant for door {member.door}")
+            self._secrets[epoch] = unwrap(
+                wrapped, member.sealing, group=member.group, epoch=epoch, door=member.door
+            )
+        return self._secrets[epoch]

@@ -1,0 +1,286 @@
+"""One attempt at bringing a door up to date: check everything, then change one file.
+
+Order: who signed, then who is denied (which waits for nothing), then the gallery. Until the last step the
+old gallery serves; a power cut at any step leaves the old or the new one, and nothing between.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from edged.domain.gallery import GallerySnapshot
+from edged.errors import FleetError, StoreCorruptError
+from edged.fleet.gallery_format import (
+    MAX_DENIED_BYTES,
+    MAX_KEYS_BYTES,
+    MAX_MANIFEST_BYTES,
+    MAX_ROLES_BYTES,
+    Denied,
+    Keys,
+    Manifest,
+    Roles,
+    ShardEntry,
+    decode,
+)
+from edged.fleet.trust import Floor, PublisherTrust, Target, Trusted, UntrustedError, check_blob
+from edged.membership.gates import Before, RefusedError, check_gallery, check_shard
+from edged.membership.state import AppliedGallery, FleetState, InForce, RolesInForce
+from edged.membership.store import FleetStore, OpenedShard, Opener
+
+logger = logging.getLogger(__name__)
+
+
+class BlobSource(Protocol):
+    """Where blobs come from."""
+
+    def blobs(self, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
+        """Yield blobs by hash and length, in any order; the caller checks them. Raises ``FleetError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What an attempt led to: ``applied`` a gallery, ``denied`` a deny list, ``waiting`` for its turn."""
+
+    applied: bool = False
+    denied: bool = False
+    waiting: bool = False
+    refused: str | None = None
+    text: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything else is in force now."""
+        return self.applied or self.denied
+
+
+class GalleryUpdate:
+    """``too_close`` gives the cosine from which on two people of a gallery of that many must be one.
+
+    ``serving`` gives the gallery in memory if it is the one of a revision, which saves making it again.
+    """
+
+    def __init__(
+        self,
+        store: FleetStore,
+        trust: PublisherTrust,
+        source: BlobSource,
+        *,
+        space: str,
+        dimension: int,
+        too_close: Callable[[int], float],
+        now: Callable[[], datetime],
+        serving: Callable[[int], GallerySnapshot | None] = lambda _revision: None,
+        step: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._store = store
+        self._trust = trust
+        self._source = source
+        self._space = space
+        self._dimension = dimension
+        self._too_close = too_close
+        self._now = now
+        self._serving = serving
+        self._step = step
+
+    def attempt(self, not_before: datetime) -> Attempt:
+        """Take what the publisher offers, or say why not; ``not_before`` is a time that has passed.
+
+        Raises ``StoreError`` where the disk fails: what was in force still is.
+        """
+        state = self._store.state()
+        changed = False
+        try:
+            trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
+            state = self._seen(state, trusted)
+            self._step("trusted")
+            changed, state = self._take_denied(state, trusted)
+            state = self._take_roles(state, trusted)
+            return self._take_gallery(state, trusted, denied=changed)
+        except (UntrustedError, RefusedError) as exc:
+            return Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
+        except StoreCorruptError as exc:
+            return Attempt(denied=changed, refused="damaged", text=str(exc)[:400])
+        except FleetError as exc:
+            return Attempt(denied=changed, refused="altered", text=str(exc)[:400])
+
+    def _seen(self, state: FleetState, trusted: Trusted) -> FleetState:
+        """Remember how new the metadata are before anything of them is used."""
+        expires = trusted.expires.timestamp()
+        floor = (trusted.floor.root, trusted.floor.timestamp)
+        if floor == (state.root, state.timestamp) and expires == state.expires:
+            return state
+        state = msgspec.structs.replace(state, root=floor[0], timestamp=floor[1], expires=expires)
+        self._store.commit(state)
+        return state
+
+    def _take_denied(self, state: FleetState, trusted: Trusted) -> tuple[bool, FleetState]:
+        target = trusted.targets.get("denied")
+        if target is None or (state.denied is not None and state.denied.sha256 == target.sha256):
+            return False, state
+        keys, opener = self._keys(trusted)
+        sealed = self._blob("denied", target, MAX_DENIED_BYTES)
+        version, epoch = _number(target, "version"), _number(target, "epoch")
+        denied = decode(opener.open(sealed, "denied", "", version, epoch), Denied)
+        if (denied.group, denied.version) != (self._store.member.group, version):
+            raise RefusedError("wrong_group", f"a deny list of {denied.group!r}, version {denied.version}")
+        known, root = state.denied, trusted.floor.root
+        if known is not None and (root, version) <= (known.root, known.version):
+            raise RefusedError("rollback", f"deny list {version}, {known.version} is in force")
+        self._store.blobs.put(target.sha256, sealed)
+        self._step("denied stored")
+        part = InForce(sha256=target.sha256, root=root, version=version, epoch=epoch, keys=keys)
+        state = msgspec.structs.replace(state, denied=part, revision=state.revision + 1)
+        self._store.commit(state)
+        self._step("denied in force")
+        return True, state
+
+    def _take_roles(self, state: FleetState, trusted: Trusted) -> FleetState:
+        target = trusted.targets.get("roles")
+        if target is None or (state.roles is not None and state.roles.sha256 == target.sha256):
+            return state
+        data = self._blob("roles", target, MAX_ROLES_BYTES)
+        roles, version, root = decode(data, Roles), _number(target, "version"), trusted.floor.root
+        if (roles.group, roles.version) != (self._store.member.group, version):
+            raise RefusedError("wrong_group", f"command keys of {roles.group!r}, version {roles.version}")
+        known = state.roles
+        if known is not None and (root, version) <= (known.root, known.version):
+            raise RefusedError("rollback", f"command keys {version}, {known.version} are in force")
+        self._store.blobs.put(target.sha256, data)
+        part = RolesInForce(sha256=target.sha256, version=version, root=root)
+        state = msgspec.structs.replace(state, roles=part)
+        self._store.commit(state)
+        return state
+
+    def _take_gallery(self, state: FleetState, trusted: Trusted, *, denied: bool) -> Attempt:
+        target = trusted.targets.get("manifest")
+        if target is None:
+            return Attempt(denied=denied, text="nothing was published yet")
+        current = state.gallery
+        if current is not None and current.sha256 == target.sha256:
+            return Attempt(denied=denied)
+        keys, opener = self._keys(trusted)
+        manifest, sealed = self._manifest(target, opener)
+        self._check(manifest, state, trusted)
+        if manifest.only is not None and self._store.member.door not in manifest.only:
+            return Attempt(denied=denied, waiting=True, text=f"version {manifest.version} is tried elsewhere")
+        fetched = self._shards(manifest)
+        self._step("fetched")
+        shards = self._opened(manifest, opener, fetched)
+        check_gallery(manifest, shards, self._before(state), self._too_close)
+        self._step("checked")
+        self._store.blobs.put(target.sha256, sealed)
+        for sha256, data in fetched.items():
+            self._store.blobs.put(sha256, data)
+        self._step("stored")
+        gallery = AppliedGallery(
+            sha256=target.sha256,
+            version=manifest.version,
+            epoch=_number(target, "epoch"),
+            keys=keys,
+            root=trusted.floor.root,
+            space=manifest.space,
+            people=manifest.people,
+            applied_at=self._now().timestamp(),
+            valid_until=manifest.valid_until,
+        )
+        self._store.commit(
+            msgspec.structs.replace(
+                self._store.state(), gallery=gallery, lapsed=False, revision=state.revision + 1
+            )
+        )
+        self._step("in force")
+        return Attempt(applied=True, denied=denied)
+
+    def _keys(self, trusted: Trusted) -> tuple[str, Opener]:
+        target = trusted.targets.get("keys")
+        if target is None:
+            raise RefusedError("wrong_key", "no keys were published")
+        data = self._blob("keys", target, MAX_KEYS_BYTES)
+        try:
+            opener = Opener(self._store.member, decode(data, Keys))
+        except FleetError as exc:
+            raise RefusedError("wrong_group", str(exc)) from exc
+        self._store.blobs.put(target.sha256, data)
+        return target.sha256, opener
+
+    def _manifest(self, target: Target, opener: Opener) -> tuple[Manifest, bytes]:
+        space = str(target.custom.get("space", ""))
+        if space != self._space:
+            raise RefusedError("wrong_space", f"made for the model {space!r}, this door has {self._space!r}")
+        sealed = self._blob("manifest", target, MAX_MANIFEST_BYTES)
+        version, epoch = _number(target, "version"), _number(target, "epoch")
+        manifest = decode(opener.open(sealed, "manifest", space, version, epoch), Manifest)
+        said = (manifest.version, manifest.space, manifest.dimension)
+        if said != (version, space, self._dimension):
+            raise RefusedError("malformed", f"manifest {said}, expected {(version, space, self._dimension)}")
+        return manifest, sealed
+
+    def _check(self, manifest: Manifest, state: FleetState, trusted: Trusted) -> None:
+        if manifest.group != self._store.member.group:
+            raise RefusedError(
+                "wrong_group", f"of group {manifest.group!r}, not {self._store.member.group!r}"
+            )
+        current = state.gallery
+        newest = None if current is None else (current.root, current.version)
+        if newest is not None and (trusted.floor.root, manifest.version) <= newest:
+            raise RefusedError("rollback", f"version {manifest.version}, {newest[1]} is in force")
+        numbers = [entry.number for entry in manifest.entries]
+        if len(set(numbers)) != len(numbers) or any(number >= manifest.shards for number in numbers):
+            raise RefusedError("malformed", "the manifest names a shard twice or one too many")
+
+    def _shards(self, manifest: Manifest) -> dict[str, bytes]:
+        """Return the shards that are not here yet, checked; those that are stay on disk."""
+        missing = {entry.sha256: entry for entry in manifest.entries if not self._store.has(entry, manifest)}
+        fetched = {}
+        wanted = [(sha256, entry.length) for sha256, entry in missing.items()]
+        for sha256, data in self._source.blobs(wanted) if wanted else ():
+            entry = missing[sha256]
+            check_blob(f"shard-{entry.number}", Target(sha256, entry.length), data)
+            fetched[sha256] = data
+        return fetched
+
+    def _opened(
+        self, manifest: Manifest, opener: Opener, fetched: dict[str, bytes]
+    ) -> dict[ShardEntry, OpenedShard]:
+        """Return every shard in the open, each checked by itself."""
+        opened = {}
+        for entry in manifest.entries:
+            shard, fresh = self._store.shard(
+                entry, manifest, opener, lambda sha256: fetched.get(sha256) or self._store.blobs.get(sha256)
+            )
+            if fresh:
+                check_shard(shard, entry, manifest)
+            opened[entry] = shard
+        return opened
+
+    def _before(self, state: FleetState) -> Before:
+        if state.gallery is None:
+            return Before(0, frozenset(), None)
+        entries = frozenset(self._store.manifest(state.gallery).entries)
+        return Before(state.gallery.people, entries, self._serving(state.revision))
+
+    def _blob(self, name: str, target: Target, most: int) -> bytes:
+        """Return a blob from disk or from the source, checked; its length is known before it is asked for."""
+        if target.length > most:
+            raise RefusedError("too_long", f"{name}: {target.length} bytes, at most {most} are taken")
+        if self._store.blobs.whole(target.sha256):
+            return self._store.blobs.get(target.sha256)
+        data = dict(self._source.blobs([(target.sha256, target.length)])).get(target.sha256, b"")
+        check_blob(name, target, data)
+        return data
+
+
+def _number(target: Target, key: str) -> int:
+    value: Any = target.custom.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise RefusedError("malformed", f"{key} {value!r}: expected a number from 1 on")
+    return value
+
+
+def moment(seconds: float) -> datetime:
+    """Return seconds since 1970 as an aware datetime."""
+    return datetime.fromtimestamp(seconds, UTC)

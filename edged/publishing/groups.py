@@ -1,0 +1,36 @@
+"""A group's hours, read from a file like the section ``access`` of a door's configuration."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from edged.config.sections import AccessConfig
+from edged.errors import ConfigError
+from edged.fleet.gallery_format import AccessRecord
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def access_record(path: Path) -> AccessRecord:
+    """Return schedules and groups of the file. Raises ``ConfigError`` on anything else in it."""
+    try:
+        plain: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        access = msgspec.convert(plain, AccessConfig)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError, RecursionError) as exc:
+        raise ConfigError([f"{path}: {exc}"]) from exc
+    unknown = {name for names in access.groups.values() for name in names} - access.schedules.keys()
+    if unknown:
+        raise ConfigError([f"{path}: groups name the schedule {min(unknown)!r}, which is not there"])
+    schedules = {
+        name: [
+            {"days": [_DAYS.index(day) for day in period.days], "start": period.start, "end": period.end}
+            for period in periods
+        ]
+        for name, periods in access.schedules.items()
+    }
+    try:
+        return msgspec.convert({"schedules": schedules, "groups": access.groups}, AccessRecord)
+    except msgspec.ValidationError as exc:
+        raise ConfigError([f"{path}: {exc}"]) from exc

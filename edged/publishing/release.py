@@ -1,0 +1,307 @@
+"""Making a version: what changes, in numbers, and the signed and sealed files of it.
+
+Order on disk: blobs, then the version, then the signatures, then the register. A publisher that is cut off
+in between starts again from the register: what was signed and not entered is signed anew as a newer version.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from edged.domain.shards import shard_of
+from edged.errors import FleetError
+from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, PersonRecord, Roles, encode
+from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
+from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
+from edged.publishing.content import Built, Previous, build_shards
+from edged.publishing.keyring import Keyring
+from edged.publishing.register import Fleet, Forgotten, GroupEntry, RegisterFile
+from edged.publishing.repository import Blob, Repository
+from edged.storage.files import replace_private_file
+
+_DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a version changes: ids, and the bytes a door has to fetch that has the version before."""
+
+    version: int
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    people: int = 0
+    shards: int = 0
+    new_bytes: int = 0
+    all_bytes: int = 0
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the people are the same as before."""
+        return not (self.added or self.changed or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What shall be published: people of one embedding space. ``only``: the doors that try it first."""
+
+    records: Iterable[PersonRecord]
+    space: str
+    dimension: int
+    only: tuple[str, ...] | None = None
+    allow_shrink: bool = False
+    distinct: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class FleetFolder:
+    """The publisher's folder: register, keys, and for each group its metadata and archive."""
+
+    directory: Path
+    keyring: Keyring
+    register: RegisterFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.register = RegisterFile(self.directory)
+
+    def repository(self, group: str) -> Repository:
+        """Return the signed files of a group."""
+        return Repository(self.directory / "groups" / group / "meta", self.keyring)
+
+    def archive(self, group: str) -> Archive:
+        """Return what a group was sent."""
+        fleet = self.register.read()
+        return Archive(self.directory / "groups" / group, fleet.site, group, self.keyring)
+
+    def create_group(self, name: str, entry: GroupEntry) -> None:
+        """Begin a group: signed metadata without a gallery. Raises ``FleetError`` where it exists."""
+        fleet = self.register.read()
+        if name in fleet.groups:
+            raise FleetError(f"group {name!r} exists already")
+        repository = self.repository(name)
+        if not repository.exists():
+            repository.create(fleet.root_keys, fleet.root_threshold)
+        self.register.write(fleet.with_group(name, entry))
+
+    def publish(self, group: str, wanted: Wanted, *, dry_run: bool = False) -> Change:
+        """Make a new version of a group's gallery, or with ``dry_run`` only say what it would change.
+
+        Raises ``FleetError``, ``StoreError``, ``NotFoundError``.
+        """
+        fleet = self.register.read()
+        entry, archive = fleet.group(group), self.archive(group)
+        if entry.space not in (None, wanted.space):
+            raise FleetError(f"the group's model is {entry.space!r}, these templates are of {wanted.space!r}")
+        epoch_secret = new_secret() if dry_run else self._secret(fleet, group, archive)
+        built, change = _planned(entry, group, wanted, archive.previous(entry.version), epoch_secret)
+        if dry_run:
+            return change
+        version = change.version
+        now = time.time()
+        manifest = Manifest(
+            group=group,
+            version=version,
+            space=wanted.space,
+            dimension=wanted.dimension,
+            shards=entry.shards,
+            people=built.people,
+            created_at=now,
+            valid_until=now + entry.valid_days * _DAY_SECONDS,
+            entries=built.entries,
+            only=None if wanted.only is None else list(wanted.only),
+            allow_shrink=wanted.allow_shrink,
+            distinct=list(wanted.distinct),
+            access=entry.access,
+        )
+        archive.keep(manifest, built.blobs)
+        self._sign(group, manifest, entry.epoch, archive)
+        entry = msgspec.structs.replace(
+            entry, version=version, space=wanted.space, dimension=wanted.dimension,
+            canary=[] if wanted.only is None else list(wanted.only),
+        )  # fmt: skip
+        self.register.write(fleet.with_group(group, entry))
+        return change
+
+    def release(self, group: str) -> int:
+        """Offer to all doors what the canaries have tried; return the version."""
+        fleet = self.register.read()
+        entry, archive = fleet.group(group), self.archive(group)
+        manifest = archive.manifest(entry.version)
+        if manifest.only is None:
+            return manifest.version
+        version = entry.version + 1
+        everywhere = msgspec.structs.replace(manifest, version=version, only=None)
+        archive.keep(everywhere, {})
+        self._sign(group, everywhere, entry.epoch, archive)
+        entry = msgspec.structs.replace(entry, version=version, canary=[])
+        self.register.write(fleet.with_group(group, entry))
+        return version
+
+    def rewrap(self, group: str, *, new_epoch: bool) -> None:
+        """Wrap the group's secrets for the doors of today; ``new_epoch`` when one has left it."""
+        fleet = self.register.read()
+        entry, archive = fleet.group(group), self.archive(group)
+        if new_epoch:
+            entry = msgspec.structs.replace(entry, epoch=entry.epoch + 1)
+            fleet = fleet.with_group(group, entry)
+        keys = self._keys(fleet, group, archive)
+        self.register.write(fleet)
+        self.repository(group).publish({"keys": Blob(keys, {})})
+
+    def deny(self, group: str, people: Iterable[str]) -> int:
+        """Refuse people from now on, at all doors of the group; return the deny list's version."""
+        fleet = self.register.read()
+        entry, archive = fleet.group(group), self.archive(group)
+        denied = sorted({*entry.denied, *people})
+        version = entry.denied_version + 1
+        if archive.keys() is None:
+            self.repository(group).publish({"keys": Blob(self._keys(fleet, group, archive), {})})
+        name = BlobName(group, "", "denied", version, entry.epoch)
+        plain = encode(Denied(group=group, version=version, people=denied))
+        sealed = seal(plain, archive.secret(entry.epoch), name)
+        replace_private_file(self.blob_path(group, "denied"), sealed)
+        custom = {"version": version, "epoch": entry.epoch}
+        self.repository(group).publish({"denied": Blob(sealed, custom)}, revoke_only=True)
+        entry = msgspec.structs.replace(entry, denied=denied, denied_version=version)
+        self.register.write(fleet.with_group(group, entry))
+        return version
+
+    def forget(self, group: str, person_id: str) -> Forgotten:
+        """Deny a person and publish the group without them; open until every door has confirmed."""
+        self.deny(group, [person_id])
+        fleet = self.register.read()
+        entry, archive = fleet.group(group), self.archive(group)
+        if entry.version:
+            rest = people_in(archive.previous(entry.version))
+            rest.pop(person_id, None)
+            wanted = Wanted(rest.values(), entry.space or "", entry.dimension, allow_shrink=True)
+            self.publish(group, wanted)
+            fleet = self.register.read()
+            archive.erase_shard(shard_of(person_id, entry.shards), fleet.group(group).version)
+        item = Forgotten(
+            person_id=person_id,
+            group=group,
+            version=fleet.group(group).version,
+            asked_at=time.time(),
+            doors=sorted(fleet.doors_of(group)),
+        )
+        self.register.write(msgspec.structs.replace(fleet, forgotten=[*fleet.forgotten, item]))
+        return item
+
+    def set_roles(self, group: str, commanders: Iterable[CommandKey]) -> int:
+        """Say who may give commands to the doors of a group; return the list's version."""
+        fleet = self.register.read()
+        entry = fleet.group(group)
+        version, keys = entry.roles_version + 1, list(commanders)
+        data = encode(Roles(group=group, version=version, keys=keys))
+        replace_private_file(self.blob_path(group, "roles"), data)
+        self.repository(group).publish({"roles": Blob(data, {"version": version})})
+        entry = msgspec.structs.replace(entry, roles_version=version, commanders=keys)
+        self.register.write(fleet.with_group(group, entry))
+        return version
+
+    def rollback(self, group: str, to: int) -> Change:
+        """Publish the people of an older version as a new one; who was denied since stays out."""
+        entry, archive = self.register.read().group(group), self.archive(group)
+        manifest = archive.manifest(to)
+        now = people_in(archive.previous(entry.version))
+        then = archive.previous(to)
+        records = people_in(then)
+        # A shard that was erased since, for somebody's sake, is taken as it is today.
+        missing = {shard_of(i, entry.shards) for i in now} - then.entries.keys()
+        if manifest.people != len(records):
+            records |= {i: record for i, record in now.items() if shard_of(i, entry.shards) in missing}
+        wanted = Wanted(records.values(), manifest.space, manifest.dimension, allow_shrink=True)
+        return self.publish(group, wanted)
+
+    def blob_path(self, group: str, name: str) -> Path:
+        """Return where the newest of a small blob lies."""
+        return self.directory / "groups" / group / name
+
+    def blobs(self, group: str) -> Mapping[str, bytes]:
+        """Return everything that a door of the group may ask for now, by SHA-256."""
+        entry, archive = self.register.read().group(group), self.archive(group)
+        found: dict[str, bytes] = {}
+        for name in ("keys", "denied", "roles", "manifest"):
+            path = self.blob_path(group, name)
+            if path.exists():
+                data = path.read_bytes()
+                found[hashlib.sha256(data).hexdigest()] = data
+        if entry.version:
+            for item in archive.manifest(entry.version).entries:
+                found[item.sha256] = archive.blobs.get(item.sha256)
+        return found
+
+    def _keys(self, fleet: Fleet, group: str, archive: Archive) -> bytes:
+        """Return the secrets in use wrapped for the doors of today, and all that are kept for us."""
+        entry, known = fleet.group(group), archive.keys()
+        kept = {e.epoch for version in archive.versions() for e in archive.manifest(version).entries}
+        used = {entry.epoch}
+        if entry.version:
+            used |= {item.epoch for item in archive.manifest(entry.version).entries}
+        ours = self.keyring.reading().public_key().public_bytes_raw()
+        doors = {name: door.card.sealing for name, door in fleet.doors_of(group).items()}
+        wrapped: dict[str, dict[str, bytes]] = {}
+        for epoch in sorted(used | kept):
+            before = {} if known is None else known.wrapped.get(str(epoch), {})
+            secret = archive.secret(epoch) if PUBLISHER_DOOR in before else new_secret()
+            wanted = {PUBLISHER_DOOR: ours, **(doors if epoch in used else {})}
+            wrapped[str(epoch)] = {
+                door: wrap(secret, key, group=group, epoch=epoch, door=door) for door, key in wanted.items()
+            }
+        return archive.keep_keys(Keys(group=group, wrapped=wrapped))
+
+    def _secret(self, fleet: Fleet, group: str, archive: Archive) -> bytes:
+        """Return the secret of the epoch in use; made, and wrapped, where it is a new one."""
+        epoch, known = fleet.group(group).epoch, archive.keys()
+        if known is None or str(epoch) not in known.wrapped:
+            self._keys(fleet, group, archive)
+        return archive.secret(epoch)
+
+    def _sign(self, group: str, manifest: Manifest, epoch: int, archive: Archive) -> None:
+        name = BlobName(group, manifest.space, "manifest", manifest.version, epoch)
+        sealed = seal(encode(manifest), archive.secret(epoch), name)
+        replace_private_file(self.blob_path(group, "manifest"), sealed)
+        custom = {"version": manifest.version, "epoch": epoch, "space": manifest.space}
+        keys = self.blob_path(group, "keys").read_bytes()
+        self.repository(group).publish({"keys": Blob(keys, {}), "manifest": Blob(sealed, custom)})
+
+
+def _planned(
+    entry: GroupEntry, group: str, wanted: Wanted, previous: Previous, secret: bytes
+) -> tuple[Built, Change]:
+    """Return the shards of the next version, and what it changes."""
+    records = {record.id: record for record in wanted.records if record.id not in entry.denied}
+    before = people_in(previous)
+    built = build_shards(
+        records.values(),
+        previous,
+        group=group,
+        space=wanted.space,
+        shards=entry.shards,
+        version=entry.version + 1,
+        epoch=entry.epoch,
+        secret=secret,
+    )
+    change = Change(
+        entry.version + 1,
+        added=tuple(sorted(records.keys() - before.keys())),
+        changed=tuple(sorted(i for i in records.keys() & before.keys() if records[i] != before[i])),
+        removed=tuple(sorted(before.keys() - records.keys())),
+        people=built.people,
+        shards=len(built.blobs),
+        new_bytes=sum(map(len, built.blobs.values())),
+        all_bytes=sum(item.length for item in built.entries),
+    )
+    return built, change
+
+
+def confirmed(item: Forgotten, door: str, at: datetime | None = None) -> Forgotten:
+    """Return the removal with one more door that has carried it out."""
+    moment = (at or datetime.now(UTC)).timestamp()
+    return msgspec.structs.replace(item, confirmed={**item.confirmed, door: moment})

@@ -1,0 +1,112 @@
+"""What a door does at a command: each action once, and the facts of its reply."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import msgspec
+
+from edged.devices.clock import Clock
+from edged.domain.types import EventKind
+from edged.errors import StoreError
+from edged.fleet.commands import Command
+from edged.fleet.gallery_format import Action
+from edged.membership.command_memory import CommandMemoryFile, Lockdown
+from edged.workers.command_desk import Act, CommandDesk, RefusedCommandError
+from edged.workers.door import UnlockRequest
+from edged.workers.event_log import EventLog
+from edged.workers.health import HealthReport
+from edged.workers.lockdown import LockableDoor
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a command may touch: the door, the log, and what the daemon offers of itself."""
+
+    door: LockableDoor
+    log: EventLog
+    clock: Clock
+    readiness: Callable[[], HealthReport]
+    state: Callable[[], Mapping[str, Any]]
+    reload: Callable[[], None]
+    rebirth: Callable[[], None]
+    replay: Callable[[int, int | None], None]
+
+
+class CommandActs:
+    """``desk`` is set once there is one; it remembers a lockdown over restarts."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self.desk: CommandDesk | None = None
+
+    def restore(self, memory: CommandMemoryFile) -> None:
+        """Take a lockdown up again; one that cannot be read holds, since it may be there."""
+        try:
+            self._reach.door.set(locked_down=memory.read().lockdown is not None)
+        except StoreError:
+            self._reach.door.set(locked_down=True)
+            raise
+
+    def table(self) -> dict[Action, Act]:
+        """Return what carries out each action."""
+        return {
+            "unlock": self._unlock,
+            "lockdown": self._lockdown,
+            "release": self._release,
+            "reload": self._reload,
+            "selftest": self._selftest,
+            "snapshot": lambda _command: dict(self._reach.state()),
+            "replay": self._replay,
+            "rebirth": self._rebirth,
+        }
+
+    def _unlock(self, command: Command) -> Mapping[str, Any]:
+        """One pulse, as long as that of anybody who is let in; the record comes first."""
+        reach = self._reach
+        now = reach.clock.monotonic()
+        if (refusal := reach.door.refusal(now)) is not None:
+            raise RefusedCommandError(f"the door takes no grant now: {refusal}")
+        event = reach.log.event(
+            EventKind.SYSTEM, {"type": "command_unlock", "key": command.key, "reason": command.reason}
+        )
+        reach.log.record(event)
+        if not reach.door.request(UnlockRequest(event.event_id, "command", granted_at=now)):
+            raise RefusedCommandError("the door takes no grant now")
+        return {"event_id": event.event_id}
+
+    def _lockdown(self, command: Command) -> Mapping[str, Any]:
+        self._reach.door.set(locked_down=True)  # before it is on disk: a full one must not keep the door open
+        lockdown = Lockdown(since=self._reach.clock.unix(), key=command.key, reason=command.reason)
+        self._remember(lockdown)
+        return {"locked_down": True}
+
+    def _release(self, _command: Command) -> Mapping[str, Any]:
+        self._remember(None)
+        self._reach.door.set(locked_down=False)
+        return {"locked_down": False}
+
+    def _remember(self, lockdown: Lockdown | None) -> None:
+        desk = self.desk
+        if desk is None:
+            raise RefusedCommandError("the door is not ready for commands yet")
+        desk.remember(msgspec.structs.replace(desk.memory, lockdown=lockdown))
+
+    def _reload(self, _command: Command) -> Mapping[str, Any]:
+        self._reach.reload()
+        return {}
+
+    def _rebirth(self, _command: Command) -> Mapping[str, Any]:
+        self._reach.rebirth()
+        return {}
+
+    def _selftest(self, _command: Command) -> Mapping[str, Any]:
+        report = self._reach.readiness()
+        return {"ok": report.ok, "checks": {name: asdict(check) for name, check in report.checks.items()}}
+
+    def _replay(self, command: Command) -> Mapping[str, Any]:
+        first, last = command.args.get("from_seq", 1), command.args.get("to_seq")
+        if not isinstance(first, int) or not (last is None or isinstance(last, int)):
+            raise RefusedCommandError("from_seq and to_seq: expected whole numbers")
+        self._reach.replay(first, last)
+        return {}

@@ -1,0 +1,243 @@
+"""Keeps a door in step with its fleet: listens, takes what was signed, and says what is in force.
+
+One thread with a connection of its own, so that eight megabytes of gallery never stand before an event.
+The gallery's own worker notices the change on disk and swaps it in.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from edged.errors import StoreError
+from edged.fleet.broker import BrokerClient, Connected, Disconnected, Happening
+from edged.fleet.connection import Arrived
+from edged.fleet.gallery_channel import GalleryChannel
+from edged.fleet.gallery_topics import GalleryTopics
+from edged.fleet.receipt_messages import GalleryReceipt, signed_receipt
+from edged.membership.identity import DoorIdentity
+from edged.membership.state import FleetState
+from edged.membership.store import FleetStore
+from edged.membership.update import Attempt
+from edged.workers.outage import Outage
+from edged.workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+_TURN_SECONDS = 0.1
+# News comes by itself; this is for what was missed, and to notice a publisher that has fallen silent.
+_AGAIN_SECONDS = 300.0
+# After a refusal that time may mend, such as a piece that did not come.
+_RETRY_SECONDS = 15.0
+# How often the latest certain time is written down: it bounds how far a clock can be set back.
+_SEEN_SECONDS = 3600.0
+# Refusals that say nothing about the publisher.
+_PASSING = frozenset({"missing", "altered"})
+
+
+class DoorClock(Protocol):
+    """The machine's clocks; ``devices.clock.Clock`` is the real one."""
+
+    def monotonic(self) -> float:
+        """Return seconds of this boot."""
+
+    def unix(self) -> float:
+        """Return seconds since 1970."""
+
+    def synced(self) -> bool:
+        """Whether the wall clock is disciplined."""
+
+
+class FleetMemberWorker(Worker):
+    """``alarm`` is told a type and facts, once a trouble begins; ``changed``: something else lies on disk.
+
+    ``swapped`` says that what lies on disk is what frames are compared with; no receipt goes out before.
+    ``lapse`` False lets a gallery past its last day serve on, with an alarm.
+    """
+
+    stall_seconds = 60.0  # ten thousand people are opened and compared in seconds, on a small board too
+
+    def __init__(
+        self,
+        client: BrokerClient,
+        topics: GalleryTopics,
+        receipt_topic: str,
+        store: FleetStore,
+        identity: DoorIdentity,
+        *,
+        space: str,
+        clock: DoorClock,
+        make_update: Callable[[GalleryChannel], Callable[[datetime], Attempt]],
+        alarm: Callable[[str, Mapping[str, Any]], None],
+        changed: Callable[[], None] = lambda: None,
+        swapped: Callable[[], bool] = lambda: True,
+        tried: Callable[[Attempt, FleetState], None] = lambda _attempt, _state: None,
+        lapse: bool = True,
+    ) -> None:
+        super().__init__("fleet", daemon=True)
+        self._client = client
+        self._store = store
+        self._identity = identity
+        self._space = space
+        self._clock = clock
+        self._alarm = alarm
+        self._changed = changed
+        self._swapped = swapped
+        self._tried = tried
+        self._lapse = lapse
+        self._receipt_topic = receipt_topic
+        self._group = topics.group
+        self._channel = GalleryChannel(client, topics, on_turn=self._waiting, on_other=self._heard)
+        self._attempt = make_update(self._channel)
+        self.on_message: Callable[[Arrived], bool] = lambda _message: False
+        self._outage = Outage(logger, "fleet connection")
+        self._disk = Outage(logger, "gallery from the fleet")
+        self._last = Attempt()
+        self._told: set[str] = set()
+        self._due_at = self._seen_due_at = 0.0
+        self._said: GalleryReceipt | None = None
+        state = store.state()
+        self._bound = (state.seen_at, clock.monotonic())
+
+    @property
+    def client(self) -> BrokerClient:
+        """The connection of this thread; only what runs on it may use it."""
+        return self._client
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker answers."""
+        return self._client.connected
+
+    def stop(self) -> None:
+        """Ask the loop to end; returns at once."""
+        super().stop()
+        self._client.wake()
+
+    def run(self) -> None:
+        """Follow the publisher until told to stop."""
+        try:
+            while not self.stopping.is_set():
+                self._channel.turn(_TURN_SECONDS)
+                now = time.monotonic()
+                if self._client.connected and (self._channel.news() or now >= self._due_at):
+                    self._follow()
+                self._look_at_the_time()
+                self._say()
+        finally:
+            self._client.close(goodbye=True)
+
+    def certain(self) -> datetime:
+        """Return a time that has passed for certain: no clock that is set back goes below it."""
+        seen, at = self._bound
+        return datetime.fromtimestamp(max(self._clock.unix(), seen + self._clock.monotonic() - at), UTC)
+
+    def _waiting(self) -> None:
+        self.beat()
+
+    def _follow(self) -> None:
+        try:
+            attempt = self._attempt(self.certain())
+        except StoreError as exc:
+            self._disk.failed(exc, time.monotonic())
+            self._due_at = time.monotonic() + _RETRY_SECONDS
+            self._begin("gallery_disk", {"reason": str(exc)[:200]})
+            return
+        self._disk.recovered(time.monotonic())
+        self._told.discard("gallery_disk")
+        again, self._last = attempt.refused == self._last.refused, attempt
+        self._tried(attempt, self._store.state())
+        passing = attempt.refused in _PASSING
+        self._due_at = time.monotonic() + (_RETRY_SECONDS if passing else _AGAIN_SECONDS)
+        if attempt.changed:
+            state = self._store.state()
+            version = 0 if state.gallery is None else state.gallery.version
+            self._changed()
+            logger.info("gallery of the fleet in force version=%d revision=%d", version, state.revision)
+        if attempt.refused is None:
+            self._told.discard("gallery_refused")
+        else:
+            level = logging.DEBUG if again else logging.WARNING
+            logger.log(level, "gallery of the fleet refused reason=%s text=%r", attempt.refused, attempt.text)
+            if not passing:
+                self._begin("gallery_refused", {"reason": attempt.refused})
+
+    def _look_at_the_time(self) -> None:
+        """Two ends: the publisher should have spoken (alarm), and the gallery's last day (nobody enters)."""
+        state, now = self._store.state(), self.certain().timestamp()
+        if state.expires is not None and now >= state.expires:
+            self._begin("gallery_stale", {"expired_seconds": round(now - state.expires)})
+        else:
+            self._told.discard("gallery_stale")
+        gallery = state.gallery
+        if gallery is not None and now >= gallery.valid_until and not state.lapsed:
+            self._begin("gallery_lapsed", {"version": gallery.version})
+            if self._lapse:
+                self._commit(msgspec.structs.replace(state, lapsed=True, revision=state.revision + 1))
+                self._changed()
+        elif gallery is not None and not state.lapsed:
+            self._told.discard("gallery_lapsed")
+        if time.monotonic() >= self._seen_due_at and self._clock.synced():
+            self._seen_due_at = time.monotonic() + _SEEN_SECONDS
+            self._commit(msgspec.structs.replace(self._store.state(), seen_at=now))
+
+    def _commit(self, state: FleetState) -> None:
+        try:
+            self._store.commit(state)
+        except StoreError as exc:
+            self._disk.failed(exc, time.monotonic())
+
+    def _begin(self, kind: str, facts: Mapping[str, Any]) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            self._alarm(kind, facts)
+
+    def _heard(self, happening: Happening) -> None:
+        match happening:
+            case Connected():
+                self._outage.recovered(time.monotonic())
+                self._said, self._due_at = None, 0.0
+            case Disconnected():
+                self._outage.failed(f"{happening.cause}: {happening.text}", time.monotonic())
+            case Arrived():
+                self.on_message(happening)
+            case _:
+                pass
+
+    def _say(self) -> None:
+        """Say what is in force, once a connection and whenever it changes."""
+        if not self._client.connected or self._client.room() < 1 or not self._swapped():
+            return
+        receipt = self._receipt()
+        if (
+            self._said is not None
+            and msgspec.structs.replace(receipt, said_at=self._said.said_at) == self._said
+        ):
+            return
+        payload = signed_receipt(receipt, self._identity.signing)
+        if self._client.publish(self._receipt_topic, payload, retain=True) is not None:
+            self._said = receipt
+
+    def _receipt(self) -> GalleryReceipt:
+        state, member = self._store.state(), self._store.member
+        gallery, denied = state.gallery, state.denied
+        return GalleryReceipt(
+            site=member.site,
+            door=member.door,
+            group=self._group,
+            space=self._space,
+            revision=state.revision,
+            root=state.root,
+            version=0 if gallery is None else gallery.version,
+            manifest=None if gallery is None else gallery.sha256,
+            people=0 if gallery is None else gallery.people,
+            denied=0 if denied is None else denied.version,
+            applied_at=0.0 if gallery is None else gallery.applied_at,
+            said_at=round(self._clock.unix(), 3),
+            lapsed=state.lapsed,
+            refused=self._last.refused,
+            text=self._last.text,
+        )

@@ -1,0 +1,219 @@
+"""The fleet as one part of the daemon: where it is enabled it says who may enter."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from edged.config.sections import AccessConfig, Config
+from edged.devices.clock import Clock
+from edged.domain.gallery import GallerySnapshot
+from edged.domain.shards import collision_level
+from edged.domain.types import EventKind
+from edged.errors import ConfigError
+from edged.fleet.broker import BrokerClient
+from edged.fleet.commands import Command
+from edged.fleet.gallery_channel import GalleryChannel
+from edged.fleet.gallery_format import AccessRecord
+from edged.fleet.gallery_topics import GalleryTopics
+from edged.fleet.topics import Topics
+from edged.fleet.trust import PublisherTrust
+from edged.membership.command_memory import CommandMemoryFile
+from edged.membership.opening import Membership, open_membership
+from edged.membership.people import FleetPeople
+from edged.membership.state import FleetState
+from edged.membership.update import Attempt, GalleryUpdate
+from edged.metrics import Metrics
+from edged.storage.vault import Vault
+from edged.workers.command_acts import CommandActs, Reach
+from edged.workers.command_desk import CommandDesk
+from edged.workers.event_log import EventLog
+from edged.workers.fleet_member import FleetMemberWorker
+from edged.workers.gallery_sync import GallerySyncWorker, People
+from edged.workers.health import HealthReport
+from edged.workers.lockdown import LockableDoor
+from edged.workers.policy import access_rules, recognition_settings
+from edged.workers.publisher import PublisherWorker
+from edged.workers.recognition import RecognitionSettings
+from edged.workers.supervisor import Supervisor
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Embedding(Protocol):
+    """The embedder of this door; ``vision.pipeline.FacePipeline`` knows it."""
+
+    @property
+    def space(self) -> str:
+        """The embedding space."""
+
+    @property
+    def dimension(self) -> int:
+        """The length of a template."""
+
+
+class FleetPart:
+    """``people`` is what the gallery is made of: the fleet's, or without one those of this door.
+
+    Raises ``ConfigError`` where the door has not joined, ``StoreError``.
+    """
+
+    def __init__(self, config: Config, vault: Vault, local: People, metrics: Metrics) -> None:
+        self._config = config
+        self._vault = vault
+        self._metrics = metrics
+        self._membership: Membership | None = None
+        self._worker: FleetMemberWorker | None = None
+        self.people: People = local
+        if config.fleet.enabled:
+            self._membership = open_membership(config, vault)
+            self.people = FleetPeople(self._membership.store, local)
+
+    def build(
+        self,
+        model: Embedding,
+        gallery: GallerySyncWorker,
+        log: EventLog,
+        clock: Clock,
+    ) -> None:
+        """Make the worker that follows the publisher; nothing where there is no fleet."""
+        membership, config = self._membership, self._config
+        if membership is None:
+            return
+        invitation, store = membership.invitation, membership.store
+        client_id = config.mqtt.client_id or f"edged-{config.site}-{config.door_id}"
+        own = msgspec.structs.replace(config.mqtt, client_id=f"{client_id}-fleet")
+        topics = GalleryTopics(invitation.prefix, invitation.site, invitation.group)
+
+        def swapped() -> bool:
+            return gallery.current.snapshot.version >= self.people.generation()
+
+        def serving(revision: int) -> GallerySnapshot | None:
+            state = store.state()
+            same = state.revision == revision and not state.lapsed and swapped()
+            return gallery.current.snapshot if same else None
+
+        def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:
+            trust = PublisherTrust(membership.directory / "tuf", invitation.root.encode(), channel)
+            return GalleryUpdate(
+                store,
+                trust,
+                channel,
+                space=model.space,
+                dimension=model.dimension,
+                too_close=lambda people: collision_level(gallery.current.calibration, people),
+                serving=serving,
+                now=lambda: datetime.fromtimestamp(clock.unix(), UTC),
+            ).attempt
+
+        self._worker = FleetMemberWorker(
+            BrokerClient(own, client_id=own.client_id or client_id, will=None),
+            topics,
+            Topics(config.mqtt.topic_prefix, config.site, config.door_id).gallery_receipt,
+            store,
+            membership.identity,
+            space=model.space,
+            clock=clock,
+            make_update=make_update,
+            alarm=lambda kind, facts: _alarm(log, kind, facts),
+            changed=gallery.hurry,
+            swapped=swapped,
+            tried=self._tried,
+            lapse=config.fleet.on_lapsed == "deny",
+        )
+
+    def _tried(self, attempt: Attempt, state: FleetState) -> None:
+        metrics, gallery = self._metrics, state.gallery
+        metrics.fleet_gallery_version.set(0 if gallery is None else gallery.version)
+        metrics.fleet_gallery_expires.set(state.expires or float("nan"))
+        metrics.fleet_gallery_lapses.set(float("nan") if gallery is None else gallery.valid_until)
+        metrics.fleet_attempts.labels("applied" if attempt.changed else attempt.refused or "unchanged").inc()
+
+    def obey(
+        self,
+        tools: tuple[LockableDoor, EventLog, Clock],
+        readiness: Callable[[], HealthReport],
+        publisher: PublisherWorker | None,
+        supervisor: Supervisor,
+        state: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """Take commands from whoever the publisher says may give them; nothing where there is no fleet.
+
+        A lockdown of before holds on. Raises ``StoreError``.
+        """
+        membership, worker, config = self._membership, self._worker, self._config
+        if membership is None or worker is None or publisher is None:
+            return
+        reach = Reach(
+            *tools,
+            readiness=readiness,
+            state=state,
+            reload=supervisor.request_reload,
+            rebirth=publisher.say_again,
+            replay=publisher.replay,
+        )
+        acts = CommandActs(reach)
+        memory = CommandMemoryFile(membership.directory / "commands", self._vault)
+        acts.restore(memory)
+        acts.desk = CommandDesk(
+            worker.client,
+            Topics(config.mqtt.topic_prefix, config.site, config.door_id),
+            membership.identity,
+            memory,
+            keys=membership.store.command_keys,
+            acts=acts.table(),
+            certain=lambda: worker.certain().timestamp(),
+            record=lambda command, result, text: _record(reach.log, command, result, text),
+            alarm=lambda kind, facts: _alarm(reach.log, kind, facts),
+            count=lambda result: self._metrics.commands.labels(result).inc(),
+        )
+        worker.on_message = acts.desk.heard
+
+    def add_to(self, supervisor: Supervisor) -> None:
+        """Follow from the start on."""
+        if self._worker is not None:
+            supervisor.add(self._worker)
+
+    def settings(self, config: Config) -> RecognitionSettings:
+        """Return what recognition takes over, with the fleet's own hours where it has any."""
+        settings = recognition_settings(config)
+        access = None if self._membership is None else self._membership.store.access()
+        return settings if access is None else replace(settings, rules=access_rules(_section(access, config)))
+
+
+def _alarm(log: EventLog, kind: str, facts: Mapping[str, Any]) -> None:
+    log.record(log.event(EventKind.ALARM, {"type": kind, **facts}))
+
+
+def _record(log: EventLog, command: Command, result: str, text: str) -> None:
+    """Keep who commanded what; an unlock has its own record besides, which the door's answer names."""
+    body = {
+        "type": "command",
+        "action": command.action,
+        "key": command.key,
+        "result": result,
+        "reason": command.reason,
+        "text": text[:200],
+    }
+    log.record(log.event(EventKind.SYSTEM, body))
+
+
+def _section(access: AccessRecord, config: Config) -> AccessConfig:
+    """Return the fleet's hours as a section, in the door's own time zone. Raises ``ConfigError``."""
+    plain = {
+        "time_zone": config.access.time_zone,
+        "schedules": {
+            name: [
+                {"days": [_DAYS[day] for day in period.days], "from": period.start, "to": period.end}
+                for period in periods
+            ]
+            for name, periods in access.schedules.items()
+        },
+        "groups": access.groups,
+    }
+    try:
+        return msgspec.convert(plain, AccessConfig)
+    except msgspec.ValidationError as exc:
+        raise ConfigError([f"the fleet's access rules: {exc}"]) from exc

@@ -1,0 +1,302 @@
+"""A door takes what the publisher signed and nothing else; each refusal has a reason of its own."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edged.domain.shards import shard_of
+from edged.fleet.gallery_format import TemplateRecord, restored
+from edged.publishing.release import FleetFolder, Wanted
+from tests.integration.membership.fleet import (
+    DIMENSION,
+    GROUP,
+    SPACE,
+    Door,
+    add,
+    door,
+    publisher,
+    record,
+    vector,
+    wanted,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FleetFolder:
+    return publisher(tmp_path / "fleet")
+
+
+@pytest.fixture
+def front(tmp_path: Path, folder: FleetFolder) -> Door:
+    return door(tmp_path / "front", "front", folder)
+
+
+def test_a_published_gallery_is_in_force_at_the_door(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1, 2, 3))
+    assert front.attempt().applied
+    assert front.people() == {"p-00001": True, "p-00002": True, "p-00003": True}
+    theirs = [t.vector for t in front.store.templates(SPACE) if t.person_id == "p-00001"]
+    assert len(theirs) == 2
+    sent = restored([item.codes for item in record(1).templates], DIMENSION)
+    assert all(float(got @ given) > 0.999 for got, given in zip(theirs, sent, strict=True))
+    assert front.attempt().changed is False
+
+
+def test_a_change_of_one_person_moves_one_shard(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(*range(1, 41)))
+    front.attempt()
+    front.source.asked.clear()
+    change = folder.publish(GROUP, wanted(*range(1, 42)))
+    assert (change.added, change.shards) == (("p-00041",), 1)
+    assert front.attempt().applied
+    assert len(front.source.asked) == 2  # the manifest and one shard
+    assert len(front.people()) == 41
+
+
+def test_who_is_denied_is_disabled_before_anything_else(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    front.attempt()
+    folder.deny(GROUP, ["p-00001"])
+    assert front.attempt().denied
+    assert front.people() == {"p-00001": False, "p-00002": True}
+
+
+def test_a_forgotten_person_leaves_no_bytes_at_the_door(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1, 2, 3))
+    front.attempt()
+    theirs = shard_of("p-00001", 8)
+    entries = {entry.number: entry.sha256 for entry in folder.archive(GROUP).manifest(1).entries}
+    folder.forget(GROUP, "p-00001")
+    assert front.attempt().applied
+    assert set(front.people()) == {"p-00002", "p-00003"}
+    for place in (front.folder / "blobs", folder.directory / "groups" / GROUP / "blobs"):
+        assert entries[theirs] not in {path.name for path in place.iterdir()}
+    assert entries[theirs] not in folder.blobs(GROUP)
+
+
+def test_going_back_is_a_new_version(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    folder.publish(GROUP, wanted(1, 2, 3))
+    front.attempt()
+    change = folder.rollback(GROUP, 1)
+    assert (change.version, change.removed) == (3, ("p-00003",))
+    assert front.attempt().applied
+    assert set(front.people()) == {"p-00001", "p-00002"}
+
+
+def test_canaries_first(tmp_path: Path, folder: FleetFolder, front: Door) -> None:
+    back = door(tmp_path / "back", "back", folder)
+    folder.publish(GROUP, wanted(1))
+    front.attempt(), back.attempt()
+    folder.publish(GROUP, wanted(1, 2, only=("back",)))
+    assert back.attempt().applied
+    assert front.attempt().waiting
+    assert set(front.people()) == {"p-00001"}
+    folder.release(GROUP)
+    assert front.attempt().applied
+    assert back.attempt().applied
+    assert front.people() == back.people() == {"p-00001": True, "p-00002": True}
+
+
+def test_a_door_that_left_cannot_open_what_comes_after(
+    tmp_path: Path, folder: FleetFolder, front: Door
+) -> None:
+    back = door(tmp_path / "back", "back", folder)
+    folder.publish(GROUP, wanted(1))
+    assert back.attempt().applied
+    fleet = folder.register.read()
+    doors = {name: entry for name, entry in fleet.doors.items() if name != "back"}
+    folder.register.write(msgspec.structs.replace(fleet, doors=doors))
+    folder.rewrap(GROUP, new_epoch=True)
+    folder.publish(GROUP, wanted(1, 2))
+    assert front.attempt().applied
+    attempt = back.attempt()
+    assert attempt.refused == "altered"
+    assert "not meant for door back" in attempt.text
+    assert set(back.people()) == {"p-00001"}
+
+
+def saved(front: Door) -> dict[str, bytes]:
+    """What the publisher's metadata are now."""
+    folder = front.source.folder.directory / "groups" / GROUP / "meta"
+    return {path.stem: path.read_bytes() for path in folder.glob("*.json")}
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the cache"])
+def test_an_older_gallery_is_refused(folder: FleetFolder, front: Door, lost: str) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    front.attempt()
+    old = saved(front)
+    folder.publish(GROUP, wanted(1, 2, 3))
+    assert front.attempt().applied
+    if lost == "the cache":
+        shutil.rmtree(front.folder / "tuf")
+    front.source.lies = {"timestamp": old["timestamp"]}
+    assert front.attempt().refused == "rollback"
+    assert len(front.people()) == 3
+
+
+def test_metadata_of_two_versions_do_not_mix(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    front.attempt()
+    old = saved(front)
+    folder.publish(GROUP, wanted(1, 2, 3))
+    newest = max(int(name.split(".")[0]) for name in saved(front) if name.endswith(".targets"))
+    front.source.lies = {f"{newest}.targets": old[f"{newest - 1}.targets"]}
+    assert front.attempt().refused == "mix_and_match"
+
+
+def test_a_forged_signature_is_refused(tmp_path: Path, folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1))
+    front.attempt()
+    forger = publisher(tmp_path / "forger")
+    add(forger, front.identity.card("hq", "front", SPACE))
+    for _ in range(5):
+        forger.publish(GROUP, wanted(1, 666))
+    front.source.folder = forger
+    attempt = front.attempt()
+    assert attempt.refused == "signatures"
+    assert set(front.people()) == {"p-00001"}
+
+
+def test_one_of_two_root_signatures_is_not_enough(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1))
+    front.attempt()
+    repository = folder.repository(GROUP)
+    keys = folder.keyring
+    old = keys.signer("daily")
+    keys.retire("daily")
+    keys.create("daily")
+    repository.rotate("daily", old, keys.signer("daily"), ["root-1"])
+    assert front.attempt().refused == "signatures"
+    assert set(front.people()) == {"p-00001"}
+
+
+def test_keys_are_rotated(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1))
+    front.attempt()
+    keys = folder.keyring
+    for name, role in (("daily", "daily"), ("publisher", "targets")):
+        old = keys.signer(name)
+        keys.retire(name)
+        keys.create(name)
+        folder.repository(GROUP).rotate(role, old, keys.signer(name), ["root-1", "root-2"])
+    folder.publish(GROUP, wanted(1, 2))
+    assert front.attempt().applied
+    assert front.store.state().root == 3
+
+
+@pytest.mark.parametrize("clock", ["right", "set back to 1970"])
+def test_a_frozen_publisher_is_noticed_whatever_the_clock_says(
+    folder: FleetFolder, front: Door, clock: str
+) -> None:
+    folder.publish(GROUP, wanted(1))
+    front.attempt()
+    later = datetime.now(UTC) + timedelta(days=4)
+    front.not_before = later
+    attempt = front.attempt()
+    assert attempt.refused == "expired", clock
+    assert set(front.people()) == {"p-00001"}
+
+
+def test_a_flipped_bit_is_refused(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1))
+    sha256, data = next(iter(folder.blobs(GROUP).items()))
+    front.source.lies = {sha256: data[:-1] + bytes([data[-1] ^ 1])}
+    assert front.attempt().refused == "mismatch"
+
+
+def test_a_gallery_of_another_model_is_refused(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1))
+    front.space = "another-space"
+    attempt = front.attempt()
+    assert attempt.refused == "wrong_space"
+    assert "test-space" in attempt.text
+
+
+def test_a_door_of_another_group_cannot_be_fed(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1))
+    front.group = "store"
+    assert front.attempt().refused == "wrong_group"
+
+
+def test_half_a_company_does_not_vanish_unsaid(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(*range(1, 11)))
+    front.attempt()
+    folder.publish(GROUP, wanted(1, 2, 3))
+    assert front.attempt().refused == "gate_shrink"
+    assert len(front.people()) == 10
+    folder.publish(GROUP, wanted(1, 2, 3, allow_shrink=True))
+    assert front.attempt().applied
+
+
+def test_one_person_under_two_names_is_refused(folder: FleetFolder, front: Door) -> None:
+    twin = msgspec.structs.replace(record(1), id="p-99999")
+    folder.publish(GROUP, Wanted([record(1), record(2), twin], SPACE, DIMENSION))
+    attempt = front.attempt()
+    assert attempt.refused == "gate_collision"
+    assert "p-00001 and p-99999" in attempt.text
+    pair = ("p-00001 p-99999",)
+    folder.publish(GROUP, Wanted([record(1), record(2), twin], SPACE, DIMENSION, distinct=pair))
+    assert front.attempt().applied
+
+
+def test_a_template_without_direction_is_refused(folder: FleetFolder, front: Door) -> None:
+    dead = TemplateRecord(codes=bytes(DIMENSION), quality=0.5)
+    bad = msgspec.structs.replace(record(1), templates=[dead])
+    folder.publish(GROUP, Wanted([bad], SPACE, DIMENSION))
+    attempt = front.attempt()
+    assert attempt.refused == "altered"
+    assert "all zeros" in attempt.text
+
+
+STEPS = ["trusted", "denied stored", "denied in force", "fetched", "checked", "stored", "in force"]
+
+
+class Cut(BaseException):
+    """The power goes."""
+
+
+@pytest.mark.parametrize("at", STEPS)
+def test_a_cut_at_any_step_leaves_the_old_gallery_or_the_new(
+    folder: FleetFolder, front: Door, at: str
+) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    front.attempt()
+    folder.deny(GROUP, ["p-00002"])
+    folder.publish(GROUP, wanted(1, 3, allow_shrink=True))
+    reached = []
+
+    def step(name: str) -> None:
+        reached.append(name)
+        if name == at:
+            raise Cut
+
+    with pytest.raises(Cut):
+        front.attempt(step)
+    assert reached[-1] == at
+    people = front.people()
+    assert people in (
+        {"p-00001": True, "p-00002": True},
+        {"p-00001": True, "p-00002": False},
+        {"p-00001": True, "p-00003": True},
+    )
+    assert (front.store.state().gallery.version == 2) == ("p-00003" in people)
+    front.attempt()
+    assert front.people() == {"p-00001": True, "p-00003": True}
+
+
+def test_nothing_on_any_disk_holds_a_template_in_the_open(
+    tmp_path: Path, folder: FleetFolder, front: Door
+) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    front.attempt()
+    codes = [template.codes for number in (1, 2) for template in record(number).templates]
+    raw = [vector(1).tobytes(), np.asarray(vector(1), np.float16).tobytes()]
+    for path in (p for p in tmp_path.rglob("*") if p.is_file()):
+        data = path.read_bytes()
+        assert not any(secret[:24] in data for secret in codes + raw), path
