@@ -4,6 +4,7 @@ VENV ?= .venv
 MINUTES ?= 20
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
+FUZZ_STAMP := $(VENV)/.fuzz
 
 # Where `make install` puts things. DESTDIR stages them elsewhere, without touching the system.
 PROGRAM_DIR ?= /opt/edged
@@ -24,7 +25,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos soak powercuts check lint type fmt fmt-check bench schema lock wheel \
+.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench schema lock wheel \
 	install install-program install-service uninstall clean
 
 help: ## Print the targets
@@ -49,7 +50,8 @@ run: venv ## A whole door on this machine: a replay for a camera, a fake lock, a
 demo: run ## The same
 
 test: system unit ## All tests
-	$(BIN)/pytest tests/integration tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile tests/integration
+	$(BIN)/pytest tests/e2e
 
 unit: venv ## The fast tests, on all cores
 	$(BIN)/pytest -n auto tests/unit
@@ -62,6 +64,14 @@ soak: system venv ## Live through small faults for long: do memory, descriptors 
 
 powercuts: venv ## Cut the power to the journal 1,000 times, on a disk that tears sectors
 	$(BIN)/python -m tests.chaos.power_cuts --cuts 1000
+
+fuzz: venv $(FUZZ_STAMP) ## Feed every parser hostile input for MINUTES=20; TARGET=pack for one of them
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(addprefix --target ,$(TARGET))
+
+# Where there is no wheel for this machine, tests.fuzz says so and does without.
+$(FUZZ_STAMP): requirements-fuzz.lock $(STAMP)
+	-$(BIN)/python $(LOCKED) requirements-fuzz.lock --only-binary=:all:
+	@touch $@
 
 check: fmt-check lint type test ## What has to pass before a change is taken
 
@@ -88,6 +98,8 @@ lock: ## Resolve the lock files anew (needs uv)
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev --extra demo -o requirements-dev.lock
 	echo 'hatchling>=1.27' | $(COMPILE) - -o requirements-build.lock
+	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*project["optional-dependencies"]["fuzz"], sep="\n")' | $(COMPILE) - -o requirements-fuzz.lock
 
 wheel: ## Build build/wheel/edged-*.whl
 	@test -x build/venv/bin/python || $(PYTHON) -m venv build/venv

@@ -38,7 +38,7 @@ from edged.workers.capture import CaptureWorker
 from edged.workers.challenge import challenge_watch
 from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange
-from edged.workers.door_opening import claim_door, showing
+from edged.workers.door_opening import DOOR_STOP_SECONDS, claim_door, showing
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
 from edged.workers.factor_part import FactorPart
@@ -49,7 +49,7 @@ from edged.workers.listeners import Listeners
 from edged.workers.liveness import liveness_watch
 from edged.workers.lockdown import LockableDoor
 from edged.workers.monitor import Monitor
-from edged.workers.open_punches import withdraw_unanswered
+from edged.workers.open_punches import LeftOpen
 from edged.workers.policy import attendance_clock
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publishing import publisher_of
@@ -111,14 +111,14 @@ class Daemon:
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         # First what the door tells of the last start, which may answer what was open then.
         self.door = door(metrics, self.journal, self._door_changed)
-        withdraw_unanswered(config.journal.path, self.log)
+        self.left_open = LeftOpen(config.journal.path, self.log, self.door, self._punches_changed)
         self._load_models_and_people(building)
         watch_board(metrics, self.clock, Board(), config.journal.path.parent)
         self._start_telling()
         self.effects = self._decision_effects()
         self.factors = FactorPart(
-            config.second_factor, self.people, self.effects.apply, lambda: self.recognition.settings,
-            (metrics, self.clock),
+            config.second_factor, self.people, self.effects.apply, lambda: self.recognition,
+            (metrics, self.clock), broker=self.publisher,
         )  # fmt: skip
         building.callback(self.factors.close_socket)
         self.clock_watch = ClockWatch(
@@ -127,7 +127,7 @@ class Daemon:
             config.journal.path,
             boot_id=self.boot_id,
             machine_boot=self.clock.machine_boot(),
-            on_corrected=self._clock_corrected,
+            on_corrected=self._punches_changed,
         )
         self.slot: LatestSlot[Frame] = LatestSlot()
         self.recognition = self._recognition_worker()
@@ -150,7 +150,7 @@ class Daemon:
         self.liveness = FaceLiveness.load(config.models, config.liveness)
         warn_about_models(config, self.pipeline, self.liveness)
         vault = Vault.open(config.gallery.key_file)
-        self.people = PeopleStore.open(config.gallery.path, vault, writable=False)
+        self.people = PeopleStore.open(config.gallery.path, vault, writable=False, damaged=True)
         building.callback(self.people.close)
         self.fleet = FleetPart(config, vault, self.people, self.metrics)
         self.gallery = self._gallery_worker()
@@ -176,25 +176,25 @@ class Daemon:
         )
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
-        self.door.tell(self.standing.lock_changed, self.log.on_recorded)
+        self.door.tell(self.standing.lock_changed, self.log.on_recorded, self.standing.door_alarm)
 
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""
         supervisor = self.supervisor
+        if self.config.http.enabled:
+            self._add_monitor()
         # The publisher is stopped last, so that the last relock is still told.
         if self.publisher is not None:
             supervisor.add(self.publisher)
         supervisor.add(self.gallery)
         self.fleet.add_to(supervisor)
         supervisor.add(self.probes)
-        supervisor.add(self.door, then=self._record_stop)
+        supervisor.add(self.door, stop_seconds=DOOR_STOP_SECONDS, then=self._record_stop)
         supervisor.add(self.recognition, then=lambda: self.factors.close(self.gallery.current))
         self.factors.add_to(supervisor)
         supervisor.add(self.capture)
         supervisor.after_stop("people", self.people.close)
         supervisor.after_stop("journal", self._close_journal)
-        if self.config.http.enabled:
-            self._start_monitor()
         self._announce()
         self._listeners.on_ready(self)
         self.metrics.up.set(1)
@@ -203,14 +203,14 @@ class Daemon:
         # Whoever watches the service must learn that something of the door is on no record.
         return status or int(self.log.lost > 0)
 
-    def _start_monitor(self) -> None:
+    def _add_monitor(self) -> None:
         """Serve the monitoring pages; a port that is taken is no reason to keep people outside."""
         try:
-            self.monitor.start()
+            self.monitor.listen()
         except MonitorError as exc:
             logger.error("no monitoring: %s", exc)  # noqa: TRY400 - the text says it all
         else:
-            self.supervisor.after_stop("monitor", self.monitor.stop)
+            self.supervisor.add(self.monitor)
 
     def readiness(self) -> HealthReport:
         """Say whether a person could be let in now."""
@@ -253,7 +253,7 @@ class Daemon:
             on_idle=self._idle,
             on_seen=showing(self.door, self._listeners.on_seen),
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
-            challenge=challenge_watch(config.liveness, self._prompted),
+            challenge=challenge_watch(config.liveness, self._prompted, mirrored=config.camera.mirrored),
         )
 
     def _decision_effects(self) -> DecisionEffects:
@@ -325,6 +325,7 @@ class Daemon:
         self.log.retry()
         self.factors.settle(self.gallery.current)
         self.clock_watch.look()
+        self.left_open.look()
         if self._until_end and self.standing.camera == "ended":
             self._ended_turns = (
                 0 if self.recognition.busy or self.standing.lock == "unlocked" else self._ended_turns + 1
@@ -332,8 +333,8 @@ class Daemon:
             if self._ended_turns >= _QUIET_TURNS:
                 self.supervisor.request_stop()
 
-    def _clock_corrected(self) -> None:
-        """Have the time clock read its punches again, at the times that they really had."""
+    def _punches_changed(self) -> None:
+        """Have the time clock read its punches again: times were corrected, or some taken back."""
         clock = attendance_clock(self.config.attendance, self.journal, self.clock)
         self.effects.replace_attendance(clock, learn=False)
 

@@ -6,6 +6,9 @@ need are attributes, not text. Adapters wrap foreign exceptions (``raise CameraE
 
 from collections.abc import Sequence
 
+# A person mends a few at a time; a file of nothing but mistakes must not fill the log.
+_MOST_PROBLEMS = 100
+
 
 class EdgedError(Exception):
     """Base of all; the command line turns it into one line and ``exit_code``."""
@@ -14,12 +17,17 @@ class EdgedError(Exception):
 
 
 class ConfigError(EdgedError, ValueError):
-    """The operator must change the configuration; ``problems`` holds one ``path: text`` each."""
+    """The operator must change the configuration; ``problems`` holds one ``path: text`` each.
+
+    They may quote the file: what no terminal should be sent is spelt out, and beyond the first hundred
+    problems they are only counted.
+    """
 
     exit_code = 78  # EX_CONFIG of sysexits.h; systemd's RestartPreventExitStatus names it
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        more = [f"... and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
+        self.problems = tuple(map(printable, [*problems[:_MOST_PROBLEMS], *more]))
         super().__init__("\n".join(self.problems))
 
 
@@ -63,6 +71,14 @@ class StoreCorruptError(StoreError):
     """Stored bytes fail their own check."""
 
 
+class PictureError(EdgedError, ValueError):
+    """Bytes that must not be decoded; ``reason`` is ``unreadable`` or ``too_large``."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        self.reason = reason
+        super().__init__(text)
+
+
 class EnrolmentError(EdgedError):
     """A person or photograph was refused; ``reason`` is a stable code such as ``no_face``."""
 
@@ -85,3 +101,10 @@ class FleetError(EdgedError):
 
 class MonitorError(EdgedError, OSError):
     """The monitoring endpoint cannot listen."""
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters, line ends and halves of surrogate pairs as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

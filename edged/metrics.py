@@ -46,7 +46,9 @@ LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")
 # What each cue alone would say, and what they say together.
 LIVENESS_SCORES = (*(cue.value for cue in Cue), "face")
-FACTOR_REJECTIONS = ("peer", "malformed", "too_many", "unknown")
+FACTOR_REJECTIONS = (
+    "peer", "malformed", "too_many", "unknown", "retained", "duplicate", "forged", "shut",
+)  # fmt: skip
 CAMERA_FAULTS = ("open", "timeout", "ended", "frozen", "blind", "format")
 
 # The whole way has a budget of 250-700 ms on a small board, so the buckets are densest there.

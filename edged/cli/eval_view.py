@@ -237,6 +237,8 @@ def door_lines(door: DoorMeasurement) -> dict[str, str]:
     """Return the rows of the door's table by their headings."""
     result, told = door.result, {}
     told["people enrolled"] = f"{result.people:,}"
+    if result.doors > 1:
+        told["doors of so many"] = f"{result.doors:,}"
     told["stated risk, FPIR"] = f"{door.target_fpir:g}"
     told["threshold"] = "disarmed" if result.threshold is None else f"{result.threshold:.4f}"
     told["visits of the enrolled"] = f"{result.visits:,}"

@@ -1,9 +1,15 @@
 """``edged events salvaged``: read a damaged journal that was moved aside."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from edged.domain.types import StoredEvent
+    from edged.storage.salvage import Salvage
 
 Directory = Annotated[
     Path, typer.Argument(help="Beside the journal, such as var/journal.db.damaged-20260131T120000Z-1a2b.")
@@ -25,8 +31,6 @@ def salvaged(
     The daemon takes over the newest 50,000 by itself, and those that wait for delivery; older ones are
     read here.
     """
-    import sys
-
     from edged.cli.events import output_file
     from edged.storage import remains
     from edged.storage.journal_export import write_csv, write_json_lines
@@ -35,6 +39,19 @@ def salvaged(
     if as_csv and as_json:
         raise typer.BadParameter("choose one of --csv and --json")
     with Salvage(remains.load(directory)) as salvage, output_file(output) as file:
-        events = (row.stored() for row in salvage.rows())
+        events = _understood(salvage)
         written = write_json_lines(file, events) if as_json else write_csv(file, events)
     print(f"{written} events", file=sys.stderr)
+
+
+def _understood(salvage: "Salvage") -> "Iterator[StoredEvent]":
+    """Yield the events; name those on stderr that make none, such as a newer version's."""
+    from edged.errors import StoreCorruptError
+
+    for row in salvage.rows():
+        try:
+            event = row.stored()
+        except StoreCorruptError as exc:
+            print(f"edged: {exc}", file=sys.stderr)
+        else:
+            yield event

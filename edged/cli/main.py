@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 usage, 78 bad configuration.
 """
 
+import io
 import sys
 from typing import Annotated
 
@@ -41,6 +42,10 @@ def main() -> None:
     from edged.cli import registry  # late: a broken group must not break --version
 
     registry.register(app)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # The name of a file may be no text: \\udcff, in JSON as well, tells more than a traceback.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except EdgedError as exc:

@@ -11,7 +11,7 @@ from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from edged.config.sections import GalleryConfig
-    from edged.domain.shadow import Comparison, WouldBe
+    from edged.domain.shadow import Comparison, Demands, WouldBe
     from edged.domain.types import StoredEvent
 
 app = typer.Typer(help="Compare what recognition would have done with badges.", no_args_is_help=True)
@@ -29,12 +29,13 @@ def report(
 ) -> None:
     """Hold whom the door would have let in against a record of badges and exit buttons.
 
-    With decision.armed false the door decides and records without opening. In the CSV, person is an id or
-    a name of the gallery, or empty; by is badge (also where it is missing) or exit. Passages outside the
-    time that the journal covers are left out. It recommends; `edged arm` decides.
+    With decision.armed false the door decides and records without opening. It asks nobody for a second factor
+    or a gesture: how often it would have is counted, and who lacks the factor counts as missed. In the CSV,
+    person is an id or a name of the gallery, or empty; by is badge (also where it is missing) or exit.
+    Passages outside the time that the journal covers are left out. It recommends; `edged arm` decides.
     """
     from edged.config.loading import load
-    from edged.domain.shadow import compare
+    from edged.domain.shadow import compare, demands
     from edged.enrolment.moments import parse_moment, zone_of
     from edged.evaluation.passages import read_passages
     from edged.storage.journal_reader import JournalReader
@@ -48,10 +49,11 @@ def report(
         would_be, span = _would_be(reader.events(since=first, until=last))
     watched = [one for one in passages if span[0] - window <= one.at <= span[1] + window]
     found = compare(would_be, watched, window_seconds=window)
+    asked, outside = demands(would_be), len(passages) - len(watched)
     if as_json:
-        typer.echo(json.dumps(_as_json(found, strangers, len(passages) - len(watched)), indent=2))
+        typer.echo(json.dumps(_as_json(found, asked, strangers, outside), indent=2))
         return
-    _print(found, strangers, len(passages) - len(watched))
+    _print(found, asked, strangers, outside)
 
 
 def arm(
@@ -96,6 +98,7 @@ def _ids(gallery: "GalleryConfig") -> dict[str, str]:
 
 def _would_be(events: "Iterable[StoredEvent]") -> "tuple[list[WouldBe], tuple[float, float]]":
     """Return the grants and would-be grants, and from when to when the journal tells anything."""
+    from edged.domain.explanation import challenge_foreseen
     from edged.domain.shadow import WouldBe
     from edged.domain.types import EventKind, Outcome, Reason
 
@@ -104,13 +107,22 @@ def _would_be(events: "Iterable[StoredEvent]") -> "tuple[list[WouldBe], tuple[fl
         event = stored.event
         first, last = min(first, stored.happened_at), max(last, stored.happened_at)
         body = event.body
-        granted = body.get("decision") == Outcome.GRANT.value or body.get("reason") == Reason.DISARMED.value
+        shadow = body.get("reason") == Reason.DISARMED.value and body.get("factor_outcome") is None
+        granted = body.get("decision") == Outcome.GRANT.value or shadow
         if event.kind is EventKind.ACCESS and granted and event.person_id is not None:
-            found.append(WouldBe(stored.happened_at, event.person_id, event.event_id))
+            cause = body.get("second_factor") if shadow else None
+            would_be = WouldBe(
+                stored.happened_at,
+                event.person_id,
+                event.event_id,
+                second_factor=None if cause is None else str(cause),
+                challenge=challenge_foreseen(event),
+            )
+            found.append(would_be)
     return found, (first, last)
 
 
-def _as_json(found: "Comparison", strangers: int, outside: int) -> dict[str, object]:
+def _as_json(found: "Comparison", asked: "Demands", strangers: int, outside: int) -> dict[str, object]:
     return {
         "badges": found.badges,
         "agreed": found.agreed,
@@ -120,18 +132,28 @@ def _as_json(found: "Comparison", strangers: int, outside: int) -> dict[str, obj
         "unexplained": [one.event_id for one in found.unexplained],
         "not_enrolled": strangers,
         "outside": outside,
+        "would_be_asked": {
+            "of": asked.of,
+            "either": asked.either,
+            "second_factor": dict(asked.second_factors),
+            "challenge": asked.challenges,
+        },
         "may_arm": found.may_arm,
         "advice": found.advice,
     }
 
 
-def _print(found: "Comparison", strangers: int, outside: int) -> None:
+def _print(found: "Comparison", asked: "Demands", strangers: int, outside: int) -> None:
     bound = "" if found.missed_bound is None else f" (at most {found.missed_bound:.1%} of all, at 95 %)"
     typer.echo(f"badges        {found.badges}")
     typer.echo(f"let in        {found.agreed}")
     typer.echo(f"missed        {found.missed}{bound}")
     typer.echo(f"wrong person  {len(found.wrong)}{_listed(found.wrong)}")
     typer.echo(f"no passage    {len(found.unexplained)}{_listed(found.unexplained)}")
+    if asked.either:
+        words = [f"a second factor ({cause}) {count}" for cause, count in asked.second_factors.items()]
+        words += [f"a turn of the head {asked.challenges}"] if asked.challenges else []
+        typer.echo(f"asked first   {asked.either} of {asked.of} would-be grants: {', '.join(words)}")
     if strangers:
         typer.echo(f"left out      {strangers} badges of people who are not enrolled")
     if outside:

@@ -204,7 +204,9 @@ def _second_factor(factor: SecondFactorConfig) -> list[str]:
 
 def _whole(config: Config) -> list[str]:
     """Check what takes more than one section."""
-    problems = _fleet(config)
+    problems, factor = _fleet(config), config.second_factor
+    if factor.enabled and factor.mqtt_key_file is not None and not config.mqtt.enabled:
+        problems.append("second_factor.mqtt_key_file: given, but mqtt.enabled is false")
     limit = config.quality.max_yaw_degrees
     if config.liveness.challenge != "off" and limit < _LEAST_TURN_RANGE:
         problems.append(

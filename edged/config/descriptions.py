@@ -39,6 +39,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
     "CameraConfig": {
         "source": "Where the pictures come from; its type says which other keys it has.",
         "rotate": "Degrees clockwise by which each picture is turned.",
+        "mirrored": "The pictures are mirror images: left and right of liveness.challenge are exchanged.",
         "max_frame_age_ms": "An older frame opens nothing: who was there may have left.",
         "first_frame_timeout_ms": "Longest wait from opening to the first picture.",
         "no_frame_timeout_ms": "Longest pause between pictures; after it the camera is opened anew.",
@@ -113,6 +114,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "socket_path": "The local socket that keypads and badge readers connect to, mode 0660.",
         "socket_users": "Users, beside the daemon's own and root, who may connect.",
         "socket_group": "A group whose members may connect; the socket is given to it.",
+        "mqtt_key_file": "Take sealed answers over MQTT too, under this key (edged second-factor key).",
     },
     "Period": {
         "days": "Days on which the period begins.",
@@ -184,6 +186,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "on_failure": "Whether a match opens the door while events cannot be recorded.",
         "record_first_ms": "The event is on the disk before the door opens, if that takes no longer.",
         "max_rows": "Events kept; the oldest delivered ones make room.",
+        "max_megabytes": "Space that they may take (MB); beyond it the oldest delivered ones make room too.",
     },
     "GalleryConfig": {
         "path": "The database of enrolled people.",

@@ -19,7 +19,7 @@ _MAX_DEPTH = 16  # the deepest key of the configuration is on level 6
 _SCALARS = (
     ("null", re.compile(r"^(?:~|null|)$"), ["~", "n", ""]),
     ("bool", re.compile(r"^(?:true|false)$"), list("tf")),
-    ("int", re.compile(r"^(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+)$"), list("-+0123456789")),
+    ("int", re.compile(r"^(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]{1,64})$"), list("-+0123456789")),
     (
         "float",
         re.compile(
@@ -109,7 +109,8 @@ def read_document(text: str) -> tuple[dict[str, Any], list[str]]:
         mark = exc.problem_mark or exc.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ConfigError([f"{where}not YAML: {exc.problem or exc.context}"]) from exc
-    except (yaml.YAMLError, ValueError) as exc:
+    except (yaml.YAMLError, ValueError, OverflowError) as exc:
+        # A number of thousands of digits and "\U99999999" fail in Python, not in PyYAML.
         raise ConfigError([f"not YAML: {' '.join(str(exc).split())[:200]}"]) from exc
     if raw is None:
         raw = {}

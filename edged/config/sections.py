@@ -93,6 +93,7 @@ class CameraConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     source: CameraSource
     rotate: Literal[0, 90, 180, 270] = 0
+    mirrored: bool = False
     max_frame_age_ms: Annotated[int, Meta(ge=50, le=2000)] = 500
     # From the start of opening: a CSI pipeline takes seconds to its first picture.
     first_frame_timeout_ms: Millis = 10_000
@@ -230,6 +231,7 @@ class SecondFactorConfig(Section, frozen=True, kw_only=True, forbid_unknown_fiel
     socket_path: Path = Path("var/second-factor.sock")
     socket_users: tuple[Slug, ...] = ()
     socket_group: Slug | None = None
+    mqtt_key_file: Path | None = None
 
 
 class Period(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -342,6 +344,8 @@ class JournalConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     on_failure: Literal["deny", "open"] = "deny"
     record_first_ms: Annotated[int, Meta(ge=1, le=1000)] = 50
     max_rows: Annotated[int, Meta(ge=1000)] = 1_000_000
+    # What so many rows of one KiB take; a card of a small board holds 16 times as much.
+    max_megabytes: Annotated[int, Meta(ge=2, le=1_000_000)] = 1000
 
 
 class GalleryConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

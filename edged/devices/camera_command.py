@@ -12,10 +12,13 @@ from edged.config.sections import CommandSource
 from edged.devices.camera import CameraFormatError
 from edged.devices.child import Child
 from edged.devices.mjpeg import MjpegSplitter
+from edged.domain.picture_size import check_picture
 from edged.domain.types import Image
-from edged.errors import CameraError
+from edged.errors import CameraError, PictureError
 
 _CHUNK = 1 << 16
+# The largest frame that the configuration can state.
+_MAX_PIXELS = 7680 * 4320
 # A 4K JPEG at quality 95 has some 4 MB.
 _MAX_JPEG_BYTES = 16 << 20
 # A USB cable or a dropped buffer damages single pictures; a second of damage is another fault.
@@ -102,9 +105,9 @@ class _JpegFrames:
             if data is None:
                 self._splitter.feed(child.read(_CHUNK, deadline))
                 continue
-            image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            image = self._decoded(child, data)
             if image is not None:
-                self._check_size(child, image)
+                self._check_size(child, image.shape[1], image.shape[0])
                 self._damaged = 0
                 return image
             self._damaged += 1
@@ -114,8 +117,20 @@ class _JpegFrames:
                     f"{child.quoted()}"
                 )
 
-    def _check_size(self, child: Child, image: Image) -> None:
-        height, width = image.shape[:2]
+    def _decoded(self, child: Child, data: bytes) -> Image | None:
+        """Return the picture, None where it is damaged. Raises ``CameraFormatError`` on another size."""
+        try:
+            self._check_size(child, *check_picture(data, max_pixels=_MAX_PIXELS))
+            image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except PictureError as exc:
+            if exc.reason == "too_large":
+                raise CameraFormatError(f"command {child.name!r} writes a picture of {exc}") from exc
+            return None
+        except cv2.error:
+            return None
+        return image
+
+    def _check_size(self, child: Child, width: int, height: int) -> None:
         if (self._width or width, self._height or height) != (width, height):
             raise CameraFormatError(
                 f"command {child.name!r} writes {width}x{height}, "

@@ -13,12 +13,14 @@ from edged.devices.camera import CameraFormatError, EndOfStream
 from edged.devices.handle import Handle
 from edged.devices.pacing import Pacer
 from edged.devices.video import VideoHandle
+from edged.domain.picture_size import check_picture
 from edged.domain.types import Image
-from edged.errors import CameraError
+from edged.errors import CameraError, PictureError
 
 logger = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_TIFF = (b"II*\x00", b"MM\x00*")
 # Containers without a rate report 0, raw streams as much as 90000; a file is shown like television then.
 _FALLBACK_FPS = 25.0
 _MAX_FPS = 240.0
@@ -76,11 +78,13 @@ class FolderCamera:
 
 
 def read_picture(path: Path) -> Image | None:
-    """Return the photograph upright, (H, W, 3) uint8 BGR; None if it is damaged or no picture."""
+    """Return the photograph upright, (H, W, 3) uint8 BGR; None if it is damaged, too large or no picture."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        image: Image | None = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error):
+        content = path.read_bytes()
+        if not content.startswith(_TIFF):  # of these OpenCV alone keeps the limit, see ``edged``
+            check_picture(content)
+        image: Image | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, PictureError, cv2.error):
         return None
     return image
 

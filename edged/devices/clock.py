@@ -47,6 +47,11 @@ class Clock:
         now = time.time()
         return now if now >= self._known or self.synced() else self.monotonic() + self._resume
 
+    def door_time(self) -> datetime | None:
+        """Return the door's aware local time, None where the clock was evidently not set since power-on."""
+        unset = time.time() < self._known and not self.synced()
+        return None if unset else self.local(self.unix())
+
     def local(self, unix: float) -> datetime:
         """Return the door's aware local time at ``unix``."""
         return datetime.fromtimestamp(unix, self._zone).astimezone(self._zone)

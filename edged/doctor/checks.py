@@ -6,8 +6,10 @@ A check may raise any ``EdgedError``: what cannot be looked at has failed, and t
 from collections.abc import Callable, Mapping
 
 from edged.config.sections import FakeLockConfig
+from edged.doctor.challenge import challenge
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
+from edged.doctor.second_factors import second_factors
 from edged.domain.calibration import most_people
 from edged.domain.capacity import overfull
 from edged.domain.risk import false_accepts_a_year
@@ -125,4 +127,6 @@ CHECKS: Mapping[str, Check] = {
     "threshold": threshold,
     "false accepts": false_accepts,
     "armed": armed,
+    "challenge": challenge,
+    "second factor": second_factors,
 }

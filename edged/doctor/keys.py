@@ -2,7 +2,8 @@
 
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
-from edged.storage.vault import KEY_BYTES, Vault
+from edged.storage.key_file import KEY_BYTES
+from edged.storage.vault import Vault
 
 
 def keys(patient: Patient) -> Finding:

@@ -1,5 +1,6 @@
 """The door as a check sees it: its configuration and its parts, each opened once, when asked for."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from edged.doctor.machine import Machine
 from edged.domain.calibration import Threshold, threshold_for
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.risk import Risk, Traffic
+from edged.domain.second_factor import FactorKind
 from edged.errors import StoreCorruptError
 from edged.storage.journal_reader import JournalReader
 from edged.storage.people import Contents, PeopleStore
@@ -49,6 +51,13 @@ class Patient:
         vault = Vault.open(self.config.gallery.key_file)
         with PeopleStore.open(self.config.gallery.path, vault, writable=False) as store:
             return store.contents(self.pipeline.space)
+
+    @cached_property
+    def factor_kinds(self) -> Mapping[str, frozenset[FactorKind]]:
+        """Who can answer a second factor, and with what."""
+        vault = Vault.open(self.config.gallery.key_file)
+        with PeopleStore.open(self.config.gallery.path, vault, writable=False) as store:
+            return store.factor_kinds()
 
     @cached_property
     def snapshot(self) -> GallerySnapshot:

@@ -43,6 +43,7 @@ def secret_files(config: Config) -> dict[str, Path]:
         "camera.source.password_file": source.password_file if isinstance(source, UrlSource) else None,
         "mqtt.password_file": config.mqtt.password_file,
         "mqtt.tls.key_file": None if tls is None else tls.key_file,
+        "second_factor.mqtt_key_file": config.second_factor.mqtt_key_file,
     }
     return {key: path for key, path in named.items() if path is not None}
 

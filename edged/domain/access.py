@@ -42,19 +42,37 @@ class AccessRules:
     schedules: Mapping[str, tuple[OpenPeriod, ...]] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def refusal(self, person: Person, local: datetime) -> Reason | None:
-        """Return why ``person`` may not enter at ``local`` (aware), or None if they may."""
+    def refusal(self, person: Person, local: datetime | None) -> Reason | None:
+        """Return why ``person`` may not enter at ``local`` (aware), or None if they may.
+
+        Where the time is not known (None), whoever has a first or last day or hours stays outside.
+        """
         if not person.enabled:
             return Reason.DISABLED
-        if person.valid_from is not None and local < person.valid_from:
-            return Reason.DISABLED
-        if person.valid_until is not None and local >= person.valid_until:
-            return Reason.DISABLED
-        if person.consent is not None and person.consent.until is not None and local >= person.consent.until:
+        if local is None:
+            return Reason.OUTSIDE_SCHEDULE if self._is_bound(person) else None
+        if not _is_valid(person, local):
             return Reason.DISABLED
         if self.groups and not any(self._open(group, local) for group in person.groups):
             return Reason.OUTSIDE_SCHEDULE
         return None
+
+    def _is_bound(self, person: Person) -> bool:
+        """Whether it depends on the time that the person may enter, or nothing lets them in at all."""
+        ends = (person.valid_from, person.valid_until, person.consent and person.consent.until)
+        always = not self.groups or any(self.groups.get(group) == () for group in person.groups)
+        return any(end is not None for end in ends) or not always
+
+    def ever(self, person: Person, local: datetime) -> bool:
+        """Whether ``person`` may enter at some time from ``local`` (aware) on."""
+        ends = (person.valid_until, None if person.consent is None else person.consent.until)
+        if not person.enabled or any(end is not None and local >= end for end in ends):
+            return False
+        return not self.groups or any(self._opens(group) for group in person.groups)
+
+    def _opens(self, group: str) -> bool:
+        names = self.groups.get(group)
+        return names is not None and (not names or any(self.schedules.get(name) for name in names))
 
     def _open(self, group: str, local: datetime) -> bool:
         names = self.groups.get(group)
@@ -63,3 +81,10 @@ class AccessRules:
         return not names or any(
             period.contains(local) for name in names for period in self.schedules.get(name, ())
         )
+
+
+def _is_valid(person: Person, local: datetime) -> bool:
+    """Whether ``local`` lies within the person's days and their consent's."""
+    ends = (person.valid_until, None if person.consent is None else person.consent.until)
+    begun = person.valid_from is None or local >= person.valid_from
+    return begun and all(end is None or local < end for end in ends)

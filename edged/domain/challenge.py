@@ -60,10 +60,14 @@ _BLOCK_SECONDS, _MOST_BLOCK_SECONDS = 2.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class ChallengePolicy:
-    """How many ``gestures`` are asked for, one after the other, and the ``seconds`` that each may take."""
+    """How many ``gestures`` are asked for, one after the other, and the ``seconds`` that each may take.
+
+    ``mirrored``: the pictures show people as a mirror does, so that their left lies at the picture's left.
+    """
 
     gestures: int
     seconds: float
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +227,8 @@ class ChallengeDesk:
         self, track: _Track, challenge: _Challenge, *, followed: bool, matched: bool, now: float
     ) -> Reason | None:
         """Hold the newest pose against the turn that is asked for."""
-        turned = (track.yaw - challenge.from_yaw) * _SIGN[challenge.wanted or Gesture.LOOK_AHEAD]
+        side = -1.0 if self._policy.mirrored else 1.0
+        turned = side * (track.yaw - challenge.from_yaw) * _SIGN[challenge.wanted or Gesture.LOOK_AHEAD]
         challenge.on_the_way = (challenge.on_the_way and followed) or abs(turned) <= _STRAIGHT
         challenge.wrong = challenge.wrong + 1 if turned <= -TURNED else 0
         if challenge.wrong >= _TURNED_FRAMES:

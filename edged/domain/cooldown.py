@@ -15,7 +15,8 @@ class Cooldowns:
         self._seen_at: dict[str, float] = {}
         self._rearmed: set[str] = set()
         self._reported: set[str] = set()
-        self._before: tuple[str, float | None, bool] | None = None  # of whom the newest grant is
+        # Of each person the state before the newest grant, and the track that it was on.
+        self._before: dict[str, tuple[int, float | None, bool]] = {}
 
     def seen(self, person_id: str, at: float, absence_seconds: float) -> None:
         """Re-arm a person who had gone from view for ``absence_seconds`` since the last frame."""
@@ -38,22 +39,22 @@ class Cooldowns:
         self._reported.add(person_id)
         return first
 
-    def granted(self, person_id: str, now: float) -> None:
-        """Begin to cool down."""
-        self._before = (person_id, self._granted_at.get(person_id), person_id in self._rearmed)
+    def granted(self, person_id: str, track_id: int, now: float) -> None:
+        """Begin to cool down after a grant on a track."""
+        self._before[person_id] = (track_id, self._granted_at.get(person_id), person_id in self._rearmed)
         self._granted_at[person_id] = now
         self._rearmed.discard(person_id)
         self._reported.discard(person_id)
 
-    def take_back(self, person_id: str) -> bool:
-        """Forget the newest grant; False where it is not this person's.
+    def take_back(self, person_id: str, track_id: int) -> bool:
+        """Forget a person's newest grant; False where there is none, or it was on another track.
 
         As it was: a grant before that, which did open the door, still cools down.
         """
-        if self._before is None or self._before[0] != person_id:
+        before = self._before.get(person_id)
+        if before is None or before[0] != track_id:
             return False
-        _, granted_at, rearmed = self._before
-        self._before = None
+        _, granted_at, rearmed = self._before.pop(person_id)
         if granted_at is None:
             self._granted_at.pop(person_id, None)
         else:

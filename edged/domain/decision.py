@@ -34,7 +34,7 @@ from edged.domain.liveness import RunningMean, measured, visit_liveness
 from edged.domain.matching import at_least
 from edged.domain.pooling import Pool
 from edged.domain.second_factor import AskedFactor
-from edged.domain.types import QUALITY_LIMIT, Decision, Gate, Observation, Outcome, Reason
+from edged.domain.types import Decision, Gate, Observation, Outcome, Reason
 
 __all__ = ["DecisionEngine", "DecisionPolicy"]
 
@@ -52,7 +52,7 @@ class _Evidence:
 class _Moment:
     gallery: GallerySnapshot
     now: float
-    local: datetime
+    local: datetime | None
 
 
 @dataclass(slots=True)
@@ -81,11 +81,12 @@ class DecisionEngine:
         self._gallery: GallerySnapshot | None = None
 
     def step(
-        self, observation: Observation, gallery: GallerySnapshot, now: float, local: datetime
+        self, observation: Observation, gallery: GallerySnapshot, now: float, local: datetime | None
     ) -> Decision:
         """Judge one face of one frame. Evidence gathered under another gallery is dropped.
 
-        ``now`` monotonic seconds, ``local`` the door's aware local time. Call it for the nearest face first.
+        ``now`` monotonic seconds; ``local`` the door's aware local time, None where that is not known.
+        Call it for the nearest face first.
         """
         if gallery is not self._gallery:
             self._gallery = gallery
@@ -231,7 +232,7 @@ class DecisionEngine:
         gates.append(Gate("armed", None, None, self.policy.armed))
         track.trace = tuple(gates)
         track.granted.add(person_id)
-        self._cooldowns.granted(person_id, moment.now)
+        self._cooldowns.granted(person_id, seen.track_id, moment.now)
         end = (Outcome.GRANT, Reason.MATCHED) if self.policy.armed else (Outcome.DENY, Reason.DISARMED)
         if asked is not None and self.policy.armed:
             end = (Outcome.ASK, Reason.MATCHED)
@@ -282,7 +283,7 @@ class DecisionEngine:
         person_id, track = decision.person_id, self._tracks.get(decision.track_id)
         if decision.outcome not in (Outcome.GRANT, Outcome.ASK) or person_id is None:
             return
-        if not self._cooldowns.take_back(person_id):
+        if not self._cooldowns.take_back(person_id, decision.track_id):
             return
         if track is not None:
             track.granted.discard(person_id)
@@ -324,7 +325,7 @@ def _quality(seen: Observation) -> Iterator[tuple[Reason, Gate]]:
     """Yield the quality gate, and before it what the face is weakest in where that is known."""
     if seen.quality.flaw:
         yield Reason.LOW_QUALITY, Gate("flaw", seen.quality.flaw, None, passed=True)
-    yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, QUALITY_LIMIT, seen.match is not None)
+    yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, None, seen.match is not None)
 
 
 def _decision(

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from edged.domain.challenge import Gesture
-from edged.domain.second_factor import FactorCause
-from edged.domain.types import EventKind, Gate, Reason, StoredEvent
+from edged.domain.second_factor import FactorCause, FactorOutcome
+from edged.domain.types import Event, EventKind, Gate, Reason, StoredEvent
 
 REASONS: Mapping[str, str] = {
     Reason.MATCHED: "The face is an enrolled person's, surely enough and often enough.",
@@ -27,7 +27,8 @@ REASONS: Mapping[str, str] = {
     "for a moment.",
     Reason.STALE: "The pictures were too old to act on.",
     Reason.DISARMED: "Recognition may not open this door: it is not armed, or has no threshold to go "
-    "by. Where a person is named, all else was right: an armed door would have opened.",
+    "by. Where a person is named, all else was right: an armed door would have opened, or asked for more "
+    "first.",
     Reason.STORE_FAILED: "The visit could not be recorded, and the door is set to deny then.",
     Reason.DOOR_REFUSED: "All was right, but the door took no grant: it is being shut, is busy, or the "
     "pictures had become too old.",
@@ -54,8 +55,8 @@ GESTURES: Mapping[str, str] = {
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
-    "flaw": "what makes the face least usable; not a refusal by itself",
-    "quality": "how usable the face is, 0 to 1; at the limit where it just meets the quality section",
+    "flaw": "what makes the face least usable, or which limit of the quality section it misses",
+    "quality": "the share of its likeness that such a picture keeps; a limit that is missed fails it",
     "liveness": "how likely the visit is alive, 0 to 1; at least the limit, if it is one",
     "threshold": "whether there is a threshold to go by; the value is the one in force",
     "armed": "whether a match may open the door",
@@ -83,7 +84,13 @@ def reason_text(stored: StoredEvent) -> str:
         return ""
     reason = str(stored.event.body.get("reason"))
     text = REASONS.get(reason, f"The reason is recorded as {reason!r}.")
-    return f"{text} {_factor_text(stored.event.body)}".rstrip()
+    gesture = "An armed door would have asked for a gesture." if challenge_foreseen(stored.event) else ""
+    return " ".join(filter(None, (text, gesture, _factor_text(stored.event.body))))
+
+
+def challenge_foreseen(event: Event) -> bool:
+    """Whether a door that was not armed left out a challenge."""
+    return any(gate.name == "challenge" and gate.value == "not_asked" for gate in event.trace)
 
 
 def _factor_text(body: Mapping[str, Any]) -> str:
@@ -93,8 +100,11 @@ def _factor_text(body: Mapping[str, Any]) -> str:
         return ""
     why = CAUSES.get(str(cause), f"the cause is recorded as {cause!r}")
     if outcome is None:
-        return f"An armed door would have asked for a second factor: {why}."
+        who = "An armed door" if body.get("reason") == Reason.DISARMED else "Else the door"
+        return f"{who} would have asked for a second factor: {why}."
     wrong = f" after {body['factor_wrong']} wrong" if body.get("factor_wrong") else ""
+    if outcome == FactorOutcome.MISSING:
+        return f"A second factor was needed: {why}."
     given = f" by {body['factor_kind']} over {body['factor_source']}" if body.get("factor_kind") else ""
     return f"A second factor was asked for ({why}): {str(outcome).replace('_', ' ')}{given}{wrong}."
 

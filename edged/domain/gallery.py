@@ -16,7 +16,7 @@ from edged.domain.types import FloatArray
 
 # float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
 _UNIT_TOLERANCE = 1e-3
-# A usable face has half of the best quality or more: this is for templates stored without one.
+# A usable face keeps half of its likeness or more: this is for templates stored without a quality.
 _LEAST_WEIGHT = 0.1
 
 

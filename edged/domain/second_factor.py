@@ -35,6 +35,7 @@ class FactorSource(StrEnum):
     """Which way an answer came."""
 
     SOCKET = "socket"
+    MQTT = "mqtt"
 
 
 class FactorOutcome(StrEnum):

@@ -3,10 +3,12 @@
 In shadow mode a would-be grant is recorded as a denial, ``disarmed``, that names the person. A badge was
 used by somebody who may enter: recognition should have known them at about that time. Somebody whom it
 would have let in without a badge may be a stranger taken for a colleague, or a colleague who walked in
-behind another one: only a person can tell.
+behind another one: only a person can tell. Nor can it be told whether who would have been asked for a second
+factor or a gesture would have answered: they count as let in, and beside that how many they are.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edged.domain.calibration import upper_bound
@@ -19,11 +21,17 @@ MAX_MISSED = 0.05
 
 @dataclass(frozen=True, slots=True)
 class WouldBe:
-    """Somebody whom an armed door would have let in: at ``at`` (Unix seconds), as event ``event_id``."""
+    """Somebody whom an armed door would have let in: at ``at`` (Unix seconds), as event ``event_id``.
+
+    It would have asked for a second factor first, for the cause ``second_factor``, or for a gesture
+    (``challenge``); whether they would have answered rightly nobody knows.
+    """
 
     at: float
     person_id: str
     event_id: str
+    second_factor: str | None = None
+    challenge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,26 @@ class Comparison:
     def may_arm(self) -> bool:
         """Whether nothing speaks against it."""
         return self.advice.startswith("arm")
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What an armed door would have asked for first, of how many ``of`` would-be grants.
+
+    ``second_factors`` by cause, ``challenges`` for gestures, ``either`` for at least one of both.
+    """
+
+    of: int
+    either: int
+    second_factors: Mapping[str, int]
+    challenges: int
+
+
+def demands(would_be: Sequence[WouldBe]) -> Demands:
+    """Count what would have been asked for."""
+    causes = Counter(one.second_factor for one in would_be if one.second_factor is not None)
+    either = sum(one.challenge or one.second_factor is not None for one in would_be)
+    return Demands(len(would_be), either, dict(causes.most_common()), sum(one.challenge for one in would_be))
 
 
 def compare(would_be: Sequence[WouldBe], passages: Sequence[Passage], *, window_seconds: float) -> Comparison:

@@ -17,7 +17,7 @@ from edged.errors import DoorwayError
 VERSION = 1
 # Some ten times the largest message of ours.
 MAX_BYTES = 4096
-# A reader says something at least this often, and one that is silent for as long as this counts as hung:
+# Each end says something at least this often, and one that is silent for as long as this counts as hung:
 # six beats, since a loaded small board holds up a thread for hundreds of milliseconds.
 BEAT_SECONDS = 0.25
 SILENCE_SECONDS = 1.5
@@ -82,9 +82,10 @@ class Welcome(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, t
 
 
 class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="status"):
-    """How the door is; after the welcome, and whenever it changes. ``leaf`` is None without a contact.
+    """How the door is; after the welcome, whenever it changes, and as the door's beat.
 
-    ``waiting`` events were offered to this reader and not taken; ``kept``: they are safe on the disk.
+    ``leaf`` is None without a contact. ``waiting`` events were offered to this reader and not taken;
+    ``kept``: they are safe on the disk.
     """
 
     condition: ConditionWord

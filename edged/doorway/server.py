@@ -45,6 +45,8 @@ _TURN_SECONDS = 0.25
 # An event of a reader that stays away for so long is offered to any: it was renamed, or is gone for good.
 _ORPHANED_SECONDS = 3600.0
 _LOOK_SECONDS = 1.5
+# Less than a turn: a door that turns is heard by its readers at each, and one that hangs is not.
+_TELL_SECONDS = 0.2
 
 
 @dataclass(eq=False)
@@ -55,6 +57,7 @@ class _Peer:
     heard_at: float
     hello: Hello | None = None
     told: Status | None = None
+    told_at: float = float("-inf")
     offered: set[str] = field(default_factory=set)
 
     @property
@@ -232,10 +235,12 @@ class Server:
                 self._say(peer, answer)
         greeted = [peer for peer in self._peers if peer.hello is not None]
         self._offer([peer for peer in greeted if peer.hello is not None and peer.hello.listens])
+        now = self._clock()
         for peer in greeted:
             status = self._status(peer)
-            if peer.told != status and peer in self._peers:
-                peer.told = status
+            due = peer.told != status or now - peer.told_at >= _TELL_SECONDS
+            if due and peer in self._peers:
+                peer.told, peer.told_at = status, now
                 self._say(peer, status)
 
     def _offer(self, listening: list[_Peer]) -> None:

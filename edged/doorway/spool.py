@@ -131,7 +131,7 @@ def _read(path: Path) -> dict[str, Happened]:
                 if line != _line(content):
                     damaged += 1
                 elif content.startswith(_TAKEN):
-                    waiting.pop(content.removeprefix(_TAKEN).decode(), None)
+                    waiting.pop(content.removeprefix(_TAKEN).decode("utf-8", "replace"), None)
                 else:
                     try:
                         event = happened(content)
@@ -139,9 +139,21 @@ def _read(path: Path) -> dict[str, Happened]:
                         damaged += 1
                     else:
                         waiting[event.event] = event
+                        damaged += _shed(waiting)
     if damaged:
         logger.warning("events of the door: lines damaged count=%d", damaged)
     return waiting
+
+
+def _shed(waiting: dict[str, Happened]) -> int:
+    """Drop the newest of more events than a door writes; return how many.
+
+    Lines that strike out are not synced, so that after a power cut some more may seem to wait.
+    """
+    if len(waiting) <= MAX_EVENTS + _MAX_STRUCK:
+        return 0
+    waiting.popitem()
+    return 1
 
 
 def _append(path: Path, data: bytes, *, sync: bool) -> None:

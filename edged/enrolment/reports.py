@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from edged.errors import EnrolmentError
+from edged.errors import EnrolmentError, printable
 
 
 class Status(StrEnum):
@@ -22,12 +22,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhotoReport:
-    """One photograph: ``reason`` is None where it was accepted, else a stable code; ``quality`` 0..1."""
+    """One photograph: ``reason`` is None where it was accepted, else a stable code; ``quality`` 0..1.
+
+    ``flaw`` is a code for what the quality suffers from most, empty where from nothing.
+    """
 
     label: str
     reason: str | None
     text: str = ""
     quality: float | None = None
+    flaw: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -77,6 +81,7 @@ class PersonReport:
                     "reason": photo.reason,
                     "text": photo.text,
                     "quality": None if photo.quality is None else round(photo.quality, 3),
+                    "flaw": photo.flaw or None,
                 }
                 for photo in self.photos
             ],
@@ -84,19 +89,21 @@ class PersonReport:
 
 
 CSV_HEADER = (
-    "person", "status", "person_id", "photo", "accepted", "reason", "text", "quality", "groups", "valid_until"
+    "person", "status", "person_id", "photo", "accepted", "reason", "text", "quality", "flaw", "groups",
+    "valid_until",
 )  # fmt: skip
 
 
 def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
     """Return one row a photograph, and one for the person as a whole with an empty ``photo``.
 
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
+    A cell that a spreadsheet would take for a formula gets an apostrophe before it; control characters and
+    what is no text are spelt out.
     """
     person = (report.name, report.status.value, report.person_id or "")
     told = "; ".join((report.text, *report.notes)).strip("; ")
     until = "" if report.valid_until is None else report.valid_until.isoformat()
-    rows = [(*person, "", "", report.reason or "", told, "", ", ".join(report.groups), until)]
+    rows = [(*person, "", "", report.reason or "", told, "", "", ", ".join(report.groups), until)]
     rows += [
         (
             *person,
@@ -105,6 +112,7 @@ def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
             photo.reason or "",
             photo.text,
             "" if photo.quality is None else f"{photo.quality:.3f}",
+            photo.flaw,
             "",
             "",
         )
@@ -114,6 +122,8 @@ def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
 
 
 def _inert(cell: str) -> str:
+    # The name of a folder may hold anything but a slash: bytes that are no text, and what moves a cursor.
+    cell = printable(cell)
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, tzinfo
 from pathlib import Path
+from typing import Any, BinaryIO, TextIO
 
 import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
 
 from edged.enrolment.entries import Entry
 from edged.enrolment.fetching import Fetcher
@@ -24,8 +24,14 @@ from edged.errors import EnrolmentError
 
 # 100,000 people in 200 letters each are 20 MB of text.
 _MAX_BYTES = 50 * 1024 * 1024
-_MAX_UNPACKED_BYTES = 400 * 1024 * 1024
+# 100,000 rows took 32 MiB as openpyxl wrote them. What is unpacked takes up to seven times as much in memory.
+_MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 _MAX_ROWS = 100_000
+# A form has a dozen questions; a thousand letters each would be a long answer.
+_MAX_ROW_LETTERS = 262_144
+_MAX_COLUMNS = 500
+_MAX_PHOTOS = 200
+_MAX_TABLE_PHOTOS = 500_000  # some 300 bytes each until they are fetched
 _HEADER_BYTES = 65_536
 _DELIMITERS = ",;\t"
 
@@ -74,18 +80,32 @@ def table_entries(path: Path, columns: Columns, terms: Terms, zone: tzinfo | Non
     try:
         header = [heading.strip().lower() for heading in next(rows, ())]
         at = _positions(header, columns)
-        entries = [
-            reading.entry(number, row, at)
-            for number, row in enumerate(itertools.islice(rows, _MAX_ROWS + 1), start=2)
-            if any(cell.strip() for cell in row)
-        ]
+        entries = _bounded(
+            path,
+            (
+                reading.entry(number, row, at)
+                for number, row in enumerate(itertools.islice(rows, _MAX_ROWS + 1), start=2)
+                if any(cell.strip() for cell in row)
+            ),
+        )
     except (OSError, csv.Error, UnicodeDecodeError) as exc:
         raise EnrolmentError("bad_table", f"{path}: cannot be read: {_why(exc)}") from exc
-    if len(entries) > _MAX_ROWS:
-        raise EnrolmentError("bad_table", f"{path}: more than {_MAX_ROWS} rows")
     if not entries:
         raise EnrolmentError("bad_table", f"{path}: no rows below the headings")
     return Sheet(entries, _passed_over(header, columns))
+
+
+def _bounded(path: Path, entries: Iterable[Entry]) -> list[Entry]:
+    found: list[Entry] = []
+    photos = 0
+    for entry in entries:
+        found.append(entry)
+        photos += len(entry.photos)
+        if len(found) > _MAX_ROWS:
+            raise EnrolmentError("bad_table", f"{path}: more than {_MAX_ROWS} rows")
+        if photos > _MAX_TABLE_PHOTOS:
+            raise EnrolmentError("bad_table", f"{path}: more than {_MAX_TABLE_PHOTOS} photographs")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +126,13 @@ class _Reading:
             terms = self._terms(cells)
         except EnrolmentError as exc:
             return Entry(name, (), origin, problem=exc)
-        return Entry(name, self._photos(cells[self.columns.photo]), origin, terms)
+        photos = self._photos(cells[self.columns.photo])
+        if len(photos) > _MAX_PHOTOS:
+            many = EnrolmentError(
+                "bad_table", f"the row names {len(photos)} photographs; at most {_MAX_PHOTOS}"
+            )
+            return Entry(name, (), origin, problem=many)
+        return Entry(name, photos, origin, terms)
 
     def _terms(self, cells: Mapping[str, str]) -> Terms:
         groups = [group.strip() for group in cells.get(self.columns.group or "", "").split(",")]
@@ -154,22 +180,47 @@ def _passed_over(header: list[str], columns: Columns) -> list[str]:
 def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
     """Yield rows as they are read; the delimiter is the one that makes the wanted headings appear."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise EnrolmentError("bad_table", f"{path}: more than {_MAX_BYTES // 1024**2} MiB")
+        _check_size(path)
         with path.open(encoding="utf-8-sig", newline="") as stream:
             start = stream.read(_HEADER_BYTES)
             stream.seek(0)
             delimiter = _delimiter(start, columns)
-            yield from (tuple(row) for row in csv.reader(stream, delimiter=delimiter))
+            lines = _Lines(stream)
+            for row in csv.reader(lines, delimiter=delimiter):
+                lines.taken = 0
+                yield tuple(row)
     except OSError as exc:
         raise EnrolmentError("bad_table", f"{path}: cannot be read: {_why(exc)}") from exc
+
+
+class _Lines:
+    """The lines of a table, of which one row may take ``_MAX_ROW_LETTERS``: the reader builds it whole.
+
+    50 MiB of short cells in one row would take some 20 times their size. ``taken`` counts up to the next row.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.taken = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(_MAX_ROW_LETTERS + 1)
+        if not line:
+            raise StopIteration
+        self.taken += len(line)
+        if self.taken > _MAX_ROW_LETTERS:
+            raise EnrolmentError("bad_table", f"a row of more than {_MAX_ROW_LETTERS} letters")
+        return line
 
 
 def _delimiter(start: str, columns: Columns) -> str:
     """Return the delimiter that shows the wanted headings, else the one that shows most headings."""
     wanted = {columns.name.strip().lower(), columns.photo.strip().lower()}
     headers = {
-        delimiter: next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), [])
+        delimiter: next(csv.reader(_Lines(io.StringIO(start, newline="")), delimiter=delimiter), [])
         for delimiter in _DELIMITERS
     }
     for delimiter, header in headers.items():
@@ -181,25 +232,43 @@ def _delimiter(start: str, columns: Columns) -> str:
 def _xlsx_rows(path: Path) -> Iterator[Row]:
     """Yield rows of the active sheet; a workbook that unpacks to far more than it is is refused."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        _check_size(path)
+        # Opened here: openpyxl leaves a file open that it stumbles over.
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
             if sum(info.file_size for info in archive.infolist()) > _MAX_UNPACKED_BYTES:
-                raise EnrolmentError("bad_table", f"{path}: unpacks to more than 400 MiB")
-        with warnings.catch_warnings():
-            # It warns of decoration that it cannot keep; nothing is written back.
-            warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            try:
-                yield from _text_rows(book.worksheets[0].iter_rows(values_only=True))
-            finally:
-                book.close()
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, IndexError, ValueError, SyntaxError) as exc:
-        # Its XML errors are SyntaxErrors, and what is missing inside is a KeyError.
+                megabytes = _MAX_UNPACKED_BYTES // 1024**2
+                raise EnrolmentError("bad_table", f"{path}: unpacks to more than {megabytes} MiB")  # noqa: TRY301
+            yield from _sheet_rows(stream)
+    except (OSError, EnrolmentError):
+        raise
+    except Exception as exc:
+        # Out of a damaged workbook zipfile, zlib and openpyxl raise whatever they stumble over.
         raise EnrolmentError("bad_table", f"{path}: not a readable XLSX workbook") from exc
+
+
+def _sheet_rows(stream: BinaryIO) -> Iterator[Row]:
+    with warnings.catch_warnings():
+        # It warns of decoration that it cannot keep; nothing is written back.
+        warnings.simplefilter("ignore")
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+        try:
+            sheet: Any = book.worksheets[0]
+            # A sheet says how many rows it has, and not every program says it rightly.
+            sheet.reset_dimensions()
+            yield from _text_rows(sheet.iter_rows(values_only=True))
+        finally:
+            book.close()
+
+
+def _check_size(path: Path) -> None:
+    if path.stat().st_size > _MAX_BYTES:
+        raise EnrolmentError("bad_table", f"{path}: more than {_MAX_BYTES // 1024**2} MiB")
 
 
 def _text_rows(rows: Iterable[Iterable[object]]) -> Iterator[Row]:
     for row in rows:
-        yield tuple(_text(cell) for cell in row)
+        # One cell in the last column fills its row up with 16,383 empty ones.
+        yield tuple(_text(cell) for cell in itertools.islice(row, _MAX_COLUMNS))
 
 
 def _text(cell: object) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edged.domain.picture_size import check_picture
 from edged.domain.types import Face, FloatArray, Image, Quality
-from edged.errors import EvaluationError
+from edged.errors import EvaluationError, PictureError, printable
 from edged.vision.pipeline import FacePipeline
 
 # Large enough to use two threads well, small enough to stay in a Raspberry Pi's cache.
@@ -121,10 +122,16 @@ def main_face(faces: Iterable[Face], image: Image) -> Face | None:
 def read_image(path: Path) -> Image:
     """Return the (H, W, 3) uint8 BGR picture of a file. Raises ``EvaluationError``."""
     try:
-        raw = np.frombuffer(path.read_bytes(), np.uint8)
+        content = path.read_bytes()
+        check_picture(content)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except OSError as exc:
         raise EvaluationError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
-    image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+    except PictureError as exc:
+        text = "not a picture" if exc.reason == "unreadable" else str(exc)
+        raise EvaluationError(f"{path}: {text}") from exc
+    except (cv2.error, ValueError) as exc:  # a path with a NUL in it is a ValueError
+        raise EvaluationError(f"{printable(str(path))}: not a picture") from exc
     if image is None:
         raise EvaluationError(f"{path}: not a picture")
     return np.asarray(image, np.uint8)

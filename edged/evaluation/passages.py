@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edged.domain.shadow import Passage
 from edged.errors import EvaluationError
+from edged.evaluation.protocols import shown
 
 _COLUMNS = frozenset({"time", "person", "by"})
 _WAYS = ("badge", "exit")
@@ -25,7 +26,9 @@ def read_passages(path: Path, ids: Mapping[str, str], zone: tzinfo | None) -> tu
             reader = csv.DictReader(stream, strict=True)
             columns = set(reader.fieldnames or ())
             if "time" not in columns or not columns <= _COLUMNS:
-                raise EvaluationError(f"{path}: expected columns time, person, by; got {reader.fieldnames}")
+                raise EvaluationError(
+                    f"{path}: expected columns time, person, by; got {shown(reader.fieldnames)}"
+                )
             for row in reader:
                 at = _moment(row["time"], zone, f"{path}:{reader.line_num}")
                 by = (row.get("by") or "badge").strip().lower()
@@ -46,11 +49,10 @@ def read_passages(path: Path, ids: Mapping[str, str], zone: tzinfo | None) -> tu
 def _moment(text: str | None, zone: tzinfo | None, where: str) -> float:
     try:
         moment = datetime.fromisoformat((text or "").strip())
-    except ValueError as exc:
+        # Without an offset and a zone, astimezone takes the machine's own.
+        there = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone).astimezone()
+        return there.timestamp()
+    except (ValueError, OverflowError) as exc:  # the first and the last day overflow in some zones
         raise EvaluationError(
             f"{where}: expected a time such as 2026-03-02T08:01:30, got {(text or '')[:40]!r}"
         ) from exc
-    # Without an offset and a zone, astimezone takes the machine's own.
-    return (
-        moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone).astimezone()
-    ).timestamp()

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from edged.errors import EvaluationError
@@ -40,6 +41,14 @@ def read_pairs(path: Path) -> list[Pair]:
 def read_labelled(path: Path) -> list[Labelled]:
     """Read columns ``person,image``. Raises ``EvaluationError`` naming the line."""
     return [Labelled(row["person"], row["image"]) for _, row in _rows(path, ("person", "image"))]
+
+
+def read_person_pairs(path: Path) -> list[tuple[str, str]]:
+    """Read columns ``person_a,person_b``, names or folders of them. Raises ``EvaluationError``."""
+    return [
+        (row["person_a"].replace("_", " "), row["person_b"].replace("_", " "))
+        for _, row in _rows(path, ("person_a", "person_b"))
+    ]
 
 
 def images_below(directory: Path) -> list[Path]:
@@ -83,13 +92,18 @@ def readable_pairs(listed: Iterable[Pair], unreadable: Container[str]) -> list[P
     return [pair for pair in listed if pair.first not in unreadable and pair.second not in unreadable]
 
 
+def shown(headings: Iterable[str] | None) -> str:
+    """Return the headings of a table for a message: the first of them, and of each the beginning."""
+    return ", ".join(repr(heading[:40]) for heading in islice(headings or (), 20)) or "none"
+
+
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             if tuple(reader.fieldnames or ()) != columns:
                 raise EvaluationError(
-                    f"{path}: expected the header {','.join(columns)}, got {reader.fieldnames}"
+                    f"{path}: expected the header {','.join(columns)}, got {shown(reader.fieldnames)}"
                 )
             empty = True
             for row in reader:

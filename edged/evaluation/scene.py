@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from edged.domain.types import FloatArray, Image
-from edged.errors import EnrolmentError
+from edged.errors import EnrolmentError, EvaluationError
+from edged.evaluation.embedding import read_image
 from edged.evaluation.scene_corridor import corridor
 from edged.evaluation.scene_print import Grip, held_up, printed
 from edged.evaluation.scene_visitor import Figure, figure, placed
@@ -107,7 +108,7 @@ def _grainy(image: Image, noise: np.random.Generator) -> Image:
 
 
 def _read(path: Path) -> Image:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise EnrolmentError("unreadable", f"{path}: not a picture that OpenCV can decode")
-    return np.asarray(picture, np.uint8)
+    try:
+        return read_image(path)
+    except EvaluationError as exc:
+        raise EnrolmentError("unreadable", str(exc)) from exc

@@ -6,7 +6,8 @@ alone decides what goes out. A new client is also the only way to change the pro
 
 Everything runs in the thread that calls ``serve``. paho writes from whichever thread publishes when
 its own thread is not used, so two threads could tear a packet apart; and an application lock taken
-in a callback deadlocks with paho's own. Callbacks only put what happened into a queue.
+in a callback deadlocks with paho's own. Callbacks only put what happened into a queue. One that raises has
+lost what it was told, be it that the broker accepted us or that it has a message: the connection ends then.
 """
 
 import contextlib
@@ -37,6 +38,8 @@ _LARGEST_PACKET = 268_435_455
 _RECEIVE_MAXIMUM = 65_535
 # What we take from others; MQTT 5 tells the broker not to send us more (3.1.2.11.4).
 LARGEST_ARRIVAL = 65_536
+# What paho 2.2.0 logs instead of an exception of ours (``suppress_exceptions``).
+_CALLBACK_RAISED = "Caught exception in "
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,16 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message of a topic subscribed to. ``payload`` is cut at ``LARGEST_ARRIVAL``, ``size`` is not."""
+    """A message of a topic subscribed to. ``payload`` is cut at ``LARGEST_ARRIVAL``, ``size`` is not.
+
+    ``dup``: the broker sent it before, on a connection that is over; ours keep nothing, so none should.
+    """
 
     topic: str
     payload: bytes
     size: int
     retain: bool
+    dup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,7 @@ class Connection:
         self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
         self._fault: str | None = None
         self._aborted = False
+        self._unheard = False
         v5 = version == "5"
         self._client = client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -192,6 +200,8 @@ class Connection:
                 logger.debug("broker sent something paho cannot read", exc_info=exc)
                 self._fault = f"unreadable packet: {type(exc).__name__}"
                 self.abort()
+        if self._unheard and not self._aborted:
+            self.abort()
         words = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -272,7 +282,7 @@ class Connection:
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         size = len(message.payload)
         payload = bytes(message.payload[:LARGEST_ARRIVAL])
-        self._words.put(Arrived(message.topic, payload, size, message.retain))
+        self._words.put(Arrived(message.topic, payload, size, message.retain, message.dup))
 
     def _on_subscribe(
         self, _client: object, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object
@@ -281,5 +291,8 @@ class Connection:
             self._words.put(Subscribed(reason.value, str(reason)))
 
     def _on_log(self, _client: object, _data: object, level: int, text: str) -> None:
-        if level == LogLevel.MQTT_LOG_ERR:  # the only place where paho says why a connection broke
-            self._fault = text[:200]
+        if level != LogLevel.MQTT_LOG_ERR:
+            return
+        self._fault = text[:200]  # the only place where paho says why a connection broke
+        if text.startswith(_CALLBACK_RAISED):
+            self._unheard = True

@@ -67,6 +67,16 @@ class Topics:
         return f"{self.root}/events/ack"
 
     @property
+    def factor_door(self) -> str:
+        """Where the door says whom it asks for a second factor; sealed, never retained."""
+        return f"{self.root}/second_factor/door"
+
+    @property
+    def factor_keypad(self) -> str:
+        """Where keypads answer; sealed, never retained."""
+        return f"{self.root}/second_factor/keypad"
+
+    @property
     def command_hello(self) -> str:
         """Where somebody asks for a nonce, before a command; never retained."""
         return f"{self.root}/command/hello"

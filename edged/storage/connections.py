@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edged.errors import StoreCorruptError, StoreError, StoreFullError
+from edged.errors import StoreCorruptError, StoreError, StoreFullError, printable
 from edged.storage.files import is_there
 
 BUSY_MS = 5000
@@ -32,21 +32,25 @@ class Schema:
 
 
 # SQLite quotes a damaged schema in its message, and sqlite3 then fails to decode the message.
-FAILURES = (sqlite3.Error, UnicodeDecodeError)
+# A file that claims to be larger than memory is out of memory to it, which sqlite3 raises as Python's own.
+FAILURES = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 
 
 def translate(path: Path, exc: Exception) -> StoreError:
     """Return the error of ours that says what ``exc``, one of ``FAILURES``, means for ``path``."""
     if isinstance(exc, UnicodeDecodeError):
         return StoreCorruptError(f"{path}: damaged: its schema is not text; the file was left untouched")
+    if isinstance(exc, MemoryError):
+        return StoreError(f"{path}: SQLite finds no memory for it: it is damaged, or the machine is short")
     code = getattr(exc, "sqlite_errorcode", 0)
     primary = code & 0xFF
+    said = printable(str(exc))
     # The index of the WAL is a file too, and finds no room under a code of its own.
     if primary == sqlite3.SQLITE_FULL or code == _IOERR_SHMSIZE:
-        return StoreFullError(f"{path}: no space is left: {exc}")
+        return StoreFullError(f"{path}: no space is left: {said}")
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreCorruptError(f"{path}: damaged: {exc}; the file was left untouched")
-    return StoreError(f"{path}: {exc}")
+        return StoreCorruptError(f"{path}: damaged: {said}; the file was left untouched")
+    return StoreError(f"{path}: {said}")
 
 
 @contextmanager
@@ -98,7 +102,14 @@ def _enter_wal(connection: sqlite3.Connection, path: Path) -> None:
 
 def is_new(connection: sqlite3.Connection) -> bool:
     """Whether nothing was ever made in this file: a first start may have been cut short."""
-    return int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]) == 0
+    try:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except MemoryError as exc:
+        # Nothing that is asked of a sound file needs less memory than this.
+        damaged = sqlite3.DatabaseError("its schema claims more than there is")
+        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damaged from exc
+    return int(tables) == 0
 
 
 def roll_back(path: Path) -> None:
@@ -126,11 +137,18 @@ def check(path: Path, schema: Schema) -> None:
     program's or a newer version's.
     """
     with reading(path) as connection:
-        if not check_header(connection, path, schema):
-            return
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise StoreCorruptError(f"{path}: damaged: {verdict}; the file was left untouched")
+        if check_header(connection, path, schema):
+            check_pages(connection, path)
+
+
+def check_pages(connection: sqlite3.Connection, path: Path) -> None:
+    """Let SQLite look at every page. Raises ``StoreCorruptError``.
+
+    Without it a damaged page may show fewer rows than there are, and nobody would miss them.
+    """
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise StoreCorruptError(f"{path}: damaged: {verdict}; the file was left untouched")
 
 
 def check_header(connection: sqlite3.Connection, path: Path, schema: Schema) -> bool:

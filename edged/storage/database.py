@@ -102,6 +102,11 @@ class Database:
             raise
         return database
 
+    @property
+    def alive(self) -> bool:
+        """Whether there is anybody to write."""
+        return self._thread.is_alive()
+
     def submit(self, work: Work[T], *, transaction: bool = True) -> "Future[T]":
         """Queue ``work``; never blocks. It runs in one transaction, kept or undone as a whole.
 

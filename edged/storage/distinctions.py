@@ -6,7 +6,8 @@ from datetime import datetime
 import msgspec
 
 from edged.domain.people import Distinction
-from edged.errors import NotFoundError, StoreCorruptError
+from edged.errors import NotFoundError, StoreCorruptError, printable
+from edged.storage.sealed import opened
 from edged.storage.vault import Vault
 
 _TABLE = "distinctions"
@@ -29,7 +30,9 @@ def read(connection: sqlite3.Connection, vault: Vault) -> list[Distinction]:
     """Return all, in the order they were said; none of an old gallery. Raises ``StoreCorruptError``."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (_TABLE,)).fetchone():
         return []
-    rows = connection.execute("SELECT first_id, second_id, sealed FROM distinctions ORDER BY rowid")
+    rows = connection.execute(
+        "SELECT first_id, second_id, sealed FROM distinctions ORDER BY rowid"
+    ).fetchall()
     return [_unseal(vault, *row) for row in rows]
 
 
@@ -72,11 +75,13 @@ def _row(vault: Vault, said: Distinction) -> tuple[str, str, bytes]:
     return first, second, vault.seal(record, _context(first, second))
 
 
-def _unseal(vault: Vault, first: str, second: str, sealed: bytes) -> Distinction:
+def _unseal(vault: Vault, first: str, second: str, sealed: object) -> Distinction:
     try:
-        record = msgspec.msgpack.decode(vault.unseal(sealed, _context(first, second)), type=_Record)
-    except (StoreCorruptError, msgspec.MsgspecError) as exc:
-        raise StoreCorruptError(f"people {first}, {second}: what was said of them fails its check") from exc
+        record = opened(vault, sealed, _context(first, second), _Record)
+    except StoreCorruptError as exc:
+        raise StoreCorruptError(
+            f"people {printable(str(first))}, {printable(str(second))}: what was said of them fails its check"
+        ) from exc
     return Distinction(frozenset({first, second}), record.reason, record.created_at)
 
 

@@ -16,7 +16,8 @@ from typing import Self
 import msgspec
 
 from edged.domain.second_factor import FactorKind
-from edged.errors import NotFoundError, StoreCorruptError
+from edged.errors import NotFoundError, StoreCorruptError, printable
+from edged.storage.sealed import opened
 from edged.storage.vault import Vault
 
 _TABLE = "factors"
@@ -70,7 +71,7 @@ def read(connection: sqlite3.Connection, vault: Vault, person_id: str) -> dict[F
     """Return what checks the answers of a person. Raises ``StoreCorruptError``."""
     if not _is_there(connection):
         return {}
-    rows = connection.execute("SELECT kind, sealed FROM factors WHERE person_id = ?", (person_id,))
+    rows = connection.execute("SELECT kind, sealed FROM factors WHERE person_id = ?", (person_id,)).fetchall()
     return {_kind(person_id, kind): _unseal(vault, person_id, kind, sealed) for kind, sealed in rows}
 
 
@@ -106,14 +107,16 @@ def _kind(person_id: str, kind: str) -> FactorKind:
     try:
         return FactorKind(kind)
     except ValueError as exc:
-        raise StoreCorruptError(f"person {person_id}: a second factor of no known kind") from exc
+        raise StoreCorruptError(
+            f"person {printable(str(person_id))}: a second factor of no known kind"
+        ) from exc
 
 
-def _unseal(vault: Vault, person_id: str, kind: str, sealed: bytes) -> Verifier:
+def _unseal(vault: Vault, person_id: str, kind: str, sealed: object) -> Verifier:
     try:
-        record = msgspec.msgpack.decode(vault.unseal(sealed, _context(person_id, kind)), type=_Record)
-    except (StoreCorruptError, msgspec.MsgspecError) as exc:
-        raise StoreCorruptError(f"person {person_id}: their {kind} fails its check") from exc
+        record = opened(vault, sealed, _context(person_id, kind), _Record)
+    except StoreCorruptError as exc:
+        raise StoreCorruptError(f"person {printable(str(person_id))}: their {kind} fails its check") from exc
     return Verifier(record.salt, record.digest)
 
 

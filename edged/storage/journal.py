@@ -1,7 +1,7 @@
 """Events and their outbox: one transaction, one writer.
 
 An event is recorded and queued for delivery together or not at all; a delivered one leaves the outbox
-and stays in the journal until ``max_rows`` makes room for newer ones.
+and stays in the journal until ``max_rows`` or ``max_megabytes`` makes room for newer ones.
 """
 
 import json
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Self
 
 from edged.config.sections import JournalConfig
@@ -47,7 +46,8 @@ _DELIVERED_BATCH = 50
 _PRUNE_BATCH = 64
 _PRUNE_LIMIT = 512
 _MAX_REASON = 200
-# Of ``max_rows``: so many undelivered events are kept beyond them, before a write counts as failed.
+# Of ``max_rows`` and of ``max_megabytes``: so much that is undelivered is kept beyond them, before a write
+# counts as failed.
 _HELD_SHARE = 10
 
 
@@ -64,10 +64,11 @@ class Journal:
     """The one writer of the journal, and what the publisher asks of it. All methods are thread-safe."""
 
     def __init__(
-        self, path: Path, max_rows: int, *, deliver: bool = True, make_event: EventMaker = plain_event
+        self, config: JournalConfig, *, deliver: bool = True, make_event: EventMaker = plain_event
     ) -> None:
-        self._path = path
-        self._max_rows = max_rows
+        self._path = path = config.path
+        self._max_rows = config.max_rows
+        self._max_bytes = config.max_megabytes * 1_000_000
         self._deliver = deliver
         self._make_event = make_event
         self.recoveries = 0  # damaged files whose events were taken over since the start
@@ -97,7 +98,7 @@ class Journal:
         ``make_event`` makes the event that tells of it. Raises ``StoreError`` when another process writes
         to it, ``StoreCorruptError`` where it is damaged again and again; the file is then untouched.
         """
-        journal = cls(config.path, config.max_rows, deliver=deliver, make_event=make_event)
+        journal = cls(config, deliver=deliver, make_event=make_event)
         journal._open(wait_seconds)
         return journal
 
@@ -122,7 +123,9 @@ class Journal:
         return self._database.damaged
 
     def check(self) -> None:
-        """Raise ``StoreCorruptError`` once a write has met damage."""
+        """Raise ``StoreCorruptError`` once a write has met damage, ``StoreError`` once nobody writes."""
+        if not self._database.alive:
+            raise StoreError(f"{self._path}: its writer has died; the next start brings a new one")
         if self.damaged:
             raise StoreCorruptError(f"{self._path}: damaged while it was written to; the next start mends it")
 
@@ -141,7 +144,7 @@ class Journal:
         """Record ``events`` and queue them for delivery, together or not at all; never blocks.
 
         The future's result means that they are on the disk. It fails with ``StoreFullError`` when
-        there is no space or ``max_rows`` undelivered events wait, else with ``StoreError``. Callbacks
+        there is no space or too many undelivered events wait, else with ``StoreError``. Callbacks
         of the future run in the writer's thread and must be short.
         """
         try:
@@ -274,17 +277,23 @@ class Journal:
         return found
 
     def _make_room(self, connection: sqlite3.Connection, ends: Ends, wanted: int) -> Ends:
-        """Prune the oldest events if ``wanted`` more would pass ``max_rows``; undelivered ones are held."""
-        excess = ends.head_seq - ends.anchor_seq + wanted - self._max_rows
+        """Prune the oldest events if ``wanted`` more would pass a bound; undelivered ones are held."""
+        kept = ends.head_seq - ends.anchor_seq
+        excess = kept + wanted - self._max_rows
+        used = _used_bytes(connection)
+        if used > self._max_bytes:
+            excess = max(excess, min(kept, _PRUNE_BATCH))
         if excess <= 0:
             return ends
         _leave_outbox(connection, self._acked_json())
         upto = min(ends.head_seq, ends.anchor_seq + min(max(excess, _PRUNE_BATCH), _PRUNE_LIMIT))
         rows = held.hold(connection, upto) if self._deliver else 0
-        if rows > max(1, self._max_rows // _HELD_SHARE):
+        # As if all rows were of one size; a share of nothing is nothing.
+        held_bytes = used * rows // max(1, rows + kept) if used > self._max_bytes else 0
+        if rows > max(1, self._max_rows // _HELD_SHARE) or held_bytes > self._max_bytes // _HELD_SHARE:
             raise StoreFullError(
-                f"{self._path}: {self._max_rows} events (journal.max_rows) are kept already, and {rows} "
-                "of the oldest are not delivered yet"
+                f"{self._path}: all events that journal.max_rows and journal.max_megabytes allow are kept "
+                f"already, and {rows} of the oldest are not delivered yet"
             )
         if rows and not self._held_told:
             self._held_told = True
@@ -357,6 +366,15 @@ def _initialise(connection: sqlite3.Connection) -> Ends:
 def _leave_outbox(connection: sqlite3.Connection, seqs: str) -> None:
     connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
     held.leave(connection, seqs)
+
+
+def _used_bytes(connection: sqlite3.Connection) -> int:
+    """Return what rows and indexes take; the file keeps the space of what was pruned, and fills it again."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
 
 
 def _prune(connection: sqlite3.Connection, ends: Ends, upto: int) -> Ends:

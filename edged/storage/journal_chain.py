@@ -21,6 +21,16 @@ class ChainWriter:
 
     def append(self, covered: Sequence[Any], *, waits: bool, quarantined: str | None = None) -> StoredEvent:
         """Add one row of covered columns (see ``journal_rows``); ``waits`` puts it into the outbox."""
+        self._add(covered, waits=waits, quarantined=quarantined)
+        return journal_rows.stored(self._epoch, self._seq, covered, self._last)
+
+    def append_new(self, covered: Sequence[Any], *, waits: bool, quarantined: str | None = None) -> None:
+        """Add a row unless its event is here already; its content is not understood, only kept."""
+        query = "SELECT 1 FROM events WHERE event_id = ?"
+        if self._connection.execute(query, (covered[0],)).fetchone() is None:
+            self._add(covered, waits=waits, quarantined=quarantined)
+
+    def _add(self, covered: Sequence[Any], *, waits: bool, quarantined: str | None) -> None:
         self._seq += 1
         self._last = journal_rows.digest(self._last, self._epoch, self._seq, covered)
         crc = journal_rows.checksum(self._epoch, self._seq, covered)
@@ -29,16 +39,6 @@ class ChainWriter:
             self._connection.execute("INSERT INTO quarantine VALUES (?, ?)", (self._seq, quarantined))
         elif waits:
             self._connection.execute("INSERT INTO outbox VALUES (?)", (self._seq,))
-        return journal_rows.stored(self._epoch, self._seq, covered, self._last)
-
-    def append_new(
-        self, covered: Sequence[Any], *, waits: bool, quarantined: str | None = None
-    ) -> StoredEvent | None:
-        """Add a row unless its event is here already; None then."""
-        query = "SELECT 1 FROM events WHERE event_id = ?"
-        if self._connection.execute(query, (covered[0],)).fetchone() is not None:
-            return None
-        return self.append(covered, waits=waits, quarantined=quarantined)
 
     def finish(self) -> None:
         """Note the new head of the chain."""

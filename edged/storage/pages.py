@@ -19,6 +19,9 @@ TABLE_LEAF = 0x0D
 TABLE_INTERIOR = 0x05
 # Above the largest event (fleet.messages.MAX_PAYLOAD_BYTES) several times over.
 _MAX_RECORD_BYTES = 1 << 20
+# A record is looked at three times at most, and has its overflow pages for itself; where thousands of cells
+# claim the same ones, reading would not end this year.
+_OVERFLOW_READS = 16
 _MAGIC = b"SQLite format 3\0"
 _FILE_HEADER_BYTES = 100
 _WAL_HEADER_BYTES = 32
@@ -44,10 +47,11 @@ class PageFile:
             self._main, main_size = _open(main, opening)
             self._wal, _ = _open(wal, opening)
             self.page_bytes, self._usable = self._geometry()
-            self.pages = -(-main_size // self.page_bytes)
+            self._main_pages = self.pages = -(-main_size // self.page_bytes)
             if self._wal is not None:
                 self._frames = _committed_frames(self._wal, self.page_bytes)
                 self.pages = max(self.pages, *self._frames, 0)
+            self._overflow_left = _OVERFLOW_READS * self.count
             self._files = opening.pop_all()
 
     def __enter__(self) -> Self:
@@ -57,6 +61,16 @@ class PageFile:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._files.close()
+
+    @property
+    def count(self) -> int:
+        """How many pages stand somewhere, at most."""
+        return self._main_pages + len(self._frames)
+
+    def numbers(self) -> Iterator[int]:
+        """Yield the numbers of the pages that stand somewhere; a frame's may be any, up to 2^32."""
+        yield from range(1, self._main_pages + 1)
+        yield from sorted(number for number in self._frames if number > self._main_pages)
 
     def page(self, number: int) -> bytes:
         """Return page ``number``, from 1; what lies beyond the end of the file is zeros."""
@@ -118,7 +132,8 @@ class PageFile:
         missing, at = size - local, at + local
         (follows,) = struct.unpack_from(">I", page, at) if missing else (0,)
         while missing > 0:
-            if not 1 < follows <= self.pages:
+            self._overflow_left -= 1
+            if not 1 < follows <= self.pages or self._overflow_left < 0:
                 raise ValueError("an overflow page is missing")
             page = self.page(follows)
             parts.append(page[4 : min(usable, 4 + missing)])

@@ -59,13 +59,18 @@ class PeopleStore:
 
     @classmethod
     def open(
-        cls, path: Path, vault: Vault, *, writable: bool, wait_seconds: float = _WRITER_WAIT_SECONDS
+        cls,
+        path: Path,
+        vault: Vault,
+        *,
+        writable: bool,
+        damaged: bool = False,
+        wait_seconds: float = _WRITER_WAIT_SECONDS,
     ) -> Self:
         """Open the gallery at ``path``; ``writable`` makes it, and its key, if it is the first use.
 
-        Another writer is waited for ``wait_seconds``.
-
-        Raises ``StoreError`` when another process writes, or the key is missing or another one.
+        Another writer is waited for ``wait_seconds``. ``damaged``: a reader gets a damaged one too, and hears
+        of it whenever it reads. Raises ``StoreError`` when another process writes, or without the right key.
         """
         store = cls(path, vault, None)
         if writable:
@@ -77,7 +82,7 @@ class PeopleStore:
             except BaseException:
                 store.close()
                 raise
-        else:
+        elif not damaged:
             store.people()
         return store
 
@@ -107,7 +112,12 @@ class PeopleStore:
 
     def people(self) -> list[Person]:
         """Return everybody, ordered by name. Raises ``StoreError``, ``StoreCorruptError``."""
-        return self._read_sealed(lambda connection: people_queries.all_people(connection, self._vault), [])
+
+        def query(connection: sqlite3.Connection) -> list[Person]:
+            people_queries.check_whole(connection, self._path)  # a gallery is loaded from here on
+            return people_queries.all_people(connection, self._vault)
+
+        return self._read_sealed(query, [])
 
     def person(self, person_id: str) -> Person:
         """Return one person. Raises ``NotFoundError``."""
@@ -138,6 +148,7 @@ class PeopleStore:
         """Return generation, people, templates and vetoes as they were at one moment."""
 
         def query(connection: sqlite3.Connection) -> Contents:
+            people_queries.check_whole(connection, self._path)
             return Contents(
                 people_queries.generation(connection),
                 tuple(people_queries.all_people(connection, self._vault)),

@@ -1,13 +1,19 @@
-"""What is asked of a gallery: SQL on one side, unsealed values on the other."""
+"""What is asked of a gallery: SQL on one side, unsealed values on the other.
 
+All rows are fetched before the first is unsealed. A cursor that an error leaves half read holds the file's
+old pages for as long as somebody holds the error, and whoever is forgotten meanwhile is not erased.
+"""
+
+import re
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from edged.domain.people import Person, Template, Veto
 from edged.errors import NotFoundError, StoreError
 from edged.storage import distinctions, factors
-from edged.storage.connections import Schema
+from edged.storage.connections import Schema, check_pages
 from edged.storage.people_records import (
     seal_template,
     seal_veto,
@@ -45,13 +51,25 @@ _VETOES = """CREATE TABLE IF NOT EXISTS vetoes (
     space TEXT NOT NULL,
     sealed BLOB NOT NULL
 ) STRICT"""
+_LATER = (_VETOES, distinctions.TABLE, factors.TABLE)
+_TABLES = frozenset(re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", " ".join((*SCHEMA.script, *_LATER))))
+
+
+def check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise ``StoreError`` where rows or whole tables may be missing without anybody noticing.
+
+    A table that came with a later version may be absent, so one whose name was damaged would look so too.
+    """
+    check_pages(connection, path)
+    found = connection.execute("SELECT type, name FROM sqlite_schema WHERE type != 'index'").fetchall()
+    if any(kind != "table" or name not in _TABLES for kind, name in found):
+        raise StoreError(f"{path}: unknown tables: damaged, or written by a later version of edged")
 
 
 def initialise(connection: sqlite3.Connection, vault: Vault) -> None:
     """Bind a new gallery to the vault's key, making the key; of an old one check the key."""
-    connection.execute(_VETOES)
-    connection.execute(distinctions.TABLE)
-    connection.execute(factors.TABLE)
+    for table in _LATER:
+        connection.execute(table)
     if connection.execute("SELECT count(*) FROM store").fetchone()[0]:
         check_key(connection, vault)
         return
@@ -79,7 +97,7 @@ def bump(connection: sqlite3.Connection) -> None:
 
 def all_people(connection: sqlite3.Connection, vault: Vault) -> list[Person]:
     """Return everybody, ordered by name."""
-    rows = connection.execute("SELECT person_id, sealed FROM people")
+    rows = connection.execute("SELECT person_id, sealed FROM people").fetchall()
     found = [unseal_person(vault, person_id, sealed) for person_id, sealed in rows]
     return sorted(found, key=lambda person: (person.name.casefold(), person.person_id))
 
@@ -95,13 +113,13 @@ def one_person(connection: sqlite3.Connection, vault: Vault, person_id: str) -> 
 def templates_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -> list[Template]:
     """Return the templates of ``space``, or all, in the order they were added."""
     query = "SELECT template_id, person_id, space, sealed FROM templates WHERE ?1 IS NULL OR space = ?1"
-    return _templates(connection.execute(f"{query} ORDER BY rowid", (space,)), vault)
+    return _templates(connection.execute(f"{query} ORDER BY rowid", (space,)).fetchall(), vault)
 
 
 def templates_of(connection: sqlite3.Connection, vault: Vault, person_id: str) -> list[Template]:
     """Return the templates of one person, in the order they were added."""
     query = "SELECT template_id, person_id, space, sealed FROM templates WHERE person_id = ?"
-    return _templates(connection.execute(f"{query} ORDER BY rowid", (person_id,)), vault)
+    return _templates(connection.execute(f"{query} ORDER BY rowid", (person_id,)).fetchall(), vault)
 
 
 def vetoes_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -> list[Veto]:
@@ -109,7 +127,8 @@ def vetoes_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'vetoes'").fetchone():
         return []
     query = "SELECT event_id, person_id, space, sealed FROM vetoes WHERE ?1 IS NULL OR space = ?1"
-    return [unseal_veto(vault, row) for row in connection.execute(f"{query} ORDER BY rowid", (space,))]
+    rows = connection.execute(f"{query} ORDER BY rowid", (space,)).fetchall()
+    return [unseal_veto(vault, row) for row in rows]
 
 
 def give(connection: sqlite3.Connection, vault: Vault, source_id: str, into_id: str) -> None:

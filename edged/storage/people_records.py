@@ -13,7 +13,8 @@ import numpy as np
 
 from edged.domain.people import Consent, Person, Template, Veto
 from edged.domain.types import FloatArray
-from edged.errors import StoreCorruptError
+from edged.errors import StoreCorruptError, printable
+from edged.storage.sealed import opened
 from edged.storage.vault import Vault
 
 
@@ -74,13 +75,14 @@ def seal_person(vault: Vault, person: Person) -> bytes:
     return vault.seal(msgspec.msgpack.encode(record), _context("person", person.person_id))
 
 
-def unseal_person(vault: Vault, person_id: str, sealed: bytes) -> Person:
+def unseal_person(vault: Vault, person_id: str, sealed: object) -> Person:
     """Return the person of a row. Raises ``StoreCorruptError`` naming the id only."""
     try:
-        plain = vault.unseal(sealed, _context("person", person_id))
-        record = msgspec.msgpack.decode(plain, type=_Person)
-    except (StoreCorruptError, msgspec.MsgspecError) as exc:
-        raise StoreCorruptError(f"person {person_id}: the stored record fails its check") from exc
+        record = opened(vault, sealed, _context("person", person_id), _Person)
+    except StoreCorruptError as exc:
+        raise StoreCorruptError(
+            f"person {printable(str(person_id))}: the stored record fails its check"
+        ) from exc
     consent = record.consent
     return Person(
         person_id,
@@ -112,13 +114,12 @@ def unseal_template(vault: Vault, row: Sequence[object]) -> Template:
     """
     template_id, person_id, space, sealed = row
     try:
-        if not isinstance(sealed, bytes):
-            raise StoreCorruptError(f"expected bytes, got {type(sealed).__name__}")  # noqa: TRY301 - one message for all damage
-        plain = vault.unseal(sealed, _context("template", template_id, person_id, space))
-        record = msgspec.msgpack.decode(plain, type=_Template)
+        record = opened(vault, sealed, _context("template", template_id, person_id, space), _Template)
         vector = np.frombuffer(record.vector, "<f4").astype(np.float32)
-    except (StoreCorruptError, msgspec.MsgspecError, ValueError) as exc:
-        raise StoreCorruptError(f"person {person_id}: a stored template fails its check") from exc
+    except (StoreCorruptError, ValueError) as exc:
+        raise StoreCorruptError(
+            f"person {printable(str(person_id))}: a stored template fails its check"
+        ) from exc
     vector.flags.writeable = False
     return Template(
         str(template_id),
@@ -146,13 +147,10 @@ def unseal_veto(vault: Vault, row: Sequence[object]) -> Veto:
     """
     event_id, person_id, space, sealed = row
     try:
-        if not isinstance(sealed, bytes):
-            raise StoreCorruptError(f"expected bytes, got {type(sealed).__name__}")  # noqa: TRY301 - one message for all damage
-        plain = vault.unseal(sealed, _context("veto", event_id, person_id, space))
-        record = msgspec.msgpack.decode(plain, type=_Veto)
+        record = opened(vault, sealed, _context("veto", event_id, person_id, space), _Veto)
         vector = np.frombuffer(record.vector, "<f4").astype(np.float32)
-    except (StoreCorruptError, msgspec.MsgspecError, ValueError) as exc:
-        raise StoreCorruptError(f"person {person_id}: a stored veto fails its check") from exc
+    except (StoreCorruptError, ValueError) as exc:
+        raise StoreCorruptError(f"person {printable(str(person_id))}: a stored veto fails its check") from exc
     vector.flags.writeable = False
     return Veto(str(event_id), str(person_id), str(space), vector, record.created_at)
 

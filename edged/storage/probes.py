@@ -22,6 +22,7 @@ from edged.config.sections import GalleryConfig
 from edged.domain.types import FloatArray
 from edged.errors import NotFoundError, StoreCorruptError, StoreError
 from edged.storage.files import FILE_MODE, inherit_owner, is_there, make_private_directory
+from edged.storage.sealed import opened
 from edged.storage.vault import Vault
 
 # A busy door sees some 150 people a day, so the age and not the number is what ends most probes.
@@ -126,10 +127,9 @@ class ProbeStore:
 
     def _read(self, path: Path, event_id: str, person_id: str) -> Probe:
         try:
-            plain = self._vault.unseal(path.read_bytes(), _context(event_id, person_id))
-            record = msgspec.msgpack.decode(plain, type=_Record)
+            record = opened(self._vault, path.read_bytes(), _context(event_id, person_id), _Record)
             vector = np.frombuffer(record.vector, "<f4").astype(np.float32)
-        except (StoreCorruptError, msgspec.MsgspecError, ValueError) as exc:
+        except (StoreCorruptError, ValueError) as exc:
             raise StoreCorruptError(f"the face kept of the event {event_id} fails its check") from exc
         except OSError as exc:
             raise StoreError(f"{path}: cannot be read: {exc.strerror}") from exc

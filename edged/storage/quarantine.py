@@ -92,7 +92,7 @@ def asked(journal: Path) -> Request | None:
         return None
     except OSError as exc:
         raise StoreError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except ValueError:
+    except (ValueError, RecursionError):
         found = {}
     if found is None:
         return Request(None)

@@ -29,6 +29,7 @@ from edged.storage.files import (
 _MOST_AN_HOUR = 5
 _WAITING, _DONE = "salvage", "damaged"
 _FACTS = "facts.json"
+_MOST_FACTS_BYTES = 65_536  # some 400 as written
 # As SQLite names them.
 _SUFFIXES = ("", "-wal", "-journal")
 
@@ -143,8 +144,9 @@ def load(directory: Path) -> Remains:
     """Return what is in a directory that ``move_aside`` made. Raises ``StoreError``."""
     path = directory / _FACTS
     try:
-        facts = json.loads(path.read_bytes())
-    except (OSError, ValueError) as exc:
+        with path.open("rb") as file:
+            facts = json.loads(file.read(_MOST_FACTS_BYTES))
+    except (OSError, ValueError, RecursionError) as exc:
         raise StoreError(f"{path}: cannot be read: {exc}") from exc
     if not isinstance(facts, dict):
         raise StoreError(f"{path}: expected the facts of a damaged journal")

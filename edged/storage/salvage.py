@@ -24,8 +24,6 @@ _JOURNAL_COLUMNS = 6
 _SCHEMA_COLUMNS = 5
 # Enough to know what kind of rows a page holds where some of them are hurt.
 _SAMPLE = 4
-# A journal of the largest size has some 20 inner pages of the outbox.
-_MOST_TREE_PAGES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +135,8 @@ class Salvage:
         covered[2:4] = [float(time) if isinstance(time, int) else time for time in covered[2:4]]
         for epoch in self._epochs:
             if journal_rows.checksum(epoch, seq, covered) == columns[10]:
+                if not journal_rows.is_storable(covered):
+                    return None  # the new journal would not take it, nor any other row with it
                 reason = None if self._quarantined is None else self._quarantined.get(seq)
                 waits = reason is None and (
                     self._waiting is None or self._quarantined is None or seq in self._waiting
@@ -149,7 +149,7 @@ class Salvage:
 
     def _index(self) -> None:
         """Find out which pages hold events, and what the journal said of itself."""
-        for page in range(1, self._file.pages + 1):
+        for page in self._file.numbers():
             cells = list(self._file.leaf_cells(page))
             for rowid, size, at in islice(cells, _SAMPLE):
                 columns = self._file.record(page, size, at)
@@ -183,13 +183,14 @@ class Salvage:
     def _tree(self, table: str) -> list[int] | None:
         """Return the leaves of ``table``, None where a page of its tree cannot be read."""
         leaves: list[int] = []
-        waiting, seen = [self._roots[table]], 0
+        waiting, seen = [self._roots[table]], set[int]()
         while waiting:
             page = waiting.pop()
             below = self._file.children(page)
-            seen += 1
-            if below is None or seen > _MOST_TREE_PAGES:
+            # A page that is below two others, or below itself, would be walked for ever.
+            if below is None or page in seen or len(waiting) + len(below) > self._file.count:
                 return None
+            seen.add(page)
             waiting += below
             if not below:
                 leaves.append(page)

@@ -7,7 +7,6 @@ Random 96-bit nonces are safe for far more than the records of a gallery (NIST S
 import hmac
 import os
 import secrets
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from edged.errors import StoreCorruptError, StoreError
-from edged.storage.files import create_private_file, is_there, make_private_directory
+from edged.errors import StoreCorruptError
+from edged.storage.files import is_there
+from edged.storage.key_file import KEY_BYTES, create_key, read_key
 
 CREDENTIAL_NAME = "edged-vault-key"
-KEY_BYTES = 32
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 
@@ -67,8 +66,7 @@ class Vault:
         """Make the key file with a random key; an existing one is kept. Raises ``StoreError``."""
         if self.has_key():
             return
-        make_private_directory(self._key_file.parent)
-        create_private_file(self._key_file, secrets.token_bytes(KEY_BYTES))
+        create_key(self._key_file)
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         """Return ``plain`` encrypted; only the same ``context`` opens it. Raises ``StoreError``."""
@@ -82,6 +80,8 @@ class Vault:
         Raises ``StoreCorruptError`` when a bit was changed, or the key or the context is another.
         """
         cipher, _ = self._unlocked()
+        if not isinstance(sealed, bytes):  # SQLite gives what a damaged page holds, whatever the column says
+            raise StoreCorruptError(f"sealed record: expected bytes, got {type(sealed).__name__}")
         if sealed[:1] != _VERSION:
             raise StoreCorruptError(f"sealed record: expected version 1, got {sealed[:1]!r}")
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
@@ -102,23 +102,7 @@ class Vault:
         return self._keys
 
     def _read_key(self) -> bytes:
-        try:
-            with self._key_file.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                key = file.read(KEY_BYTES + 1)
-        except FileNotFoundError as exc:
-            raise StoreError(f"{self._key_file}: the key is missing; restore it from your backup") from exc
-        except OSError as exc:
-            raise StoreError(f"{self._key_file}: cannot be read: {exc.strerror}") from exc
-        # systemd grants its credentials by access list, which shows as group bits in the mode.
-        if mode & 0o077 and not self._supervised:
-            raise StoreError(
-                f"{self._key_file}: mode is {mode:04o}, others may read the key; expected 0600; "
-                f"run: chmod 600 {self._key_file}"
-            )
-        if len(key) != KEY_BYTES:
-            raise StoreError(f"{self._key_file}: expected a key of {KEY_BYTES} bytes, got another size")
-        return key
+        return read_key(self._key_file, "restore it from your backup", supervised=self._supervised)
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

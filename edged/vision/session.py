@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,16 +12,20 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from edged.domain.types import FloatArray
-from edged.errors import ModelError
+from edged.errors import ModelError, printable
 
 logger = logging.getLogger(__name__)
 
 # Its warnings (a missing GPU device node, an unused initialiser) are no news at a door.
 _LOG_ERRORS_ONLY = 3
+# A picture of the largest size that a descriptor can state, 4096 x 4096 in three channels, takes 200 MB.
+_MAX_INPUT_NUMBERS = 3 * 4096 * 4096
 # onnxruntime gives its exceptions no common parent.
 _ORT_ERRORS: tuple[type[Exception], ...] = tuple(
     kind for kind in vars(ort_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)
 )
+# And beside them: names that are not UTF-8, and outputs that are no numbers.
+_FAILURES: tuple[type[Exception], ...] = (*_ORT_ERRORS, TypeError, ValueError, RuntimeError)
 
 Shape = tuple[int | str, ...]
 
@@ -61,13 +66,16 @@ class OrtSession:
             self._session = onnxruntime.InferenceSession(
                 _read(path, sha256), _options(threads), providers=list(providers)
             )
-        except _ORT_ERRORS as exc:
+            self._name, self._shape = self._only_input()
+        except _FAILURES as exc:
             raise ModelError(f"{path}: not a model that onnxruntime can load: {_first_line(exc)}") from exc
         active = self._session.get_providers()
         if active[0] != providers[0]:
             raise ModelError(f"{path}: provider {providers[0]} did not start; running would be {active[0]}")
-        self._name, self._shape = self._only_input()
-        self.run(np.zeros(_concrete(self._shape, input_size), np.float32))
+        first = _concrete(self._shape, input_size)
+        if math.prod(first) > _MAX_INPUT_NUMBERS or min(first, default=0) < 0:
+            raise ModelError(f"{path}: expected an input of one picture, got {self._shape}")
+        self.run(np.zeros(first, np.float32))
 
     @property
     def input_shape(self) -> Shape:
@@ -85,7 +93,7 @@ class OrtSession:
             )
         try:
             return [np.asarray(out, np.float32) for out in self._session.run(None, {self._name: tensor})]
-        except _ORT_ERRORS as exc:
+        except _FAILURES as exc:
             raise ModelError(f"{self.path.name}: the run failed: {_first_line(exc)}") from exc
 
     def _only_input(self) -> tuple[str, Shape]:
@@ -142,4 +150,4 @@ def _concrete(shape: Shape, size: tuple[int, int] | None) -> tuple[int, ...]:
 
 
 def _first_line(exc: Exception) -> str:
-    return (str(exc).splitlines() or [type(exc).__name__])[0][:300]
+    return printable((str(exc).splitlines() or [type(exc).__name__])[0][:300])

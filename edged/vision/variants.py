@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from edged.errors import ModelError
+from edged.vision.descriptor import plain_values
 from edged.vision.fitness import check_model
 from edged.vision.packs import (
     DESCRIPTOR,
@@ -60,8 +61,8 @@ def _describe(pack: Pack, variant: Variant) -> str:
     """Return the descriptor with the new file; what else it says stays."""
     path = pack.directory / DESCRIPTOR
     try:
-        document: dict[str, Any] = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as exc:
+        document: dict[str, Any] = plain_values(path.read_bytes())
+    except (OSError, ModelError) as exc:
         raise ModelError(f"{path}: cannot be read: {exc}") from exc
     entry: dict[str, Any] = {
         "name": _file_name(pack, variant),

@@ -4,7 +4,8 @@ It comes last: who reaches it has passed every gate of the engine, liveness amon
 them again once the gesture was seen. While it is under way the pictures of a turned head deny nobody for
 being less alike; the challenge itself ends in a grant or a denial, and so does a visit that leaves it.
 
-A door that is not armed grants nothing and so asks for nothing.
+A door that is not armed grants nothing and so asks for nothing; that it would have stands in the trace of
+whom it would have let in, as a gate that was not passed.
 """
 
 import logging
@@ -19,6 +20,8 @@ from edged.domain.types import Decision, Gate, Observation, Outcome, Reason
 
 logger = logging.getLogger(__name__)
 
+# Of somebody whom an armed door would have asked.
+NOT_ASKED = Gate("challenge", "not_asked", "passed", passed=False)
 # What a head that turns as it is asked to may look like for a few pictures.
 _TURNED_AWAY = frozenset({Reason.UNKNOWN, Reason.AMBIGUOUS, Reason.LOW_QUALITY, Reason.STALE})
 
@@ -54,6 +57,8 @@ class ChallengeWatch:
         track_id = decision.track_id
         if decision.outcome is Outcome.WAIT:
             return decision
+        if decision.outcome is Outcome.DENY and decision.reason is Reason.DISARMED and decision.person_id:
+            return replace(decision, trace=(*decision.trace, NOT_ASKED))
         if decision.outcome is Outcome.DENY:
             turned = track_id in self._held and decision.reason in _TURNED_AWAY
             return replace(decision, outcome=Outcome.WAIT, reason=Reason.COLLECTING) if turned else decision
@@ -108,10 +113,13 @@ def _matched(seen: Observation, decision: Decision) -> str | None:
 
 
 def challenge_watch(
-    config: LivenessConfig, on_prompt: Callable[[Prompt | None], None]
+    config: LivenessConfig, on_prompt: Callable[[Prompt | None], None], *, mirrored: bool = False
 ) -> ChallengeWatch | None:
-    """Return the watch of a door that asks for gestures, None where it asks for none."""
+    """Return the watch of a door that asks for gestures, None where it asks for none.
+
+    ``mirrored``: the camera's pictures are mirror images.
+    """
     if config.challenge == "off":
         return None
-    policy = ChallengePolicy(config.challenge_turns, config.challenge_seconds)
+    policy = ChallengePolicy(config.challenge_turns, config.challenge_seconds, mirrored)
     return ChallengeWatch(ChallengeDesk(policy, secrets.choice), on_prompt)

@@ -118,9 +118,16 @@ class DoorWorker(Worker):
         self._sealed = False  # from here on the line is only secured
         self._released = False
 
-    def tell(self, on_lock: Callable[[Any], None], on_recorded: Callable[[], None]) -> None:
+    caught_up = True  # nothing happens at such a door while there is no daemon
+
+    def tell(
+        self,
+        on_lock: Callable[[Any], None],
+        on_recorded: Callable[[], None],
+        on_alarm: Callable[[str], None],
+    ) -> None:
         """Do nothing: what the line does is told as changes, and whoever records them knows."""
-        del on_lock, on_recorded
+        del on_lock, on_recorded, on_alarm
 
     def show(self, look: str) -> None:
         """Do nothing: such a door has no lamps."""

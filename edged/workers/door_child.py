@@ -2,8 +2,10 @@
 
 It owns the line and nothing else, so a fault of the reader, be it a crash of native code in mid-pulse or a
 hang, leaves the line in the hands of a process that goes on living for as long as it takes to secure it.
+A door process that hangs itself is killed by this one, and the line secured by whoever claims it next.
 """
 
+import contextlib
 import logging
 import os
 import select
@@ -15,6 +17,7 @@ from pathlib import Path
 from edged.config.document import write_document
 from edged.config.effective import effective
 from edged.config.sections import Config
+from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import pair
 from edged.errors import DoorwayError, LockError
 
@@ -22,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 # It claims the line within half a second, and a small board that starts everything at once is slower.
 _START_SECONDS = 20.0
-_END_SECONDS = 5.0
+# It secures the line within a turn, and writes for two seconds at most.
+_END_SECONDS = 2.5
 
 
 class DoorChild:
@@ -30,6 +34,7 @@ class DoorChild:
 
     def __init__(self, config: Config, state: Path) -> None:
         self._document = write_document({"door": effective(config)["door"]})
+        self._lock = config.door.lock
         self._state = state
         self._process: subprocess.Popen[str] | None = None
         self._first: socket.socket | None = None
@@ -51,19 +56,33 @@ class DoorChild:
         if self._first is not None:
             self._first.close()
             self._first = None
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
         try:
             process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
-            logger.error("door process does not end, terminating it pid=%d", process.pid)  # noqa: TRY400 - the text says it all
-            process.terminate()
-            try:
-                process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            self.kill()
+        self._process = None
+        if (process.poll() or 0) < 0:
+            self._secure()
+
+    def kill(self) -> None:
+        """End a process that hangs, by its id; ``connect`` or ``close`` secures the line then."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        logger.error("door process hangs, killing it pid=%d", process.pid)
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_SECONDS)
+
+    def _secure(self) -> None:
+        """Claim the line and let it go again: a process that was killed has left it as it was."""
+        try:
+            open_lock(self._lock).close()
+        except LockError as exc:
+            logger.error("line not secured after its process ended: %s", exc)  # noqa: TRY400 - the text says it all
 
     def _spawn(self) -> socket.socket:
         self.close()

@@ -1,8 +1,11 @@
 """The door as a reader of a door process sees it: the same as ``DoorWorker``, with the line elsewhere.
 
-While the door process is away every grant is refused. A connection that breaks ends what it was granted at
-the other end, whichever side it breaks on; here it is made again. Whatever happened at the door comes as an
-event with an id, and is acknowledged once the journal has it.
+While the door process is away, or silent, every grant is refused. A connection that breaks ends what it was
+granted at the other end, whichever side it breaks on; here it is made again. Whatever happened at the door
+comes as an event with an id, and is acknowledged once the journal has it.
+
+A grant without an answer is given up only once the door process speaks and has told everything: until then
+the door may have opened. Where the daemon ends first, its next start decides (``open_punches``).
 """
 
 import contextlib
@@ -11,9 +14,7 @@ import select
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Literal
 
 from edged.config.sections import DoorConfig
@@ -22,7 +23,7 @@ from edged.doorway.messages import (
     BEAT_SECONDS,
     Answer,
     Beat,
-    FromReader,
+    FromDoor,
     Happened,
     Hello,
     Look,
@@ -32,13 +33,14 @@ from edged.doorway.messages import (
     Taken,
     Unlock,
     Welcome,
-    from_door,
 )
 from edged.errors import DoorwayError
 from edged.fleet.backoff import Backoff
 from edged.metrics import LOCK_CAUSES, LOCK_REFUSALS, Metrics
 from edged.workers.door import DoorChange, UnlockRequest
+from edged.workers.door_grants import OpenGrants
 from edged.workers.door_journal import DoorJournal
+from edged.workers.door_line import HUNG_SECONDS, DoorLine
 from edged.workers.reports import Reporter
 from edged.workers.worker import Worker
 
@@ -48,33 +50,12 @@ LockWord = Literal["locked", "unlocked", "fault", "unknown"]
 
 # A door process starts in under a second on a small board.
 _RECONNECT_SECONDS = (0.1, 5.0)
-# What is asked and not answered for so long was not done: the door process died with it, was started anew
-# since, and would have told.
+# What is asked and not answered for so long, by a door process that has told everything since, was not done.
 _ANSWER_SECONDS = 30.0
 _LAST_EVENTS_SECONDS = 1.5
 _LAST_REPORTS_SECONDS = 2.0
-_MOST_ASKED = 16
 _SHOW_SECONDS = 0.5
 _DENIED_SECONDS = 1.0
-
-
-@dataclass
-class _Asked:
-    """A request under way; ``at`` is when it was sent."""
-
-    request: UnlockRequest
-    at: float
-
-
-@dataclass
-class _Line:
-    """One connection; ``status`` is None until the door has told how it is."""
-
-    channel: Channel
-    welcome: Welcome | None = None
-    status: Status | None = None
-    beat_at: float = float("-inf")
-    ended: bool = field(default=False)
 
 
 def _asked_for(cause: str) -> Literal["face", "test", "command"]:
@@ -84,6 +65,7 @@ def _asked_for(cause: str) -> Literal["face", "test", "command"]:
 class DoorLink(Worker):
     """``connect`` returns a connected socket or raises ``DoorwayError``; ``close`` frees what it holds.
 
+    ``end_hung`` ends a door process that hangs, where that is the business of this one.
     ``on_change`` is told of this reader's grants, on a thread of its own, in order; each change is on record
     by then or will be. The worker may be started before its supervisor does so.
     """
@@ -98,26 +80,26 @@ class DoorLink(Worker):
         journal: DoorJournal,
         on_change: Callable[[DoorChange], None],
         close: Callable[[], None] = lambda: None,
+        end_hung: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__("door")
         self._connect = connect
         self._free = close
+        self._end_hung = end_hung
         self._reader = reader
         self._max_age_seconds = config.max_grant_age_ms / 1000
         self._metrics = metrics
         self._journal = journal
         self._clock = clock
         self._on_lock: Callable[[LockWord], None] = lambda _word: None
+        self._on_alarm: Callable[[str], None] | None = None
+        self._alarms: list[str] = []  # before there is anybody to be told
         self._lock_word: LockWord = "unknown"
         self._telling = threading.Lock()
         self._reports: Reporter[DoorChange] = Reporter("door-reports", on_change)
-        self._line: _Line | None = None
-        self._asked: dict[str, _Asked] = {}
-        self._asking = threading.Lock()
-        self._own: deque[str] = deque(
-            maxlen=_MOST_ASKED
-        )  # what this process asked for, and may hear the end of
+        self._line: DoorLine | None = None
+        self._grants = OpenGrants()
         self._started = False
         self._caught_up = threading.Event()
         self._sealed = False
@@ -126,15 +108,24 @@ class DoorLink(Worker):
         self._shown_at = float("-inf")
         self._woken, self._wake = pair()
 
-    def tell(self, on_lock: Callable[[LockWord], None], on_recorded: Callable[[], None]) -> None:
-        """Say what the lock is, now and whenever it changes, and when something was recorded.
+    def tell(
+        self,
+        on_lock: Callable[[LockWord], None],
+        on_recorded: Callable[[], None],
+        on_alarm: Callable[[str], None],
+    ) -> None:
+        """Say what the lock is, now and whenever it changes, when something was recorded, what is wrong.
 
         On the worker's thread and the journal's.
         """
         self._journal.on_recorded = on_recorded
         with self._telling:
             self._on_lock = on_lock
+            self._on_alarm = on_alarm
             on_lock(self._lock_word)
+            for alarm in self._alarms:
+                on_alarm(alarm)
+            self._alarms.clear()
 
     def start(self) -> None:
         """Start the thread, unless it runs already: the connection is held while models are loaded."""
@@ -146,12 +137,17 @@ class DoorLink(Worker):
         """Wait until what waited at the door is in the journal; False if that took too long."""
         return self._caught_up.wait(seconds)
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether what waited at the door when this process started is in the journal."""
+        return self._caught_up.is_set()
+
     def refusal(self, granted_at: float) -> str | None:
         """Say why a grant of ``granted_at`` (monotonic seconds) would be refused now, None if not."""
         line = self._line
         if self._sealed:
             return "stopping"
-        if line is None or line.status is None:
+        if line is None or line.status is None or line.silent(self._clock()):
             return "away"
         if line.status.condition == "emergency":
             return "emergency"
@@ -169,15 +165,11 @@ class DoorLink(Worker):
             request=request.event_id, cause=_asked_for(request.cause),
             granted_at=max(0.0, request.granted_at),
         )  # fmt: skip
-        with self._asking:
-            if len(self._asked) >= _MOST_ASKED:
-                self._metrics.lock_refusals.labels("queue_full").inc()
-                return False
-            self._asked[request.event_id] = _Asked(request, self._clock())
-            self._own.append(request.event_id)
-        if not self._say(line, wanted):
-            with self._asking:
-                self._asked.pop(request.event_id, None)
+        if not self._grants.add(request, self._clock()):
+            self._metrics.lock_refusals.labels("queue_full").inc()
+            return False
+        if not line.say(wanted):
+            self._grants.answered(request.event_id)
             return False
         return True
 
@@ -189,13 +181,13 @@ class DoorLink(Worker):
         if line is None or now < due:
             return
         self._shown_at = now + (_DENIED_SECONDS if look == "denied" else 0.0)
-        self._say(line, Show(look=look))
+        line.say(Show(look=look))
 
     def secure_now(self) -> None:
         """End what this reader was granted, and ask for nothing from now on; from any thread."""
         self._sealed = True
         if self._line is not None:
-            self._say(self._line, Secure())
+            self._line.say(Secure())
 
     def stop(self) -> None:
         """Secure at once, then ask the loop to end."""
@@ -219,7 +211,8 @@ class DoorLink(Worker):
                 self.turn()
             self._finish()
         finally:
-            self._answer_all("stopping")
+            if self._line is not None and self._line.silent(self._clock()):
+                self._end_hung()  # it would not even hear that this is the end
             self.close_unstarted()
             if not self._reports.close(_LAST_REPORTS_SECONDS):
                 logger.error("door reports not delivered in time")
@@ -235,28 +228,47 @@ class DoorLink(Worker):
         line = self._line
         if line is not None and now - line.beat_at >= BEAT_SECONDS:
             line.beat_at = now
-            self._say(line, Beat())
+            line.say(Beat())
         for event_id in self._journal.taken(now):
             if line is not None:
-                self._say(line, Taken(event=event_id))
-        status = None if line is None else line.status
-        # A status comes behind the events that were offered with it.
-        if status is not None and not status.waiting and not self._journal.waiting:
+                line.say(Taken(event=event_id))
+        if self._told_everything(now):
             self._caught_up.set()
         if line is not None and line.ended:
             self._lost("it takes no message")
+        elif line is not None and line.hung(now):
+            self._hangs(line)
         self._give_up(now)
+
+    def _told_everything(self, now: float) -> bool:
+        """Whether the journal has all that the door process had to tell."""
+        return self._line is not None and self._line.told_everything(now) and not self._journal.waiting
+
+    def _hangs(self, line: DoorLine) -> None:
+        """End a connection on which nothing is heard, and its process with it; at once anew."""
+        if line.status is not None:
+            self._alarm("door_hung")
+        self._lost(f"nothing heard for {HUNG_SECONDS:g} s")
+        self._end_hung()
+        self._connect_at = float("-inf") if line.status is not None else self._connect_at
+
+    def _alarm(self, what: str) -> None:
+        with self._telling:
+            if self._on_alarm is None:
+                self._alarms.append(what)
+            else:
+                self._on_alarm(what)
 
     def _begin(self) -> None:
         try:
-            line = _Line(Channel(self._connect()))
+            line = DoorLine(Channel(self._connect()), self._clock())
         except DoorwayError as exc:
             delay = self._backoff.delay()
             logger.warning("no door process, nobody can be let in; again in %.1f s: %s", delay, exc)
             self._connect_at = self._clock() + delay
             return
         self._line = line
-        self._say(line, Hello(reader=self._reader))
+        line.say(Hello(reader=self._reader))
 
     def _hear(self) -> None:
         ends: list[socket.socket | Channel] = (
@@ -269,13 +281,13 @@ class DoorLink(Worker):
         if line is None or line.channel not in ready:
             return
         try:
-            while (packet := line.channel.receive()) is not None:
-                self._heed(line, packet)
+            for message in line.heard(self._clock()):
+                self._heed(line, message)
         except DoorwayError as exc:
             self._lost(str(exc))
 
-    def _heed(self, line: _Line, packet: bytes) -> None:
-        match from_door(packet):
+    def _heed(self, line: DoorLine, message: FromDoor) -> None:
+        match message:
             case Welcome() as welcome:
                 line.welcome = welcome
                 self._metrics.door_connected.set(1)
@@ -291,8 +303,7 @@ class DoorLink(Worker):
                 self._happened(happened)
 
     def _answered(self, answer: Answer) -> None:
-        with self._asking:
-            asked = self._asked.pop(answer.request, None)
+        asked = self._grants.answered(answer.request)
         reason = answer.reason if answer.reason in LOCK_REFUSALS else "line_failed"
         self._metrics.lock_refusals.labels(reason).inc()
         if asked is None:
@@ -307,14 +318,13 @@ class DoorLink(Worker):
             self._metrics.lock_overruns.inc()
         if event.request is None or event.cause is None:
             return
-        if event.what == "locked" and event.request in self._own:
+        if event.what == "locked" and self._grants.is_own(event.request):
             self._report(
                 "locked", event.at, event.request, cause=event.cause, held_seconds=event.held_seconds
             )
         if event.what != "unlocked":
             return
-        with self._asking:
-            asked = self._asked.pop(event.request, None)
+        asked = self._grants.answered(event.request)
         if asked is None:
             return
         if asked.request.first_seen_at is not None:
@@ -335,15 +345,6 @@ class DoorLink(Worker):
         recorded = state in ("unlocked", "locked")
         logger.info("door %s event=%s cause=%s reason=%s", state, request, cause, reason)
         self._reports.put(DoorChange(state, at, request, cause, held_seconds, reason, recorded=recorded))
-
-    def _say(self, line: _Line, message: FromReader) -> bool:
-        """Send; from any thread. A connection that takes nothing is ended by the worker's own thread."""
-        try:
-            line.channel.send(message)
-        except DoorwayError:
-            line.ended = True
-            return False
-        return True
 
     def _lost(self, why: str) -> None:
         if self._line is None:
@@ -371,28 +372,23 @@ class DoorLink(Worker):
                 self._on_lock(word)
 
     def _give_up(self, now: float) -> None:
-        with self._asking:
-            late = [key for key, asked in self._asked.items() if now - asked.at > _ANSWER_SECONDS]
-            given_up = [self._asked.pop(key) for key in late]
-        for asked in given_up:
+        """Answer what the door process will not answer any more, where that is known."""
+        if not self._told_everything(now):
+            return
+        for grant in self._grants.take(asked_before=now - _ANSWER_SECONDS):
             self._metrics.lock_refusals.labels("away").inc()
-            self._report("refused", now, asked.request.event_id, cause=asked.request.cause, reason="away")
-
-    def _answer_all(self, reason: str) -> None:
-        with self._asking:
-            left = list(self._asked.values())
-            self._asked.clear()
-        for asked in left:
-            self._report(
-                "refused", self._clock(), asked.request.event_id, cause=asked.request.cause, reason=reason
-            )
+            request = grant.request
+            self._report("refused", now, request.event_id, cause=request.cause, reason="away")
 
     def _finish(self) -> None:
-        """Hear the end of what was granted, and get it into the journal, before the connection ends."""
+        """Hear the end of what was granted, and get it into the journal, before the connection ends.
+
+        A grant that stays unanswered is left to the next start.
+        """
         until = self._clock() + _LAST_EVENTS_SECONDS
         quiet = 0
         while self._line is not None and self._clock() < until and quiet < 3:
             self.turn()
             status = None if self._line is None else self._line.status
             done = status is None or (status.condition != "granted" and not status.waiting)
-            quiet = quiet + 1 if done and not self._journal.waiting else 0
+            quiet = quiet + 1 if done and not self._journal.waiting and not self._grants.any else 0

@@ -9,6 +9,7 @@ the daemon, since nothing hangs on it.
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -25,6 +26,9 @@ from edged.workers.door_child import DoorChild
 from edged.workers.door_journal import DoorJournal
 from edged.workers.door_link import DoorLink
 
+# Its last events, the end of its process, its last reports.
+DOOR_STOP_SECONDS = 5.0
+
 T = TypeVar("T")
 Door = DoorWorker | DoorLink
 OpenDoor = Callable[[Metrics, Journal, Callable[[DoorChange], None]], Door]
@@ -34,6 +38,15 @@ _CATCH_UP_SECONDS = 3.0
 _STOP_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a door process is reached, let go of, and ended where it hangs."""
+
+    connect: Callable[[], socket.socket]
+    close: Callable[[], None] = lambda: None
+    kill: Callable[[], None] = lambda: None
+
+
 def claim_door(config: Config, building: ExitStack) -> OpenDoor:
     """Claim the lock line, first of all; ``building`` frees it again. Raises ``LockError``.
 
@@ -41,7 +54,8 @@ def claim_door(config: Config, building: ExitStack) -> OpenDoor:
     """
     door = config.door
     if door.socket is not None:
-        return partial(_linked, config, building, (partial(connect, door.socket), lambda: None))
+        # A process of its own has a service manager, whose watchdog ends it where it hangs.
+        return partial(_linked, config, building, _Way(partial(connect, door.socket)))
     if isinstance(door.lock, FakeLockConfig) and not wired_lines(door.inputs, door.signals):
         lock = open_lock(door.lock)
         building.callback(lock.close)
@@ -49,7 +63,7 @@ def claim_door(config: Config, building: ExitStack) -> OpenDoor:
     child = DoorChild(config, config.journal.path.parent / "door")
     building.callback(child.close)
     child.start()
-    return partial(_linked, config, building, (child.connect, child.close))
+    return partial(_linked, config, building, _Way(child.connect, child.close, child.kill))
 
 
 def showing(door: Door, on_seen: Callable[[T], None]) -> Callable[[T], None]:
@@ -65,7 +79,7 @@ def showing(door: Door, on_seen: Callable[[T], None]) -> Callable[[T], None]:
 def _linked(  # noqa: PLR0917 - all but the last three are bound
     config: Config,
     building: ExitStack,
-    way: tuple[Callable[[], socket.socket], Callable[[], None]],
+    way: "_Way",
     metrics: Metrics,
     journal: Journal,
     on_change: Callable[[DoorChange], None],
@@ -73,10 +87,9 @@ def _linked(  # noqa: PLR0917 - all but the last three are bound
     """Return a running link; what waited at the door is in the journal, if the door was there in time."""
     name = f"{config.site}.{config.door_id}"
     records = DoorJournal(journal, partial(_holds, config))
-    connecting, close = way
     link = DoorLink(
-        connecting, reader=name, config=config.door, metrics=metrics, journal=records, on_change=on_change,
-        close=close,
+        way.connect, reader=name, config=config.door, metrics=metrics, journal=records, on_change=on_change,
+        close=way.close, end_hung=way.kill,
     )  # fmt: skip
     building.callback(_abandon, link)
     link.start()

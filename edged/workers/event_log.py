@@ -88,14 +88,14 @@ class EventLog:
         self._recorder = recorder
         self._metrics = metrics
         self._clock = clock
-        self._boot_id = boot_id
+        self.boot_id = boot_id
         self._unwritten: deque[tuple[Event, ...]] = deque()
         self._retry_at = float("-inf")
         self._late: tuple[float, Future[tuple[StoredEvent, ...]]] | None = None
 
     def event(self, kind: EventKind, body: Mapping[str, Any], *, person_id: str | None = None) -> Event:
         """Return a new event of now."""
-        return make_event(self._clock, self._boot_id, kind, body, person_id)
+        return make_event(self._clock, self.boot_id, kind, body, person_id)
 
     def record(self, *events: Event) -> None:
         """Hand events to the journal; what fails is kept for ``retry``. Never blocks."""

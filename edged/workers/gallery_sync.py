@@ -4,7 +4,7 @@ The store is polled for its generation, which costs one row, and for being the s
 site's calibration. A new gallery is built aside and swapped in by one assignment, so no frame ever
 meets a half-built or empty one. A load that fails keeps the old gallery and is counted; one that fails for
 longer than ``max_unread_seconds`` leaves no threshold, since whoever was removed would still be let in. Nor
-does a calibration that cannot be used: nobody is let in then.
+does a calibration that cannot be used, or a gallery that is damaged at the start: nobody is let in then.
 """
 
 import logging
@@ -114,11 +114,9 @@ class GallerySyncWorker(Worker):
         self._measured: tuple[int, ...] | None = None
         self._before: GallerySnapshot | None = None
         self._hurried = threading.Event()
-        self._current = self._load()
-        self._failing = False
+        self._failing = self._lapsed = self._unread_told = False
         self._unread_since: float | None = None
-        self._unread_told = False
-        self._lapsed = False
+        self._current = self._first()
 
     @property
     def current(self) -> GalleryState:
@@ -186,6 +184,18 @@ class GallerySyncWorker(Worker):
             len(self._current.snapshot.bars),
         )
         self.on_change(self._current)
+
+    def _first(self) -> GalleryState:
+        """Load the gallery. With a damaged one nobody is let in until it is mended or replaced."""
+        try:
+            return self._load()
+        except StoreCorruptError as exc:
+            logger.error("gallery damaged, nobody is let in error=%s", exc)  # noqa: TRY400 - the text says it all
+            self._metrics.gallery_failures.inc()
+            self._metrics.threshold.set(float("nan"))
+            self._failing = self._lapsed = True
+            nobody = build_snapshot(self._space, self._dimension, 0, [], [])
+            return GalleryState(nobody, no_threshold(0, self.risk, str(exc)))
 
     def _load(self) -> GalleryState:
         """Read generation and identity first: a change during the reading is then seen at the next poll.

@@ -22,6 +22,7 @@ from ulid import ULID
 from edged.config.sections import HttpConfig
 from edged.errors import MonitorError
 from edged.workers.health import HealthReport
+from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -32,47 +33,54 @@ _POLL_SECONDS = 0.25
 Probe = Callable[[], HealthReport]
 
 
-class Monitor:
-    """Serves the endpoint from a thread of its own between ``start`` and ``stop``.
+class Monitor(Worker):
+    """Serves the endpoint from ``listen`` on, once it is started.
 
     ``health`` answers for ``/healthz`` (do the loops run), ``ready`` for ``/readyz`` (could a person be let
     in). Both are called from request threads and must not block.
     """
 
     def __init__(self, config: HttpConfig, registry: CollectorRegistry, health: Probe, ready: Probe) -> None:
+        super().__init__("monitor")
         self._config = config
         self._app = _Application(registry, {"/healthz": health, "/readyz": ready})
         self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
         """The port that is listened on; of use where the configured one is 0. 0 while stopped."""
         return 0 if self._server is None else int(self._server.server_address[1])
 
-    def start(self) -> None:
-        """Listen and serve. Raises ``MonitorError`` where the address cannot be had."""
+    def listen(self) -> None:
+        """Claim the address. Raises ``MonitorError`` where it cannot be had."""
         address = (self._config.address, self._config.port)
         try:
             self._server = _Server(address, self._app)
         except (OSError, OverflowError, UnicodeError) as exc:
             text = f"cannot listen on {address[0]!r} port {address[1]} (http.address, http.port): {exc}"
             raise MonitorError(text) from exc
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="edged-monitor"
-        )
-        self._thread.start()
+        self._server.timeout = _POLL_SECONDS
         logger.info("monitor listening address=%s port=%d", self._config.address, self.port)
 
-    def stop(self) -> None:
-        """Stop listening, close what is open, and join; may be called twice."""
-        if self._server is None or self._thread is None:
-            return
-        self._server.shutdown()
-        self._thread.join()
-        self._server.close_requests()
-        self._server.server_close()
-        self._server = self._thread = None
+    def run(self) -> None:
+        """Serve until told to stop; close what is open then."""
+        server = self._server
+        if server is None:
+            raise MonitorError("nothing is listened at")
+        try:
+            while not self.stopping.is_set():
+                self.beat()
+                server.handle_request()
+                server.close_requests(older_than=REQUEST_SECONDS)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop listening and close what is open; may be called twice, and where it was never started."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close_requests()
+            server.server_close()
 
 
 class _Application:
@@ -173,6 +181,9 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         self._open: dict[Any, float] = {}
         self._guard = threading.Lock()
         super().__init__(address, _Handler)
+        self.socket.setblocking(
+            False
+        )  # a peer may be gone between the word that it is there and its acceptance
         self.set_app(app)
 
     def server_bind(self) -> None:
@@ -187,11 +198,6 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
                 return False
             self._open[request] = time.monotonic()
             return True
-
-    def service_actions(self) -> None:
-        """Close requests that take too long; called a few times a second by the accepting thread."""
-        super().service_actions()
-        self.close_requests(older_than=REQUEST_SECONDS)
 
     def close_requests(self, older_than: float = -1.0) -> None:
         """Cut the connections that are older than so many seconds; their threads then end."""

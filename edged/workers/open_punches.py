@@ -8,9 +8,10 @@ back by an event of its own, since what is recorded is never changed.
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from edged.domain.attendance import AttendanceClock, Punch
 from edged.domain.event_body import withdrawal_body
@@ -84,11 +85,43 @@ def _beside(withdrawal: Event, punched: Event) -> Event:
     )
 
 
+class Telling(Protocol):
+    """The door; ``workers.door_link.DoorLink`` is the one that may be away."""
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether what the door did before this start is in the journal."""
+
+
+class LeftOpen:
+    """What the last start left open, looked at once the door has told all that it knows of it.
+
+    A door process may be away when the daemon starts, and with it the word that it did open. Make this before
+    the time clock learns from the journal; ``on_late`` is called where a punch was taken back after that.
+    """
+
+    def __init__(self, journal: Path, log: EventLog, door: Telling, on_late: Callable[[], None]) -> None:
+        self._journal = journal
+        self._log = log
+        self._door = door
+        self._done = False
+        self._on_late: Callable[[], None] = lambda: None
+        self.look()
+        self._on_late = on_late
+
+    def look(self) -> None:
+        """Take back what was never answered, once that is known; cheap to call often."""
+        if self._done or not self._door.caught_up:
+            return
+        self._done = True
+        if withdraw_unanswered(self._journal, self._log):
+            self._on_late()
+
+
 def withdraw_unanswered(journal: Path, log: EventLog) -> list[Event]:
     """Take back the punches of the last start whose door never answered; return the withdrawals.
 
-    The power went, or the process was killed, between the commit of a grant and the door's answer. Call
-    it before anything is granted, and before the time clock learns from the journal.
+    The power went, or the process was killed, between the commit of a grant and the door's answer.
     """
     try:
         with JournalReader.open(journal) as reader:
@@ -98,7 +131,7 @@ def withdraw_unanswered(journal: Path, log: EventLog) -> list[Event]:
         logger.warning("open punches not looked for error=%s", exc)
         return []
     taken_back = []
-    for punched in unanswered(newest):
+    for punched in unanswered(newest, log.boot_id):
         logger.warning("punch taken back, the door never answered event=%s", punched.event_id)
         event = log.event(
             EventKind.ATTENDANCE, withdrawal_body(punched, "not_answered"), person_id=punched.person_id
@@ -109,15 +142,17 @@ def withdraw_unanswered(journal: Path, log: EventLog) -> list[Event]:
     return taken_back
 
 
-def unanswered(newest: Iterable[StoredEvent]) -> list[Event]:
+def unanswered(newest: Iterable[StoredEvent], boot_id: str | None = None) -> list[Event]:
     """Return the standing punches of the last start in ``newest`` (by seq) that no door event answers.
 
+    The last start before the one of ``boot_id``, which is going on.
     Behind a storage that lost rows nothing is known of the door, so what stands before it stands.
     """
     events = [stored.event for stored in newest]
     news = (index for index, event in enumerate(events) if event.body.get("type") in _STORAGE_NEWS)
     events = events[max(news, default=-1) + 1 :]
-    boot = next((event.boot_id for event in reversed(events) if event.kind is EventKind.ATTENDANCE), None)
+    punched = (event.boot_id for event in reversed(events) if event.kind is EventKind.ATTENDANCE)
+    boot = next((boot for boot in punched if boot != boot_id), None)
     answered = {event.body.get("access_event_id") for event in events if event.kind is EventKind.DOOR}
     withdrawn = {event.body.get("withdraws") for event in events}
     return [

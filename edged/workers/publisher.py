@@ -10,6 +10,7 @@ import logging
 import queue
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -46,6 +47,8 @@ _IDLE_SECONDS = 1.0
 _GAUGE_SECONDS = 2.0
 _DRAIN_SECONDS = 1.0
 _STOPPED_SECONDS = 2.0
+# What passes by is worth nothing later: so much waits for a connection, and the oldest goes first.
+_MAX_PASSING = 32
 
 
 class Events(Outbox, Archive, Protocol):
@@ -110,6 +113,8 @@ class PublisherWorker(Worker):
         self._trouble: Disconnected | None = None
         self._published: dict[str, bytes] = {}
         self._status_handles: dict[int, str] = {}
+        self._passing: deque[tuple[str, bytes, float]] = deque(maxlen=_MAX_PASSING)
+        self._heard: dict[str, Callable[[Arrived], None]] = {}
         self._connections = 0
         self._started_at = clock()
         self._health_at = self._gauges_at = 0.0
@@ -132,6 +137,21 @@ class PublisherWorker(Worker):
     def set_birth(self, birth: BirthMessage) -> None:
         """Publish what runs here, now and at every later connection."""
         self._birth = birth
+        self._client.wake()
+
+    @property
+    def topics(self) -> Topics:
+        """Where this door speaks and listens."""
+        return self._topics
+
+    def listen(self, topic: str, heard: Callable[[Arrived], None]) -> None:
+        """Pass the messages of one more topic to ``heard``, which must not block; before ``start``."""
+        self._heard[topic] = heard
+        self._client.subscribe(topic)
+
+    def say(self, topic: str, payload: bytes, seconds: float) -> None:
+        """Publish what is news for so many seconds and is dropped after, not retained; from any thread."""
+        self._passing.append((topic, payload, self._clock() + seconds))
         self._client.wake()
 
     def replay(self, from_seq: int, to_seq: int | None) -> None:
@@ -177,6 +197,7 @@ class PublisherWorker(Worker):
             self._published.clear()
         if self._client.connected:
             self._say_statuses()
+            self._say_passing()
             more = self._pump()
         if self._clock() >= self._gauges_at:
             self._gauges_at = self._clock() + _GAUGE_SECONDS
@@ -248,6 +269,9 @@ class PublisherWorker(Worker):
 
     def _on_arrived(self, message: Arrived) -> None:
         """Take a collector's word; whatever else comes is counted and forgotten."""
+        if (heard := self._heard.get(message.topic)) is not None:
+            heard(message)
+            return
         if message.topic == self._topics.replay:
             self._replay.asked(message)
             return
@@ -283,6 +307,15 @@ class PublisherWorker(Worker):
         if handle is not None:
             self._published[topic] = payload
             self._status_handles[handle] = topic
+
+    def _say_passing(self) -> None:
+        """Publish what was handed to ``say``, as far as it is news and the broker takes it."""
+        while self._passing and self._client.room() > 0:
+            topic, payload, until = self._passing.popleft()
+            if self._clock() < until and self._client.fits(topic, payload):
+                handle = self._client.publish(topic, payload)
+                if handle is not None:
+                    self._status_handles[handle] = topic
 
     def _say_health(self, now: float) -> None:
         """Publish the vital signs; what cannot be told now is told half a minute later."""

@@ -128,6 +128,11 @@ class RecognitionWorker(Worker):
             self._on_idle()
         self._expire(self._gallery(), float("inf"))  # nobody who is in view now is left out of the record
 
+    def take_back(self, decision: Decision) -> None:
+        """Let somebody try again whose grant came later and opened nothing; for this thread alone."""
+        self._engine.take_back(decision)
+        self._sampler.follow(decision, refused=True)
+
     def _take_settings(self, state: GalleryState) -> None:
         policy = self.settings.policy(state.threshold.cosine)
         self._engine.reconfigure(policy, self.settings.rules)
@@ -165,7 +170,7 @@ class RecognitionWorker(Worker):
         if observation is None:
             return
         self._on_seen(Sight(frame, item.face, observation))
-        now, local = self._clock.monotonic(), self._clock.local(self._clock.unix())
+        now, local = self._clock.monotonic(), self._clock.door_time()
         with self._timed("decide"):
             decision = self._engine.step(observation, state.snapshot, now, local)
         if self._challenge is not None:

@@ -19,6 +19,7 @@ class Reporter(Generic[T]):
         self._deliver = deliver
         self._items: queue.Queue[T | None] = queue.Queue(capacity)
         self._busy_since: float | None = None
+        self._closed = False
         # A listener that never returns must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"edged-{name}", daemon=True)
 
@@ -31,13 +32,19 @@ class Reporter(Generic[T]):
         self._items.put_nowait(item)
 
     def busy_seconds(self, now: float) -> float:
-        """Return how long the listener has held the item it works on (monotonic ``now``)."""
+        """Return how long the listener has held the item it works on (monotonic ``now``).
+
+        Infinity for a thread that has died.
+        """
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._closed:
+            return float("inf")
         since = self._busy_since
         return 0.0 if since is None else now - since
 
     def close(self, timeout: float) -> bool:
         """Deliver what is queued and end; False if that took more than ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
+        self._closed = True
         try:
             self._items.put(None, timeout=timeout)
         except queue.Full:

@@ -58,8 +58,9 @@ class FactorNews:
 class FactorClerk:
     """Owns the desk. ``decide``, ``settle`` and ``close`` belong to the recognition thread.
 
-    ``act`` takes a decision that is final; ``on_news`` is told of requests and must not block.
-    ``settings`` returns the rules in force.
+    ``act`` takes a decision that is final; ``on_news`` is told of requests and must not block. ``on_refused``
+    is given back the decision that asked where its grant opened nothing. ``settings`` returns the rules in
+    force.
     """
 
     def __init__(
@@ -74,12 +75,14 @@ class FactorClerk:
         clock: Clock,
     ) -> None:
         self.on_news: Callable[[FactorNews], None] = lambda _news: None
+        self.on_refused: Callable[[Decision], None] = lambda _asked: None
         self._people = people
         self._accept = frozenset(accept)
         self._settings = settings
         self._act = act
         self._metrics = metrics
         self._clock = clock
+        self._weighing = threading.Lock()  # one hash at a time: it takes 16 MiB and a core
         self._lock = threading.Lock()  # over all that follows
         self._desk = FactorDesk(limits)
         self._asked: dict[str, tuple[Decision, tuple[FactorKind, ...]]] = {}
@@ -89,7 +92,7 @@ class FactorClerk:
     def decide(self, decision: Decision, state: GalleryState) -> bool:
         """Put a decision that asks on the desk, let every other one take effect."""
         if decision.outcome is not Outcome.ASK:
-            return self._act(decision, state)
+            return self._act(self._foreseen(decision), state)
         asked, person_id = decision.factor, decision.person_id
         if asked is None or person_id is None:
             raise ValueError("a decision that asks for a second factor without cause or person")
@@ -119,7 +122,11 @@ class FactorClerk:
             return [FactorNews(request, self._asked[request.request_id][1]) for request in self._desk.pending]
 
     def answer(self, request_id: str, kind: FactorKind, text: str, source: FactorSource) -> AnswerResult:
-        """Weigh an answer; from one thread, any. Takes the time of a hash where there is a request."""
+        """Weigh an answer; from any thread. Takes the time of a hash where there is a request."""
+        with self._weighing:
+            return self._weigh(request_id, kind, text, source)
+
+    def _weigh(self, request_id: str, kind: FactorKind, text: str, source: FactorSource) -> AnswerResult:
         with self._lock:
             request = self._desk.find(request_id, self._clock.monotonic())
             kinds = self._asked[request_id][1] if request is not None else ()
@@ -154,6 +161,26 @@ class FactorClerk:
         with self._lock:
             self._ended += self._desk.close(self._clock.monotonic())
         self.settle(state)
+
+    def _foreseen(self, decision: Decision) -> Decision:
+        """Return what an armed door would have decided, as far as that is certain without an answer.
+
+        In shadow mode nobody is asked. Who has nothing to answer with would have been denied for that, and
+        is; of everybody else it stays open.
+        """
+        factor, person_id = decision.factor, decision.person_id
+        if decision.reason is not Reason.DISARMED or factor is None or person_id is None:
+            return decision
+        _, failure = self._kinds(person_id)
+        if failure is not FactorOutcome.MISSING:
+            return decision
+        gate = Gate("second_factor", failure.value, factor.cause.value, passed=False)
+        return replace(
+            decision,
+            reason=_REASONS[failure],
+            trace=(*decision.trace, gate),
+            factor=replace(factor, outcome=failure),
+        )
 
     def _kinds(self, person_id: str) -> tuple[tuple[FactorKind, ...], FactorOutcome | None]:
         """Return what the person can answer with; without any also how the asking ends."""
@@ -209,7 +236,8 @@ class FactorClerk:
             factor=factor,
         )
         self._metrics.second_factors.labels(cause.value, outcome.value).inc()
-        self._act(final, state)
+        if not self._act(final, state) and passed:
+            self.on_refused(decision)
         if kinds:
             self.on_news(FactorNews(end.request, kinds, outcome))
 
@@ -227,4 +255,4 @@ class FactorClerk:
             return Reason.UNKNOWN
         if person is None:
             return Reason.DISABLED
-        return settings.rules.refusal(person, self._clock.local(self._clock.unix()))
+        return settings.rules.refusal(person, self._clock.door_time())

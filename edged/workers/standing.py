@@ -8,6 +8,7 @@ from edged.config import Config, digest
 from edged.devices.clock import Clock
 from edged.domain.challenge import Prompt
 from edged.domain.picture import CameraState
+from edged.domain.types import EventKind
 from edged.fleet.messages import BirthMessage, CameraWord, Fact, GestureWord, LockWord, StateMessage
 from edged.workers.door import DoorChange
 from edged.workers.event_log import EventLog
@@ -105,6 +106,10 @@ class Standing:
         """Take over what a door process says of its line."""
         self.lock = word
         self.tell()
+
+    def door_alarm(self, what: str) -> None:
+        """Record what is wrong with a door process, which cannot tell it by itself."""
+        self._log.record(self._log.event(EventKind.ALARM, {"type": what}))
 
     def lockdown_changed(self, locked_down: bool) -> None:
         """Take over whether a command keeps everybody out."""

@@ -49,6 +49,7 @@ class DoorProcess:
         self.socket = folder / "door.sock"
         self.state = folder / "state"
         self.process: subprocess.Popen[str] | None = None
+        self.program = ["-m", "edged.doorway"]
         wire = f"chip: 'folder:{self.chip}', debounce_ms: 20, active: high"
         (folder / "config.yaml").write_text(f"""
 site: t
@@ -75,7 +76,7 @@ door:
         self.socket.unlink(missing_ok=True)
         with (self.folder / "door.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edged.doorway", "--config", str(self.folder / "config.yaml"),
+                [sys.executable, *self.program, "--config", str(self.folder / "config.yaml"),
                  "--state", str(self.state)],
                 text=True, stderr=log, env=environment(),
             )  # fmt: skip

@@ -20,6 +20,13 @@ TEMPLATE = [
 ]
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes out what occurs twice: a descriptor has no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def flattening_model(side: int = SIDE, *, note: str = "") -> bytes:
     """An embedder of sorts: (N, 3, side, side) in, (N, 3 * side * side) out; ``note`` makes it longer."""
     node = tiny_onnx._text(1, "x") + tiny_onnx._text(2, "y") + tiny_onnx._text(4, "Flatten")
@@ -117,7 +124,7 @@ def write_pack(root: Path, document: Mapping[str, Any], files: Mapping[str, byte
     """Write ``root/NAME/pack.yaml`` and the files beside it; return the folder."""
     folder = root / str(document["name"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pack.yaml").write_text(yaml.safe_dump(dict(document)))
+    (folder / "pack.yaml").write_text(yaml.dump(dict(document), Dumper=_Plain))
     for precision, data in (files or {}).items():
         (folder / f"{precision}.onnx").write_bytes(data)
     return folder

@@ -261,7 +261,10 @@ def test_uninstall_leaves_a_folder_that_is_not_ours(tmp_path: Path) -> None:
     assert files(tmp_path) == {"home/letter"}
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-build.lock"])
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock", "requirements-fuzz.lock")
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_lock_files_pin_hashes_and_name_no_place(name: str) -> None:
     text = (ROOT / name).read_text()
     assert re.search(r"^[a-z0-9-]+==\S+ .*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
@@ -280,6 +283,7 @@ def test_the_lock_file_covers_what_is_asked_for() -> None:
     wanted = {
         "requirements.lock": project["dependencies"],
         "requirements-dev.lock": project["dependencies"] + extras["dev"] + extras["demo"],
+        "requirements-fuzz.lock": extras["fuzz"],
     }
     for name, requirements in wanted.items():
         pinned = set(

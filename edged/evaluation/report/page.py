@@ -243,8 +243,8 @@ def _door(document: Document, doors: Sequence[tuple[str, DoorMeasurement]]) -> N
         result = door.result
         waiting = result.waiting
         rows.append((
-            name, f"{result.people:,}", f"{door.target_fpir:g}",
-            "disarmed" if result.threshold is None else f"{result.threshold:.4f}",
+            name, f"{result.people:,}" + (f" at each of {result.doors:,} doors" if result.doors > 1 else ""),
+            f"{door.target_fpir:g}", "disarmed" if result.threshold is None else f"{result.threshold:.4f}",
             f"{result.visits:,}", _share(result.granted), _share(result.wrong), f"{result.stranger_visits:,}",
             _share(result.let_in),
             f"{waiting.frames_p50:g} / {waiting.frames_p95:g}" if waiting else "-",

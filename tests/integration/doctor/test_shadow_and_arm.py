@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from edged.cli import shadow
 from edged.config import load
 from edged.config.sections import JournalConfig
-from edged.domain.types import Event, EventKind
+from edged.domain.types import Event, EventKind, Gate
 from edged.errors import EdgedError, ModelError
 from edged.storage.journal import Journal
 from edged.storage.people import PeopleStore
@@ -129,6 +129,47 @@ def test_a_week_that_agrees_recommends_to_arm(office: Office) -> None:
     found = office.report()
     assert found["may_arm"]
     assert found["missed_bound"] == pytest.approx(3 / 40, rel=0.01)
+
+
+def test_what_an_armed_door_would_have_asked_for_is_counted(office: Office) -> None:
+    shadow = {"decision": "denied", "reason": "disarmed", "factor_outcome": None}
+    gesture = (Gate("challenge", "not_asked", "passed", passed=False),)
+    bodies = [
+        ({**shadow, "second_factor": "lookalike"}, ()),
+        ({**shadow, "second_factor": "always"}, gesture),
+        (shadow, gesture),
+        (shadow, ()),
+        (
+            {**shadow, "reason": "no_second_factor", "second_factor": "always", "factor_outcome": "missing"},
+            (),
+        ),
+        (
+            {
+                "decision": "granted",
+                "reason": "matched",
+                "second_factor": "always",
+                "factor_outcome": "confirmed",
+            },
+            (),
+        ),
+    ]
+    journal = Journal.open(JournalConfig(path=office.folder / "journal.db"), deliver=False)
+    try:
+        rows = [
+            replace(office.event(60.0 * number, office.ada, EventKind.ACCESS, body), trace=trace)
+            for number, (body, trace) in enumerate(bodies)
+        ]
+        journal.submit(rows).result(10)
+    finally:
+        journal.close()
+    office.badges(*(f"{at(60.0 * n)},Ada Example,badge" for n in range(6)))
+    found = office.report()
+    assert (found["agreed"], found["missed"]) == (5, 1)  # who has no PIN would have stayed outside
+    assert found["would_be_asked"] == {
+        "of": 5, "either": 3, "second_factor": {"lookalike": 1, "always": 1}, "challenge": 2,
+    }  # fmt: skip
+    told = office.run("shadow", "report", "--records", str(office.folder / "badges.csv"))
+    assert "asked first   3 of 5 would-be grants" in told
 
 
 def test_times_without_an_offset_are_the_doors(office: Office) -> None:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
@@ -144,8 +146,36 @@ def test_identify_prints_a_line_for_a_person_and_says_what_it_could_not_read(
     name, photos = next(iter(cast.items()))
     done = enrolled.run("identify", photos[0], "missing.jpg", expect=1)
     assert name.replace("_", " ") in done.stdout.splitlines()[0]
+    assert ", quality " in done.stdout.splitlines()[0]
     assert "not_found" in done.stdout
     assert "threshold" in done.stderr
+    assert "people are enrolled" not in done.stderr
+
+
+def test_identify_warns_where_the_calibration_carries_fewer_people(
+    enrolled: Office, cast: Cast, tmp_path: Path
+) -> None:
+    strict = tmp_path / "strict.yaml"
+    text = (enrolled.folder / "config.yaml").read_text()
+    strict.write_text(
+        text.replace("people.db", str(enrolled.folder / "people.db")).replace(
+            "vault.key", str(enrolled.folder / "vault.key")
+        )
+        + "security: {level: most_secure}\n"
+    )
+    photo = next(iter(cast.values()))[0]
+    done = enrolled.run("identify", photo, "--config", strict)
+    assert f"{PEOPLE} people are enrolled, and the calibration carries the stated risk for 0" in done.stderr
+    assert "unknown" in done.stdout
+
+
+def test_enrolment_tells_the_quality_of_what_it_accepted(office: Office, cast: Cast) -> None:
+    photos = next(iter(cast.values()))[:2]
+    told = office.run("enrol", "Ada Example", *photos).stdout
+    assert f"accepted  {photos[0]}: quality " in told
+    (report,) = office.lines("enrol", "Ben Example", *next(iter(list(cast.values())[1:]))[:2])
+    assert all(0.5 < photo["quality"] <= 1 for photo in report["photos"])
+    assert {"flaw"} <= set(report["photos"][0])
 
 
 def test_a_table_with_broken_links_enrols_the_rest(office: Office, cast: Cast, server: FileServer) -> None:
@@ -249,3 +279,23 @@ def test_somebody_who_turns_as_asked_is_enrolled_at_the_camera(
     assert "5 of 5 photographs" in done.stdout
     assert "turn a little to the left" in done.stderr
     assert list(office.people()[0]["templates"].values()) == [5]
+
+
+def test_a_folder_whose_name_is_no_text_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    (people / os.fsdecode(b"\xff\xfe")).mkdir(parents=True)
+    (people / os.fsdecode(b"\xff\xfe") / "1.jpg").write_bytes(b"no picture")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "site: hq\ndoor_id: front\ncamera: {source: {type: folder, path: people}}\n"
+        "door: {lock: {driver: fake}}\ngallery: {path: people.db, key_file: vault.key}\n"
+    )
+    argv = ["enrol", "--folder", str(people), "--config", str(config), "--json"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", *argv], capture_output=True, env=environment, check=False
+    )
+    assert done.returncode == 1
+    told = json.loads(done.stdout.splitlines()[0])
+    assert (told["name"], told["reason"]) == ("\udcff\udcfe", "bad_name")
+    assert b"Traceback" not in done.stderr

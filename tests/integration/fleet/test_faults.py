@@ -248,27 +248,6 @@ def test_a_server_that_talks_nonsense_does_not_end_the_publisher(answer: bytes, 
         assert rig.outbox.outbox().rows == 1
 
 
-def test_an_exception_in_every_callback_does_not_end_the_publisher(broker: Mosquitto, start: Start) -> None:
-    """paho's own object is made to call functions that raise; the connection is then made anew."""
-    with Collector(broker.port, ALL) as collector:
-        rig = start(mqtt_config(broker.port))
-        eventually(lambda: rig.worker.connected and collector.on(TOPICS.state))
-        connection = rig.client._connection
-        assert connection is not None
-
-        def fail(*_: object) -> None:
-            raise RuntimeError("callback")
-
-        for name in ("on_connect", "on_disconnect", "on_log"):
-            setattr(connection._client, name, fail)
-        broker.kill()
-        broker.start()
-        rig.outbox.add(event())
-        eventually(lambda: rig.sample("edged_mqtt_reconnects_total") == 1)
-        eventually(lambda: collector.seqs == [1])
-        assert rig.worker.alive
-
-
 def test_a_port_nobody_listens_on_is_tried_again_without_haste(start: Start) -> None:
     rig = start(mqtt_config(free_port(), reconnect_min_seconds=30, reconnect_max_seconds=60))
     eventually(lambda: rig.worker.trouble is not None)

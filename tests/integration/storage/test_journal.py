@@ -335,3 +335,36 @@ def test_without_a_collector_nothing_waits_and_the_oldest_make_room(journal_path
         assert reader.verify().ok
         assert [stored.seq for stored in reader.events()][-1] == 260
     assert waiting == OutboxState(0, None, 0)
+
+
+def large(numbers: range) -> list[Event]:
+    return [replace(event(number), body={"note": "x" * 4000}) for number in numbers]
+
+
+def test_the_space_of_the_journal_is_bounded_as_its_rows_are(journal_path: Path) -> None:
+    journal = Journal.open(JournalConfig(path=journal_path, max_megabytes=2), deliver=False)
+    for first in range(0, 2000, 20):
+        journal.submit(large(range(first, first + 20))).result()
+    journal.close()
+    assert journal_path.stat().st_size < 2_300_000
+    with JournalReader.open(journal_path) as reader:
+        assert reader.verify().ok
+        kept = [stored.event.event_id for stored in reader.events()]
+    assert kept == [event(number).event_id for number in range(2000 - len(kept), 2000)]
+    assert 300 < len(kept) < 500
+
+
+def test_what_waits_for_delivery_fills_the_space_and_a_tenth_and_then_a_write_fails(
+    journal_path: Path,
+) -> None:
+    journal = Journal.open(JournalConfig(path=journal_path, max_megabytes=2))
+    writes = [journal.submit(large(range(first, first + 20))) for first in range(0, 1000, 20)]
+    with pytest.raises(StoreFullError, match="max_megabytes"):
+        writes[-1].result()
+    assert journal_path.stat().st_size < 2_700_000
+    waiting = journal.pending(0, 5000)
+    journal.delivered([stored.seq for stored in waiting])
+    journal.submit(large(range(5000, 5020))).result()
+    journal.close()
+    ids = [stored.event.event_id for stored in waiting if stored.event.kind is EventKind.ACCESS]
+    assert ids == [event(number).event_id for number in range(len(ids))]

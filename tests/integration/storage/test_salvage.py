@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from edged.cli import registry
+from edged.cli.events_salvaged import _understood
 from edged.config.sections import JournalConfig
 from edged.domain.types import EventKind, StoredEvent
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage import journal_recovery, remains
+from edged.storage import journal_recovery, quarantine, remains
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
+from edged.storage.journal_rows import COLUMNS, checksum, covered_columns
 from edged.storage.salvage import Salvage
 from tests.integration.storage.conftest import event
 
@@ -372,3 +374,51 @@ def test_the_command_reads_what_was_moved_aside(broken: Path, tmp_path: Path) ->
     assert {record["epoch"] for record in records} == {told["epoch_before"]}
     refused = CliRunner().invoke(app, ["events", "salvaged", str(tmp_path)])
     assert isinstance(refused.exception, StoreError)
+
+
+@pytest.mark.parametrize("nested", [b"[" * 60_000, b'{"a":' * 60_000])
+def test_notes_that_nest_without_end_are_no_notes(tmp_path: Path, nested: bytes) -> None:
+    journal = tmp_path / "journal.db"
+    quarantine.request_path(journal).write_bytes(nested)
+    assert quarantine.asked(journal) is None
+    assert not quarantine.request_path(journal).exists()
+    aside = tmp_path / "journal.db.damaged-x"
+    aside.mkdir()
+    (aside / "facts.json").write_bytes(nested)
+    with pytest.raises(StoreError, match=r"facts\.json"):
+        remains.load(aside)
+
+
+def test_a_row_of_a_kind_that_only_a_newer_version_knows_is_kept_and_stops_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.open(JournalConfig(path=path))
+    for number in range(1, 4):
+        journal.submit([event(number)]).result()
+    journal.close()
+    _make_newer(path, journal.epoch, seq=2)
+    change(path, 0, bytes(100))
+    opened = Journal.open(JournalConfig(path=path))
+    try:
+        kept = {one.event.event_id for one in opened.pending(0, 10)}
+        assert {event(1).event_id, event(3).event_id} <= kept
+        assert [one.event_id for one in quarantine.rows(path)] == [event(2).event_id]
+    finally:
+        opened.close()
+    (aside,) = tmp_path.glob("journal.db.damaged-*")
+    with Salvage(remains.load(aside)) as salvage:
+        assert len(list(_understood(salvage))) == 2
+    assert "what the row holds is no event" in capsys.readouterr().err
+
+
+def _make_newer(path: Path, epoch: str, *, seq: int) -> None:
+    """Give a row a kind that is not known here, and the checksum that belongs to it."""
+    connection = sqlite3.connect(path)
+    row = list(connection.execute(f"SELECT {COLUMNS} FROM events e WHERE seq = ?", (seq,)).fetchone())
+    row[2] = "epiphany"
+    crc = checksum(epoch, seq, covered_columns(row))
+    connection.execute("UPDATE events SET kind = ?, checksum = ? WHERE seq = ?", (row[2], crc, seq))
+    connection.commit()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()

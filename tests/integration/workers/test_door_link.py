@@ -28,6 +28,7 @@ class Site:
     config: Config
     changes: "queue.SimpleQueue[DoorChange]" = field(default_factory=queue.SimpleQueue)
     locks: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.building = ExitStack()
@@ -37,7 +38,7 @@ class Site:
         link = opening(self.metrics, self.journal, self.changes.put)
         assert isinstance(link, DoorLink)
         self.link = link
-        link.tell(self.locks.append, lambda: None)
+        link.tell(self.locks.append, lambda: None, self.alarms.append)
 
     def ask(self, event_id: str = "A", *, age: float = 0.0) -> bool:
         return self.link.request(UnlockRequest(event_id, "face", time.monotonic() - age))

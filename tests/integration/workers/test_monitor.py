@@ -34,6 +34,7 @@ def serve() -> Iterator[Callable[..., Monitor]]:
         registry = CollectorRegistry()
         Metrics(registry)
         monitor = Monitor(HttpConfig(port=0), registry, health, ready)
+        monitor.listen()
         monitor.start()
         started.append(monitor)
         return monitor
@@ -41,6 +42,8 @@ def serve() -> Iterator[Callable[..., Monitor]]:
     yield start
     for monitor in started:
         monitor.stop()
+        assert monitor.join(10)
+        assert monitor.failure is None
 
 
 def ask(
@@ -117,15 +120,15 @@ def test_a_port_in_use_is_said_clearly(serve: Callable[..., Monitor]) -> None:
     port = serve().port
     second = Monitor(HttpConfig(port=port), CollectorRegistry(), broken, broken)
     with pytest.raises(MonitorError, match=rf"cannot listen on '127.0.0.1' port {port} \(http.address"):
-        second.start()
-    second.stop()
+        second.listen()
+    second.close()
 
 
 @pytest.mark.parametrize("address", ["not an address", "192.0.2.1"])
 def test_an_address_that_is_not_here_is_said_clearly(address: str) -> None:
     monitor = Monitor(HttpConfig(address=address, port=0), CollectorRegistry(), broken, broken)
     with pytest.raises(MonitorError, match="cannot listen"):
-        monitor.start()
+        monitor.listen()
 
 
 def test_silent_peers_are_cut_and_the_others_served(
@@ -154,8 +157,9 @@ def test_stop_does_not_wait_for_a_silent_peer(serve: Callable[..., Monitor]) -> 
         time.sleep(0.1)
         started_at = time.monotonic()
         monitor.stop()
+        assert monitor.join(module.REQUEST_SECONDS)
         assert time.monotonic() - started_at < module.REQUEST_SECONDS
     assert "edged-monitor" not in {thread.name for thread in threading.enumerate()}
-    monitor.stop()
+    monitor.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))

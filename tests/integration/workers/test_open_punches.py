@@ -14,7 +14,7 @@ from edged.metrics import Metrics
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
 from edged.workers.event_log import EventLog
-from edged.workers.open_punches import withdraw_unanswered
+from edged.workers.open_punches import LeftOpen, withdraw_unanswered
 from tests.integration.storage.conftest import event
 from tests.unit.workers.test_recognition import FakeClock
 
@@ -84,3 +84,26 @@ def test_what_came_after_the_crash_does_not_hide_the_open_punch(journal: Journal
 
 def test_an_empty_journal_has_no_open_punch(journal: Journal) -> None:
     assert restart(journal) == ([], [])
+
+
+class LateDoor:
+    """A door process that was away when the daemon started."""
+
+    caught_up = False
+
+
+def test_while_the_door_has_not_told_everything_no_punch_is_taken_back(journal: Journal) -> None:
+    journal.submit([*punch(1), *punch(2)]).result()
+    log, door, late = EventLog(journal, Metrics(CollectorRegistry()), FakeClock(), "now"), LateDoor(), []
+    left = LeftOpen(journal._path, log, door, lambda: late.append(1))
+    left.look()
+    # It comes back: the second person did get in, and a third comes in now.
+    journal.submit([answer(2, "unlocked"), *punch(3, boot_id="now")]).result()
+    left.look()
+    assert not late
+    door.caught_up = True
+    left.look()
+    left.look()
+    with JournalReader.open(journal._path) as reader:
+        stands = [stored.event.event_id for stored in standing_punches(reader.events())]
+    assert (stands, late) == ([event(21).event_id, event(31).event_id], [1])

@@ -397,3 +397,21 @@ def test_contradictions_are_told_beside_mistakes_elsewhere() -> None:
         "camera2", "door.lock.power", "mqtt.protocol", "decision.confirm_frames", "access.groups.staff",
     ]  # fmt: skip
     assert '"5"' in found[2]
+
+
+@pytest.mark.parametrize(
+    "text", ['a: "\\U99999999"', f"a: {'9' * 5000}", f"http: {{port: 0x{'f' * 60_000}}}"]
+)
+def test_numbers_beyond_all_bounds_are_a_problem_like_any_other(text: str) -> None:
+    assert problems(text)
+
+
+def test_a_key_that_no_terminal_should_be_sent_is_spelt_out() -> None:
+    (found, *_) = problems('"a\\ud800\\e[31m\\n": 1')
+    assert found.startswith(r"a\ud800\x1b[31m\n: unknown key")
+
+
+def test_a_file_of_nothing_but_mistakes_is_told_in_a_hundred_lines() -> None:
+    found = problems("\n".join("k: 1" for _ in range(5000)))
+    assert len(found) == 101
+    assert found[-1].startswith("... and ")

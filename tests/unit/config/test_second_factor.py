@@ -47,6 +47,14 @@ def test_what_is_asked_follows_from_the_section() -> None:
     assert config.second_factor.socket_path == Path("/etc/edged/var/second-factor.sock")
 
 
+def test_answers_over_mqtt_need_the_broker() -> None:
+    section = "second_factor: {enabled: true, mqtt_key_file: sf.key}\n"
+    assert read(section).second_factor.mqtt_key_file == Path("/etc/edged/sf.key")
+    assert read("second_factor: {enabled: true}\n").second_factor.mqtt_key_file is None
+    told = problems(section + "mqtt: {enabled: false}\n")
+    assert told == ("second_factor.mqtt_key_file: given, but mqtt.enabled is false",)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

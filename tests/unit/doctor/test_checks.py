@@ -10,7 +10,9 @@ from edged.config.sections import (
     DoorConfig,
     FakeLockConfig,
     GpiodLockConfig,
+    LivenessConfig,
     LockConfig,
+    SecondFactorConfig,
 )
 from edged.doctor import checks
 from edged.doctor.examination import examine
@@ -42,6 +44,8 @@ class Pipeline:
 class Settings:
     door: DoorConfig
     decision: DecisionConfig
+    liveness: LivenessConfig = field(default_factory=LivenessConfig)
+    second_factor: SecondFactorConfig = field(default_factory=SecondFactorConfig)
 
 
 @dataclass

@@ -67,3 +67,19 @@ def test_consent_that_ran_out_denies() -> None:
     consent = Consent(MONDAY - timedelta(days=9), "consent", "1", until=MONDAY)
     assert AccessRules().refusal(replace(ADA, consent=consent), MONDAY - timedelta(seconds=1)) is None
     assert AccessRules().refusal(replace(ADA, consent=consent), MONDAY) is Reason.DISABLED
+
+
+def test_at_a_time_that_is_not_known_only_who_may_always_enter_does() -> None:
+    hours = AccessRules({"office": (OFFICE,)}, {"staff": ("office",), "keepers": ()})
+    keeper = replace(ADA, groups=frozenset({"keepers", "staff"}))
+    ends = {
+        "valid_from": MONDAY, "valid_until": MONDAY,
+        "consent": Consent(MONDAY, "consent", "1", until=MONDAY),
+    }  # fmt: skip
+    assert hours.refusal(ADA, None) is Reason.OUTSIDE_SCHEDULE
+    assert hours.refusal(keeper, None) is None
+    assert AccessRules().refusal(ADA, None) is None
+    for name, end in ends.items():
+        assert hours.refusal(replace(keeper, **{name: end}), None) is Reason.OUTSIDE_SCHEDULE
+    assert hours.refusal(replace(keeper, enabled=False), None) is Reason.DISABLED
+    assert hours.refusal(replace(ADA, groups=frozenset()), None) is Reason.OUTSIDE_SCHEDULE

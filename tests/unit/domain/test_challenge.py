@@ -25,13 +25,16 @@ class Visit:
 
     turns: Sequence[Gesture] = (LEFT, RIGHT)
     seconds: float = 6.0
+    mirrored: bool = False
     now: float = 100.0
     seq: int = 0
     failed: list[Reason] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         draws = iter([*self.turns] * 20)
-        self.desk = ChallengeDesk(ChallengePolicy(len(self.turns), self.seconds), lambda _: next(draws))
+        self.desk = ChallengeDesk(
+            ChallengePolicy(len(self.turns), self.seconds, self.mirrored), lambda _: next(draws)
+        )
 
     def show(self, *yaws: float, person: str | None = ADA, step: float = STEP, track: int = 1) -> None:
         for yaw in yaws:
@@ -215,3 +218,17 @@ def test_who_passes_was_seen_to_turn_each_way_that_was_asked(yaws: list[float], 
         if visit.ask() is Standing.PASSED:
             assert all(shown[way] >= 2 * turns.count(way) for way in shown)
             break
+
+
+@pytest.mark.parametrize(
+    ("mirrored", "yaws", "passed"),
+    [(False, TO_LEFT, True), (False, TO_RIGHT, False), (True, TO_RIGHT, True), (True, TO_LEFT, False)],
+)
+def test_in_a_mirror_left_is_right(mirrored: bool, yaws: tuple[float, ...], passed: bool) -> None:
+    visit = Visit((LEFT,), mirrored=mirrored)
+    visit.show(0, 1, 0)
+    visit.ask()
+    visit.show(0, 0, 0)
+    visit.show(*yaws, *(BACK if yaws is TO_LEFT else [-yaw for yaw in BACK]))
+    assert (visit.failed == []) is passed
+    assert (visit.ask() is Standing.PASSED) is passed

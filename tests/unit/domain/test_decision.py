@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -195,16 +196,27 @@ def test_a_person_who_never_left_is_not_granted_again(
     assert outcomes(decisions).count((Outcome.GRANT, Reason.MATCHED)) == 1
 
 
-def test_a_denial_or_another_persons_grant_takes_nothing_back(
+def test_a_denial_takes_nothing_back_and_a_grant_only_what_was_its_own(
     engine: DecisionEngine, gallery: GallerySnapshot
 ) -> None:
     *_, ada = run(engine, gallery, 3)
     *_, ben = run(engine, gallery, 3, start=0.3, first=4, track=2, person_id="p-ben", second=-1.0)
     assert ben.outcome is Outcome.GRANT
-    engine.take_back(ada)
+    engine.take_back(ada)  # long after, as where a PIN was awaited in between
     engine.take_back(replace(ben, outcome=Outcome.DENY))
-    assert outcomes(run(engine, gallery, 3, start=0.6, first=7)) == []
+    assert outcomes(run(engine, gallery, 3, start=0.6, first=7))[0][0] is Outcome.GRANT
     assert outcomes(run(engine, gallery, 3, start=0.6, first=7, track=2, person_id="p-ben")) == []
+
+
+def test_a_refused_grant_does_not_take_back_one_that_came_after_it(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    *_, refused = run(engine, gallery, 3)
+    *_, opened = run(engine, gallery, 3, start=11.0, first=110, track=2)
+    assert opened.outcome is Outcome.GRANT
+    engine.take_back(refused)
+    again = run(engine, gallery, 3, start=13.0, first=130, track=3)
+    assert outcomes(again) == [(Outcome.DENY, Reason.COOLING_DOWN)]
 
 
 def test_two_people_in_view_are_both_granted(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
@@ -366,4 +378,35 @@ def test_a_refusal_for_quality_says_how_much_is_missing_and_of_what(
         for i in range(1, 6)
     ][-1]
     assert (decision.outcome, decision.reason) == (Outcome.DENY, Reason.LOW_QUALITY)
-    assert decision.trace[-2:] == (Gate("flaw", "blurred", None, True), Gate("quality", 0.3, 0.5, False))
+    assert decision.trace[-2:] == (Gate("flaw", "blurred", None, True), Gate("quality", 0.3, None, False))
+
+
+VISITS = st.lists(
+    st.tuples(st.sampled_from(["p-ada", "p-ben"]), st.floats(0.4, 8), st.booleans(), st.integers(0, 3)),
+    max_size=16,
+)
+
+
+@given(VISITS)
+def test_only_what_was_taken_back_shortens_a_cool_down(visits: list[tuple[str, float, bool, int]]) -> None:
+    """Grants are taken back at once or some visits later, as where a PIN was awaited in between."""
+    people = [Person("p-ada", "Ada"), Person("p-ben", "Ben")]
+    snapshot = build_snapshot("toy/1", 8, 1, people, [template(p.person_id, i) for i, p in enumerate(people)])
+    engine, at, seq = DecisionEngine(POLICY, AccessRules()), 0.0, 0
+    opened: dict[str, list[float]] = {"p-ada": [], "p-ben": []}
+    due: list[tuple[int, Decision]] = []
+    for track, (person_id, pause, refused, later) in enumerate(visits):
+        at += pause
+        for _ in range(3):
+            seq, at = seq + 1, at + 0.1
+            one = seen(seq, at, person_id, second=-1.0, track=track)
+            decision = engine.step(one, snapshot, at, NOON)
+            if decision.outcome is Outcome.GRANT:
+                opened[person_id] += [] if refused else [at]
+                due += [(track + later, decision)] if refused else []
+        for when, decision in [one for one in due if one[0] <= track]:
+            due.remove((when, decision))
+            engine.take_back(decision)
+    for times in opened.values():
+        gaps = [after - before for before, after in pairwise(times)]
+        assert all(gap >= POLICY.cooldown_seconds for gap in gaps)

@@ -1,5 +1,6 @@
 import ast
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,28 @@ def stored(kind: EventKind = EventKind.ACCESS, reason: str = "unknown") -> Store
 def test_every_reason_has_a_sentence(reason: Reason) -> None:
     assert reason_text(stored(reason=reason.value)) == REASONS[reason]
     assert REASONS[reason].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "told"),
+    [
+        ("disarmed", None, "An armed door would have asked for a second factor: somebody"),
+        ("too_many_attempts", None, "Else the door would have asked for a second factor: somebody"),
+        ("no_second_factor", "missing", "A second factor was needed: somebody"),
+        ("second_factor_wrong", "wrong", "A second factor was asked for (somebody"),
+    ],
+)
+def test_what_a_second_factor_had_to_do_with_it_is_told(reason: str, outcome: str | None, told: str) -> None:
+    body = {"reason": reason, "second_factor": "lookalike", "factor_outcome": outcome}
+    event = stored(reason=reason)
+    assert told in reason_text(replace(event, event=replace(event.event, body=body)))
+
+
+def test_a_gesture_that_shadow_mode_left_out_is_told() -> None:
+    event = stored(reason="disarmed")
+    trace = (Gate("challenge", "not_asked", "passed", passed=False),)
+    told = reason_text(replace(event, event=replace(event.event, trace=trace)))
+    assert told.endswith("An armed door would have asked for a gesture.")
 
 
 def test_every_gate_of_the_engine_is_explained() -> None:

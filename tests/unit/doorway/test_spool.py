@@ -114,3 +114,21 @@ def _wait(condition: "object") -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def test_a_line_that_strikes_out_no_text_is_passed_over(tmp_path: Path) -> None:
+    kept = event()
+    lines = module._line(module.encode(kept)) + module._line(b"taken \xff\xfe")
+    (tmp_path / "events").write_bytes(lines)
+    with opened(tmp_path) as spool:
+        assert list(spool.waiting.values()) == [kept]
+
+
+def test_a_file_of_more_events_than_a_door_writes_does_not_fill_the_memory(tmp_path: Path) -> None:
+    most = module.MAX_EVENTS + module._MAX_STRUCK
+    first = event()
+    lines = [module._line(module.encode(each)) for each in (first, *(event() for _ in range(most + 50)))]
+    (tmp_path / "events").write_bytes(b"".join(lines))
+    waiting = module._read(tmp_path / "events")
+    assert len(waiting) == most
+    assert next(iter(waiting.values())) == first

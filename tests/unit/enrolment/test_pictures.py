@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edged.enrolment.pictures import MAX_SIDE, decode_picture, picture_size
+from edged.domain.picture_size import picture_size
+from edged.enrolment.pictures import MAX_SIDE, decode_picture
 from edged.errors import EnrolmentError
 
 FORMATS = (".jpg", ".png", ".webp", ".bmp")

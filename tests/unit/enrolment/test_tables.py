@@ -11,6 +11,7 @@ from edged.enrolment.fetching import Fetcher
 from edged.enrolment.tables import Columns, table_entries
 from edged.enrolment.terms import Terms
 from edged.errors import EnrolmentError
+from tests.fuzz.table_targets import NAMESPACE, workbook_parts, zipped
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_a_workbook_that_unpacks_to_very_much_is_refused(tmp_path: Path, fetcher
     size_at = content.index(b"PK\x01\x02") + 24
     content[size_at : size_at + 4] = (500 * 1024**2).to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(EnrolmentError, match="400 MiB"):
+    with pytest.raises(EnrolmentError, match="64 MiB"):
         read(path, fetcher)
 
 
@@ -194,3 +195,63 @@ def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
         with pytest.raises(EnrolmentError) as caught:
             folder_entries(folder, Terms())
         assert caught.value.reason == "no_people"
+
+
+LAUGHS = '<!ENTITY a0 "lol">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
+STRINGS = "xl/sharedStrings.xml"
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        (STRINGS, f"<!DOCTYPE x [{LAUGHS}]><sst {NAMESPACE}><si><t>&a11;</t></si></sst>"),
+        (
+            STRINGS,
+            '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
+            f"<sst {NAMESPACE}><si><t>&a;</t></si></sst>",
+        ),
+        ("xl/worksheets/sheet1.xml", f"<worksheet {NAMESPACE}>" + "<a>" * 20_000),
+        ("[Content_Types].xml", "<Types><Override truePartName='x'/></Types>"),
+        ("xl/workbook.xml", f"<workbook {NAMESPACE}><sheets/></workbook>"),
+    ],
+)
+def test_a_workbook_with_a_hostile_part_is_refused(
+    tmp_path: Path, fetcher: Fetcher, part: str, content: str
+) -> None:
+    path = tmp_path / "people.xlsx"
+    sound = workbook_parts()
+    path.write_bytes(zipped(sound))
+    assert [entry.name for entry in read(path, fetcher)] == ["Ada", "Zoë", "Bob"]
+    path.write_bytes(zipped(sound | {part: content.encode()}, squeezed=True))
+    with pytest.raises(EnrolmentError, match="not a readable XLSX") as caught:
+        read(path, fetcher)
+    assert caught.value.reason == "bad_table"
+
+
+def test_a_cell_in_the_last_column_or_row_costs_no_more_than_any_other(
+    tmp_path: Path, fetcher: Fetcher
+) -> None:
+    far = '<row r="1000000000"><c r="XFD1000000000" t="inlineStr"><is><t>x</t></is></c></row></sheetData>'
+    sheet = "xl/worksheets/sheet1.xml"
+    parts = workbook_parts()
+    parts[sheet] = parts[sheet].replace(b"</sheetData>", far.encode())
+    (tmp_path / "people.xlsx").write_bytes(zipped(parts))
+    assert [entry.name for entry in read(tmp_path / "people.xlsx", fetcher)] == ["Ada", "Zoë", "Bob"]
+
+
+@pytest.mark.parametrize("row", ["ab," * 100_000, '"\n",' * 100_000, "x" * 300_000])
+def test_a_row_that_is_a_table_of_its_own_is_refused(tmp_path: Path, fetcher: Fetcher, row: str) -> None:
+    for text in (f"name,photo\n{row}\n", f"{row}\nname,photo\n"):
+        with pytest.raises(EnrolmentError) as caught:
+            read(csv_file(tmp_path, text), fetcher)
+        assert caught.value.reason == "bad_table"
+
+
+def test_a_row_of_more_photographs_than_anybody_has_is_a_problem_of_that_row(
+    tmp_path: Path, fetcher: Fetcher
+) -> None:
+    path = csv_file(tmp_path, f'name,photo\nAda,"{"a," * 201}"\nBob,b.jpg\n')
+    ada, bob = read(path, fetcher)
+    assert ada.problem is not None
+    assert ada.photos == ()
+    assert bob.problem is None

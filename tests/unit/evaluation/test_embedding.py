@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edged.errors import EvaluationError
-from edged.evaluation.embedding import embed_photographs
+from edged.evaluation.embedding import embed_photographs, read_image
 from edged.evaluation.views import looks
 from tests.unit.evaluation.conftest import GREY_FACES
 
@@ -70,3 +70,9 @@ def test_looks_at_a_photograph_differ_a_little(folder: Path) -> None:
     assert {one.shortfall for one in seen["b.png"] if one} == {"too_dark"}
     again = [one.vector.tolist() for one in looks(GREY_FACES, folder, ["a.png"], 4)["a.png"] if one]
     assert again == [one.vector.tolist() for one in own]
+
+
+@pytest.mark.parametrize("name", ["a\0.jpg", "x" * 5000])
+def test_a_path_that_is_none_is_no_picture(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EvaluationError):
+        read_image(tmp_path / name)

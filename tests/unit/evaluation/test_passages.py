@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -67,3 +68,24 @@ def test_a_record_that_is_not_understood_is_refused(
 def test_a_record_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="cannot be read"):
         read_passages(tmp_path / "none.csv", IDS, None)
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "0001-01-01"])
+@pytest.mark.parametrize("zone", [ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Lima"), None])
+def test_the_ends_of_the_calendar_are_no_times_or_some(
+    tmp_path: Path, moment: str, zone: ZoneInfo | None
+) -> None:
+    path = tmp_path / "passages.csv"
+    path.write_text(f"time\n{moment}\n")
+    try:
+        read_passages(path, {}, zone)
+    except EvaluationError as exc:
+        assert "expected a time" in str(exc)  # noqa: PT017 - a zone may know that moment
+
+
+def test_a_heading_without_end_is_quoted_in_part(tmp_path: Path) -> None:
+    path = tmp_path / "passages.csv"
+    path.write_text("x" * 100_000 + "," * 5000)
+    with pytest.raises(EvaluationError) as caught:
+        read_passages(path, {}, None)
+    assert len(str(caught.value)) < 500

@@ -77,3 +77,11 @@ def test_what_is_no_picture_is_left_out_of_the_lists() -> None:
     pairs = [Pair("a", "b", same=True), Pair("b", "c", same=False)]
     assert readable_pairs(pairs, {"c": "not a picture"}) == pairs[:1]
     assert (folder_of("ann/0.jpg"), folder_of("0.jpg")) == ("ann", "0.jpg")
+
+
+def test_a_heading_without_end_is_quoted_in_part(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("x" * 100_000 + "," * 5000)
+    with pytest.raises(EvaluationError) as caught:
+        read_pairs(path)
+    assert len(str(caught.value)) < 500

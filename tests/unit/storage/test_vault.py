@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage.vault import KEY_BYTES, Vault
+from edged.storage.key_file import KEY_BYTES
+from edged.storage.vault import Vault
 
 
 def vault_with_key(path: Path, key: bytes = bytes(range(32)), mode: int = 0o600) -> Vault:

@@ -32,6 +32,12 @@ def npy(array: npt.NDArray[Any]) -> bytes:
     return stream.getvalue()
 
 
+def stating(shape: str) -> bytes:
+    """A file of ten bytes that says it is an array of ``shape``."""
+    header = f"{{'descr': '|i1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(10)
+
+
 def pack_with(root: Path, data: bytes, *, name: str = "toy", people: int = PEOPLE, **changes: Any) -> Path:
     """A pack whose cohort file holds ``data``."""
     cohort = pinned("cohort.npy", data) | {"people": people}
@@ -72,7 +78,11 @@ def test_another_space_has_no_cohort_and_a_pack_need_not_have_one(
         (npy(np.ones((PEOPLE + 1, DIMENSION), np.int8)), "expected int8 or float16"),
         (npy(np.zeros((PEOPLE, DIMENSION), np.int8)), "no direction"),
         (npy(np.full((PEOPLE, DIMENSION), np.nan, np.float16)), "no direction"),
-        (npy(np.array([{}], dtype=object)), "not a NumPy array"),
+        (npy(np.array([{}], dtype=object)), "expected int8 or float16"),
+        (stating("(1000000000, 1000000000)"), "expected int8 or float16"),
+        (stating(f"({PEOPLE}, {DIMENSION})"), "expected int8 or float16"),
+        (stating("(" * 9000), "not a NumPy array"),
+        (b"PK\x03\x04 an archive", "not a NumPy array"),
         (b"nothing of the kind", "not a NumPy array"),
     ],
 )

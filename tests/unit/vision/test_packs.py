@@ -11,7 +11,7 @@ import yaml
 from edged.domain.calibration import rate_bound, threshold_for
 from edged.domain.risk import Risk
 from edged.errors import ModelError
-from edged.vision.packs import Catalogue, load_pack, shipped_directory, verify_pack
+from edged.vision.packs import Catalogue, load_pack, parse_pack, shipped_directory, verify_pack
 from tests.fakes.model_packs import DIMENSION, descriptor, flattening_model, write_pack
 
 FLOAT32 = {"float32": flattening_model()}
@@ -266,3 +266,27 @@ def test_shipped_calibrations_fall_and_rest_on_enough_comparisons() -> None:
                 assert bound <= 2 * point.fmr, f"{pack.name}: {point} vouches for {bound:.2g} only"
                 found = threshold_for(table, 1, Risk(bound)).cosine
                 assert found == point.threshold
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "[" * 30_000,
+        "- " * 30_000,
+        "title: 2026-99-99",
+        f"title: 1:{'59:' * 900}1.5",
+        f"title: {'9' * 5000}",
+        f"schema: 0x{'f' * 60_000}",
+        "title: !!timestamp x",
+        "title: !!int ''",
+        "a: &a [*a]",
+        "a: 0x_",
+        "mean: .nan",
+        "scale: 1.0e+999",
+        '"\\e[31m": 1',
+    ],
+)
+def test_a_hostile_descriptor_is_refused_like_any_other(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"pack\.yaml: ") as caught:
+        parse_pack(text.encode(), tmp_path)
+    assert str(caught.value).isprintable()

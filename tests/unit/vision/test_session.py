@@ -97,3 +97,12 @@ def test_open_dimensions_are_warmed_up_at_the_size_given(tmp_path: Path) -> None
     path = written(tmp_path / "open.onnx", tiny_onnx.model(("N", 3, "H", "W")))
     session = OrtSession(path, sha256=None, threads=1, providers=CPU, input_size=(64, 32))
     assert session.run(np.zeros((1, 3, 32, 64), np.float32))[0].shape == (1, 3, 32, 64)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 3, 10**6, 10**6), (1, 3, 30_000, 30_000), (10**9, 3, 112, 112), (2**62, 9)]
+)
+def test_a_model_that_asks_for_all_memory_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = written(tmp_path / "vast.onnx", tiny_onnx.model(shape))
+    with pytest.raises(ModelError, match="expected an input of one picture"):
+        open_cpu(path)

@@ -13,7 +13,7 @@ from edged.domain.challenge import ChallengeDesk, ChallengePolicy, Gesture, Prom
 from edged.domain.decision import DecisionPolicy
 from edged.domain.liveness import Cue
 from edged.domain.types import Decision, Face, Image, Outcome, Quality, Reason
-from edged.workers.challenge import ChallengeWatch, challenge_watch
+from edged.workers.challenge import NOT_ASKED, ChallengeWatch, challenge_watch
 from edged.workers.liveness import LivenessWatch
 from edged.workers.recognition import RecognitionWorker
 from tests.unit.workers.test_liveness import DEAD, Scripted
@@ -194,6 +194,7 @@ def test_a_door_that_is_not_armed_asks_nobody() -> None:
     door.turn(*[0.0] * 6)
     assert door.told() == [(Outcome.DENY, Reason.DISARMED, "p-ada")]
     assert door.prompts == []
+    assert door.decisions[0].trace[-1] == NOT_ASKED
 
 
 def test_off_by_default_and_drawn_where_it_is_on() -> None:

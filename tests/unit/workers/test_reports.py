@@ -58,3 +58,17 @@ def test_a_listener_at_work_is_visible_and_the_end_does_not_wait_for_ever() -> N
     go.set()
     assert reporter.close(5)
     assert reporter.busy_seconds(1e9) == 0.0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_died_counts_as_busy_for_ever() -> None:
+    def die(_item: int) -> None:
+        raise SystemExit
+
+    reporter: Reporter[int] = Reporter("test", die)
+    reporter.start()
+    reporter.put(1)
+    reporter._thread.join(10)
+    assert reporter.busy_seconds(0.0) == float("inf")
+    reporter.close(1)
+    assert reporter.busy_seconds(1e9) == 0.0

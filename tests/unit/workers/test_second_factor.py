@@ -52,6 +52,7 @@ class Bench:
         self.metrics = Metrics(CollectorRegistry())
         self.pins: dict[str, dict[FactorKind, Verifier]] = {"p-ada": {FactorKind.PIN: PIN}}
         self.broken = False
+        self.taken = True
         self.state = GalleryState(snapshot, threshold_for((), 3, Risk(1e-3)))
         self.settings = RecognitionSettings(1.0, lambda _threshold: POLICY, AccessRules({}, {}))
         self.done: list[Decision] = []
@@ -75,7 +76,7 @@ class Bench:
     def act(self, decision: Decision, state: GalleryState) -> bool:
         assert state is self.state
         self.done.append(decision)
-        return True
+        return self.taken
 
     def ask(self, decision: Decision = ASK) -> str:
         self.clerk.decide(decision, self.state)
@@ -129,6 +130,35 @@ def test_a_right_answer_after_a_change_of_the_gallery_denies(bench: Bench) -> No
     assert bench.answer(request_id) is AnswerResult.CONFIRMED
     decision = bench.end()
     assert (decision.outcome, decision.reason) == (Outcome.DENY, Reason.STALE)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_confirmed_grant_that_opens_nothing_is_given_back_and_a_denial_is_not(
+    bench: Bench, answered: bool
+) -> None:
+    refused: list[Decision] = []
+    bench.clerk.on_refused = refused.append
+    bench.taken = False
+    request_id = bench.ask()
+    if answered:
+        assert bench.answer(request_id) is AnswerResult.CONFIRMED
+    bench.clock.now += 11
+    bench.end()
+    assert refused == ([ASK] if answered else [])
+
+
+@pytest.mark.parametrize("reason", [Reason.DISARMED, Reason.TOO_MANY_ATTEMPTS])
+def test_only_shadow_mode_foresees_that_somebody_has_nothing_to_answer_with(
+    bench: Bench, reason: Reason
+) -> None:
+    bench.pins.clear()
+    bench.clerk.decide(replace(ASK, outcome=Outcome.DENY, reason=reason), bench.state)
+    (told,) = bench.done
+    assert (told.outcome, told.reason) == (
+        Outcome.DENY,
+        Reason.NO_SECOND_FACTOR if reason is Reason.DISARMED else reason,
+    )
+    assert bench.news == []
 
 
 def test_what_does_not_ask_passes_by(bench: Bench) -> None:
