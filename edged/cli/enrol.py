@@ -104,7 +104,8 @@ def enrol(
 ) -> None:
     """Enrol people from photographs. No photograph is kept, only what recognition needs.
 
-    Each person is enrolled wholly or not at all. Exit status 1 if anybody was refused.
+    A photograph that cannot be used is left out and named; who has none left, or is too much like somebody
+    enrolled, is refused as a whole. Exit status 1 if anybody was refused.
     """
     from edged.config.loading import load
     from edged.enrolment.fetching import Fetcher

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SPECIES = ("print", "phone", "tablet", "replay")
 _CUES = ("border", "screen", "parallax")
+_MOVING = 5  # frames from which parallax says anything
 
 
 def liveness(
@@ -30,7 +31,11 @@ def liveness(
     pack: Annotated[str | None, typer.Option(help="A liveness pack instead of the configured one.")] = None,
     cues: Annotated[
         list[str] | None,
-        typer.Option("--cue", help=f"Only these cues beside the pack ({', '.join(_CUES)}); repeatable."),
+        typer.Option(
+            "--cue",
+            help=f"Only these cues beside the pack ({', '.join(_CUES)}); repeatable. Parallax takes "
+            f"--frames {_MOVING} or more.",
+        ),
     ] = None,
     species: Annotated[
         list[str] | None,
@@ -73,6 +78,7 @@ def liveness(
     _check(cues or (), _CUES, "--cue")
     section = models_section(config, directory=models, detector=detector)
     settings = _settings(config, pack, cues)
+    _check_measurable(settings, frames)
     meter = FaceLiveness.open(section, settings)
     portraits = _portraits(images, people, half, limit)
     trial = PresentationTrial(
@@ -96,6 +102,15 @@ def _check(given: "Sequence[str]", known: "Sequence[str]", option: str) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
         raise typer.BadParameter(f"{option}: expected one of {', '.join(known)}, got {unknown[0]!r}")
+
+
+def _check_measurable(settings: "LivenessConfig", frames: int) -> None:
+    if settings.pack is None and set(settings.cues) == {"parallax"} and frames < _MOVING:
+        raise typer.BadParameter(
+            f"parallax compares pictures of a movement: say --frames {_MOVING} or more, or add --pack or "
+            "another --cue",
+            param_hint="--cue",
+        )
 
 
 def _settings(config: Path | None, pack: str | None, cues: list[str] | None) -> "LivenessConfig":

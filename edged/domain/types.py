@@ -180,12 +180,17 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One check of a decision: its name, the value seen, the limit it was held against, the result."""
+    """One check of a decision: its name, the value seen, the limit it was held against, the result.
+
+    ``who`` is the id of whom the value is about, where that is not the decision's person. It stays on the
+    device, as the trace does: somebody whom a face came near is nobody who was there.
+    """
 
     name: str
     value: float | str | None
     limit: float | str | None
     passed: bool
+    who: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

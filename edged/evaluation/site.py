@@ -48,9 +48,10 @@ def measure_site(
     impostors, genuine = site_impostors(people, strangers), leave_one_out(people)
     points = bounded_points(impostors, TARGETS, progress)
     if not points:
+        lacking = "" if len(strangers) else ", since the pack has no cohort of strangers to compare with"
         raise EvaluationError(
             f"{impostors.comparisons:,} comparisons are not enough for a claim of {max(TARGETS):g}: "
-            f"at least {3 / max(TARGETS):,.0f} are needed"
+            f"at least {3 / max(TARGETS):,.0f} are needed{lacking}; the pack's own table stays in force"
         )
     return SiteCalibration(
         space=models.space,

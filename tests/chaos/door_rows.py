@@ -235,8 +235,8 @@ def run_fault(stage: Stage, fault: Fault, plan: Plan) -> Row:
     for _ in plan.rounds(fault.name, fault.full):
         try:
             fault.inject(stage, chance, found)
-        except RuntimeError as exc:
-            found.breaches.append(str(exc))
+        except Exception as exc:  # noqa: BLE001 - the row is broken, those after it need not be
+            found.breaches.append(str(exc) if isinstance(exc, RuntimeError) else repr(exc))
             break
         finally:
             injected += 1

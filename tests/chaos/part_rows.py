@@ -19,7 +19,9 @@ from tests.chaos.row import Row
 from tests.chaos.stage import LINE, Stage, staged
 from tests.e2e.door import environment
 
-WORKERS = ("recognition", "capture", "door", "publisher", "gallery", "probes")
+# How soon a hang has to end in a restart, in seconds: the bar of a door for those that it needs to open; for
+# those that may wait for a broker's name or a busy disk their own longest turn, and the watchdog behind it.
+WORKERS = {"recognition": 25, "capture": 25, "door": 25, "gallery": 25, "publisher": 80, "probes": 80}
 START_STOP = "start and stop of an active-low door"
 DISK_FULL = "disk full during a grant"
 HUNG = "a worker hangs in mid-pulse"
@@ -85,13 +87,14 @@ def hung_workers(folder: Path, plan: Plan) -> list[Row]:
         began_at = time.monotonic()
         (stage.folder / "hang").write_text(name)
         stage.show("empty")
-        stage.until(lambda: len(stage.daemon.exits) > exits, f"{name} that hangs ends the daemon", 60)
-        found.took("restarted", time.monotonic() - began_at, 25.0)
+        stage.until(lambda: len(stage.daemon.exits) > exits, f"{name} that hangs ends the daemon", 100)
+        what = "restarted" if WORKERS[name] == 25 else f"with {name}"
+        found.took(what, time.monotonic() - began_at, WORKERS[name])
         stage.until_shut()
         stage.daemon.wait_ready()
         stage.away()
 
-    fault = Fault(HUNG, len(WORKERS), "restarted ≤ 25 s, line secure in time", hang)
+    fault = Fault(HUNG, len(WORKERS), "restarted ≤ 25 s, publisher and probes ≤ 80 s", hang)
     with staged(folder, program=("-m", "tests.chaos.hanging_daemon")) as stage:
         return [run_fault(stage, fault, plan)]
 

@@ -114,7 +114,7 @@ class Stage:
         self.until_shut()
         began_at = time.monotonic()
         self.show("face")
-        self.until(lambda: self.is_open, "the door opens", seconds)
+        self.until(lambda: self.is_open and self.openings(began_at), "the door opens", seconds)
         return self.openings(began_at)[-1].began_at
 
     def until_shut(self, seconds: float = 40.0) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edged.evaluation.closed_set import ClosedSetResult
+from edged.evaluation.failures import Failure
 from edged.evaluation.gallery_sizes import TARGETS, SizesResult
 from edged.evaluation.intervals import Share
 from edged.evaluation.match_rates import MatchRates
@@ -290,14 +291,17 @@ def _failures(document: Document, sections: Sequence[Section]) -> None:
         counts = Counter(failure.reason for failure in found)
         told = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common()) or "none"
         document.paragraph(f"{one.name}: {told}.")
-    listed = sections[0].measurement.failures
+        _listed_failures(document, one.name, found)
+
+
+def _listed_failures(document: Document, name: str, listed: Sequence[Failure]) -> None:
     if not listed:
         return
     first = sorted(
         listed, key=lambda one: (one.reason not in {"unreadable", "no_face"}, one.reason, one.person)
     )
     document.table(
-        ("person", "photograph", f"reason, {sections[0].name}"),
+        ("person", "photograph", f"reason, {name}"),
         [(one.person, f"no. {one.number}", one.reason) for one in first[:_LISTED_FAILURES]],
         (0, 2),
     )

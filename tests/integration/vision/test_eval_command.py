@@ -187,3 +187,10 @@ def test_doubles_that_were_planted_are_found_by_the_audit(app: typer.Typer, few:
     assert (len(same["first"]), same["recall"]) == (2, 0.5)  # type: ignore[arg-type]
     with pytest.raises(EvaluationError, match="expected 40 people with 2 photographs"):
         run(app, "eval", "audit", "--images", few / "tree", "--planted", 40)
+
+
+def test_a_cue_that_needs_movement_is_not_asked_of_single_pictures(app: typer.Typer, few: Path) -> None:
+    arguments = ["eval", "liveness", "--images", str(few / "tree"), "--cue", "parallax", "--limit", "3"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "parallax" in result.output

@@ -89,7 +89,7 @@ def test_single_photographs_tell_nothing_of_misses() -> None:
     [
         ([], COHORT, "nobody is enrolled"),
         (enrolled(1, 3), None, "nobody to compare with"),
-        (enrolled(3, 2), None, "12 comparisons are not enough for a claim of 0.01: at least 300"),
+        (enrolled(3, 2), None, "at least 300 are needed, since the pack has no cohort"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
