@@ -193,7 +193,8 @@ def test_the_unit_is_started_again_however_it_ended(source: Path) -> None:
 
 def test_the_line_is_the_door_process_s_alone_and_secure_after_every_run() -> None:
     door, watcher = DOOR_UNIT.read_text().splitlines(), UNIT.read_text()
-    assert "ExecStopPost=/opt/edged/bin/edged door safe --config /etc/edged/config.yaml" in door
+    secure = "/opt/edged/bin/python -m edged.doorway --secure --config /etc/edged/config.yaml"
+    assert f"ExecStopPost={secure}" in door
     assert [line for line in door if line.startswith("DeviceAllow")] == ["DeviceAllow=char-gpiochip rw"]
     assert "gpio" not in watcher
     users = (ROOT / "systemd/edged.sysusers.conf").read_text().splitlines()
