@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli import models_view
+from edged.cli.models_compile import compile_packs
 from edged.cli.models_quantize import quantize
 
 if TYPE_CHECKING:
     from edged.vision.packs import Catalogue
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch, import, verify and quantize model packs.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, import, verify, compile and quantize model packs.")
 
 _DEFAULT_CONFIG = Path("config.yaml")
 
@@ -160,6 +161,7 @@ def import_files(
         typer.echo(f"left out, of no known pack: {path}", err=True)
 
 
+app.command("compile")(compile_packs)
 app.command()(quantize)
 
 

@@ -5,11 +5,13 @@ from pathlib import Path
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
 from edged.vision.choice import chosen_precision
+from edged.vision.compiled import open_compiled
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
 from edged.vision.liveness import LivenessEnsemble
 from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision
 from edged.vision.session import OrtSession
+from edged.vision.tensors import AnySession
 
 
 def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector, str]:
@@ -62,10 +64,14 @@ def open_liveness(models: ModelsConfig, name: str) -> tuple[Pack, LivenessEnsemb
     return pack, LivenessEnsemble(members), digests
 
 
-def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsConfig) -> OrtSession:
+def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsConfig) -> AnySession:
+    """Open the compiled file that was verified to give the same numbers, or else the pack's own."""
     path = pack.file_path(spec, precision)
     if not path.is_file():
         raise ModelError(_how_to_install(pack, spec.task, path))
+    compiled = open_compiled(pack, spec, precision, models)
+    if compiled is not None:
+        return compiled
     return OrtSession(
         path,
         sha256=spec.files[precision].sha256,
