@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edged.domain.types import FloatArray, Image
 
@@ -19,6 +20,10 @@ MIN_COSINE = 0.99999
 WORTH_IT = 0.97
 _SAMPLES = 24
 
+# A share of the loudest output.
+_QUIET = 0.01
+
+_Flat = npt.NDArray[np.float64]
 Runner = Callable[[Image], list[FloatArray]]
 
 
@@ -72,22 +77,46 @@ def drawn_pictures(size: tuple[int, int], count: int = _SAMPLES, seed: int = 0) 
 
 
 def compare(original: Runner, other: Runner, pictures: Sequence[Image]) -> Agreement:
-    """Run both on ``pictures``. Outputs of other number or shape give an infinite deviation."""
-    sizes: dict[int, float] = {}
-    differences: dict[int, float] = {}
-    cosine = 1.0
+    """Run both on ``pictures``.
+
+    Outputs of other number or shape, and those that are not finite, give an infinite deviation.
+    """
+    outputs: list[_Seen] = []
     for picture in pictures:
         expected, got = original(picture), other(picture)
-        if [one.shape for one in expected] != [one.shape for one in got]:
+        outputs = outputs or [_Seen() for _ in expected]
+        if not _comparable(expected, got):
             return Agreement(float("inf"), -1.0, len(pictures))
-        for index, (first, second) in enumerate(zip(expected, got, strict=True)):
-            sizes[index] = max(sizes.get(index, 1e-30), float(np.abs(first).max(initial=0)))
-            # max() of Python would drop a NaN.
-            difference = np.abs(first.astype(np.float64) - second).max(initial=0)
-            differences[index] = float(np.maximum(differences.get(index, 0.0), difference))
-            cosine = float(np.minimum(cosine, _cosine(first, second)))
-    deviation = float(np.max([differences[index] / sizes[index] for index in sizes], initial=0))
-    return Agreement(deviation, cosine, len(pictures))
+        for seen, first, second in zip(outputs, expected, got, strict=True):
+            seen.add(first.astype(np.float64).ravel(), second.astype(np.float64).ravel())
+    deviation = max((one.difference / max(one.size, 1e-30) for one in outputs), default=float("inf"))
+    return Agreement(deviation, min((one.cosine() for one in outputs), default=-1.0), len(pictures))
+
+
+def _comparable(expected: Sequence[FloatArray], got: Sequence[FloatArray]) -> bool:
+    same = [one.shape for one in expected] == [one.shape for one in got]
+    return same and all(np.isfinite(one).all() for one in [*expected, *got])
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One output over all pictures: its largest value, the largest difference, (norm, cosine) of each."""
+
+    size: float = 0.0
+    difference: float = 0.0
+    angles: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, first: _Flat, second: _Flat) -> None:
+        self.size = max(self.size, float(np.abs(first).max(initial=0)))
+        self.difference = max(self.difference, float(np.abs(first - second).max(initial=0)))
+        norms = float(np.linalg.norm(first)), float(np.linalg.norm(second))
+        self.angles.append((norms[0], float(first @ second) / max(norms[0] * norms[1], 1e-30)))
+
+    def cosine(self) -> float:
+        # An output that says next to nothing for a picture has no direction; the deviation speaks for it.
+        loudest = max(norm for norm, _ in self.angles)
+        spoken = [cosine for norm, cosine in self.angles if norm > max(loudest * _QUIET, 1e-15)]
+        return min(spoken, default=1.0)
 
 
 def race(runners: Sequence[Runner], pictures: Sequence[Image], rounds: int) -> Speed:
@@ -106,11 +135,3 @@ def race(runners: Sequence[Runner], pictures: Sequence[Image], rounds: int) -> S
     undisturbed = np.percentile(taken, 10, axis=0)
     ratios = undisturbed / undisturbed[0]
     return Speed(tuple(map(float, undisturbed * 1000)), tuple(map(float, ratios)))
-
-
-def _cosine(first: FloatArray, second: FloatArray) -> float:
-    one, other = (array.astype(np.float64).ravel() for array in (first, second))
-    product = np.linalg.norm(one) * np.linalg.norm(other)
-    if product == 0:
-        return 1.0 if np.array_equal(one, other) else 0.0
-    return float(one @ other / product)
