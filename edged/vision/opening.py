@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
-from edged.vision.choice import chosen_precision
+from edged.vision.choice import chosen_precision, running_precision
 from edged.vision.compiled import open_compiled
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
@@ -22,9 +22,7 @@ def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector, str]:
     """
     pack = Catalogue(models.directory).in_force(models.detector)
     spec = pack.model("detector")
-    precision = chosen_precision(pack, spec, models.precision)
-    if precision not in spec.files:
-        precision = next(iter(spec.files))
+    precision = running_precision(pack, spec, models)
     session = _session(pack, spec, precision, models)
     detector = FaceDetector(session, spec, threshold=models.detection_threshold)
     return pack, detector, spec.files[precision].sha256
@@ -58,7 +56,7 @@ def open_liveness(models: ModelsConfig, name: str) -> tuple[Pack, LivenessEnsemb
     specs = pack.specs("liveness")
     if not specs:
         raise ModelError(f"pack {pack.name}: none of its models is for liveness")
-    chosen = [(spec, chosen_precision(pack, spec, "auto")) for spec in specs]
+    chosen = [(spec, running_precision(pack, spec, models)) for spec in specs]
     members = [(_session(pack, spec, precision, models), spec) for spec, precision in chosen]
     digests = "+".join(spec.files[precision].sha256 for spec, precision in chosen)
     return pack, LivenessEnsemble(members), digests

@@ -16,7 +16,7 @@ from edged import __version__
 from edged.config.sections import ModelsConfig
 from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError
-from edged.vision.choice import chosen_precision
+from edged.vision.choice import running_precision
 from edged.vision.compilation.comparison import (
     WORTH_IT,
     Agreement,
@@ -94,10 +94,7 @@ def compile_pack(
     done: list[Compilation] = []
     for spec in pack.models:
         progress(f"{pack.name} {spec.task}", len(done), len(pack.models))
-        precision = chosen_precision(pack, spec, "auto" if spec.task == "liveness" else models.precision)
-        if precision not in spec.files:
-            precision = next(iter(spec.files))
-        job = _Job(pack, spec, precision, models, pictures)
+        job = _Job(pack, spec, running_precision(pack, spec, models), models, pictures)
         done.append(job.run(force=force, measure=measure))
         progress(f"{pack.name} {spec.task}", len(done), len(pack.models))
     return done
