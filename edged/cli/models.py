@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli import models_view
-from edged.cli.models_compile import compile_packs
+from edged.cli.models_compile import compile_installed, compile_packs
 from edged.cli.models_quantize import quantize
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def pull(
         models_view.print_json(models_view.installed_json(installed))
     else:
         models_view.print_installed([installed])
+    compile_installed([installed.pack], config, directory, quiet=as_json)
 
 
 @app.command("import")
@@ -153,12 +154,13 @@ def import_files(
         installed = [models_view.installed_json(one) for one in done.installed]
         unknown = [str(path) for path in done.unknown]
         models_view.print_json({"installed": installed, "unknown": unknown, "incomplete": done.incomplete})
-        return
-    models_view.print_installed(done.installed)
-    for line in done.incomplete:
-        typer.echo(f"left out, incomplete: {line}", err=True)
-    for path in done.unknown:
-        typer.echo(f"left out, of no known pack: {path}", err=True)
+    else:
+        models_view.print_installed(done.installed)
+        for line in done.incomplete:
+            typer.echo(f"left out, incomplete: {line}", err=True)
+        for path in done.unknown:
+            typer.echo(f"left out, of no known pack: {path}", err=True)
+    compile_installed([one.pack for one in done.installed], config, directory, quiet=as_json)
 
 
 app.command("compile")(compile_packs)

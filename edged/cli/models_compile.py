@@ -1,5 +1,7 @@
 """``edged models compile``: faster files of the same numbers, for this machine."""
 
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +14,10 @@ if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
     from edged.domain.types import Image
     from edged.vision.compilation.run import Compilation
+    from edged.vision.packs import Pack
 
+# A file that large takes minutes to compare on a small board: nobody waits for that unasked.
+_UNASKED_BYTES = 50_000_000
 # Drawn pictures decide already; photographs are for those who wish to see it with their own.
 _MAX_PHOTOS = 32
 
@@ -66,6 +71,39 @@ def compile_packs(
         _show(done)
     if any(one.refused for one in done):
         raise typer.Exit(1)
+
+
+def compile_installed(
+    packs: "Sequence[Pack]", config: Path | None, directory: Path | None, *, quiet: bool
+) -> None:
+    """Compile what was just installed, where ``models.compile`` is auto and the package ``onnx`` is there.
+
+    Prints what came of it unless ``quiet``. Nothing here fails an installation: the packs run as they are.
+    """
+    from edged.cli.measuring import models_section
+    from edged.config.sections import ModelsConfig
+    from edged.errors import EdgedError
+
+    if find_spec("onnx") is None:
+        return
+    models = models_section(config) if directory is None else ModelsConfig(directory=directory.absolute())
+    if models.compile == "off":
+        return
+    from edged.vision.compilation.run import compile_pack
+
+    for pack in packs:
+        if any(file.size > _UNASKED_BYTES for spec in pack.models for file in spec.files.values()):
+            continue
+        try:
+            with task_bars() as progress:
+                done = compile_pack(pack, models, progress=progress)
+        except EdgedError as exc:
+            typer.echo(f"{pack.name}: runs as it is, not compiled: {exc}", err=True)
+            continue
+        for one in done:
+            faster = f"compiled, {one.record.ratio:.2f} of the original's time" if one.record else None
+            if not quiet:
+                typer.echo(f"{pack.name} {one.task}: {faster or f'runs as it is, {one.reason}'}")
 
 
 def _configured(config: Path | None, models: "ModelsConfig") -> list[str]:
