@@ -43,6 +43,10 @@ Variants = Annotated[
     Precision | None,
     typer.Option("--precision", help="Which files of a pack.  [default: all that are to be had]"),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(" /--no-compile", help="Leave out compiling, which `edged models compile` can do later."),
+]
 
 
 @app.command("list")
@@ -108,6 +112,7 @@ def pull(
     accept_license: Annotated[
         bool, typer.Option("--accept-license", help="Accept a licence that forbids commercial use.")
     ] = False,
+    compiling: Compile = True,
     config: Config = None,
     directory: Directory = None,
     as_json: Json = False,
@@ -130,7 +135,8 @@ def pull(
         models_view.print_json(models_view.installed_json(installed))
     else:
         models_view.print_installed([installed])
-    compile_installed([installed.pack], config, directory, quiet=as_json)
+    if compiling:
+        compile_installed([installed.pack], config, directory, quiet=as_json)
 
 
 @app.command("import")
@@ -138,6 +144,7 @@ def import_files(
     paths: Annotated[list[Path], typer.Argument(help="Folders or .onnx files, on a USB stick for instance.")],
     *,
     precision: Variants = None,
+    compiling: Compile = True,
     config: Config = None,
     directory: Directory = None,
     as_json: Json = False,
@@ -160,7 +167,8 @@ def import_files(
             typer.echo(f"left out, incomplete: {line}", err=True)
         for path in done.unknown:
             typer.echo(f"left out, of no known pack: {path}", err=True)
-    compile_installed([one.pack for one in done.installed], config, directory, quiet=as_json)
+    if compiling:
+        compile_installed([one.pack for one in done.installed], config, directory, quiet=as_json)
 
 
 app.command("compile")(compile_packs)
