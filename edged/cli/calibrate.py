@@ -20,8 +20,10 @@ def calibrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure and print; keep nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the enrolled people against each other and against the pack's cohort of strangers.
+    """Measure the enrolled people against each other, and against the pack's cohort if it has one.
 
+    The starter pack has one; `edged models info` says whether another does. Every photograph is compared with
+    every other person, which takes 300 comparisons at the very least: without a cohort some 18 people.
     What is kept beside the gallery are rates, no faces. A running door takes it up by itself. It makes the
     pack's table stricter where this site needs it, never looser; without a table it is one.
     Measure again once many people have come or gone, and after another model was chosen.

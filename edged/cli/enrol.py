@@ -104,7 +104,8 @@ def enrol(
 ) -> None:
     """Enrol people from photographs. No photograph is kept, only what recognition needs.
 
-    Each person is enrolled wholly or not at all. Exit status 1 if anybody was refused.
+    A photograph that cannot be used is left out and named; who has none left, or is too much like somebody
+    enrolled, is refused as a whole. Exit status 1 if anybody was refused.
     """
     from edged.config.loading import load
     from edged.enrolment.fetching import Fetcher
@@ -266,7 +267,7 @@ def _run(
         task = progress.add_task("photographs", total=sum(len(entry.photos) for entry in entries))
         for person in enrolment.run(entries, lambda _source: progress.advance(task)):
             write(person)
-            _show(person, as_json=as_json)
+            _show(person, as_json=as_json, alone=len(entries) == 1)
             tally[person.status] += 1
             photos += len(person.photos)
             accepted += person.accepted
@@ -276,7 +277,11 @@ def _run(
     return tally[Status.REFUSED]
 
 
-def _show(person: "PersonReport", *, as_json: bool) -> None:
+def _show(person: "PersonReport", *, as_json: bool, alone: bool) -> None:
+    """Print a person; the accepted photographs of many people only where they are poor."""
+    from edged.enrolment.checks import quality_text
+    from edged.enrolment.photo_audit import LOW_QUALITY
+
     if as_json:
         typer.echo(json.dumps(person.as_json(), ensure_ascii=False))
         return
@@ -290,7 +295,10 @@ def _show(person: "PersonReport", *, as_json: bool) -> None:
     for note in person.notes:
         typer.echo(plain(f"    note: {note}"))
     for photo in person.photos:
-        if not photo.accepted and photo.reason != person.reason:
+        if photo.accepted and photo.quality is not None:
+            if alone or photo.quality < LOW_QUALITY:
+                typer.echo(plain(f"    accepted  {photo.label}: {quality_text(photo.quality, photo.flaw)}"))
+        elif photo.reason != person.reason:
             typer.echo(plain(f"    {photo.reason}  {photo.label}: {photo.text}"))
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from edged.cli.eval_audit import audit
 from edged.cli.eval_closed import closed_set
 from edged.cli.eval_compare import compare
 from edged.cli.eval_detection import detection
 from edged.cli.eval_door import EnrolOption, ProbesOption, door, read_lists
 from edged.cli.eval_liveness import liveness
+from edged.cli.eval_quality import quality
 from edged.cli.eval_run import SizesOption, read_sizes, run
 from edged.cli.measuring import (
     ConfigOption,
@@ -37,6 +39,8 @@ app.command()(door)
 app.command()(compare)
 app.command()(detection)
 app.command()(liveness)
+app.command()(quality)
+app.command()(audit)
 
 ImagesOption = Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")]
 
@@ -167,9 +171,9 @@ def calibration(
 ) -> None:
     """Compare all photographs with all; print the table for the embedder's pack.
 
-    Measured for single photographs and for the centroids of three, as people are enrolled; the table
-    takes the stricter. Every rate is an upper bound at 95 %, found by drawing the people anew; one that
-    the comparisons cannot bear is left out.
+    Measured for single photographs and for the centroids of three, weighted by quality as people are
+    enrolled; the table takes the stricter. Every rate is an upper bound at 95 %, found by drawing the people
+    anew; one that the comparisons cannot bear is left out.
     """
     from edged.cli.measuring import chosen_photographs, embed, open_pipeline
 
@@ -263,7 +267,9 @@ def _calibration(embedded: "Embedded", people: dict[str, str]) -> dict[str, Any]
 
     owners = [people[name] for name in embedded.names]
     with progress_bar("rates") as progress:
-        single, centroid = single_and_centroid(embedded.vectors, owners, progress)
+        single, centroid = single_and_centroid(
+            embedded.vectors, owners, progress, qualities=[one.score for one in embedded.qualities]
+        )
     return {
         "single": [asdict(point) for point in single],
         "centroid": [asdict(point) for point in centroid],

@@ -22,6 +22,7 @@ from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from edged.domain.decision import DecisionPolicy
+    from edged.domain.risk import Level
     from edged.evaluation.measurement import DoorTerms, Lists
     from edged.evaluation.protocols import Labelled
 
@@ -34,6 +35,19 @@ ProbesOption = Annotated[
 RiskOption = Annotated[
     float | None,
     typer.Option("--risk", min=1e-9, max=0.1, help="A target_fpir instead of the configured one."),
+]
+SecurityOption = Annotated[
+    Literal["convenience", "normal", "secure", "most_secure"] | None,
+    typer.Option("--security", help="A level instead of the configured risk; not beside --risk."),
+]
+DealtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dealt",
+        metavar="N|carried",
+        help="Deal the enrolled to doors of so many people each, which every stranger visits; carried: as "
+        "many as the pack's table carries the risk for.",
+    ),
 ]
 FramesOption = Annotated[int, typer.Option("--frames", min=1, max=100, help="Frames of a visit.")]
 FpsOption = Annotated[float, typer.Option("--fps", min=0.1, max=240, help="Frames a second of a visit.")]
@@ -55,6 +69,8 @@ def door(
     people: PeopleOption = None,
     packs: PacksOption = None,
     risk: RiskOption = None,
+    security: SecurityOption = None,
+    dealt: DealtOption = None,
     frames: FramesOption = 6,
     fps: FpsOption = 10.0,
     visit: VisitOption = "views",
@@ -84,7 +100,7 @@ def door(
         asked_photographs(images, people, lists),
         protocols=("door",),
         door_lists=lists,
-        door=door_terms(config, risk, frames, fps, visit),
+        door=door_terms(config, stated(risk, security), frames, fps, visit, dealt=read_dealt(dealt)),
         mirror=mirror,
         seed=seed,
     )
@@ -129,8 +145,32 @@ def asked_photographs(images: Path, people: Path | None, lists: "Lists | None") 
     return [Labelled(person, image) for image, person in every.items()]
 
 
+def stated(risk: float | None, security: "Level | None") -> float | None:
+    """Return the risk that is asked for instead of the configured one. Raises ``BadParameter`` for two."""
+    from edged.domain.risk import LEVELS
+
+    if risk is not None and security is not None:
+        raise typer.BadParameter("--risk and --security say the same: leave one out")
+    return LEVELS[security] if security is not None else risk
+
+
+def read_dealt(text: str | None) -> 'int | Literal["carried"] | None':
+    """Read a number above 0, or ``carried``. Raises ``BadParameter``."""
+    if text is None or text == "carried":
+        return "carried" if text else None
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise typer.BadParameter(f"--dealt: expected a number above 0 or 'carried', got {text!r}")
+    return int(text)
+
+
 def door_terms(
-    config: Path | None, risk: float | None, frames: int, fps: float, kind: Literal["views", "photographs"]
+    config: Path | None,
+    risk: float | None,
+    frames: int,
+    fps: float,
+    kind: Literal["views", "photographs"],
+    *,
+    dealt: 'int | Literal["carried"] | None' = None,
 ) -> "DoorTerms":
     """Return how the configured door is asked. Raises ``ConfigError``."""
     from edged.cli.measuring import settings_of
@@ -147,7 +187,7 @@ def door_terms(
 
     settings = settings_of(config)
     decision = settings.decision if settings else DecisionConfig()
-    stated = stated_risk(settings.security if settings else SecurityConfig(), decision)
+    configured = stated_risk(settings.security if settings else SecurityConfig(), decision)
     camera = settings.camera if settings else CameraConfig(source=FolderSource(path=Path()))
 
     def policy(threshold: float | None) -> "DecisionPolicy":
@@ -155,4 +195,5 @@ def door_terms(
         off = LivenessConfig(mode="off")
         return replace(decision_policy(decision, camera, off, threshold), armed=True)
 
-    return DoorTerms(policy, replace(stated, target_fpir=risk or stated.target_fpir), frames, fps, kind)
+    asked = replace(configured, target_fpir=risk or configured.target_fpir)
+    return DoorTerms(policy, asked, frames, fps, kind, dealt)

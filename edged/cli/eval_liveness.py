@@ -11,7 +11,9 @@ from edged.cli.measuring import ConfigOption, DetectorOption, ModelsOption, Peop
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
 
     from edged.config.sections import LivenessConfig
     from edged.domain.presentation import ErrorRate
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _SPECIES = ("print", "phone", "tablet", "replay")
 _CUES = ("border", "screen", "parallax")
+_MOVING = 5  # frames from which parallax says anything
 
 
 def liveness(
@@ -28,7 +31,11 @@ def liveness(
     pack: Annotated[str | None, typer.Option(help="A liveness pack instead of the configured one.")] = None,
     cues: Annotated[
         list[str] | None,
-        typer.Option("--cue", help=f"Only these cues beside the pack ({', '.join(_CUES)}); repeatable."),
+        typer.Option(
+            "--cue",
+            help=f"Only these cues beside the pack ({', '.join(_CUES)}); repeatable. Parallax takes "
+            f"--frames {_MOVING} or more.",
+        ),
     ] = None,
     species: Annotated[
         list[str] | None,
@@ -44,6 +51,10 @@ def liveness(
         ),
     ] = "all",
     limit: Annotated[int, typer.Option(min=0, help="Take so many photographs, evenly spread; 0: all.")] = 0,
+    frames: Annotated[
+        int,
+        typer.Option(min=1, max=30, help="Frames a presentation, swaying; parallax speaks from five on."),
+    ] = 1,
     people: PeopleOption = None,
     config: ConfigOption = None,
     models: ModelsOption = None,
@@ -54,7 +65,8 @@ def liveness(
 
     Each photograph is shown live as it is, live as a visit to a corridor where the person can be cut out,
     and held up as a print, on a phone, on a tablet and in a replay. The attacks are drawn: they compare
-    cues and find mistakes. For the figure of a door run `edged liveness test` there.
+    cues and find mistakes. For the figure of a door run `edged liveness test` there. What each cue adds
+    comes from the same presentations, at the threshold and where as many of the living pass.
     """
     from edged.cli.measuring import models_section, progress_bar
     from edged.domain.presentation import Species
@@ -66,10 +78,15 @@ def liveness(
     _check(cues or (), _CUES, "--cue")
     section = models_section(config, directory=models, detector=detector)
     settings = _settings(config, pack, cues)
+    _check_measurable(settings, frames)
     meter = FaceLiveness.open(section, settings)
     portraits = _portraits(images, people, half, limit)
     trial = PresentationTrial(
-        open_detector(section)[1].detect, meter, portraits, [Species(name) for name in species or Species]
+        open_detector(section)[1].detect,
+        meter,
+        portraits,
+        [Species(name) for name in species or Species],
+        frames=frames,
     )
     with progress_bar("photographs") as progress:
         trial.run(progress)
@@ -85,6 +102,15 @@ def _check(given: "Sequence[str]", known: "Sequence[str]", option: str) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
         raise typer.BadParameter(f"{option}: expected one of {', '.join(known)}, got {unknown[0]!r}")
+
+
+def _check_measurable(settings: "LivenessConfig", frames: int) -> None:
+    if settings.pack is None and set(settings.cues) == {"parallax"} and frames < _MOVING:
+        raise typer.BadParameter(
+            f"parallax compares pictures of a movement: say --frames {_MOVING} or more, or add --pack or "
+            "another --cue",
+            param_hint="--cue",
+        )
 
 
 def _settings(config: Path | None, pack: str | None, cues: list[str] | None) -> "LivenessConfig":
@@ -104,7 +130,8 @@ def _portraits(images: Path, people: Path | None, half: str, limit: int) -> Any:
 
     from edged.cli.measuring import chosen_photographs
     from edged.evaluation.embedding import read_image
-    from edged.evaluation.presentation_trial import Portrait, in_half
+    from edged.evaluation.presentation_trial import Portrait
+    from edged.evaluation.split import in_half
 
     found = [one for one in chosen_photographs(images, people) if in_half(one.person, half)]
     step = max(1, len(found) // limit) if limit else 1
@@ -115,8 +142,9 @@ def _portraits(images: Path, people: Path | None, half: str, limit: int) -> Any:
 def _as_json(report: "LivenessReport") -> dict[str, Any]:
     document = asdict(report)
     document["whole"] |= _summary(report.whole)
-    for name, one in report.ablation.items():
-        document["ablation"][name] |= _summary(one)
+    for part in ("at_threshold", "ablation"):
+        for name, one in getattr(report, part).items():
+            document[part][name] |= _summary(one)
     return document
 
 
@@ -136,16 +164,25 @@ def _show(report: "LivenessReport", title: str) -> None:
     for kind, one in whole.bpcer.items():
         table.add_row(f"BPCER {kind}", *_cells(one))
     console.print(table)
-    added = Table("cues", "attacks rejected", "live passed", "worst APCER", title="what each cue adds")
-    for name, each in (("all", whole), *report.ablation.items()):
-        summary = _summary(each)
-        added.add_row(name, *(_percent(summary[key]) for key in ("rejected", "passed", "worst_apcer")))
-    console.print(added)
+    console.print(_added("what each cue adds, at the threshold", report.at_threshold, whole))
+    passed = _percent(whole.passed)
+    console.print(_added(f"the same where {passed} of the living pass", report.ablation, whole))
     missing = ", ".join(f"{count} {kind}" for kind, count in whole.no_face.items())
     console.print(
-        f"{report.photographs} photographs, threshold {report.threshold:g}; without a face: "
-        f"{missing or 'none'}; intervals by Clopper and Pearson"
+        f"{report.photographs} photographs, frames a presentation: {report.frames}, threshold "
+        f"{report.threshold:g}; without a face: {missing or 'none'}; intervals by Clopper and Pearson"
     )
+
+
+def _added(title: str, sets: "Mapping[str, Rates]", whole: "Rates") -> "Table":
+    """Return one row a set of cues: the shares of the living that pass and of the attacks rejected."""
+    from rich.table import Table
+
+    table = Table("cues", "live passed", "attacks rejected", *whole.apcer, title=title)
+    for name, each in (*sets.items(), ("all", whole)):
+        species = (None if one.rate is None else 1 - one.rate for one in each.apcer.values())
+        table.add_row(name, *(_percent(share) for share in (each.passed, each.rejected, *species)))
+    return table
 
 
 def _cells(one: "ErrorRate") -> tuple[str, ...]:

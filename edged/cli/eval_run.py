@@ -9,15 +9,19 @@ import typer
 
 from edged.cli.eval_closed import LeastOption, ShareOption
 from edged.cli.eval_door import (
+    DealtOption,
     EnrolOption,
     FpsOption,
     FramesOption,
     ProbesOption,
     RiskOption,
+    SecurityOption,
     VisitOption,
     asked_photographs,
     door_terms,
+    read_dealt,
     read_lists,
+    stated,
 )
 from edged.cli.measuring import (
     ConfigOption,
@@ -68,6 +72,8 @@ def run(
     min_photos: LeastOption = 2,
     sizes: SizesOption = "10,30,100,300,1000,3000,10000",
     risk: RiskOption = None,
+    security: SecurityOption = None,
+    dealt: DealtOption = None,
     frames: FramesOption = 6,
     fps: FpsOption = 10.0,
     visit: VisitOption = "views",
@@ -103,7 +109,7 @@ def run(
         share=enrolled,
         least=min_photos,
         sizes=read_sizes(sizes),
-        door=door_terms(config, risk, frames, fps, visit),
+        door=door_terms(config, stated(risk, security), frames, fps, visit, dealt=read_dealt(dealt)),
         mirror=mirror,
         floor=quality_floor,
         seed=seed,

@@ -50,8 +50,7 @@ def print_measurements(rows: Sequence[Row], *, per_person: bool = False) -> None
     for name, one in rows:
         for protocol, why in one.skipped.items():
             out.print(f"{name}: {protocol} was not measured: {why}", style="yellow", markup=False)
-    # Which photographs have no face depends on the detector; one list says enough of most tables.
-    print_failures(out, rows[0][1].failures)
+    print_all_failures(out, [(name, one.failures) for name, one in rows])
 
 
 def print_pairs(out: Console, name: str, told: PairsResult, rates: MatchRates) -> None:
@@ -237,6 +236,8 @@ def door_lines(door: DoorMeasurement) -> dict[str, str]:
     """Return the rows of the door's table by their headings."""
     result, told = door.result, {}
     told["people enrolled"] = f"{result.people:,}"
+    if result.doors > 1:
+        told["doors of so many"] = f"{result.doors:,}"
     told["stated risk, FPIR"] = f"{door.target_fpir:g}"
     told["threshold"] = "disarmed" if result.threshold is None else f"{result.threshold:.4f}"
     told["visits of the enrolled"] = f"{result.visits:,}"
@@ -253,13 +254,22 @@ def door_lines(door: DoorMeasurement) -> dict[str, str]:
     return told
 
 
-def print_failures(out: Console, found: Sequence[Failure]) -> None:
+def print_all_failures(out: Console, rows: Sequence[tuple[str, Sequence[Failure]]]) -> None:
+    """Print the failures of every pack, packs that fail on the same photographs together."""
+    alike: dict[tuple[Failure, ...], list[str]] = {}
+    for name, found in rows:
+        alike.setdefault(tuple(found), []).append(name)
+    for failed, names in alike.items():
+        print_failures(out, failed, "" if len(rows) == 1 else f"{', '.join(names)}: ")
+
+
+def print_failures(out: Console, found: Sequence[Failure], whose: str = "") -> None:
     """Print how many photographs gave nothing, and which."""
     if not found:
         return
     counts = Counter(one.reason for one in found)
     told = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
-    out.print(f"Photographs that give nothing or little: {told}", style="yellow")
+    out.print(f"{whose}Photographs that give nothing or little: {told}", style="yellow", markup=False)
     first = sorted(found, key=lambda one: (one.reason not in {"unreadable", "no_face"}, one.reason))
     for one in first[:_LINES]:
         where = one.image or f"{one.person}, photograph {one.number}"

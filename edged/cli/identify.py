@@ -19,7 +19,8 @@ def identify(
 ) -> None:
     """Say who is on photographs, by the threshold that the door would use; nothing is recorded.
 
-    One line a face, from left to right; who is known but may not enter now is told with the reason. Exit
+    One line a face, from left to right, with its quality (the share of its likeness that the picture keeps)
+    and what it suffers from; who is known but may not enter now is told with the reason. Exit
     status 1 if a photograph has no face that can be read, or if nobody can be compared.
     """
     from edged.config.loading import load
@@ -31,7 +32,7 @@ def identify(
 
     settings = load(config)
     clock, rules = Clock(settings.access.time_zone), access_rules(settings.access)
-    identifier, threshold = open_identifier(
+    identifier, threshold, full = open_identifier(
         settings.models,
         settings.quality,
         settings.gallery,
@@ -41,6 +42,8 @@ def identify(
     )
     if (gap := identifier.gap()) is not None:
         typer.echo(f"edged: {gap}", err=True)
+    if full is not None:
+        typer.echo(f"edged: {full}", err=True)
     typer.echo(f"threshold: {threshold.claim}", err=True)
     unread = 0
     with Fetcher() as fetcher:
@@ -54,14 +57,17 @@ def identify(
 
 
 def _line(answer: "Identification") -> str:
+    from edged.enrolment.checks import quality_text
+
     match = answer.match
     if match is None:
         return f"{answer.label}: {answer.verdict}  {answer.reason}: {answer.text}"
+    quality = "" if answer.quality is None else f", {quality_text(answer.quality.score, answer.quality.flaw)}"
     margin = f", margin {match.margin:.3f}" if match.second_id else ""
     if answer.person is not None:
         state = "" if answer.person.enabled else " (disabled)"
         who = f"{answer.person.name} ({answer.person.person_id}){state}"
         refusal = f"  would be refused: {answer.refusal}" if answer.refusal else ""
-        return f"{answer.label}: {who}  score {match.score:.3f}{margin}{refusal}"
-    nearest = f"  nearest {answer.nearest.name} {match.score:.3f}{margin}" if answer.nearest else ""
+        return f"{answer.label}: {who}  score {match.score:.3f}{margin}{quality}{refusal}"
+    nearest = f"  nearest {answer.nearest.name} {match.score:.3f}{margin}{quality}" if answer.nearest else ""
     return f"{answer.label}: {answer.verdict}{nearest}"

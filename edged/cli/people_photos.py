@@ -66,9 +66,11 @@ def not_me(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Say that in this visit somebody else was taken for the person; that face is refused from now on.
+    """Say that in this visit somebody else was taken for the person; a face like it is refused as them.
 
-    Faces of visits are kept for gallery.probe_hours. `edged events tail` and `edged people show` name events.
+    One picture of a visit is kept, for gallery.probe_hours. A later visit in which any picture is about as
+    near to that one as to the person is refused as a whole; where all pictures stay away from it, it is not.
+    `edged events tail` and `edged people show` name events.
     """
     from edged.config.loading import load
     from edged.enrolment.vetoes import open_vetoes
@@ -82,7 +84,7 @@ def not_me(
             with JournalReader.open(settings.journal.path) as reader:
                 stored = reader.find(event_id)
             done = vetoes.add(stored, force=force)
-    print_done("veto removed" if undo else "vetoed", done.person, as_json=as_json)
+    print_done("veto removed" if undo else "vetoed", done.person, as_json=as_json, cosine=done.cosine)
 
 
 def _photo_json(photo: "Photo") -> dict[str, Any]:

@@ -74,13 +74,22 @@ def as_facts(record: "Record", space: str | None) -> dict[str, Any]:
     }
 
 
-def print_done(what: str, person: "Person", *, as_json: bool, photographs: int | None = None) -> None:
-    """Say what was done to whom, and how many photographs that was about."""
+def print_done(
+    what: str,
+    person: "Person",
+    *,
+    as_json: bool,
+    photographs: int | None = None,
+    cosine: float | None = None,
+) -> None:
+    """Say what was done to whom, to how many photographs, and how near a face was to the person."""
     if as_json:
-        facts = {"done": what, "person_id": person.person_id, "name": person.name}
+        facts: dict[str, object] = {"done": what, "person_id": person.person_id, "name": person.name}
+        facts |= {} if cosine is None else {"cosine": round(cosine, 4)}
         typer.echo(json.dumps(facts | {"photographs": photographs}, ensure_ascii=False))
         return
     tail = "" if photographs is None else f", {photographs} photographs"
+    tail += "" if cosine is None else f", a face at cosine {cosine:.3f} to their photographs"
     typer.echo(f"{what}: {person.name} ({person.person_id}){tail}")
 
 

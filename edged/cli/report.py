@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edged.cli.known_names import names_by_id
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption
 
 if TYPE_CHECKING:
-    from edged.config.sections import Config, GalleryConfig
+    from edged.config.sections import Config
     from edged.domain.attendance_report import DayReport
     from edged.errors import StoreCorruptError
 
@@ -36,7 +37,7 @@ def report(
     settings = load(config)
     first, last = _days(day, month)
     days = _read(settings, first, last)
-    known = _names(settings.gallery) if names and days else {}
+    known = names_by_id(settings.gallery) if names and days else {}
     months = [] if month is None else month_reports(days)
     if as_json:
         report_view.print_json(days, months, known)
@@ -75,20 +76,6 @@ def _read(settings: "Config", first: date, last: date) -> "list[DayReport]":
             return day_reports(stamps_between(events, first, last, zone))
         except ValueError as exc:
             raise StoreCorruptError(f"{settings.journal.path}: {exc}") from exc
-
-
-def _names(gallery: "GalleryConfig") -> dict[str, str]:
-    """Return the names by id; none, with a word on standard error, where the gallery does not open."""
-    from edged.errors import StoreError
-    from edged.storage.people import PeopleStore
-    from edged.storage.vault import Vault
-
-    try:
-        with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
-            return {person.person_id: person.name for person in store.people()}
-    except StoreError as exc:
-        print(f"edged: ids instead of names: {exc}", file=sys.stderr)
-        return {}
 
 
 def _warn(damage: "StoreCorruptError") -> None:

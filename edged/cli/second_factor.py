@@ -157,7 +157,7 @@ def _only_request(keypad: Keypad, wait: float) -> str:
         if isinstance(message, Ended) and message.request_id in found:
             found.remove(message.request_id)
     if not found:
-        raise NotFoundError("nobody is asked for a second factor now; --wait waits for somebody")
+        raise NotFoundError(f"nobody was asked for a second factor within {wait:g} s; --wait waits longer")
     if len(found) > 1:
         raise FleetError(f"{len(found)} people are asked: name one of {', '.join(found)}")
     return found[0]

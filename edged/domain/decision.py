@@ -11,7 +11,8 @@ A door that is not armed decides all the same (shadow mode): who would have been
 ``disarmed`` at the very last gate, with the person's id, as often as they would have been let in.
 
 A person whom another one resembles has limits of their own, higher than everybody's (``lookalikes``). A
-face that is like one that was taken for the person before, and was not theirs, is vetoed.
+face that is like one that was taken for the person before, and was not theirs, is vetoed, and with it the
+track, as that person (``vetoes``).
 
 Where a doubt is left that a second factor may settle (``second_factor``), what would have been a grant asks
 for one. That is no grant: whoever takes the decision has to deny it unless the answer comes in time.
@@ -29,12 +30,13 @@ from edged.domain.access import AccessRules
 from edged.domain.cooldown import Cooldowns
 from edged.domain.decision_policy import DecisionPolicy
 from edged.domain.gallery import GallerySnapshot
-from edged.domain.likeness import likeness, mean_likeness
+from edged.domain.likeness import candidates, likeness, mean_likeness
 from edged.domain.liveness import RunningMean, measured, visit_liveness
 from edged.domain.matching import at_least
 from edged.domain.pooling import Pool
 from edged.domain.second_factor import AskedFactor
-from edged.domain.types import QUALITY_LIMIT, Decision, Gate, Observation, Outcome, Reason
+from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
+from edged.domain.vetoes import vetoed_people
 
 __all__ = ["DecisionEngine", "DecisionPolicy"]
 
@@ -62,7 +64,9 @@ class _Track:
     pool: Pool = field(default_factory=Pool)
     granted: set[str] = field(default_factory=set)
     reported: set[Reason] = field(default_factory=set)
+    vetoed: set[str] = field(default_factory=set)
     latest: Observation | None = None
+    compared: Match | None = None
     trace: tuple[Gate, ...] = ()
     frames: int = 0
     liveness: float | None = None
@@ -96,15 +100,19 @@ class DecisionEngine:
             window: deque[_Evidence] = deque(maxlen=self.policy.window_frames)
             track = self._tracks[observation.track_id] = _Track(observation.captured_at, window)
         reason, gates = self._judge_frame(observation, gallery, now)
+        track.vetoed |= vetoed_people(observation, gallery, self.policy.threshold, self.policy.min_margin)
         self._now = max(self._now, now)
         person_id = observation.match.person_id if reason is Reason.MATCHED and observation.match else None
+        if person_id in track.vetoed:
+            gates.append(Gate("visit_veto", "an earlier picture", None, passed=False))
+            reason, person_id = Reason.VETOED, None
         track.liveness = observation.liveness
         if not track.window or observation.frame_seq > track.window[-1].seq:
             self._remember(track, observation, reason, person_id)
         elif track.window[-1].person_id != person_id:
             # The same picture twice is one piece of evidence, and no way to change it.
             reason, person_id = Reason.STALE, None
-        track.latest = observation
+        track.latest, track.compared = observation, observation.match or track.compared
         if person_id is not None:
             self._cooldowns.seen(person_id, observation.captured_at, self.policy.absence_seconds)
         if reason is not Reason.MATCHED or person_id is None:
@@ -150,6 +158,7 @@ class DecisionEngine:
 
     def _forget_frames(self, track: _Track) -> None:
         track.window, track.pool = deque(maxlen=self.policy.window_frames), Pool()
+        track.compared = None
 
     def _judge_frame(
         self, seen: Observation, gallery: GallerySnapshot, now: float
@@ -229,7 +238,7 @@ class DecisionEngine:
                 return _waiting(seen, track, Reason.COOLING_DOWN, person_id)
             return self._denial_once(seen.track_id, track, Reason.COOLING_DOWN)
         asked = self._asked(gates, person_id, moment.gallery)
-        gates.append(Gate("armed", None, None, self.policy.armed))
+        gates.append(Gate("armed", "yes" if self.policy.armed else "no", None, self.policy.armed))
         track.trace = tuple(gates)
         track.granted.add(person_id)
         self._cooldowns.granted(person_id, seen.track_id, moment.now)
@@ -241,7 +250,8 @@ class DecisionEngine:
     def _asked(self, gates: Sequence[Gate], person_id: str, gallery: GallerySnapshot) -> AskedFactor | None:
         """Return what else is asked of somebody who would be let in; an unsure gate is one that failed."""
         unsure = not all(gate.passed for gate in gates)
-        alike = person_id in gallery.bars
+        bar = gallery.bars.get(person_id)
+        alike = bar is not None and bar.alike
         return self.policy.second_factor.asked(gallery.over_budget, unsure=unsure, lookalike=alike)
 
     def _confirm(
@@ -325,7 +335,7 @@ def _quality(seen: Observation) -> Iterator[tuple[Reason, Gate]]:
     """Yield the quality gate, and before it what the face is weakest in where that is known."""
     if seen.quality.flaw:
         yield Reason.LOW_QUALITY, Gate("flaw", seen.quality.flaw, None, passed=True)
-    yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, QUALITY_LIMIT, seen.match is not None)
+    yield Reason.LOW_QUALITY, Gate("quality", seen.quality.score, None, seen.match is not None)
 
 
 def _decision(
@@ -345,7 +355,7 @@ def _decision(
         liveness=track.liveness,
         first_seen_at=track.first_seen_at,
         freshest_at=seen.captured_at if seen else track.first_seen_at,
-        trace=track.trace,
+        trace=(*candidates(track.compared), *track.trace),
     )
 
 

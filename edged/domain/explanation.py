@@ -1,6 +1,7 @@
 """A decision in plain words, for the operator who asks why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from edged.domain.challenge import Gesture
@@ -12,7 +13,8 @@ REASONS: Mapping[str, str] = {
     Reason.COLLECTING: "Too few pictures had been seen to decide.",
     Reason.UNKNOWN: "The face is not close enough to anybody who is enrolled.",
     Reason.AMBIGUOUS: "Two enrolled people are about equally close to the face.",
-    Reason.VETOED: "The face is like one that was taken for this person before and is not theirs.",
+    Reason.VETOED: "In this visit the face came close to one that was taken for this person before and is "
+    "not theirs.",
     Reason.LOW_QUALITY: "The face was too small, blurred, dark, bright or turned away to be compared.",
     Reason.NOT_LIVE: "The face was not shown to be a living one.",
     Reason.CHALLENGE_UNANSWERED: "The person was recognised and asked to turn the head, and did not in time.",
@@ -55,15 +57,18 @@ GESTURES: Mapping[str, str] = {
 }
 GATES: Mapping[str, str] = {
     "freshness": "age of the picture in seconds; at most the limit",
-    "flaw": "what makes the face least usable; not a refusal by itself",
-    "quality": "how usable the face is, 0 to 1; at the limit where it just meets the quality section",
+    "nearest": "cosine to the enrolled person whom the face is most like, let in or not",
+    "second": "cosine to the second person",
+    "flaw": "what makes the face least usable, or which limit of the quality section it misses",
+    "quality": "the share of its likeness that such a picture keeps; a limit that is missed fails it",
     "liveness": "how likely the visit is alive, 0 to 1; at least the limit, if it is one",
     "threshold": "whether there is a threshold to go by; the value is the one in force",
-    "armed": "whether a match may open the door",
+    "armed": "whether a match may open the door (decision.armed)",
     "score": "cosine to the nearest enrolled person; at least the limit",
     "margin": "distance to the second nearest person; at least the limit",
-    "lookalike": "cosine to the most alike other person, who raises the limits of score and margin",
+    "lookalike": "how like the most alike other person is; may raise the limits of score and margin",
     "veto": "cosine to a face that was taken for the person and is not theirs; below score less margin",
+    "visit_veto": "whether a picture of this visit was vetoed for the person; then none of it lets them in",
     "agreement": "recent pictures that agree on the person; at least the limit",
     "mean_score": "cosine of the mean of the recent pictures to the person; at least the limit",
     "mean_veto": "cosine of that mean to a face that was taken for the person; below its score less margin",
@@ -76,6 +81,65 @@ GATES: Mapping[str, str] = {
     "second_factor": "how asking for a PIN or badge ended, and why it was asked",
     "journal": "whether the visit could be recorded first",
 }
+
+
+# What stands in a trace to be known, and was never held against a limit.
+FACTS = frozenset({"nearest", "second", "flaw", "lookalike"})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An enrolled person whom a face came near, ``score`` the cosine.
+
+    ``value`` is that of the best person and the margin of the second; ``limit`` what it had to reach, None
+    where it was not held against one.
+    """
+
+    person_id: str
+    score: float
+    value: float
+    limit: float | None
+
+
+def candidates_of(trace: Sequence[Gate]) -> tuple[Candidate, ...]:
+    """Return the best and the second person of a decision; fewer where fewer were compared or recorded."""
+    found = {gate.name: gate for gate in trace}
+    scores = [(name, _number(found, name)) for name in ("nearest", "second") if name in found]
+    limits = {"nearest": _limit(found, "score"), "second": _limit(found, "margin")}
+    told: list[Candidate] = []
+    for name, score in scores:
+        who = found[name].who
+        if who is not None and score is not None:
+            value = told[0].score - score if told else score
+            told.append(Candidate(who, score, value, limits[name]))
+    return tuple(told)
+
+
+def candidates_text(trace: Sequence[Gate], names: Mapping[str, str]) -> str:
+    """Say whom the face was most like, and whom next; empty where nobody is recorded."""
+    told = [
+        f"{place} {named(one.person_id, names)}: {what} {one.value:.3f}"
+        + ("" if one.limit is None else f", needs {one.limit:.3f}")
+        for place, what, one in zip(
+            ("Nearest:", "Second:"), ("score", "margin"), candidates_of(trace), strict=False
+        )
+    ]
+    return ". ".join(told) + "." if told else ""
+
+
+def named(person_id: str, names: Mapping[str, str]) -> str:
+    """Return name and id of a person, the id alone where the name is not known."""
+    return f"{names[person_id]} ({person_id})" if person_id in names else person_id
+
+
+def _number(found: Mapping[str, Gate], name: str) -> float | None:
+    value = found[name].value
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _limit(found: Mapping[str, Gate], name: str) -> float | None:
+    limit = found[name].limit if name in found else None
+    return float(limit) if isinstance(limit, int | float) else None
 
 
 def reason_text(stored: StoredEvent) -> str:

@@ -16,7 +16,7 @@ from edged.domain.types import FloatArray
 
 # float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
 _UNIT_TOLERANCE = 1e-3
-# A usable face has half of the best quality or more: this is for templates stored without one.
+# A usable face keeps half of its likeness or more: this is for templates stored without a quality.
 _LEAST_WEIGHT = 0.1
 
 
@@ -27,9 +27,9 @@ class GallerySnapshot:
     ``left_out`` counts enrolled people without a template of ``space``: nobody can recognise them.
     ``templates`` counts the templates behind the rows; ``version`` is the store's generation.
     ``vetoes`` holds, by person, (K, D) unit rows of those who were taken for the person wrongly;
-    ``bars`` the people whose gates ask for more than everybody's, see ``lookalikes``. ``over_budget``: the
-    threshold in force keeps the stated risk only together with a second factor. ``sources`` and ``nearest``
-    are what the next snapshot is made from, where little has changed.
+    ``bars`` the people whose gates ask for more than everybody's or who have a look-alike, see
+    ``lookalikes``. ``over_budget``: the threshold in force keeps the stated risk only together with a second
+    factor. ``sources`` and ``nearest`` are what the next snapshot is made from, where little has changed.
     """
 
     space: str

@@ -22,7 +22,7 @@ def likeness(
         return
     limits = limits_for(person_id, gallery, threshold, min_margin)
     if limits.bar is not None:
-        yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, None, passed=True)
+        yield Reason.UNKNOWN, Gate("lookalike", limits.bar.cosine, None, True, limits.bar.other_id)
     yield Reason.UNKNOWN, Gate("score", match.score, limits.score, at_least(match.score, limits.score))
     if match.veto_score is not None:
         limit = veto_limit(match, limits)
@@ -38,3 +38,13 @@ def mean_likeness(
         for reason, gate in likeness(mean, gallery, threshold, min_margin):
             if gate.name != "lookalike":
                 yield reason, replace(gate, name=f"mean_{gate.name}")
+
+
+def candidates(match: Match | None) -> tuple[Gate, ...]:
+    """Return the two whom a face is nearest to, as gates that check nothing; none in an empty gallery."""
+    if match is None or match.person_id is None:
+        return ()
+    nearest = Gate("nearest", match.score, None, True, match.person_id)
+    if match.second_id is None:
+        return (nearest,)
+    return nearest, Gate("second", match.second_score, None, True, match.second_id)

@@ -32,13 +32,19 @@ until their centres lie at ``c``; of some 146,000 such visits, with limits for 1
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edged.domain.calibration import MeasuredPoint, bounded_cosine, required_fmr
+from edged.domain.calibration import MeasuredPoint, bounded_cosine, cosine_at, required_fmr
 from edged.domain.risk import Risk
 from edged.domain.types import FloatArray, IntArray
+
+# From here on two people are look-alikes: enrolment says so, the audit lists them, and who wants to ask
+# look-alikes for a second factor asks these. Among 100 people one in a hundred newcomers is as near to
+# somebody by chance. A bar is raised long before (at 6 people from the cosine that one pair of strangers in
+# a hundred reaches): that takes nothing of anybody but a few hundredths.
+ALIKE_FMR = 1e-4
 
 # The cosine between two people is rounded up to such a step.
 _STEPS = 1000
@@ -50,25 +56,30 @@ _BLOCK = 10_000_000
 class Bar:
     """What a person's own gates ask at least of ``score`` and ``margin``.
 
-    ``cosine`` is how near the centre of the most alike other person lies.
+    ``cosine`` is how near the centre of the most alike other person lies, ``other_id`` who that is, ``alike``
+    whether the two are look-alikes (see ``ALIKE_FMR``) and not just near enough to need higher limits.
     """
 
     score: float
     margin: float
     cosine: float
+    other_id: str | None = None
+    alike: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class LookalikeRule:
     """``threshold`` and ``min_margin`` are everybody's limits, ``strictest`` the table's last threshold.
 
-    ``stranger`` is the table's cosine at FMR = the stated risk.
+    ``stranger`` is the table's cosine at FMR = the stated risk, ``alike`` the one from which two people are
+    look-alikes.
     """
 
     threshold: float
     min_margin: float
     strictest: float
     stranger: float
+    alike: float = 1.0
     _limits: tuple[tuple[float, float], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -85,7 +96,13 @@ class LookalikeRule:
         score, margin = self._limits[step]
         if score <= self.threshold and margin <= self.min_margin:
             return None
-        return Bar(max(score, self.threshold), margin, cosine)
+        return Bar(max(score, self.threshold), margin, cosine, alike=cosine >= self.alike)
+
+    def likeness(self, cosine: float) -> Bar | None:
+        """Return everybody's limits as the bar of look-alikes, who must be known as such; None for others."""
+        if cosine < self.alike:
+            return None
+        return Bar(self.threshold, self.min_margin, cosine)
 
     def _needed(self, cosine: float) -> tuple[float, float]:
         """Return T and r at ``cosine`` alone; r is on top of the margin, and within T."""
@@ -122,7 +139,18 @@ def lookalike_rule(
     if threshold is None or stranger is None:
         return None
     strictest = max(threshold, *(point.threshold for point in points))
-    return LookalikeRule(threshold, min_margin, strictest, stranger)
+    alike = alike_level(points)
+    return LookalikeRule(threshold, min_margin, strictest, stranger, 1.0 if alike is None else alike)
+
+
+def alike_level(points: Sequence[MeasuredPoint]) -> float | None:
+    """Return the cosine from which two people are look-alikes, None without a table.
+
+    A table that ends above the rate gives its lowest rate's cosine, which makes more people look alike.
+    """
+    if not points:
+        return None
+    return cosine_at(points, max(ALIKE_FMR, min(point.fmr for point in points)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,12 +167,13 @@ class NearestOthers:
 
 
 def raised_bars(nearest: NearestOthers, rule: LookalikeRule) -> dict[str, Bar]:
-    """Return the bar of each person who needs one."""
-    found = {
-        person_id: rule.bar(float(cosine))
-        for person_id, cosine in zip(nearest.ids, nearest.cosine, strict=True)
-    }
-    return {person_id: bar for person_id, bar in found.items() if bar is not None}
+    """Return the bar of each person who needs one or has a look-alike."""
+    bars = {}
+    for person_id, cosine, other in zip(nearest.ids, nearest.cosine, nearest.other, strict=True):
+        bar = rule.bar(float(cosine)) or rule.likeness(float(cosine))
+        if bar is not None:
+            bars[person_id] = replace(bar, other_id=nearest.ids[other] if other >= 0 else None)
+    return bars
 
 
 def nearest_others(

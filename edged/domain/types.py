@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from edged.domain.second_factor import AskedFactor
 
-QUALITY_LIMIT = 0.5
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.intp]
 Image = npt.NDArray[np.uint8]
@@ -79,10 +78,11 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How usable a face is; ``score`` 0..1 is the smallest of the parts' own 0..1 scores.
+    """How usable a face is; ``score`` 0..1 is the share of its likeness that such a picture keeps on average.
 
-    A face falls short of the configured limits exactly where ``score`` is below ``QUALITY_LIMIT``; ``flaw``
-    names the part that has this score, empty where all are at 1.
+    That is its expected cosine to the person's centroid by that of a good photograph. ``flaw`` names the
+    configured limit that is missed, else the weakest part; empty where nothing is lost. The limits alone say
+    whether a face is used: the score is a weight, and what the best frames are chosen by.
 
     ``face_px`` box width; ``eye_px`` eye distance; ``sharpness`` variance of the Laplacian on the
     aligned 112x112 grey face; ``brightness`` its mean 0..255; ``yaw``, ``pitch``, ``roll`` degrees
@@ -180,12 +180,17 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One check of a decision: its name, the value seen, the limit it was held against, the result."""
+    """One check of a decision: its name, the value seen, the limit it was held against, the result.
+
+    ``who`` is the id of whom the value is about, where that is not the decision's person. It stays on the
+    device, as the trace does: somebody whom a face came near is nobody who was there.
+    """
 
     name: str
     value: float | str | None
     limit: float | str | None
     passed: bool
+    who: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

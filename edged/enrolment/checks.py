@@ -1,5 +1,6 @@
 """One photograph: from its source to a template's vector, or to the reason why not."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,14 +22,31 @@ _SHORTFALLS = {
 }
 
 
+# What costs a usable face some of its likeness, by the code in ``Quality.flaw``.
+_FLAWS = {
+    "too_small": "small",
+    "blurred": "a little blurred",
+    "too_dark": "dark",
+    "too_bright": "very light",
+    "extreme_pose": "not seen from the front",
+    "covered_eyes": "eyes covered",
+    "covered_mouth": "mouth covered",
+    "cut_off": "cut off by the edge",
+}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """An accepted photograph: ``vector`` (D,) float32 unit length, ``quality`` 0..1, keyed ``digest``."""
+    """An accepted photograph: ``vector`` (D,) float32 unit length, ``quality`` 0..1, keyed ``digest``.
+
+    ``flaw`` names what the quality suffers from most, empty where from nothing.
+    """
 
     label: str
     vector: FloatArray
     quality: float
     digest: bytes
+    flaw: str = ""
 
 
 class PhotoCheck:
@@ -61,7 +79,7 @@ class PhotoCheck:
         if (reason := self._pipeline.shortfall(quality)) is not None:
             raise EnrolmentError(reason, shortfall_text(reason, quality))
         vector = self._pipeline.embed([aligned])[0]
-        return Candidate(source.label, vector, quality.score, digest)
+        return Candidate(source.label, vector, quality.score, digest, quality.flaw)
 
     def choose(self, faces: list[Face]) -> Face:
         """Return the face that was meant. Raises ``EnrolmentError``: ``no_face``, ``several_faces``."""
@@ -74,6 +92,13 @@ class PhotoCheck:
                 "several_faces", f"{len(faces)} faces, and none is {DOMINANT_WIDTH_RATIO:g} x wider"
             )
         return widest
+
+
+def quality_text(quality: float, flaw: str) -> str:
+    """Say how good a usable face is, and what it suffers from: "quality 0.93, dark"."""
+    # Cut and not rounded, so that only what lost nothing is called 1.
+    told = f"quality {math.floor(100 * quality) / 100:.2f}"
+    return f"{told}, {_FLAWS.get(flaw, flaw)}" if flaw else told
 
 
 def shortfall_text(reason: str, quality: Quality) -> str:

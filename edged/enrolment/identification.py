@@ -10,7 +10,7 @@ from edged.domain.calibration import Threshold
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.matching import best_match, limits_for, veto_limit
 from edged.domain.people import Person
-from edged.domain.types import Face, Image, Match, Reason
+from edged.domain.types import Face, Image, Match, Quality, Reason
 from edged.enrolment.checks import shortfall_text
 from edged.enrolment.ports import PhotoSource
 from edged.errors import EnrolmentError
@@ -31,7 +31,7 @@ class Identification:
     """One face of a photograph, or a photograph without any (``match`` None, ``reason`` says why).
 
     ``person`` is set where the verdict is known, ``refusal`` where the door's rules would keep that person
-    outside at this moment; ``nearest`` is who came first in any case.
+    outside at this moment; ``nearest`` is who came first in any case. ``quality`` is how good the face is.
     """
 
     label: str
@@ -43,6 +43,7 @@ class Identification:
     reason: str | None = None
     text: str = ""
     refusal: Reason | None = None
+    quality: Quality | None = None
 
     def as_json(self) -> dict[str, Any]:
         """JSON values; the box is x, y, width, height in pixels of the picture as it was analysed."""
@@ -58,6 +59,8 @@ class Identification:
             "nearest_id": self.nearest and self.nearest.person_id,
             "score": match and round(match.score, 4),
             "margin": match and match.second_id and round(match.margin, 4),
+            "quality": self.quality and round(self.quality.score, 3),
+            "flaw": (self.quality and self.quality.flaw) or None,
             "reason": self.reason,
             "text": self.text,
         }
@@ -113,13 +116,13 @@ class Identifier:
         reason = self._pipeline.shortfall(quality)
         if reason is not None:
             text = shortfall_text(reason, quality)
-            return Identification(label, Verdict.UNUSABLE, box, reason=reason, text=text)
+            return Identification(label, Verdict.UNUSABLE, box, reason=reason, text=text, quality=quality)
         match = best_match(self._snapshot, self._pipeline.embed([aligned])[0])
         nearest = self._snapshot.person(match.person_id) if match.person_id else None
         verdict = self._verdict(match)
         person = nearest if verdict is Verdict.KNOWN else None
         refusal = self._refusal(person) if person is not None else None
-        return Identification(label, verdict, box, match, person, nearest, refusal=refusal)
+        return Identification(label, verdict, box, match, person, nearest, refusal=refusal, quality=quality)
 
     def _verdict(self, match: Match) -> Verdict:
         cosine = self._threshold.cosine

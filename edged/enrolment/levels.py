@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edged.domain.calibration import MeasuredPoint, cosine_at
+from edged.domain.lookalikes import alike_level
 from edged.errors import EnrolmentError
 
 # One wrong stop among 100,000 comparisons of strangers. People are compared by the centres of their
@@ -12,9 +13,6 @@ SIMILAR_FMR = 1e-5
 # Two photographs of one person miss this level in 1.3 % of the pairs of LFW. With three each, 3 of
 # 1,098 photographs were set aside, and 0.2 % of the pairs of different people reach it.
 CONSISTENT_FMR = 1e-3
-# From here on two people share the door's caution, and whoever enrols should know: among 100 people one in
-# a hundred newcomers is as near to somebody by chance.
-ALIKE_FMR = 1e-4
 # The ratio of the two levels where both were measured: 0.318 / 0.458 with MobileFaceNet.
 _CONSISTENT_RATIO = 0.69
 
@@ -23,7 +21,8 @@ _CONSISTENT_RATIO = 0.69
 class Levels:
     """Cosines: ``similar`` and above is taken for one person, below ``consistent`` for two.
 
-    People at ``alike`` and above are look-alikes, if they are two.
+    People at ``alike`` and above are look-alikes, if they are two; the door calls the same pairs so, see
+    ``domain.lookalikes``.
     """
 
     similar: float
@@ -47,7 +46,7 @@ def levels_for(calibration: Sequence[MeasuredPoint], max_similar_score: float | 
             "set gallery.max_similar_score",
         )
     consistent = _at(calibration, CONSISTENT_FMR)
-    alike = _at(calibration, ALIKE_FMR)
+    alike = alike_level(calibration)
     return Levels(
         similar,
         _CONSISTENT_RATIO * similar if consistent is None else min(consistent, similar),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from edged.config.risk import stated_risk
 from edged.config.sections import DecisionConfig, GalleryConfig, ModelsConfig, QualityConfig, SecurityConfig
 from edged.domain.calibration import Threshold, threshold_for
+from edged.domain.capacity import overfull
 from edged.domain.gallery import build_snapshot, with_bars
 from edged.domain.lookalikes import lookalike_rule
 from edged.domain.people import Person
@@ -73,8 +74,11 @@ def open_identifier(
     security: SecurityConfig,
     decision: DecisionConfig,
     refusal: Callable[[Person], Reason | None],
-) -> tuple[Identifier, Threshold]:
+) -> tuple[Identifier, Threshold, str | None]:
     """Open models and read the gallery once; ``refusal`` as ``Identifier`` has it.
+
+    Returns the identifier, the threshold, and what is to be said where the calibration does not carry so
+    many people.
 
     Raises ``ModelError``, ``StoreError``.
     """
@@ -93,7 +97,8 @@ def open_identifier(
     threshold = threshold_for(points, len(snapshot.people), risk)
     rule = lookalike_rule(points, threshold=threshold.cosine, min_margin=decision.min_margin, risk=risk)
     barred = with_bars(snapshot, rule)
-    return Identifier(pipeline, barred, threshold, decision.min_margin, refusal=refusal), threshold
+    identifier = Identifier(pipeline, barred, threshold, decision.min_margin, refusal=refusal)
+    return identifier, threshold, overfull(points, len(snapshot.people), risk)
 
 
 def audit_gallery(

@@ -22,12 +22,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhotoReport:
-    """One photograph: ``reason`` is None where it was accepted, else a stable code; ``quality`` 0..1."""
+    """One photograph: ``reason`` is None where it was accepted, else a stable code; ``quality`` 0..1.
+
+    ``flaw`` is a code for what the quality suffers from most, empty where from nothing.
+    """
 
     label: str
     reason: str | None
     text: str = ""
     quality: float | None = None
+    flaw: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -77,6 +81,7 @@ class PersonReport:
                     "reason": photo.reason,
                     "text": photo.text,
                     "quality": None if photo.quality is None else round(photo.quality, 3),
+                    "flaw": photo.flaw or None,
                 }
                 for photo in self.photos
             ],
@@ -84,7 +89,8 @@ class PersonReport:
 
 
 CSV_HEADER = (
-    "person", "status", "person_id", "photo", "accepted", "reason", "text", "quality", "groups", "valid_until"
+    "person", "status", "person_id", "photo", "accepted", "reason", "text", "quality", "flaw", "groups",
+    "valid_until",
 )  # fmt: skip
 
 
@@ -97,7 +103,7 @@ def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
     person = (report.name, report.status.value, report.person_id or "")
     told = "; ".join((report.text, *report.notes)).strip("; ")
     until = "" if report.valid_until is None else report.valid_until.isoformat()
-    rows = [(*person, "", "", report.reason or "", told, "", ", ".join(report.groups), until)]
+    rows = [(*person, "", "", report.reason or "", told, "", "", ", ".join(report.groups), until)]
     rows += [
         (
             *person,
@@ -106,6 +112,7 @@ def csv_rows(report: PersonReport) -> list[tuple[str, ...]]:
             photo.reason or "",
             photo.text,
             "" if photo.quality is None else f"{photo.quality:.3f}",
+            photo.flaw,
             "",
             "",
         )

@@ -136,7 +136,7 @@ class Roster:
 
 
 def centre(vectors: Sequence[FloatArray]) -> FloatArray:
-    """Return the (D,) unit mean of unit vectors, as the gallery scores a person."""
+    """Return the (D,) unit mean of unit vectors, each of which counts the same."""
     return _unit(np.sum(np.stack(vectors), axis=0))
 
 

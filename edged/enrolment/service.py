@@ -280,7 +280,7 @@ def _reports(outcomes: Iterable[Candidate | PhotoReport], refusal: str | None) -
     for one in outcomes:
         if isinstance(one, Candidate):
             text = "" if refusal is None else "good, but the person is refused"
-            yield PhotoReport(one.label, refusal, text, one.quality)
+            yield PhotoReport(one.label, refusal, text, one.quality, one.flaw)
         else:
             yield one
 

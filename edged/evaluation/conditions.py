@@ -46,11 +46,18 @@ def dark(image: Image, face: Face, rng: np.random.Generator) -> tuple[Image, Fac
     return np.clip(image * _DARK_GAIN + noise, 0, 255).astype(np.uint8), face
 
 
-def rolled(image: Image, face: Face, rng: np.random.Generator) -> tuple[Image, Face]:
-    """Lean the head 30 degrees to either side."""
-    degrees = 30.0 if rng.random() < 0.5 else -30.0
-    matrix = cv2.getRotationMatrix2D(face.box.centre, degrees, 1.0)
-    return _warped(image, face, matrix, (image.shape[1], image.shape[0]))
+def leant(degrees: float) -> Condition:
+    """Return the condition of a head that leans so many degrees to either side."""
+
+    def condition(image: Image, face: Face, rng: np.random.Generator) -> tuple[Image, Face]:
+        angle = degrees if rng.random() < 0.5 else -degrees
+        matrix = cv2.getRotationMatrix2D(face.box.centre, angle, 1.0)
+        return _warped(image, face, matrix, (image.shape[1], image.shape[0]))
+
+    return condition
+
+
+rolled = leant(30)
 
 
 def sunglasses(image: Image, face: Face, _rng: np.random.Generator) -> tuple[Image, Face]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edged.domain.gallery import weight_of
 from edged.domain.types import FloatArray
 from edged.evaluation.embedding import Progress, silent
 from edged.evaluation.error_rates import BoolArray, ScoreHistogram
@@ -63,18 +64,25 @@ def cross_pairs(vectors: FloatArray, people: Sequence[str], progress: Progress =
     return result
 
 
-def centroid_pairs(vectors: FloatArray, people: Sequence[str], size: int = ENROLLED) -> CrossPairs:
+def centroid_pairs(
+    vectors: FloatArray,
+    people: Sequence[str],
+    size: int = ENROLLED,
+    *,
+    qualities: Sequence[float] | None = None,
+) -> CrossPairs:
     """Compare the centroid of every ``size`` photographs of a person with all other photographs.
 
-    That is how people are enrolled. A centroid is nearer to everybody than a single photograph: at the
+    That is how people are enrolled: each photograph counts by its quality, ``qualities[i]`` that of row i;
+    without them all count the same. A centroid is nearer to everybody than a single photograph: at the
     same cosine it is matched by more strangers. Rows as for ``cross_pairs``.
     """
     _, labels = np.unique(np.asarray(people), return_inverse=True)
-    groups = _groups(labels, size)
+    groups, counted = _groups(labels, size), _weights(qualities, len(vectors))
     result = CrossPairs(ScoreHistogram(), ScoreHistogram())
     for start in range(0, len(groups), _CHUNK):
         chunk = groups[start : start + _CHUNK]
-        scores = _centres(vectors, chunk) @ vectors.T
+        scores = _centres(vectors, chunk, counted) @ vectors.T
         same = labels[chunk[:, 0], None] == labels[None]
         result.impostor.add(scores[~same])
         # A photograph is no test of the centroid that it is part of.
@@ -100,18 +108,24 @@ def pair_impostors(vectors: FloatArray, people: Sequence[str], floor: float) -> 
 
 
 def centroid_impostors(
-    vectors: FloatArray, people: Sequence[str], floor: float, size: int = ENROLLED
+    vectors: FloatArray,
+    people: Sequence[str],
+    floor: float,
+    size: int = ENROLLED,
+    *,
+    qualities: Sequence[float] | None = None,
 ) -> Impostors:
     """Return the impostor comparisons of ``centroid_pairs`` with their people, scores from ``floor`` up."""
     names, labels = np.unique(np.asarray(people), return_inverse=True)
-    groups = _groups(labels, size)
+    groups, counted = _groups(labels, size), _weights(qualities, len(vectors))
     photographs = np.bincount(labels, minlength=len(names)).astype(np.float32)
     enrolled = np.bincount(labels[groups[:, 0]], minlength=len(names)).astype(np.float32)
 
     def chunks() -> Iterable[tuple[FloatArray, IntArray, IntArray, BoolArray]]:
         for start in range(0, len(groups), _CHUNK):
             chunk = groups[start : start + _CHUNK]
-            yield _centres(vectors, chunk) @ vectors.T, labels[chunk[:, 0]], labels, np.array([[True]])
+            scores = _centres(vectors, chunk, counted) @ vectors.T
+            yield scores, labels[chunk[:, 0]], labels, np.array([[True]])
 
     return _impostors(np.outer(enrolled, photographs), chunks(), floor)
 
@@ -148,8 +162,15 @@ def _groups(labels: IntArray, size: int) -> IntArray:
     return np.array(found, np.intp).reshape(-1, size)
 
 
-def _centres(vectors: FloatArray, groups: IntArray) -> FloatArray:
-    centres = vectors[groups].mean(axis=1)
+def _weights(qualities: Sequence[float] | None, count: int) -> FloatArray:
+    """Return (N,) what each photograph counts in a centroid, as at the door."""
+    if qualities is None:
+        return np.ones(count, np.float32)
+    return np.array([weight_of(quality) for quality in qualities], np.float32)
+
+
+def _centres(vectors: FloatArray, groups: IntArray, weights: FloatArray) -> FloatArray:
+    centres = np.einsum("gk,gkd->gd", weights[groups], vectors[groups])
     return np.asarray(centres / np.linalg.norm(centres, axis=1, keepdims=True), np.float32)
 
 
@@ -194,9 +215,11 @@ def single_and_centroid(
     people: Sequence[str],
     progress: Progress = silent,
     targets: Sequence[float] = TARGETS,
+    *,
+    qualities: Sequence[float] | None = None,
 ) -> tuple[list[DetPoint], list[DetPoint]]:
-    """Return the points of single photographs, and those of centroids; rows as for ``cross_pairs``."""
-    single, centroid = cross_pairs(vectors, people), centroid_pairs(vectors, people)
+    """Return the points of single photographs, and those of centroids; rows as for ``centroid_pairs``."""
+    single, centroid = cross_pairs(vectors, people), centroid_pairs(vectors, people, qualities=qualities)
     half = len(targets)
     return (
         det_points(
@@ -207,7 +230,7 @@ def single_and_centroid(
         ),
         det_points(
             centroid,
-            centroid_impostors(vectors, people, centroid.floor),
+            centroid_impostors(vectors, people, centroid.floor, qualities=qualities),
             targets,
             lambda done, _total: progress(half + done, 2 * half),
         ),

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from edged.domain.calibration import Threshold, threshold_for
+import numpy as np
+
+from edged.domain.calibration import Threshold, most_people, threshold_for
 from edged.domain.decision import DecisionPolicy
+from edged.domain.gallery import GallerySnapshot
 from edged.domain.risk import Risk
 from edged.errors import EvaluationError
 from edged.evaluation.closed_set import ClosedSetResult, closed_set
@@ -25,7 +28,7 @@ from edged.evaluation.visits import (
     FRAMES_PER_SECOND,
     DoorResult,
     Visit,
-    run_visits,
+    run_doors,
     visits_from_photographs,
     visits_from_views,
 )
@@ -45,7 +48,8 @@ class DoorTerms:
     """How the door is asked: ``policy`` of a threshold, the risk behind it, and what a visit is made of.
 
     ``frames`` a visit, at ``frames_per_second``: either so many mild changes of one photograph or so many
-    photographs of the person.
+    photographs of the person. ``dealt`` puts the enrolled before doors of so many people each instead of one
+    with all of them; ``carried``: as many as the pack's table carries the risk for.
     """
 
     policy: Callable[[float | None], DecisionPolicy]
@@ -53,6 +57,7 @@ class DoorTerms:
     frames: int = FRAMES
     frames_per_second: float = FRAMES_PER_SECOND
     kind: VisitKind = "views"
+    dealt: int | Literal["carried"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,11 @@ def measure(pipeline: FacePipeline, terms: Terms, bars: Bars) -> Measurement:
     return found
 
 
+def _asking(gallery: GallerySnapshot, visits: Sequence[Visit]) -> list[Visit]:
+    """Return the visits of strangers and of the people of ``gallery``."""
+    return [one for one in visits if one.person is None or one.person in gallery.index]
+
+
 def seen_as(embedded: Embedded, mirror: Mirror, *, floor: bool) -> tuple[Embedded, Embedded]:
     """Return the photographs as they ask, and as they are enrolled; see ``Terms``."""
     counted = embedded.above_floor() if floor else embedded
@@ -193,18 +203,45 @@ class _OnePass:
         if asked is None:
             raise EvaluationError("expected the terms of the door")
         enrol, probes = self._door_lists()
-        snapshot = enrolled(self._door_gallery, enrol)
-        risk: Threshold = threshold_for(self._pipeline.calibration, len(snapshot.people), asked.risk)
-        result = run_visits(
-            snapshot,
+        galleries = [enrolled(self._door_gallery, some) for some in self._dealt(asked, enrol)]
+        people = len(galleries[0].people)
+        risk: Threshold = threshold_for(self._pipeline.calibration, people, asked.risk)
+        visits = self._visits(asked, probes)
+        result = run_doors(
+            ((gallery, visits if asked.dealt is None else _asking(gallery, visits)) for gallery in galleries),
             asked.policy(risk.cosine),
-            self._visits(asked, probes),
             frames_per_second=asked.frames_per_second,
         )
         measured = DoorMeasurement(
             asked.risk.target_fpir, risk.claim, asked.frames, asked.frames_per_second, asked.kind, result
         )
         return replace(found, door=measured)
+
+    def _dealt(self, asked: DoorTerms, enrol: Sequence[Labelled]) -> list[list[Labelled]]:
+        """Return who is enrolled at each door; who is left over at none, as in ``gallery_sizes``.
+
+        Raises ``EvaluationError`` where there are too few, or the table carries the risk for nobody.
+        """
+        if asked.dealt is None:
+            return [list(enrol)]
+        people = enrolled(self._door_gallery, enrol).people
+        carried = most_people(self._pipeline.calibration, asked.risk)
+        size = carried if asked.dealt == "carried" else asked.dealt
+        if not 0 < size <= len(people):
+            raise EvaluationError(
+                f"{len(people)} people cannot be dealt to doors of {size}: at a risk of "
+                f"{asked.risk.target_fpir:g} the table carries {carried}"
+            )
+        order = np.random.default_rng(self._terms.seed).permutation(len(people))
+        at = {
+            people[row].person_id: place // size
+            for place, row in enumerate(order[: len(order) // size * size])
+        }
+        dealt: list[list[Labelled]] = [[] for _ in range(len(people) // size)]
+        for one in enrol:
+            if one.person in at:
+                dealt[at[one.person]].append(one)
+        return dealt
 
     def _visits(self, asked: DoorTerms, probes: Sequence[Labelled]) -> list[Visit]:
         if asked.kind == "photographs":

@@ -9,7 +9,7 @@ What this cannot show is a real camera before real media: figures from it compar
 the figure of a door is measured at the door.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -30,6 +30,9 @@ _GRAIN, _QUALITY = (1.0, 3.0), (80, 95)
 # One in four is brought so near that its border leaves the picture on two sides or more.
 _NEAR_SHARE = 0.25
 _BLACK = 6
+# Somebody who waits sways by so many pixels, in so many frames to and fro; what is in their hands by more, as
+# in ``scene``.
+_SWAY_PX, _SWAY_FRAMES, _HAND = (5.0, 14.0), (8.0, 14.0), 1.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +69,47 @@ class Presentation:
         return max(held, key=lambda face: face.box.area, default=None)
 
 
-def live(photo: Image, chance: np.random.Generator) -> Presentation:
-    """Return ``photo`` (H, W, 3) uint8 BGR as the camera gives it."""
-    return Presentation(camera(without_wedges(photo), chance))
+def live(photo: Image, chance: np.random.Generator, frames: int = 1) -> Iterator[Presentation]:
+    """Yield ``photo`` (H, W, 3) uint8 BGR as the camera gives it: what it shows does not move."""
+    clean = without_wedges(photo)
+    for _ in range(frames):
+        yield Presentation(camera(clean, chance))
 
 
-def visit(person: Figure, chance: np.random.Generator) -> Presentation:
-    """Return a 640 x 480 frame in which ``person`` stands in the corridor that attacks are shown in."""
-    frame = placed(
-        corridor(FRAME_SIZE),
-        person,
-        float(chance.uniform(0.6, 0.95)),
-        aside_px=float(chance.uniform(-60, 60)),
-        turn=float(chance.uniform(-3, 3)),
-    )
-    return Presentation(camera(frame, chance))
+def visit(person: Figure, chance: np.random.Generator, frames: int = 1) -> Iterator[Presentation]:
+    """Yield 640 x 480 frames of ``person`` in the corridor that attacks are shown in, swaying a little."""
+    empty, share = corridor(FRAME_SIZE), float(chance.uniform(0.6, 0.95))
+    aside, turn = float(chance.uniform(-60, 60)), float(chance.uniform(-3, 3))
+    for sway in _swaying(chance, frames):
+        frame = placed(empty, person, share, aside_px=aside + sway, turn=turn)
+        yield Presentation(camera(frame, chance))
 
 
-def attack(photo: Image, species: Species, holder: Figure, chance: np.random.Generator) -> Presentation:
-    """Return a 640 x 480 frame in which ``holder`` holds ``photo`` before the own face."""
+def attack(
+    photo: Image, species: Species, holder: Figure, chance: np.random.Generator, frames: int = 1
+) -> Iterator[Presentation]:
+    """Yield 640 x 480 frames in which ``holder`` holds ``photo`` before the own face, and sways with it."""
     hold = _MEDIA[species](without_wedges(photo), holder, chance)
     if chance.random() < _NEAR_SHARE:
         hold = replace(hold, grip=_near(hold.grip, chance))
-    frame = placed(corridor(FRAME_SIZE), holder, float(chance.uniform(0.75, 0.95)))
-    corners = corners_in(frame, hold.grip, hold.aspect)
-    return Presentation(camera(rephotographed(frame, hold, chance), chance), corners)
+    empty, share = corridor(FRAME_SIZE), float(chance.uniform(0.75, 0.95))
+    for sway in _swaying(chance, frames):
+        grip = replace(hold.grip, aside_px=hold.grip.aside_px + _HAND * sway)
+        frame = placed(empty, holder, share, aside_px=sway)
+        corners = corners_in(frame, grip, hold.aspect)
+        seen = rephotographed(frame, replace(hold, grip=grip), chance)
+        yield Presentation(camera(seen, chance), corners)
+
+
+def _swaying(chance: np.random.Generator, frames: int) -> Iterator[float]:
+    """Yield how far aside each frame is, in pixels; the first not at all."""
+    yield 0.0
+    if frames > 1:
+        # Drawn apart, so that the first frame is the same however many follow.
+        own = chance.spawn(1)[0]
+        width, period = own.uniform(*_SWAY_PX), own.uniform(*_SWAY_FRAMES)
+        for number in range(1, frames):
+            yield float(width * np.sin(2 * np.pi * number / period))
 
 
 def rephotographed(frame: Image, hold: Hold, chance: np.random.Generator) -> Image:

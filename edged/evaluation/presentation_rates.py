@@ -12,20 +12,21 @@ from edged.domain.presentation import ErrorRate
 class Shown:
     """One presentation that was measured.
 
-    ``kind`` is what was shown, ``attack`` whether that is an attack, ``cues`` the evidence of its face in
-    log-odds; None where no face was found (ISO: a non-response).
+    ``kind`` is what was shown, ``attack`` whether that is an attack, ``frames`` the evidence of its face in
+    log-odds, frame by frame; none where no face was found (ISO: a non-response).
     """
 
     kind: str
     attack: bool
-    cues: Mapping[Cue, float] | None
+    frames: Sequence[Mapping[Cue, float]]
 
     def score(self, cues: Collection[Cue] | None = None) -> float:
-        """Return the liveness of its face by all, or only some, of the cues; 0 where it has none."""
-        found = self.cues or {}
-        return (
-            face_liveness({cue: value for cue, value in found.items() if cues is None or cue in cues}) or 0.0
-        )
+        """Return the liveness of its face by all, or only some, of the cues; 0 where it has none.
+
+        That is the mean over the frames, as of a visit. A frame about which none of the wanted cues says
+        anything counts as one in which they found nothing.
+        """
+        return math.fsum(_liveness(found, cues) for found in self.frames) / max(1, len(self.frames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,20 @@ class Rates:
         return 1 - sum(one.errors for one in self.bpcer.values()) / trials if trials else None
 
 
+def _liveness(found: Mapping[Cue, float], cues: Collection[Cue] | None) -> float:
+    if cues is None:
+        return face_liveness(found) or 0.0
+    wanted = {cue: value for cue, value in found.items() if cue in cues}
+    return face_liveness(wanted or dict.fromkeys(cues, 0.0)) or 0.0
+
+
 def rates(shown: Sequence[Shown], threshold: float, cues: Collection[Cue] | None = None) -> Rates:
     """Return the error rates at ``threshold``; with ``cues`` of those alone."""
     found: dict[bool, dict[str, list[bool]]] = {True: {}, False: {}}
     no_face: dict[str, int] = {}
     for one in shown:
         outcomes = found[one.attack].setdefault(one.kind, [])
-        if one.cues is None:
+        if not one.frames:
             no_face[one.kind] = no_face.get(one.kind, 0) + 1
             continue
         outcomes.append((one.score(cues) >= threshold) == one.attack)
@@ -79,9 +87,7 @@ def threshold_passing(shown: Sequence[Shown], share: float, cues: Collection[Cue
 
     So that sets of cues can be compared at one BPCER. Raises ``ValueError`` without a live presentation.
     """
-    scores = sorted(
-        (one.score(cues) for one in shown if not one.attack and one.cues is not None), reverse=True
-    )
+    scores = sorted((one.score(cues) for one in shown if not one.attack and one.frames), reverse=True)
     if not scores:
         raise ValueError("expected live presentations with a face, got none")
     return scores[min(len(scores) - 1, max(0, math.ceil(share * len(scores) - 1e-9) - 1))]

@@ -43,6 +43,14 @@ def read_labelled(path: Path) -> list[Labelled]:
     return [Labelled(row["person"], row["image"]) for _, row in _rows(path, ("person", "image"))]
 
 
+def read_person_pairs(path: Path) -> list[tuple[str, str]]:
+    """Read columns ``person_a,person_b``, names or folders of them. Raises ``EvaluationError``."""
+    return [
+        (row["person_a"].replace("_", " "), row["person_b"].replace("_", " "))
+        for _, row in _rows(path, ("person_a", "person_b"))
+    ]
+
+
 def images_below(directory: Path) -> list[Path]:
     """Return the photographs in ``directory`` and its folders, in order of their names.
 

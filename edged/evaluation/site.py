@@ -1,6 +1,7 @@
 """What a site's own people say about the threshold: against each other and against a cohort.
 
-As at the door, one photograph is compared with a person's centroid. Impostors: every person with every
+As at the door, one photograph is compared with a person's centroid, to which each of theirs counts by its
+quality. Impostors: every person with every
 stranger of the cohort, and every enrolled photograph with every other person. Genuine: every
 photograph with the centroid of the person's others (leave one out).
 """
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from edged.domain.gallery import weighted_centre
 from edged.domain.people import Template
 from edged.domain.types import FloatArray
 from edged.errors import EvaluationError
@@ -36,7 +38,8 @@ def measure_site(
 ) -> SiteCalibration:
     """Compare the people of ``templates`` with each other and with ``cohort`` (M, D) unit rows.
 
-    Raises ``EvaluationError`` where there is nobody to compare, or too few comparisons for any rate.
+    Raises ``EvaluationError`` where there is nobody to compare, or too few comparisons for any rate, and as
+    ``site_impostors``.
     """
     people = _by_person(templates)
     strangers = np.zeros((0, templates[0].vector.shape[0]), np.float32) if cohort is None else cohort
@@ -45,9 +48,10 @@ def measure_site(
     impostors, genuine = site_impostors(people, strangers), leave_one_out(people)
     points = bounded_points(impostors, TARGETS, progress)
     if not points:
+        lacking = "" if len(strangers) else ", since the pack has no cohort of strangers to compare with"
         raise EvaluationError(
             f"{impostors.comparisons:,} comparisons are not enough for a claim of {max(TARGETS):g}: "
-            f"at least {3 / max(TARGETS):,.0f} are needed"
+            f"at least {3 / max(TARGETS):,.0f} are needed{lacking}; the pack's own table stays in force"
         )
     return SiteCalibration(
         space=models.space,
@@ -70,14 +74,17 @@ def measure_site(
     )
 
 
-def site_impostors(people: Sequence[FloatArray], cohort: FloatArray) -> Impostors:
-    """Return all comparisons of different people; ``people`` holds the unit rows (N, D) of each."""
+def site_impostors(people: Sequence[Sequence[Template]], cohort: FloatArray) -> Impostors:
+    """Return all comparisons of different people; ``people`` holds the templates of each.
+
+    Raises ``EvaluationError`` for a person whose templates cancel out: no door knows them.
+    """
     count, strangers = len(people), len(cohort)
-    photographs = np.array([len(rows) for rows in people])
+    photographs = np.array([len(own) for own in people])
     owners = np.repeat(np.arange(count), photographs)
-    centres = np.array([_centre(rows) for rows in people])
+    centres = np.array([_centre(own) for own in people])
     # Columns: the strangers, then the enrolled photographs.
-    probes = np.concatenate([cohort, *people])
+    probes = np.concatenate([cohort, *(_vectors(own) for own in people)])
     who = np.concatenate([count + np.arange(strangers), owners])
     scores = centres @ probes.T
     other = np.arange(count)[:, None] != who[None]
@@ -96,26 +103,33 @@ def site_impostors(people: Sequence[FloatArray], cohort: FloatArray) -> Impostor
     )
 
 
-def leave_one_out(people: Sequence[FloatArray]) -> FloatArray:
+def leave_one_out(people: Sequence[Sequence[Template]]) -> FloatArray:
     """Return the cosine of every photograph to the centroid of the same person's others."""
     scores = [
-        float(row @ _centre(np.delete(rows, index, axis=0)))
-        for rows in people
-        if len(rows) > 1
-        for index, row in enumerate(rows)
+        float(one.vector @ _centre([*own[:place], *own[place + 1 :]]))
+        for own in people
+        if len(own) > 1
+        for place, one in enumerate(own)
     ]
     return np.array(scores, np.float32)
 
 
-def _by_person(templates: Sequence[Template]) -> list[FloatArray]:
+def _by_person(templates: Sequence[Template]) -> list[list[Template]]:
     if not templates:
         raise EvaluationError("nobody is enrolled with this embedder: there is nothing to calibrate with")
-    found: dict[str, list[FloatArray]] = {}
+    found: dict[str, list[Template]] = {}
     for template in templates:
-        found.setdefault(template.person_id, []).append(template.vector)
-    return [np.array(rows, np.float32) for rows in found.values()]
+        found.setdefault(template.person_id, []).append(template)
+    return list(found.values())
 
 
-def _centre(rows: FloatArray) -> FloatArray:
-    centre = rows.mean(axis=0)
-    return np.asarray(centre / np.linalg.norm(centre), np.float32)
+def _vectors(templates: Sequence[Template]) -> FloatArray:
+    return np.array([one.vector for one in templates], np.float32)
+
+
+def _centre(templates: Sequence[Template]) -> FloatArray:
+    centre = weighted_centre((one.vector, one.quality) for one in templates)
+    if centre is None:
+        who = templates[0].person_id
+        raise EvaluationError(f"person {who}: templates cancel out, their mean has no direction")
+    return centre

@@ -70,7 +70,8 @@ class DoorResult:
     ``granted`` of the enrolled people's visits let them in as themselves, ``wrong`` let them in as somebody
     else at any time of the visit, the others were refused for ``refusals``: the engine's reasons, ``no_face``
     or ``too_small`` where no frame came to be judged, ``undecided`` where the visit ended before a decision.
-    ``let_in`` of the strangers' visits opened the door.
+    ``let_in`` of the strangers' visits opened the door. Several ``doors`` have ``people`` of their own each,
+    and strangers visit all of them.
     """
 
     people: int
@@ -84,6 +85,7 @@ class DoorResult:
     stranger_refusals: dict[str, int]
     waiting: Waiting | None
     wrong_grants: tuple[WrongGrant, ...]
+    doors: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +113,32 @@ def run_visits(
 
     Raises ``EvaluationError`` unless somebody is enrolled and somebody visits.
     """
-    door = _Door(snapshot, policy, frames_per_second)
-    outcomes = [door.receive(visit) for visit in visits]
-    if not (snapshot.people and outcomes):
+    return run_doors([(snapshot, visits)], policy, frames_per_second=frames_per_second)
+
+
+def run_doors(
+    doors: Iterable[tuple[GallerySnapshot, Iterable[Visit]]],
+    policy: DecisionPolicy,
+    *,
+    frames_per_second: float = FRAMES_PER_SECOND,
+) -> DoorResult:
+    """Let visits ask at doors of one policy, each with a gallery of as many people as the others.
+
+    Raises ``EvaluationError`` unless somebody is enrolled and somebody visits.
+    """
+    outcomes: list[_Outcome] = []
+    sizes: list[int] = []
+    for snapshot, visits in doors:
+        door = _Door(snapshot, policy, frames_per_second)
+        outcomes += [door.receive(visit) for visit in visits]
+        sizes.append(len(snapshot.people))
+    if not (any(sizes) and outcomes):
         raise EvaluationError("expected enrolled people with faces, and visits")
     known = [one for one in outcomes if one.visit.person is not None]
     strangers = [one for one in outcomes if one.visit.person is None]
     frames = [one.frame for one in known if one.frame is not None and not one.wrong]
     return DoorResult(
-        people=len(snapshot.people),
+        people=max(sizes),
         threshold=policy.threshold,
         visits=len(known),
         granted=_share([one for one in known if one.grants and not one.wrong], known),
@@ -135,6 +154,7 @@ def run_visits(
             for grant in one.grants
             if grant.person_id != one.visit.person
         ),
+        doors=len(sizes),
     )
 
 

@@ -167,14 +167,12 @@ class GalleryUpdate:
         self._check(manifest, state, trusted)
         if manifest.only is not None and self._store.member.door not in manifest.only:
             return Attempt(denied=denied, waiting=True, text=f"version {manifest.version} is tried elsewhere")
-        fetched = self._shards(manifest)
+        self._fetch(manifest)
         self._step("fetched")
-        shards = self._opened(manifest, opener, fetched)
+        shards = self._opened(manifest, opener)
         check_gallery(manifest, shards, self._before(state), self._too_close)
         self._step("checked")
         self._store.blobs.put(target.sha256, sealed)
-        for sha256, data in fetched.items():
-            self._store.blobs.put(sha256, data)
         self._step("stored")
         gallery = AppliedGallery(
             sha256=target.sha256,
@@ -232,26 +230,23 @@ class GalleryUpdate:
         if len(set(numbers)) != len(numbers) or any(number >= manifest.shards for number in numbers):
             raise RefusedError("malformed", "the manifest names a shard twice or one too many")
 
-    def _shards(self, manifest: Manifest) -> dict[str, bytes]:
-        """Return the shards that are not here yet, checked; those that are stay on disk."""
+    def _fetch(self, manifest: Manifest) -> None:
+        """Have every shard on disk, checked. What has come stays, should the connection end before the rest.
+
+        Nothing is in force by that: the next change erases what no gallery in force names.
+        """
         missing = {entry.sha256: entry for entry in manifest.entries if not self._store.has(entry, manifest)}
-        fetched = {}
         wanted = [(sha256, entry.length) for sha256, entry in missing.items()]
         for sha256, data in self._source.blobs(wanted) if wanted else ():
             entry = missing[sha256]
             check_blob(f"shard-{entry.number}", Target(sha256, entry.length), data)
-            fetched[sha256] = data
-        return fetched
+            self._store.blobs.put(sha256, data)
 
-    def _opened(
-        self, manifest: Manifest, opener: Opener, fetched: dict[str, bytes]
-    ) -> dict[ShardEntry, OpenedShard]:
+    def _opened(self, manifest: Manifest, opener: Opener) -> dict[ShardEntry, OpenedShard]:
         """Return every shard in the open, each checked by itself."""
         opened = {}
         for entry in manifest.entries:
-            shard, fresh = self._store.shard(
-                entry, manifest, opener, lambda sha256: fetched.get(sha256) or self._store.blobs.get(sha256)
-            )
+            shard, fresh = self._store.shard(entry, manifest, opener, self._store.blobs.get)
             if fresh:
                 check_shard(shard, entry, manifest)
             opened[entry] = shard

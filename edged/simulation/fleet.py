@@ -50,7 +50,10 @@ class SimulatedFleet:
     """A publisher and ``doors`` doors in ``folder``, at a broker on ``port``; a context."""
 
     def __init__(self, folder: Path, port: int, *, doors: int, people: int, say: Say) -> None:
-        self._broker = MqttConfig(port=port, reconnect_min_seconds=0.1, reconnect_max_seconds=1.0)
+        # Fifty doors share one interpreter here: a thread may wait for longer than a door alone ever does.
+        self._broker = MqttConfig(
+            port=port, reconnect_min_seconds=0.1, reconnect_max_seconds=1.0, keepalive_seconds=600
+        )
         self._say = say
         self._random = np.random.default_rng(1)
         self.folder = FleetFolder(folder / "fleet", keyring(folder / "fleet", _PASSPHRASE))

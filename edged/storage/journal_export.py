@@ -49,6 +49,7 @@ def record_of(stored: StoredEvent) -> dict[str, Any]:
         "body": dict(event.body),
         "trace": [
             {"name": gate.name, "value": gate.value, "limit": gate.limit, "passed": gate.passed}
+            | ({} if gate.who is None else {"who": gate.who})
             for gate in event.trace
         ],
         "digest": stored.digest,

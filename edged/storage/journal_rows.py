@@ -100,7 +100,7 @@ def encode(event: Event) -> tuple[Any, ...]:
 
     Raises ``StoreError`` where the body is not JSON or a time is not finite.
     """
-    trace = [[gate.name, _number(gate.value), _number(gate.limit), bool(gate.passed)] for gate in event.trace]
+    trace = [_step(gate) for gate in event.trace]
     times = event.occurred_at, event.monotonic_at
     try:
         if not all(math.isfinite(time) for time in times):
@@ -197,6 +197,12 @@ def _canonical(epoch: str, seq: int, covered: Sequence[Any]) -> bytes:
 
 def _json(value: Mapping[str, Any] | list[Any]) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _step(gate: Gate) -> list[Any]:
+    """Return a gate as JSON; of whom its value tells only where it tells of somebody."""
+    step = [gate.name, _number(gate.value), _number(gate.limit), bool(gate.passed)]
+    return step if gate.who is None else [*step, gate.who]
 
 
 def _number(value: object) -> float | str | None:

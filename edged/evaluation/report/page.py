@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edged.evaluation.closed_set import ClosedSetResult
+from edged.evaluation.failures import Failure
 from edged.evaluation.gallery_sizes import TARGETS, SizesResult
 from edged.evaluation.intervals import Share
 from edged.evaluation.match_rates import MatchRates
@@ -243,8 +244,8 @@ def _door(document: Document, doors: Sequence[tuple[str, DoorMeasurement]]) -> N
         result = door.result
         waiting = result.waiting
         rows.append((
-            name, f"{result.people:,}", f"{door.target_fpir:g}",
-            "disarmed" if result.threshold is None else f"{result.threshold:.4f}",
+            name, f"{result.people:,}" + (f" at each of {result.doors:,} doors" if result.doors > 1 else ""),
+            f"{door.target_fpir:g}", "disarmed" if result.threshold is None else f"{result.threshold:.4f}",
             f"{result.visits:,}", _share(result.granted), _share(result.wrong), f"{result.stranger_visits:,}",
             _share(result.let_in),
             f"{waiting.frames_p50:g} / {waiting.frames_p95:g}" if waiting else "-",
@@ -290,14 +291,17 @@ def _failures(document: Document, sections: Sequence[Section]) -> None:
         counts = Counter(failure.reason for failure in found)
         told = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common()) or "none"
         document.paragraph(f"{one.name}: {told}.")
-    listed = sections[0].measurement.failures
+        _listed_failures(document, one.name, found)
+
+
+def _listed_failures(document: Document, name: str, listed: Sequence[Failure]) -> None:
     if not listed:
         return
     first = sorted(
         listed, key=lambda one: (one.reason not in {"unreadable", "no_face"}, one.reason, one.person)
     )
     document.table(
-        ("person", "photograph", f"reason, {sections[0].name}"),
+        ("person", "photograph", f"reason, {name}"),
         [(one.person, f"no. {one.number}", one.reason) for one in first[:_LISTED_FAILURES]],
         (0, 2),
     )

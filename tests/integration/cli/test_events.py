@@ -54,7 +54,10 @@ def door(tmp_path: Path) -> Path:
             Event(f"01PUNCH{number}", EventKind.ATTENDANCE, punch.at, 0, "b", time_synced=day != 3,
                   person_id="p-ada", body=body)
         )  # fmt: skip
-    trace = (Gate("freshness", 0.1, 0.5, passed=True), Gate("score", 0.3123, 0.4, passed=False))
+    trace = (
+        Gate("nearest", 0.3123, None, True, "p-ada"), Gate("second", 0.2123, None, True, "p-gone"),
+        Gate("freshness", 0.1, 0.5, passed=True), Gate("score", 0.3123, 0.4, passed=False),
+    )  # fmt: skip
     denied = Decision(Outcome.DENY, Reason.UNKNOWN, 1, None, 0.3123, 0.1, 4, 0.8, None, trace=trace)
     body = access_body(denied, latency_ms=300.0, gallery_version=1, model="toy/1")
     at = datetime(2026, 3, 4, 9, 0, tzinfo=BERLIN).timestamp()
@@ -154,7 +157,7 @@ def test_explain_shows_each_check_and_the_reason_in_plain_words(run: Run) -> Non
     assert "0.3123" in text
     assert "failed" in text
     record = json.loads(run("explain", "01DENIED", "--json"))
-    assert [(step["name"], step["passed"]) for step in record["trace"]] == [
+    assert [(step["name"], step["passed"]) for step in record["trace"][2:]] == [
         ("freshness", True),
         ("score", False),
     ]
@@ -162,6 +165,19 @@ def test_explain_shows_each_check_and_the_reason_in_plain_words(run: Run) -> Non
     assert "No checks" in run("explain", "01PUNCH0")
     with pytest.raises(NotFoundError):
         run("explain", "01NOTHING")
+
+
+def test_explain_names_the_best_and_the_second_person_of_a_denial(run: Run, door: Path) -> None:
+    text = run("explain", "01DEN")
+    assert "Nearest: =Ada Lovelace (p-ada): score 0.312, needs 0.400. Second: p-gone: margin 0.100." in text
+    record = json.loads(run("explain", "01DEN", "--json"))
+    assert record["best"] == {
+        "person_id": "p-ada", "name": "=Ada Lovelace", "score": 0.3123, "score_limit": 0.4,
+    }  # fmt: skip
+    assert record["second"]["person_id"] == "p-gone"
+    assert record["second"]["margin"] == pytest.approx(0.1)
+    (door.parent / "var" / "vault.key").write_bytes(b"another key")
+    assert json.loads(run("explain", "01DEN", "--json"))["best"]["name"] is None
 
 
 def test_a_day_is_reported_with_names_and_times(run: Run) -> None:

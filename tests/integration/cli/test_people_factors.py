@@ -7,8 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edged.cli import registry
-from edged.errors import EdgedError
+from edged.cli import registry, second_factor
+from edged.errors import EdgedError, NotFoundError
 from edged.storage.people import PeopleStore
 from edged.storage.vault import Vault
 
@@ -80,3 +80,18 @@ def test_without_a_door_there_is_nobody_to_answer(folder: Path) -> None:
     assert status == 1
     assert "nobody listens there" in text
     assert run(folder, "second-factor", "watch")[0] == 1
+
+
+class Silent:
+    """A keypad that hears nothing, however long it listens."""
+
+    def send(self, line: bytes) -> None:
+        raise AssertionError("there is nobody to answer for")
+
+    def line(self, timeout: float | None = None) -> bytes | None:
+        return None
+
+
+def test_waiting_in_vain_says_for_how_long() -> None:
+    with pytest.raises(NotFoundError, match=r"within 25 s; --wait waits longer"):
+        second_factor._only_request(Silent(), 25)

@@ -146,8 +146,36 @@ def test_identify_prints_a_line_for_a_person_and_says_what_it_could_not_read(
     name, photos = next(iter(cast.items()))
     done = enrolled.run("identify", photos[0], "missing.jpg", expect=1)
     assert name.replace("_", " ") in done.stdout.splitlines()[0]
+    assert ", quality " in done.stdout.splitlines()[0]
     assert "not_found" in done.stdout
     assert "threshold" in done.stderr
+    assert "people are enrolled" not in done.stderr
+
+
+def test_identify_warns_where_the_calibration_carries_fewer_people(
+    enrolled: Office, cast: Cast, tmp_path: Path
+) -> None:
+    strict = tmp_path / "strict.yaml"
+    text = (enrolled.folder / "config.yaml").read_text()
+    strict.write_text(
+        text.replace("people.db", str(enrolled.folder / "people.db")).replace(
+            "vault.key", str(enrolled.folder / "vault.key")
+        )
+        + "security: {level: most_secure}\n"
+    )
+    photo = next(iter(cast.values()))[0]
+    done = enrolled.run("identify", photo, "--config", strict)
+    assert f"{PEOPLE} people are enrolled, and the calibration carries the stated risk for 0" in done.stderr
+    assert "unknown" in done.stdout
+
+
+def test_enrolment_tells_the_quality_of_what_it_accepted(office: Office, cast: Cast) -> None:
+    photos = next(iter(cast.values()))[:2]
+    told = office.run("enrol", "Ada Example", *photos).stdout
+    assert f"accepted  {photos[0]}: quality " in told
+    (report,) = office.lines("enrol", "Ben Example", *next(iter(list(cast.values())[1:]))[:2])
+    assert all(0.5 < photo["quality"] <= 1 for photo in report["photos"])
+    assert {"flaw"} <= set(report["photos"][0])
 
 
 def test_a_table_with_broken_links_enrols_the_rest(office: Office, cast: Cast, server: FileServer) -> None:

@@ -14,7 +14,7 @@ from edged.evaluation.presentation import FRAME_SIZE, Presentation, attack, live
 from edged.evaluation.presentation_glare import GLASS_EDGE, GLOSS_EDGE, mirrored
 from edged.evaluation.presentation_rates import Shown, rates, threshold_passing
 from edged.evaluation.presentation_screen import PHONE, grid
-from edged.evaluation.presentation_trial import Portrait, PresentationTrial, in_half
+from edged.evaluation.presentation_trial import Portrait, PresentationTrial
 from edged.evaluation.scene_visitor import cut_out, figure
 from tests.integration.evaluation.test_scene import portrait
 
@@ -32,7 +32,7 @@ def face_at(x: float, y: float, side: float = 40) -> Face:
 @pytest.mark.parametrize("species", Species)
 def test_an_attack_shows_the_photograph_within_its_corners(species: Species) -> None:
     photo = np.full((160, 160, 3), RED, np.uint8)
-    held = [attack(photo, species, figure(portrait()), chance(seed)) for seed in range(4)]
+    held = [next(attack(photo, species, figure(portrait()), chance(seed))) for seed in range(4)]
     for one in held:
         assert one.image.shape[1::-1] == FRAME_SIZE
         assert one.corners is not None
@@ -56,12 +56,25 @@ def test_glass_mirrors_a_light_sharply_and_paper_softly() -> None:
 
 
 def test_the_same_chance_gives_the_same_attack() -> None:
-    one, two = (attack(portrait(), Species.PHONE, figure(portrait()), chance(3)) for _ in range(2))
-    assert np.array_equal(one.image, two.image)
+    one, two = (
+        list(attack(portrait(), Species.PHONE, figure(portrait()), chance(3), frames)) for frames in (1, 3)
+    )
+    # However many frames follow, the first is the same.
+    assert np.array_equal(one[0].image, two[0].image)
+    assert (len(one), len(two)) == (1, 3)
+
+
+def test_what_is_held_up_sways_with_whoever_holds_it() -> None:
+    held = list(attack(portrait(), Species.PRINT, figure(portrait()), chance(3), 5))
+    places = [one.corners[:, 0].mean() for one in held if one.corners is not None]
+    assert 5 < max(places) - min(places) < 45
+    still = list(live(portrait(), chance(), 3))
+    assert np.abs(still[2].image.astype(int) - still[0].image).mean() < 6
+    assert not np.array_equal(still[2].image, still[0].image)
 
 
 def test_a_live_photograph_is_itself_but_for_the_camera() -> None:
-    shown = live(portrait(), chance())
+    shown = next(live(portrait(), chance()))
     assert shown.corners is None
     assert shown.image.shape == portrait().shape
     assert 0.3 < np.abs(shown.image.astype(int) - portrait()).mean() < 6
@@ -70,7 +83,7 @@ def test_a_live_photograph_is_itself_but_for_the_camera() -> None:
 def test_a_visit_stands_in_the_corridor() -> None:
     person = cut_out(portrait())
     assert person is not None
-    shown = visit(person, chance())
+    shown = next(visit(person, chance()))
     assert (shown.image.shape[1::-1], shown.corners) == (FRAME_SIZE, None)
 
 
@@ -104,7 +117,7 @@ def test_the_presented_face_is_not_the_holders() -> None:
 
 def shown(kind: str, attacking: bool, *evidence: float | None) -> list[Shown]:
     return [
-        Shown(kind, attacking, None if one is None else {Cue.BORDER: one, Cue.SCREEN: 0.0})
+        Shown(kind, attacking, () if one is None else ({Cue.BORDER: one, Cue.SCREEN: 0.0},))
         for one in evidence
     ]
 
@@ -135,6 +148,14 @@ def test_sets_of_cues_are_compared_where_as_many_live_ones_pass() -> None:
         threshold_passing(shown("print", True, 0.0), 0.9, [Cue.BORDER])
 
 
+def test_a_visit_is_the_mean_of_its_frames() -> None:
+    border = shown("print", True, -9.0, 0.0)
+    both = Shown("print", True, tuple(found for one in border for found in one.frames))
+    assert both.score() == pytest.approx((border[0].score() + border[1].score()) / 2)
+    # Of frames about which a cue says nothing it found nothing, one by one.
+    assert both.score([Cue.PARALLAX]) == pytest.approx(border[1].score([Cue.SCREEN]))
+
+
 class Meter:
     """Takes large pictures for attacks."""
 
@@ -142,7 +163,9 @@ class Meter:
         self.forgotten: list[int] = []
 
     def measure(self, track_id: int, at: float, image: Image, face: Face) -> dict[Cue, float]:
-        return {Cue.BORDER: -9.0 if image.shape[1] == FRAME_SIZE[0] else 0.0}
+        border = {Cue.BORDER: -9.0 if image.shape[1] == FRAME_SIZE[0] else 0.0}
+        # Of the second frame on there is a second cue, which finds nothing.
+        return border | ({Cue.PARALLAX: 0.0} if at > 0 else {})
 
     def forget(self, track_id: int) -> None:
         self.forgotten.append(track_id)
@@ -164,7 +187,19 @@ def test_each_photograph_is_shown_live_as_a_visit_and_as_each_attack() -> None:
     report = trial.report(0.5)
     assert (report.photographs, report.whole.rejected) == (3, 1.0)
     assert report.whole.bpcer["photograph"].errors == 0
-    assert set(report.ablation) == {"border"}
+    assert (set(report.ablation), report.at_threshold) == ({"border"}, {})
+
+
+def test_what_each_cue_adds_is_told_at_the_threshold_and_where_as_many_pass() -> None:
+    portraits = [Portrait(f"{index}", portrait) for index in range(2)]
+    trial = PresentationTrial(everywhere, Meter(), portraits, [Species.PRINT], frames=3)
+    trial.run()
+    assert {len(one.frames) for one in trial.shown} == {3}
+    report = trial.report(0.5)
+    assert report.frames == 3
+    assert set(report.at_threshold) == {"border"}
+    assert report.at_threshold["border"].rejected == report.whole.rejected == 1.0
+    assert {name: one.rejected for name, one in report.ablation.items()} == {"border": 1.0, "parallax": 0.0}
 
 
 def test_nothing_to_show_and_no_face_at_all_are_told() -> None:
@@ -174,12 +209,3 @@ def test_nothing_to_show_and_no_face_at_all_are_told() -> None:
     blind.run()
     with pytest.raises(EvaluationError, match="no face was found"):
         blind.report(0.5)
-
-
-def test_everybody_is_in_one_half() -> None:
-    names = [f"person {index}" for index in range(200)]
-    even, odd = ({name for name in names if in_half(name, half)} for half in ("even", "odd"))
-    assert even | odd == set(names)
-    assert not even & odd
-    assert 70 < len(even) < 130
-    assert all(in_half(name, "all") for name in names)

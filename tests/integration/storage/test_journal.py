@@ -82,6 +82,13 @@ def test_a_trace_is_recorded_whatever_numbers_it_holds(journal: Journal) -> None
     assert stored.event.trace == (Gate("score", 0.5, "nan", passed=False),)
 
 
+def test_of_whom_a_check_tells_is_recorded_with_it(journal: Journal) -> None:
+    gates = (Gate("nearest", 0.5, None, True, "p-ada"), Gate("score", 0.5, 0.6, passed=False))
+    record(journal, replace(event(1), trace=gates))
+    (stored,) = journal.pending(0, 1)
+    assert stored.event.trace == gates
+
+
 def test_pending_goes_on_after_a_seq_and_stops_at_the_limit(journal: Journal) -> None:
     record(journal, *map(event, range(10)))
     assert [stored.seq for stored in journal.pending(0, 4)] == [1, 2, 3, 4]

@@ -152,3 +152,45 @@ def test_a_mistyped_precision_is_refused(app: typer.Typer, few: Path) -> None:
 def test_an_empty_folder_is_refused(app: typer.Typer, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="got none"):
         run(app, "eval", "calibration", "--images", tmp_path)
+
+
+def test_what_a_quality_score_is_worth(app: typer.Typer, few: Path) -> None:
+    asked = ("eval", "quality", "--images", few / "tree", "--limit", 2, "--fmr", 1e-3)
+    report = run(app, *asked, "--json")
+    assert report["photographs"] == 45
+    worse = {one["condition"]: one for one in report["conditions"]}  # type: ignore[attr-defined]
+    assert worse["as it is"]["pictures"] == 2
+    assert worse["as it is"]["share"] == pytest.approx(1, abs=0.05)
+    # Who is too far away has lost likeness, and the score says so.
+    for measure in ("share", "score"):
+        assert worse["20 px wide"][measure] < worse["60 px wide"][measure] - 0.1
+    table = CliRunner().invoke(
+        app, [*map(str, asked[:-4]), "--limit", "0", "--parts"], catch_exceptions=False
+    )
+    assert "error versus discard" in table.stdout
+    assert "brightness" in table.stdout
+    assert "made worse" not in table.stdout
+    with pytest.raises(EvaluationError, match="does not reach"):
+        run(app, "eval", "quality", "--images", few / "tree", "--fmr", 1e-8)
+
+
+def test_doubles_that_were_planted_are_found_by_the_audit(app: typer.Typer, few: Path) -> None:
+    asked = ("eval", "audit", "--images", few / "tree", "--planted", 4)
+    report = run(app, *asked, "--json")
+    assert (report["people"], report["planted"]) == (len(bundled_cast()[0]) + 2 + 4, 4)
+    # Two of the demo's people look alike, and are listed as that and no more.
+    assert (report["named"], report["recall"], report["told"], report["told_right"]) == (4, 1, 4, 4)
+    table = CliRunner().invoke(app, [*map(str, asked)], catch_exceptions=False)
+    assert "planted doubles: 4 said to be one person" in table.stdout
+    write(few / "known.csv", "person_a,person_b", [("Ama_Delorre", "Greta_Holmsund")])
+    same = run(app, *asked, "--known", few / "known.csv", "--first", 2, "--json")
+    assert (len(same["first"]), same["recall"]) == (2, 0.5)  # type: ignore[arg-type]
+    with pytest.raises(EvaluationError, match="expected 40 people with 2 photographs"):
+        run(app, "eval", "audit", "--images", few / "tree", "--planted", 40)
+
+
+def test_a_cue_that_needs_movement_is_not_asked_of_single_pictures(app: typer.Typer, few: Path) -> None:
+    arguments = ["eval", "liveness", "--images", str(few / "tree"), "--cue", "parallax", "--limit", "3"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "parallax" in result.output

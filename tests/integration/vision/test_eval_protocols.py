@@ -211,12 +211,27 @@ def test_the_enrolled_come_in_at_the_door(quiet: None, tree: Path, lists: list[s
         assert result["granted"]["hits"] == 0
 
 
+def test_doors_of_as_many_people_as_the_table_carries(quiet: None, tree: Path, lists: list[str]) -> None:
+    asked = ("door", "--images", tree, *lists, "--frames", 3, "--security", "secure", "--dealt", "carried")
+    (row,) = json.loads(printed(*asked, "--json"))["packs"]
+    door = row["door"]
+    assert door["target_fpir"] == 1e-4
+    result = door["result"]
+    # The starter pack's table ends at 1e-5: two people at this level.
+    assert (result["people"], result["doors"]) == (2, 3)
+    assert result["threshold"] is not None
+    assert (result["wrong"]["hits"], result["let_in"]["hits"]) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("open-set", "--sizes", "few"),
         ("open-set", "--sizes", "0"),
         ("door", "--enrol", "enrol.csv"),
+        ("door", "--dealt", "0"),
+        ("run", "--dealt", "all"),
+        ("run", "--risk", "0.01", "--security", "secure"),
         ("closed-set", "--enrol", "enrol.csv", "--probes", "probe.csv", "--people", "people.txt"),
         ("pairs", "--pairs", "pairs.csv", "--people", "people.txt"),
         ("run", "--protocols", "closed-set,open-door"),

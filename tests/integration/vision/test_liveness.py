@@ -59,7 +59,7 @@ def test_the_research_networks_tell_photographs_from_what_is_held_up(
         chance = np.random.default_rng(number)
         shown = live(read(path), chance)
         held = attack(read(path), list(Species)[number], figure(read(people[-1])), chance)
-        for presentation, scores in ((shown, living), (held, dead)):
+        for presentation, scores in ((next(shown), living), (next(held), dead)):
             face = presentation.presented(detector.detect(presentation.image))
             assert face is not None
             found = meter.measure(number, 0.0, presentation.image, face)
@@ -163,14 +163,19 @@ def test_drawn_attacks_are_measured_and_each_cue_is_held_against_the_whole(
     write_liveness_pack(tmp_path / "models")
     asked = [
         "liveness", "--images", str(people[0].parents[1]), "--models", str(tmp_path / "models"),
-        "--pack", "toy-liveness", "--cue", "border", "--species", "print", "--limit", "2",
+        "--pack", "toy-liveness", "--cue", "border", "--species", "print", "--limit", "2", "--frames", "2",
     ]  # fmt: skip
     result = CliRunner().invoke(evaluation.app, [*asked, "--json"], catch_exceptions=False)
     report = json.loads(result.stdout)
     assert (report["photographs"], report["pack"]) == (2, "toy-liveness")
     assert report["whole"]["apcer"]["print"]["trials"] == 2
     assert report["whole"]["bpcer"]["photograph"]["trials"] == 2
+    assert report["frames"] == 2
     assert set(report["ablation"]) == {"model", "border"}
+    assert set(report["at_threshold"]) == {"model"}
+    table = CliRunner().invoke(evaluation.app, asked, catch_exceptions=False).stdout
+    assert "what each cue adds, at the threshold" in table
+    assert "model" in table
     wrong = CliRunner().invoke(evaluation.app, [*asked, "--species", "mask"])
     assert wrong.exit_code == 2
     assert "--species" in wrong.output

@@ -149,7 +149,9 @@ def test_the_table_is_that_of_these_very_files(starter: FacePipeline, photos_dir
     embedded = embed_photographs(starter, images, (one.image for one in unseen))
     people = {one.image: one.person for one in unseen}
     owners = [people[name] for name in embedded.names]
-    fresh = {point.fmr: point for point in strictest(*single_and_centroid(embedded.vectors, owners))}
+    qualities = [one.score for one in embedded.qualities]
+    rates = single_and_centroid(embedded.vectors, owners, qualities=qualities)
+    fresh = {point.fmr: point for point in strictest(*rates)}
     assert [point.fmr for point in starter.calibration] == list(fresh)
     for point in starter.calibration:
         # Other processors round int8 sums otherwise.

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.lookalikes import Bar
 from edged.domain.people import Person
-from edged.domain.types import Decision, Gate, Match, Outcome, Reason
+from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
+from edged.domain.vetoes import vetoed_people
 from tests.unit.domain.conftest import GOOD, NOON, seen, template
 
 POLICY = DecisionPolicy(
@@ -58,6 +60,7 @@ def test_the_third_agreeing_frame_grants(engine: DecisionEngine, gallery: Galler
     assert [d.outcome for d in decisions] == [Outcome.WAIT, Outcome.WAIT, Outcome.GRANT]
     assert decisions[2].person_id == "p-ada"
     assert [gate.name for gate in decisions[2].trace] == [
+        "nearest", "second",
         "freshness", "quality", "threshold", "score", "margin", "agreement", "person", "cooldown", "armed",
     ]  # fmt: skip
     assert all(gate.passed for gate in decisions[2].trace)
@@ -271,14 +274,12 @@ def test_a_schedule_denies_outside_its_hours(gallery: GallerySnapshot) -> None:
 def test_a_look_alikes_own_limits_hold_for_them_alone_and_show_in_the_trace(
     gallery: GallerySnapshot,
 ) -> None:
-    barred = replace(gallery, bars={"p-ada": Bar(0.45, 0.11, 0.6)})
+    barred = replace(gallery, bars={"p-ada": Bar(0.45, 0.11, 0.6, "p-ben")})
     engine = DecisionEngine(POLICY, AccessRules())
     denied = run(engine, barred, 5, score=0.44)
     assert outcomes(denied) == [(Outcome.DENY, Reason.UNKNOWN)]
     likeness, score = denied[-1].trace[-2:]
-    assert (likeness.name, likeness.value, likeness.limit, likeness.passed) == (
-        "lookalike", 0.6, None, True,
-    )  # fmt: skip
+    assert likeness == Gate("lookalike", 0.6, None, True, who="p-ben")
     assert (score.name, score.limit) == ("score", pytest.approx(0.45))
     close = run(DecisionEngine(POLICY, AccessRules()), barred, 5, score=0.6, second=0.5)
     assert outcomes(close) == [(Outcome.DENY, Reason.AMBIGUOUS)]
@@ -306,6 +307,35 @@ def test_a_face_near_one_that_was_taken_for_the_person_is_vetoed(
     assert outcomes(decisions) == [wanted]
     (gate,) = [gate for gate in decisions[-1].trace if gate.name == "veto"]
     assert (gate.passed, gate.limit) == (granted, pytest.approx(0.64))
+
+
+def vetoing(seq: int, veto: float, *, track: int = 1, score: float = 0.7) -> Observation:
+    face = seen(seq, seq * 0.1, track=track)
+    return replace(face, match=Match("p-ada", score, "p-ben", 0.1, veto))
+
+
+@pytest.mark.parametrize("score", [0.7, 0.3])
+def test_a_visit_in_which_the_veto_fired_once_never_enters_as_that_person(
+    engine: DecisionEngine, gallery: GallerySnapshot, score: float
+) -> None:
+    """Also where the picture that fired would not have let anybody in."""
+    first = engine.step(vetoing(0, 0.99, score=score), gallery, 0.05, NOON)
+    later = [engine.step(vetoing(i, 0.2), gallery, i * 0.1 + 0.05, NOON) for i in range(1, 200)]
+    assert outcomes([first, *later]) == [(Outcome.DENY, Reason.VETOED)]
+    assert later[-1].trace[-1] == Gate("visit_veto", "an earlier picture", None, passed=False)
+    # Somebody else before the same camera is a visit of their own, and so is the person in a new one.
+    other = [engine.step(vetoing(i, 0.2, track=2), gallery, i * 0.1 + 0.05, NOON) for i in range(200, 203)]
+    assert other[-1].outcome is Outcome.GRANT
+
+
+def test_a_picture_that_is_nearest_to_somebody_else_vetoes_all_the_same(gallery: GallerySnapshot) -> None:
+    anchor = np.zeros(8, np.float32)
+    anchor[:2] = 0.6, 0.8
+    vetoed = replace(gallery, vetoes={"p-ada": anchor[None]})
+    face = replace(seen(0, 0.0, "p-ben"), vector=anchor)
+    assert vetoed_people(face, vetoed, 0.4, 0.06) == {"p-ada"}
+    assert vetoed_people(replace(face, vector=gallery.matrix[0]), vetoed, 0.4, 0.06) == set()
+    assert vetoed_people(replace(face, match=None), vetoed, 0.4, 0.06) == set()
 
 
 def test_evidence_of_another_gallery_does_not_count(engine: DecisionEngine, gallery: GallerySnapshot) -> None:
@@ -378,7 +408,37 @@ def test_a_refusal_for_quality_says_how_much_is_missing_and_of_what(
         for i in range(1, 6)
     ][-1]
     assert (decision.outcome, decision.reason) == (Outcome.DENY, Reason.LOW_QUALITY)
-    assert decision.trace[-2:] == (Gate("flaw", "blurred", None, True), Gate("quality", 0.3, 0.5, False))
+    assert decision.trace[-2:] == (Gate("flaw", "blurred", None, True), Gate("quality", 0.3, None, False))
+
+
+def nearest(decision: Decision) -> list[tuple[str, float | str | None, str | None]]:
+    return [(g.name, g.value, g.who) for g in decision.trace if g.name in {"nearest", "second"}]
+
+
+@pytest.mark.parametrize("kind", [{"score": 0.3}, {"score": 0.3, "second": 0.28}, {"person_id": "p-off"}])
+def test_whoever_is_denied_the_best_and_second_person_are_in_the_trace(
+    engine: DecisionEngine, gallery: GallerySnapshot, kind: dict[str, object]
+) -> None:
+    (denied,) = [d for d in run(engine, gallery, 5, **kind) if d.outcome is Outcome.DENY]
+    who, score, second = kind.get("person_id", "p-ada"), kind.get("score", 0.7), kind.get("second", 0.1)
+    assert nearest(denied) == [("nearest", score, who), ("second", second, "p-ben")]
+
+
+def test_a_last_picture_that_was_not_compared_does_not_hide_whom_the_others_were_near(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    run(engine, gallery, 4, score=0.3)
+    (denied,) = run(engine, gallery, 1, first=10, start=0.4, match=False)
+    assert (denied.outcome, denied.reason, denied.person_id) == (Outcome.DENY, Reason.UNKNOWN, None)
+    assert nearest(denied)[0] == ("nearest", 0.3, "p-ada")
+
+
+def test_nobody_is_named_who_is_not_in_the_gallery_any_more(
+    engine: DecisionEngine, gallery: GallerySnapshot
+) -> None:
+    run(engine, gallery, 4, score=0.3)
+    left = build_snapshot("toy/1", 8, 2, [Person("p-ben", "Ben")], [template("p-ben", 1)])
+    assert nearest(run(engine, left, 1, first=10, start=0.4, match=False)[0]) == []
 
 
 VISITS = st.lists(

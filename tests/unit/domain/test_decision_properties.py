@@ -182,6 +182,21 @@ def test_a_veto_lets_in_nobody(
 
 
 @often
+@given(st.data(), crowds, vectors, vectors, st.sampled_from([0.0, 0.02, 0.1, 0.5]))
+def test_lower_scores_and_newcomers_take_no_veto_back(
+    data: st.DataObject, people: list[FloatArray], face: FloatArray, newcomer: FloatArray, less: float
+) -> None:
+    vetoes = [(data.draw(st.integers(0, len(people) - 1)), face)]
+    looks = data.draw(visits([*people, face, newcomer]))
+    before = first_grants(decided(looks, gallery(people, vetoes)))
+    lowered = [data.draw(st.sampled_from([0.0, less])) for _ in looks]
+    assert_no_new_grant(before, first_grants(decided(looks, gallery(people, vetoes), lowered)))
+    after = first_grants(decided(looks, gallery([*people, newcomer], vetoes)))
+    after.pop(f"p-{len(people)}", None)
+    assert_no_new_grant(before, after)
+
+
+@often
 @given(st.data(), crowds, vectors)
 def test_a_vetoed_face_never_enters_as_that_person(
     data: st.DataObject, people: list[FloatArray], face: FloatArray

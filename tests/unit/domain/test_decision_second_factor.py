@@ -85,6 +85,8 @@ def test_only_those_who_have_a_look_alike_are_asked(gallery: GallerySnapshot) ->
     assert told(run(policy, gallery, [None] * 3)) == [(Outcome.GRANT, Reason.MATCHED, None)]
     alike = replace(gallery, bars={"p-ada": Bar(0.6, 0.1, 0.7)})
     assert told(run(policy, alike, [None] * 3))[0][2] == AskedFactor(FactorCause.LOOKALIKE)
+    near = replace(gallery, bars={"p-ada": Bar(0.45, 0.06, 0.3, alike=False)})
+    assert told(run(policy, near, [None] * 3)) == [(Outcome.GRANT, Reason.MATCHED, None)]
     # The raised bar holds all the same: a second factor is no way around it.
     assert told(run(policy, alike, [None] * 9, score=0.5)) == [(Outcome.DENY, Reason.UNKNOWN, None)]
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from edged.domain.calibration import CalibrationPoint, threshold_for
 from edged.domain.gallery import build_snapshot, with_bars
 from edged.domain.lookalikes import (
+    Bar,
     LookalikeRule,
+    alike_level,
     close_pairs,
     lookalike_rule,
     nearest_others,
@@ -19,6 +21,7 @@ from edged.domain.lookalikes import (
 )
 from edged.domain.people import Person
 from edged.domain.risk import Risk
+from edged.enrolment.levels import levels_for
 from tests.unit.domain.conftest import template
 
 TABLE = (
@@ -167,3 +170,32 @@ def test_a_snapshot_carries_them_and_keeps_its_rows() -> None:
     assert plain.bars == {}
     assert set(barred.bars) == {"p-ada", "p-eve"}
     assert barred.matrix is plain.matrix
+
+
+def test_look_alikes_are_those_of_enrolment_and_not_all_whose_bar_is_raised() -> None:
+    level = alike_level(TABLE)
+    assert level == levels_for(TABLE).alike
+    rule = lookalike_rule(TABLE, threshold=0.4087, min_margin=0.06, risk=Risk(1e-3, 15, 3))
+    assert rule is not None
+    first = next(step / 1000 for step in range(1001) if rule.bar(step / 1000))
+    assert first < level
+    near, alike = rule.bar((first + level) / 2), rule.bar(level)
+    assert near is not None
+    assert alike is not None
+    assert (near.alike, alike.alike) == (False, True)
+
+
+def test_a_bar_names_the_most_alike_other_person() -> None:
+    matrix = np.eye(3, dtype=np.float32)
+    matrix[1] = (0.6, 0.8, 0)
+    bars = raised_bars(nearest_others(["p-a", "p-b", "p-c"], matrix), RULE)
+    assert {who: bar.other_id for who, bar in bars.items()} == {"p-a": "p-b", "p-b": "p-a"}
+
+
+def test_look_alikes_are_known_as_such_where_everybodys_limits_are_enough() -> None:
+    strict = LookalikeRule(threshold=0.9, min_margin=0.06, strictest=0.9, stranger=0.33, alike=0.5)
+    assert strict.bar(0.55) is None
+    matrix = np.array([[1, 0], [0.55, 0.8351647]], np.float32)
+    assert raised_bars(nearest_others(["p-a", "p-b"], matrix), strict)["p-a"] == Bar(
+        0.9, 0.06, pytest.approx(0.55), "p-b", alike=True
+    )

@@ -98,7 +98,8 @@ class SquarePipeline:
         red = int(aligned[0, 0, 2])
         score = 0.1 if red in SHORTFALLS else 0.9
         yaw = 0.0 if red in SHORTFALLS else float(red - STRAIGHT)
-        return Quality(score, face.box.width, face.eye_distance, float(red), 120.0, yaw, 0.0, 0.0)
+        flaw = SHORTFALLS.get(red, "extreme_pose" if yaw else "")
+        return Quality(score, face.box.width, face.eye_distance, float(red), 120.0, yaw, 0.0, 0.0, flaw)
 
     def shortfall(self, quality: Quality) -> str | None:
         return SHORTFALLS.get(int(quality.sharpness))

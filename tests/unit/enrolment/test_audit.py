@@ -45,7 +45,7 @@ class People:
         return row / np.linalg.norm(row)
 
     def add(
-        self, name: str, *vectors: FloatArray, quality: float = 0.8, days: tuple[int, ...] = ()
+        self, name: str, *vectors: FloatArray, quality: float = 0.97, days: tuple[int, ...] = ()
     ) -> Person:
         person = Person(f"p-{len(self.people)}", name)
         self.people.append(person)

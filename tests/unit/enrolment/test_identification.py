@@ -20,6 +20,7 @@ from tests.unit.enrolment.scene import (
     DIMENSION,
     LOOK_ALIKE,
     SPACE,
+    STRAIGHT,
     Square,
     SquarePipeline,
     picture,
@@ -75,6 +76,15 @@ def test_without_a_threshold_nobody_is_known() -> None:
 def test_a_poor_face_is_told_and_not_matched() -> None:
     (one,) = answers(Square(1, red=2))
     assert (one.verdict, one.reason, one.match) == (Verdict.UNUSABLE, "blurred", None)
+    assert (one.as_json()["quality"], one.as_json()["flaw"]) == (0.1, "blurred")
+
+
+def test_a_face_is_told_with_its_quality_and_what_it_suffers_from() -> None:
+    turned, straight = answers(Square(1, red=STRAIGHT + 20), Square(7))
+    assert (turned.as_json()["quality"], turned.as_json()["flaw"]) == (0.9, "extreme_pose")
+    assert (straight.as_json()["quality"], straight.as_json()["flaw"]) == (0.9, None)
+    (none,) = answers()
+    assert (none.as_json()["quality"], none.as_json()["flaw"]) == (None, None)
 
 
 def test_a_photograph_without_a_face_and_none_at_all_are_told(tmp_path: Path) -> None:

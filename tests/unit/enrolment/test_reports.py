@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edged.enrolment.checks import quality_text
 from edged.enrolment.reports import PersonReport, PhotoReport, Status, csv_report, csv_rows
 from edged.errors import EnrolmentError
 
@@ -13,7 +14,10 @@ REPORT = PersonReport(
     Status.REFUSED,
     reason="no_usable_photo",
     text="none",
-    photos=(PhotoReport("a.jpg", "no_face", "no face was found"), PhotoReport("b.jpg", None, quality=0.5)),
+    photos=(
+        PhotoReport("a.jpg", "no_face", "no face was found"),
+        PhotoReport("b.jpg", None, quality=0.5, flaw="too_dark"),
+    ),
 )
 
 
@@ -29,6 +33,7 @@ def test_the_report_has_a_line_a_photograph(tmp_path: Path) -> None:
         ("b.jpg", "yes", ""),
     ]
     assert len(rows) == 6
+    assert [(row["quality"], row["flaw"]) for row in rows[1:3]] == [("", ""), ("0.500", "too_dark")]
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@x"])
@@ -59,6 +64,23 @@ def test_json_has_each_photograph() -> None:
     facts = REPORT.as_json()
     assert facts["status"] == "refused"
     assert [photo["accepted"] for photo in facts["photos"]] == [False, True]
+    assert [(photo["quality"], photo["flaw"]) for photo in facts["photos"]] == [
+        (None, None),
+        (0.5, "too_dark"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quality", "flaw", "told"),
+    [
+        (0.934, "too_dark", "quality 0.93, dark"),
+        (0.999, "extreme_pose", "quality 0.99, not seen from the front"),
+        (1.0, "", "quality 1.00"),
+        (0.5, "of another version", "quality 0.50, of another version"),
+    ],
+)
+def test_quality_is_told_with_what_it_suffers_from(quality: float, flaw: str, told: str) -> None:
+    assert quality_text(quality, flaw) == told
 
 
 def test_a_name_that_is_no_text_or_moves_the_cursor_is_spelt_out(tmp_path: Path) -> None:

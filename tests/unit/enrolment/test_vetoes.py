@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from edged.domain.people import Person
-from edged.domain.types import Event, EventKind, StoredEvent
+from edged.domain.types import Event, EventKind, Gate, StoredEvent
 from edged.enrolment.vetoes import Vetoes
 from edged.errors import EnrolmentError, NotFoundError
 from edged.storage.people import NewTemplate, PeopleStore
@@ -50,12 +51,30 @@ def test_the_persons_own_face_is_vetoed_only_by_force(
     store: PeopleStore, probes: ProbeStore, jane: Person
 ) -> None:
     probes.keep(Probe(EVENT, jane.person_id, SPACE, vector_of(1, 0)))
-    with pytest.raises(EnrolmentError, match="may be theirs after all") as caught:
+    with pytest.raises(EnrolmentError, match="theirs most likely") as caught:
         Vetoes(store, probes).add(visit(jane.person_id))
     assert caught.value.reason == "own_face"
     assert store.vetoes() == []
     Vetoes(store, probes).add(visit(jane.person_id), force=True)
     assert len(store.vetoes()) == 1
+
+
+def test_a_genuine_visit_is_told_from_a_strangers_by_the_threshold_of_the_visit(
+    store: PeopleStore, probes: ProbeStore, jane: Person
+) -> None:
+    """Not a photograph of theirs, as the one above, but another picture, as a visit is."""
+    gate = Gate("threshold", 0.45, None, passed=True)
+    seen = visit(jane.person_id)
+    seen = replace(seen, event=replace(seen.event, trace=(gate,)))
+    face = vector_of(1, 0) + 0.9 * vector_of(50, 0)
+    face = (face / np.linalg.norm(face)).astype(np.float32)
+    probes.keep(Probe(EVENT, jane.person_id, SPACE, face))
+    with pytest.raises(EnrolmentError, match=r"cosine 0\.\d\d\d") as caught:
+        Vetoes(store, probes).add(seen)
+    assert caught.value.reason == "own_face"
+    probes.keep(Probe(EVENT, jane.person_id, SPACE, vector_of(LOOK_ALIKE + 1, 0)))
+    strict = replace(seen, event=replace(seen.event, trace=(replace(gate, value=0.5),)))
+    assert Vetoes(store, probes).add(strict).cosine == pytest.approx(0.57, abs=0.03)
 
 
 @pytest.mark.parametrize("stored", [visit(None), visit("p-1", EventKind.ATTENDANCE)])

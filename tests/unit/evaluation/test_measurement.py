@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -78,6 +79,29 @@ def test_lists_take_the_place_of_what_is_drawn(terms: Terms) -> None:
         1,
         1,
     )
+
+
+def test_the_enrolled_are_dealt_to_doors_that_every_stranger_visits(terms: Terms) -> None:
+    assert terms.door is not None
+    dealt = replace(terms, protocols=("door",), door=replace(terms.door, dealt=1))
+    found = measure(GREY_FACES, dealt, bars).door
+    assert found is not None
+    assert (found.result.doors, found.result.people) == (3, 1)
+    assert (found.result.visits, found.result.stranger_visits) == (3, 3 * 6)
+    # Two at a door leave one who is enrolled at none, and whose visit is nobody's.
+    pairs = measure(GREY_FACES, replace(dealt, door=replace(terms.door, dealt=2)), bars).door
+    assert pairs is not None
+    assert (pairs.result.doors, pairs.result.people, pairs.result.visits) == (1, 2, 2)
+
+
+@pytest.mark.parametrize("dealt", [4, "carried"])
+def test_a_door_of_more_people_than_there_are_or_than_the_table_carries_is_refused(
+    terms: Terms, dealt: int | Literal["carried"]
+) -> None:
+    assert terms.door is not None
+    asked = replace(terms, protocols=("door",), door=replace(terms.door, dealt=dealt))
+    with pytest.raises(EvaluationError, match="the table carries 0"):
+        measure(GREY_FACES, asked, bars)
 
 
 def test_a_door_needs_its_terms(terms: Terms) -> None:

@@ -1,5 +1,7 @@
 """A site's own people against each other and against strangers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -19,8 +21,16 @@ def enrolled(people: int, photographs: int, *, spread: float = 0.05) -> list[Tem
     ]
 
 
+def owned(*rows: np.ndarray, qualities: Sequence[float] = ()) -> list[Template]:
+    """Templates of one person with these vectors."""
+    return [
+        Template(f"t-{place}", "somebody", "toy/1", row, quality, b"")
+        for place, (row, quality) in enumerate(zip(rows, qualities or [0.9] * len(rows), strict=True))
+    ]
+
+
 def test_everybody_is_compared_with_strangers_and_with_everybody_else() -> None:
-    people = [np.array(rows) for rows in (COHORT[:2], COHORT[2:5], COHORT[5:6])]
+    people = [owned(*rows) for rows in (COHORT[:2], COHORT[2:5], COHORT[5:6])]
     found = site_impostors(people, COHORT[10:14])
     # Three centroids with four strangers, and with the photographs of the two others: 4 + 3 + 5.
     assert found.comparisons == 3 * 4 + 4 + 3 + 5
@@ -30,8 +40,22 @@ def test_everybody_is_compared_with_strangers_and_with_everybody_else() -> None:
 
 def test_a_photograph_is_no_part_of_what_it_is_compared_with() -> None:
     same, other = COHORT[0], COHORT[1]
-    scores = leave_one_out([np.array([same, other]), np.array([same])])
+    scores = leave_one_out([owned(same, other), owned(same)])
     assert scores == pytest.approx([float(same @ other)] * 2, abs=1e-6)
+
+
+def test_a_photograph_counts_by_its_quality_as_at_the_door() -> None:
+    good, poor = COHORT[:2]
+    probe = unit((good + 0.25 * poor)[None])[0]
+    people = [owned(good, poor, probe, qualities=(1.0, 0.25, 1.0))]
+    assert leave_one_out(people)[2] == pytest.approx(1, abs=1e-6)
+    found = site_impostors([owned(good, poor, qualities=(1.0, 0.25)), owned(probe)], COHORT[3:4])
+    assert found.scores[(found.first == 0) & (found.second == 1)] == pytest.approx([1], abs=1e-6)
+
+
+def test_templates_that_cancel_out_are_nobody_to_measure() -> None:
+    with pytest.raises(EvaluationError, match="somebody: templates cancel out"):
+        site_impostors([owned(COHORT[0], -COHORT[0])], COHORT[3:4])
 
 
 def test_a_table_with_bounds_comparisons_and_misses() -> None:
@@ -65,7 +89,7 @@ def test_single_photographs_tell_nothing_of_misses() -> None:
     [
         ([], COHORT, "nobody is enrolled"),
         (enrolled(1, 3), None, "nobody to compare with"),
-        (enrolled(3, 2), None, "12 comparisons are not enough for a claim of 0.01: at least 300"),
+        (enrolled(3, 2), None, "at least 300 are needed, since the pack has no cohort"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

@@ -4,7 +4,7 @@ import pytest
 
 from edged.errors import EvaluationError
 from edged.evaluation.protocols import Labelled
-from edged.evaluation.split import by_person, closed_split, open_split
+from edged.evaluation.split import by_person, closed_split, in_half, open_split
 
 
 def photographs(counts: dict[str, int]) -> list[Labelled]:
@@ -55,3 +55,12 @@ def test_strangers_are_never_enrolled() -> None:
 def test_a_door_needs_visitors_of_both_kinds(counts: dict[str, int]) -> None:
     with pytest.raises(EvaluationError, match="strangers"):
         open_split(photographs(counts))
+
+
+def test_everybody_is_in_one_half() -> None:
+    names = [f"person {index}" for index in range(200)]
+    even, odd = ({name for name in names if in_half(name, half)} for half in ("even", "odd"))
+    assert even | odd == set(names)
+    assert not even & odd
+    assert 70 < len(even) < 130
+    assert all(in_half(name, "all") for name in names)

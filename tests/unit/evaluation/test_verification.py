@@ -81,6 +81,17 @@ def test_centroids_are_compared_with_photographs_outside_them() -> None:
     assert result.genuine.at_or_above(0.5) == 40
 
 
+def test_a_photograph_counts_in_a_centroid_by_its_quality() -> None:
+    right, up, probe = unit(np.array([[1, 0], [0, 1], [1, 0.25]]))
+    vectors, people = np.array([right, up, probe]), ["a", "a", "a"]
+    alone = centroid_pairs(vectors[:2], people[:2], 2)
+    assert alone.genuine.total == 0
+    for qualities, cosine in (((1.0, 0.25, 1.0), 1.0), (None, float(unit(np.array([[1, 1]]))[0] @ probe))):
+        found = centroid_pairs(vectors, people, 2, qualities=qualities)
+        assert found.genuine.total == 1
+        assert found.genuine.threshold_for(0) == pytest.approx(cosine, abs=1e-4)
+
+
 def test_people_with_few_photographs_have_no_centroid() -> None:
     result = centroid_pairs(np.array(list(crowd(4, 2, spread=0.1).values())), ["a", "a", "b", "b"] * 2)
     assert result.impostor.total == 2 * 4  # a and b have four each, hence one centroid

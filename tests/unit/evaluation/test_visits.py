@@ -10,7 +10,7 @@ from edged.errors import EvaluationError
 from edged.evaluation.enrolled import enrolled
 from edged.evaluation.protocols import Labelled
 from edged.evaluation.views import Look
-from edged.evaluation.visits import Visit, run_visits, visits_from_photographs, visits_from_views
+from edged.evaluation.visits import Visit, run_doors, run_visits, visits_from_photographs, visits_from_views
 from tests.unit.evaluation.conftest import GOOD, POLICY, crowd, embedded, rated
 
 VECTORS = crowd(8, 10, spread=0.05)
@@ -37,6 +37,19 @@ def test_the_enrolled_come_in_and_strangers_do_not() -> None:
     assert result.waiting is not None
     # Three frames must agree; from the first to the third are two frame times of a tenth of a second.
     assert (result.waiting.frames_p50, result.waiting.seconds_p50) == (3, pytest.approx(0.2))
+
+
+def test_several_doors_are_counted_together() -> None:
+    doors = [
+        (enrolled(embedded(VECTORS), [ENROL[who]]), [visit(who), *(visit(other) for other in range(4, 8))])
+        for who in range(2)
+    ]
+    result = run_doors(doors, POLICY)
+    assert (result.doors, result.people, result.visits, result.stranger_visits) == (2, 1, 2, 8)
+    assert (result.granted.hits, result.let_in.hits) == (2, 0)
+    assert run_visits(DOOR, POLICY, [visit(0)]).doors == 1
+    with pytest.raises(EvaluationError, match="expected enrolled people"):
+        run_doors([], POLICY)
 
 
 def test_the_same_person_may_come_again_and_again() -> None:

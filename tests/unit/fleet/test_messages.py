@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.domain.types import EventKind, StoredEvent
+from edged.domain.event_body import access_body
+from edged.domain.types import Decision, EventKind, Gate, Outcome, Reason, StoredEvent
 from edged.errors import FleetError
 from edged.fleet import messages
 from edged.fleet.messages import BirthMessage, HealthMessage, StateMessage
@@ -61,6 +62,17 @@ def test_an_event_says_who_when_and_in_which_order() -> None:
 def test_a_name_travels_only_when_it_is_given() -> None:
     assert b"name" not in messages.event_payload(stored())
     assert messages.parse_event(messages.event_payload(stored(), "Ada")).name == "Ada"
+
+
+def test_whom_a_face_came_near_is_not_on_the_wire() -> None:
+    trace = (Gate("nearest", 0.31, None, True, "p-ada"), Gate("lookalike", 0.5, None, True, "p-ben"))
+    body = access_body(
+        Decision(Outcome.DENY, Reason.UNKNOWN, 1, score=0.31, trace=trace),
+        latency_ms=1.0, gallery_version=1, model="toy/1",
+    )  # fmt: skip
+    payload = messages.event_payload(stored(person_id=None, body=body, trace=trace))
+    assert b"p-ada" not in payload
+    assert b"p-ben" not in payload
 
 
 @pytest.mark.parametrize("key", ["name", "seq", "id", "v", "person_id"])

@@ -7,7 +7,7 @@ from datetime import UTC
 
 import pytest
 
-from edged.domain.types import Event, StoredEvent
+from edged.domain.types import Event, Gate, StoredEvent
 from edged.storage.journal_export import COLUMNS, safe_cell, summary_line, write_csv, write_json_lines
 from tests.integration.storage.conftest import event
 
@@ -32,6 +32,10 @@ def test_json_lines_hold_everything() -> None:
     record = json.loads(file.getvalue())
     assert record["body"] == event(1).body
     assert record["trace"][0] == {"name": "score", "value": 0.5123, "limit": 0.4, "passed": True}
+    near = replace(event(1), trace=(Gate("nearest", 0.3, None, True, "p-ada"),))
+    file = io.StringIO()
+    write_json_lines(file, stored(near))
+    assert json.loads(file.getvalue())["trace"][0]["who"] == "p-ada"
     assert (record["seq"], record["digest"], record["epoch"]) == (1, "ab" * 32, "epoch")
 
 

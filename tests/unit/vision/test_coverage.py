@@ -42,7 +42,7 @@ def test_a_bare_face_is_not_covered(skin: int) -> None:
 
 
 @pytest.mark.parametrize("skin", [100, 150, 230])
-def test_each_cover_has_its_name_and_half_the_score_at_least(skin: int) -> None:
+def test_each_cover_has_its_name_and_leaves_half_the_likeness_at_least(skin: int) -> None:
     for name, covered in (
         ("covered_eyes", glasses(bare(skin))),
         ("covered_mouth", mask(bare(skin))),

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edged.config.sections import QualityConfig
 from edged.domain.challenge import TURNED
-from edged.domain.types import QUALITY_LIMIT, Box, Face, FloatArray, Image, Quality
-from edged.vision.quality import assess, pose, shortfall
+from edged.domain.types import Box, Face, FloatArray, Image, Quality
+from edged.vision.quality import _shares, assess, pose, shortfall
 from tests.unit.vision.conftest import ARCFACE
 
 LIMITS = QualityConfig()
@@ -131,7 +131,7 @@ def test_each_fault_has_its_reason(
 ) -> None:
     quality = measured(aligned, width=width, landmarks=landmarks)
     assert shortfall(quality, LIMITS) == quality.flaw == reason
-    assert quality.score < QUALITY_LIMIT
+    assert quality.score < 1
 
 
 @given(
@@ -158,6 +158,52 @@ def test_a_face_falls_short_exactly_when_it_breaks_a_limit(  # noqa: PLR0917 - h
 def test_a_measurement_that_is_no_number_falls_short(part: str) -> None:
     quality = replace(Quality(0, 100, 50, 100, 120, 0, 0, 0), **{part: math.nan})
     assert shortfall(quality, LIMITS) is not None
+
+
+GOOD = Quality(0, 150, 70, 300, 120, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("part", "worse"),
+    [
+        ("face_px", [90, 50, 30, 10, 0]),
+        ("eye_px", [40, 20, 12, 5, 0]),
+        ("sharpness", [200, 60, 20, 8, 0]),
+        ("brightness", [100, 60, 30, 10, 0]),
+        ("brightness", [140, 185, 210, 230, 255]),
+        ("yaw", [0, -30, 40, -60, 100]),
+        ("pitch", [0, 10, -20, 45, -80]),
+        ("roll", [0, 20, -40, 80, 170]),
+    ],
+)
+def test_the_worse_a_part_the_less_of_the_likeness_is_left(part: str, worse: list[float]) -> None:
+    left = [left_by(replace(GOOD, **{part: value})) for value in worse]
+    assert left == sorted(left, reverse=True)
+    assert left[0] == 1
+    assert 0 <= left[-1] < 0.4
+
+
+def left_by(quality: Quality) -> float:
+    return min(share for _, share in _shares(quality))
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=7, max_size=7))
+def test_whatever_was_measured_is_a_share(numbers: list[float]) -> None:
+    assert all(0 <= share <= 1 for _, share in _shares(Quality(0, *numbers)))
+
+
+@pytest.mark.parametrize("part", ["face_px", "eye_px", "sharpness", "brightness", "yaw", "pitch", "roll"])
+def test_a_measurement_that_is_no_number_is_worth_nothing(part: str) -> None:
+    assert left_by(replace(GOOD, **{part: math.nan})) == 0
+
+
+def test_a_missed_limit_is_named_before_the_weakest_part() -> None:
+    # A strict site refuses what costs nothing, and the score still says that it costs nothing.
+    strict = QualityConfig(min_face_px=200)
+    face = Face(Box(0, 0, 150, 150), turned(0, 0, 0), 0.9)
+    quality = assess(face, textured(), strict, template=HEAD_ON)
+    assert (quality.flaw, shortfall(quality, strict)) == ("too_small", "too_small")
+    assert quality.score > 0.9
 
 
 def test_limits_of_zero_ask_for_nothing() -> None:

@@ -1,12 +1,15 @@
 """The report: everything that was measured is in it, nothing from outside."""
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from rich.console import Console
 
+from edged.cli.eval_view import print_all_failures
 from edged.domain.calibration import CalibrationPoint
 from edged.evaluation.closed_set import closed_set
 from edged.evaluation.comparison import drawn_pairs
@@ -124,6 +127,21 @@ def test_a_name_cannot_break_out_of_the_page() -> None:
     reader = read(text)
     assert "img" not in reader.tags
     assert any(HOSTILE in one for one in reader.texts)
+
+
+def test_every_packs_failures_are_listed_on_the_page_and_on_the_console() -> None:
+    one, other = measured(0.6), measured(0.6)
+    other = replace(other, failures=(Failure("p9", 3, "p9/3.jpg", "too_dark"),))
+    reader = Reader()
+    reader.feed(page([Section("a", MODELS, one), Section("b", MODELS, other)], {}))
+    assert {"reason, a", "reason, b", "too_dark"} <= set(reader.texts)
+    file = io.StringIO()
+    print_all_failures(
+        Console(file=file, width=140), [("a", one.failures), ("b", other.failures), ("c", one.failures)]
+    )
+    told = file.getvalue()
+    assert "a, c: Photographs that give nothing or little" in told
+    assert "p9/3.jpg: too_dark" in told
 
 
 def test_a_protocol_that_failed_is_told() -> None:
