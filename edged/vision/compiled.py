@@ -110,7 +110,7 @@ def find_compiled(spec: ModelSpec, precision: Precision, models: ModelsConfig) -
     if not folder.exists():
         return None
     path = folder / MODEL
-    for one in (folder, path, folder / RECORD):
+    for one in (folder.parent, folder, path, folder / RECORD):
         _check_place(one)
     record = _read_record(folder / RECORD)
     if record.source != spec.files[precision].sha256:

@@ -17,6 +17,7 @@ from edged.errors import ModelError
 from edged.vision import compiled as compiled_files
 from edged.vision.compilation import run
 from edged.vision.compilation.comparison import Speed
+from edged.vision.compilation.pixels import take_pixels
 from edged.vision.compilation.prelu import Form
 from edged.vision.compilation.run import compile_pack
 from edged.vision.compiled import MODEL, RECORD, compiled_folder, find_compiled
@@ -25,6 +26,7 @@ from edged.vision.packs import Pack, load_pack
 from edged.vision.quantization.network import Network
 from edged.vision.session import OrtSession, PixelSession
 from tests.fakes.model_packs import SIDE, descriptor, write_pack
+from tests.unit.vision.conftest import embedder_spec
 from tests.unit.vision.quantization.graphs import Builder
 
 DIMENSION = 16
@@ -176,6 +178,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "an endless record": lambda folder: (folder / RECORD).write_text(" " * 20_000),
     "writable by others": lambda folder: (folder / MODEL).chmod(0o666),
     "in a folder of all": lambda folder: folder.chmod(0o777),
+    "below a folder of all": lambda folder: folder.parent.chmod(0o777),
 }
 
 
@@ -188,6 +191,7 @@ def test_a_damaged_compiled_file_is_told_and_the_original_runs(
     with caplog.at_level(logging.WARNING):
         assert isinstance(session_of(models), OrtSession)
     assert "the compiled file is not used" in caplog.text
+    folder_of(pack, models).parent.chmod(0o755)
     compile_pack(pack, models, force=True)
     assert isinstance(session_of(models), PixelSession)
 
@@ -239,10 +243,29 @@ def test_a_quantized_file_only_gets_its_pixels_another_way(models: ModelsConfig)
     (done,) = compile_pack(pack, models)
     assert done.record is not None
     assert (done.record.form, done.record.deviation) == ("pixels", 0)
-    written = onnx.load_model(compiled_folder(pack.model("embedder"), "int8", models) / MODEL)
-    assert [node.op_type for node in written.graph.node][:6] == [
-        "Transpose", "Gather", "Cast", "Sub", "Mul", "QuantizeLinear",
-    ]  # fmt: skip
+
+
+def test_the_way_of_the_pixels_into_a_quantized_file_stays_apart() -> None:
+    """Folded into weights of eight bits it would round otherwise."""
+    build = Builder((1, 3, SIDE, SIDE))
+    seen = build.conv("x", 3, 2)
+    spec = msgspec.structs.replace(embedder_spec(), input=(SIDE, SIDE), mean=127.5, scale=1 / 128)
+    model = take_pixels(build.network(seen), spec, fold=False)
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds == ["Transpose", "Gather", "Cast", "Sub", "Mul", "Conv"]
+
+
+def test_what_the_optimized_file_computes_is_what_is_compared(
+    pack: Pack, models: ModelsConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(model: onnx.ModelProto, path: Path, _providers: tuple[str, ...]) -> None:
+        weight = next(one for one in model.graph.initializer if len(one.dims) == 4)
+        weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * 1.01, weight.name))
+        onnx.save_model(model, path)
+
+    monkeypatch.setattr(run, "write_optimized", other)
+    (done,) = compile_pack(pack, models)
+    assert done.refused
 
 
 def test_a_pack_whose_file_is_no_network_is_refused(models: ModelsConfig) -> None:
