@@ -31,8 +31,8 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-system: ## Install mosquitto, ffmpeg, prometheus and systemd-analyze, which the tests run, where they are missing
-	@sh tools/system-packages mosquitto ffmpeg promtool=prometheus systemd-analyze=systemd
+system: ## Install mosquitto, ffmpeg, prometheus, postgresql and systemd-analyze, which the tests run, if missing
+	@sh tools/system-packages mosquitto ffmpeg promtool=prometheus systemd-analyze=systemd pg_ctlcluster=postgresql
 
 venv: $(STAMP) ## Create .venv from the lock file
 

@@ -14,9 +14,12 @@ from edged.storage.vault import CREDENTIAL_NAME
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd/edged.service"
 DOOR_UNIT = ROOT / "systemd/edged-door.service"
-each_unit = pytest.mark.parametrize("source", [UNIT, DOOR_UNIT], ids=lambda path: path.stem)
+COLLECT_UNIT = ROOT / "systemd/edged-collect.service"
+each_unit = pytest.mark.parametrize("source", [UNIT, DOOR_UNIT, COLLECT_UNIT], ids=lambda path: path.stem)
 each_installed = pytest.mark.parametrize(
-    "name", ["edged.service", "edged-door.service", "edged@.service"], ids=lambda name: name.split(".")[0]
+    "name",
+    ["edged.service", "edged-door.service", "edged@.service", "edged-collect.service"],
+    ids=lambda name: name.split(".")[0],
 )
 ANALYZE, SYSUSERS, TMPFILES = map(shutil.which, ("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles"))
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not on this machine")
@@ -39,6 +42,7 @@ INSTALLED = {
     "etc/systemd/system/edged.service",
     "etc/systemd/system/edged@.service",
     "etc/systemd/system/edged-door.service",
+    "etc/systemd/system/edged-collect.service",
     "etc/sysusers.d/edged.conf",
     "etc/tmpfiles.d/edged.conf",
     "etc/edged/config.yaml",
@@ -281,7 +285,7 @@ def test_the_lock_file_covers_what_is_asked_for() -> None:
     extras = project["optional-dependencies"]
     wanted = {
         "requirements.lock": project["dependencies"],
-        "requirements-dev.lock": project["dependencies"] + extras["dev"] + extras["demo"],
+        "requirements-dev.lock": project["dependencies"] + extras["dev"] + extras["demo"] + extras["collect"],
         "requirements-fuzz.lock": extras["fuzz"],
     }
     for name, requirements in wanted.items():

@@ -1,6 +1,7 @@
 """A door obeys what is signed, fresh and allowed, once; everything else has a reason of its own."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edged.config.sections import MqttConfig
 from edged.errors import FleetError, StoreCorruptError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.commands import Command, Hello, hello_payload, signed_command
@@ -187,17 +189,9 @@ def test_who_may_command_comes_signed_like_a_gallery(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def served(front: Door, port: int) -> Iterator[None]:
+def served(front: Door, settings: MqttConfig) -> Iterator[None]:
     """The desk behind a real broker, on a thread of its own."""
-    import threading
-
-    from tests.integration.membership.test_over_mqtt import config
-
-    class Port:
-        port = 0
-
-    Port.port = port
-    client = BrokerClient(config(Port()), client_id="front-fleet", will=None)  # type: ignore[arg-type]
+    client = BrokerClient(settings, client_id="front-fleet", will=None)
     front.broker = client  # type: ignore[assignment]
     front.desk._client = client
     for topic in (TOPICS.command_hello, TOPICS.command_run):
@@ -227,7 +221,7 @@ def test_over_a_real_broker(tmp_path: Path) -> None:
 
     front = Door(tmp_path / "door", [ALLOWED])
     front.now = time.time()
-    with mosquitto(tmp_path / "broker") as broker, served(front, broker.port):
+    with mosquitto(tmp_path / "broker") as broker, served(front, config(broker)):
         client = BrokerClient(config(broker), client_id="commander", will=None)
         commander = Commander(client, "edged", SITE, "reception", KEY)
         try:
