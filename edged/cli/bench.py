@@ -43,14 +43,26 @@ def bench(
     ] = None,
     gallery: Annotated[int, typer.Option(min=0, max=1_000_000, help="People to match against.")] = 1000,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Frames to measure.")] = 100,
+    limit: Annotated[
+        bool,
+        typer.Option(
+            "--limit",
+            help="Print what the machine could do at most beside each network: its multiplications over the "
+            "rate of a matrix product here, and which share of it is reached.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
-    from edged.cli.measuring import open_pipeline, progress_bar
+    from edged.cli.bench_limit import show_limits, stage_limits
+    from edged.cli.measuring import models_section, open_pipeline, progress_bar
     from edged.evaluation.benchmark import run_benchmark, synthetic_images
     from edged.evaluation.embedding import read_image
     from edged.evaluation.protocols import images_below
 
+    section = models_section(
+        config, directory=models, detector=detector, embedder=embedder, precision=precision
+    )
     pipeline = open_pipeline(config, models, detector, embedder, precision)
     alive = _liveness(config, models, liveness)
     pictures = (
@@ -66,10 +78,14 @@ def bench(
             cues=None if alive is None else alive.apart(),
             liveness=None if alive is None else alive.pack_name,
         )
+    reached = stage_limits(section, result) if limit else []
     if as_json:
-        typer.echo(json.dumps(asdict(result)))
-    else:
-        _show(result)
+        told = asdict(result) | ({"limits": [asdict(one) for one in reached]} if limit else {})
+        typer.echo(json.dumps(told))
+        return
+    _show(result)
+    if limit:
+        show_limits(reached, section.threads)
 
 
 def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "FaceLiveness | None":

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli import models_view
+from edged.cli.models_compile import compile_installed, compile_packs
 from edged.cli.models_quantize import quantize
 
 if TYPE_CHECKING:
     from edged.vision.packs import Catalogue
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch, import, verify and quantize model packs.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, import, verify, compile and quantize model packs.")
 
 _DEFAULT_CONFIG = Path("config.yaml")
 
@@ -41,6 +42,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Variants = Annotated[
     Precision | None,
     typer.Option("--precision", help="Which files of a pack.  [default: all that are to be had]"),
+]
+Compile = Annotated[
+    bool,
+    typer.Option(" /--no-compile", help="Leave out compiling, which `edged models compile` can do later."),
 ]
 
 
@@ -107,6 +112,7 @@ def pull(
     accept_license: Annotated[
         bool, typer.Option("--accept-license", help="Accept a licence that forbids commercial use.")
     ] = False,
+    compiling: Compile = True,
     config: Config = None,
     directory: Directory = None,
     as_json: Json = False,
@@ -129,6 +135,8 @@ def pull(
         models_view.print_json(models_view.installed_json(installed))
     else:
         models_view.print_installed([installed])
+    if compiling:
+        compile_installed([installed.pack], config, directory, quiet=as_json)
 
 
 @app.command("import")
@@ -136,6 +144,7 @@ def import_files(
     paths: Annotated[list[Path], typer.Argument(help="Folders or .onnx files, on a USB stick for instance.")],
     *,
     precision: Variants = None,
+    compiling: Compile = True,
     config: Config = None,
     directory: Directory = None,
     as_json: Json = False,
@@ -152,14 +161,17 @@ def import_files(
         installed = [models_view.installed_json(one) for one in done.installed]
         unknown = [str(path) for path in done.unknown]
         models_view.print_json({"installed": installed, "unknown": unknown, "incomplete": done.incomplete})
-        return
-    models_view.print_installed(done.installed)
-    for line in done.incomplete:
-        typer.echo(f"left out, incomplete: {line}", err=True)
-    for path in done.unknown:
-        typer.echo(f"left out, of no known pack: {path}", err=True)
+    else:
+        models_view.print_installed(done.installed)
+        for line in done.incomplete:
+            typer.echo(f"left out, incomplete: {line}", err=True)
+        for path in done.unknown:
+            typer.echo(f"left out, of no known pack: {path}", err=True)
+    if compiling:
+        compile_installed([one.pack for one in done.installed], config, directory, quiet=as_json)
 
 
+app.command("compile")(compile_packs)
 app.command()(quantize)
 
 

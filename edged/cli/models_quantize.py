@@ -55,7 +55,7 @@ def quantize(
     models = models_section(config, detector=detector)
     catalogue = Catalogue((directory or models.directory).absolute())
     order = Order(name, photos, models, task.value if task else None, out, force)
-    with _bars() as progress:
+    with task_bars() as progress:
         outcome = quantize_pack(catalogue, order, progress)
     # Unlike the standard library's, this JSON has null for a number that there is none of.
     told = msgspec.json.format(msgspec.json.encode(_as_json(outcome)), indent=2).decode()
@@ -129,7 +129,7 @@ def _show(outcome: "Outcome") -> None:
 
 
 @contextmanager
-def _bars() -> "Iterator[Progress]":
+def task_bars() -> "Iterator[Progress]":
     """Show a bar for each part of the work on stderr, where that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

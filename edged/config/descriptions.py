@@ -59,6 +59,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "detector": "Pack that finds faces.",
         "embedder": "Pack that recognises them. Another embedder means enrolling everybody anew.",
         "precision": "Which of the pack's files is run; auto: float32 if there, else int8.",
+        "compile": "auto: packs are compiled when they are installed, and verified files run in their place.",
         "threads": "Threads for one inference. Leave a core to the camera.",
         "providers": "ONNX Runtime execution providers, best first.",
         "detection_threshold": "Confidence from which a finding counts as a face.",

@@ -14,6 +14,12 @@ def chosen_precision(pack: Pack, spec: ModelSpec, wanted: str) -> Precision:
     return (installed or had)[0]
 
 
+def running_precision(pack: Pack, spec: ModelSpec, models: ModelsConfig) -> Precision:
+    """Return the precision that a daemon runs: liveness as ``auto``, a detector in what it comes in."""
+    precision = chosen_precision(pack, spec, "auto" if spec.task == "liveness" else models.precision)
+    return precision if precision in spec.files else next(iter(spec.files))
+
+
 def configured_space(models: ModelsConfig) -> str | None:
     """Return the embedding space that the configured embedder gives. Raises ``ModelError``."""
     pack = Catalogue(models.directory).in_force(models.embedder)

@@ -18,8 +18,7 @@ from edged.vision.decoding import (
     suppress,
 )
 from edged.vision.packs import ModelSpec
-from edged.vision.session import Session
-from edged.vision.tensors import check_image, check_size, to_tensor
+from edged.vision.tensors import AnySession, check_image, check_size, feed, to_tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class FaceDetector:
     ``threshold`` is the lowest score that counts as a face.
     """
 
-    def __init__(self, session: Session, spec: ModelSpec, *, threshold: float) -> None:
+    def __init__(self, session: AnySession, spec: ModelSpec, *, threshold: float) -> None:
         """Raise ``ModelError`` when file and descriptor disagree about the input."""
         if spec.decoder not in _FAMILIES:
             raise ModelError(f"{spec.decoder} is no detector; known: {', '.join(_FAMILIES)}")
@@ -65,8 +64,9 @@ class FaceDetector:
         """
         check_image(image)
         fit = letterbox((image.shape[1], image.shape[0]), self._spec.input)
-        tensor = network_input(image, self._spec)
-        found = self._family.decode(self._session.run(tensor), self._spec.input, self._threshold)
+        boxed = _boxed(image, fit, self._spec.input)
+        outputs = feed(self._session, [boxed], self._spec)
+        found = self._family.decode(outputs, self._spec.input, self._threshold)
         return _faces(suppress(found, self._family.max_iou), fit)
 
 

@@ -8,8 +8,7 @@ from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError
 from edged.vision.alignment import enlarged
 from edged.vision.packs import ModelSpec
-from edged.vision.session import Session
-from edged.vision.tensors import check_image, check_size, to_tensor
+from edged.vision.tensors import AnySession, check_image, check_size, feed
 
 # A face always gives a vector of norm 1 to 100; this small, the direction is rounding error.
 _MIN_NORM = 1e-3
@@ -18,7 +17,7 @@ _MIN_NORM = 1e-3
 class FaceEmbedder:
     """An embedding network. Vectors of different ``space`` must never be compared."""
 
-    def __init__(self, session: Session, spec: ModelSpec, *, space: str | None = None) -> None:
+    def __init__(self, session: AnySession, spec: ModelSpec, *, space: str | None = None) -> None:
         """Raise ``ModelError`` when file and descriptor disagree, or the descriptor is incomplete."""
         name = space or spec.space
         if name is None or spec.dimension is None:
@@ -64,9 +63,7 @@ class FaceEmbedder:
     def _raw(self, faces: Sequence[Image], batch: int) -> FloatArray:
         # A file with a fixed batch gets its last one filled up with copies, which are dropped again.
         filled = [*faces, *[faces[-1]] * (batch - len(faces))]
-        spec = self._spec
-        tensor = to_tensor(filled, channels=spec.channels, mean=spec.mean, scale=spec.scale)
-        outputs = self._session.run(tensor)
+        outputs = feed(self._session, filled, self._spec)
         if len(outputs) != 1 or outputs[0].shape != (len(filled), self.dimension):
             raise ModelError(
                 f"expected one output ({len(filled)}, {self.dimension}), got {[out.shape for out in outputs]}"

@@ -12,8 +12,7 @@ import numpy as np
 from edged.domain.types import Box, Face, FloatArray, Image
 from edged.errors import ModelError
 from edged.vision.packs import ModelSpec
-from edged.vision.session import Session
-from edged.vision.tensors import check_image, check_size, to_tensor
+from edged.vision.tensors import AnySession, check_image, check_size, feed
 
 # Minivision's networks know three classes: a print or 2D picture, a living face, a screen or 3D mask.
 _CLASSES, _LIVE = 3, 1
@@ -27,7 +26,7 @@ class LivenessEnsemble:
     mean is that sum on a scale of 0 to 1.
     """
 
-    def __init__(self, members: Sequence[tuple[Session, ModelSpec]]) -> None:
+    def __init__(self, members: Sequence[tuple[AnySession, ModelSpec]]) -> None:
         """Raise ``ModelError`` where a file and its descriptor disagree, or there is none."""
         if not members:
             raise ModelError("expected one liveness network at least")
@@ -64,9 +63,9 @@ def surroundings(image: Image, box: Box, scale: float, size: tuple[int, int]) ->
     return np.asarray(cv2.resize(crop, size), np.uint8)
 
 
-def _alive(session: Session, spec: ModelSpec, image: Image, box: Box) -> float:
+def _alive(session: AnySession, spec: ModelSpec, image: Image, box: Box) -> float:
     crop = surroundings(image, box, spec.crop_scale or 1.0, spec.input)
-    outputs = session.run(to_tensor([crop], channels=spec.channels, mean=spec.mean, scale=spec.scale))
+    outputs = feed(session, [crop], spec)
     if len(outputs) != 1 or outputs[0].shape != (1, _CLASSES):
         raise ModelError(f"expected one output (1, {_CLASSES}), got {[out.shape for out in outputs]}")
     return _softmax(outputs[0][0])

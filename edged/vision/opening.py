@@ -4,12 +4,14 @@ from pathlib import Path
 
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
-from edged.vision.choice import chosen_precision
+from edged.vision.choice import chosen_precision, running_precision
+from edged.vision.compiled import open_compiled
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
 from edged.vision.liveness import LivenessEnsemble
 from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision
 from edged.vision.session import OrtSession
+from edged.vision.tensors import AnySession
 
 
 def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector, str]:
@@ -20,9 +22,7 @@ def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector, str]:
     """
     pack = Catalogue(models.directory).in_force(models.detector)
     spec = pack.model("detector")
-    precision = chosen_precision(pack, spec, models.precision)
-    if precision not in spec.files:
-        precision = next(iter(spec.files))
+    precision = running_precision(pack, spec, models)
     session = _session(pack, spec, precision, models)
     detector = FaceDetector(session, spec, threshold=models.detection_threshold)
     return pack, detector, spec.files[precision].sha256
@@ -56,16 +56,20 @@ def open_liveness(models: ModelsConfig, name: str) -> tuple[Pack, LivenessEnsemb
     specs = pack.specs("liveness")
     if not specs:
         raise ModelError(f"pack {pack.name}: none of its models is for liveness")
-    chosen = [(spec, chosen_precision(pack, spec, "auto")) for spec in specs]
+    chosen = [(spec, running_precision(pack, spec, models)) for spec in specs]
     members = [(_session(pack, spec, precision, models), spec) for spec, precision in chosen]
     digests = "+".join(spec.files[precision].sha256 for spec, precision in chosen)
     return pack, LivenessEnsemble(members), digests
 
 
-def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsConfig) -> OrtSession:
+def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsConfig) -> AnySession:
+    """Open the compiled file that was verified to give the same numbers, or else the pack's own."""
     path = pack.file_path(spec, precision)
     if not path.is_file():
         raise ModelError(_how_to_install(pack, spec.task, path))
+    compiled = open_compiled(pack, spec, precision, models)
+    if compiled is not None:
+        return compiled
     return OrtSession(
         path,
         sha256=spec.files[precision].sha256,

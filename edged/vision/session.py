@@ -5,13 +5,14 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from edged.domain.types import FloatArray
+from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError, printable
 
 logger = logging.getLogger(__name__)
@@ -41,13 +42,17 @@ class Session(Protocol):
         """Return every output, in the file's order. Raises ``ModelError``."""
 
 
-class OrtSession:
-    """An ONNX file in onnxruntime.
+class _OrtFile:
+    """An ONNX file in onnxruntime with one input of a stated type.
 
     The bytes that are hashed are the bytes that are loaded. Threads do not spin between runs:
     spinning cost 39 % of a core at 10 frames a second, and sessions that spin slow each other down.
     ``input_size`` (width, height) fills in what the file leaves open, for the warm-up run.
     """
+
+    _element: ClassVar[tuple[str, type[np.generic]]] = ("tensor(float)", np.float32)
+    # Where a picture's height and width lie in the input.
+    _sides: ClassVar[tuple[int, int]] = (2, 3)
 
     def __init__(
         self,
@@ -72,10 +77,34 @@ class OrtSession:
         active = self._session.get_providers()
         if active[0] != providers[0]:
             raise ModelError(f"{path}: provider {providers[0]} did not start; running would be {active[0]}")
-        first = _concrete(self._shape, input_size)
+        first = _concrete(self._shape, input_size, self._sides)
         if math.prod(first) > _MAX_INPUT_NUMBERS or min(first, default=0) < 0:
             raise ModelError(f"{path}: expected an input of one picture, got {self._shape}")
-        self.run(np.zeros(first, np.float32))
+        self._run(np.zeros(first, self._element[1]))
+
+    def _run(self, tensor: npt.NDArray[Any]) -> list[FloatArray]:
+        kind = np.dtype(self._element[1])
+        if tensor.dtype != kind or not _fits(tensor.shape, self._shape):
+            raise ModelError(
+                f"{self.path.name}: expected {kind} {self._shape}, got {tensor.dtype} {tensor.shape}"
+            )
+        try:
+            return [np.asarray(out, np.float32) for out in self._session.run(None, {self._name: tensor})]
+        except _FAILURES as exc:
+            raise ModelError(f"{self.path.name}: the run failed: {_first_line(exc)}") from exc
+
+    def _only_input(self) -> tuple[str, Shape]:
+        inputs = self._session.get_inputs()
+        element, kind = self._element
+        if len(inputs) != 1 or inputs[0].type != element:
+            got = ", ".join(f"{one.name} {one.type}" for one in inputs)
+            raise ModelError(f"{self.path}: expected one {np.dtype(kind)} input, got {got or 'none'}")
+        shape = tuple(size if isinstance(size, int) else str(size) for size in inputs[0].shape)
+        return inputs[0].name, shape
+
+
+class OrtSession(_OrtFile):
+    """A file that takes float32 numbers, as packs hold them."""
 
     @property
     def input_shape(self) -> Shape:
@@ -87,22 +116,29 @@ class OrtSession:
 
         Raises ``ModelError`` when the shape or type is not the input's, or the run fails.
         """
-        if tensor.dtype != np.float32 or not _fits(tensor.shape, self._shape):
-            raise ModelError(
-                f"{self.path.name}: expected float32 {self._shape}, got {tensor.dtype} {tensor.shape}"
-            )
-        try:
-            return [np.asarray(out, np.float32) for out in self._session.run(None, {self._name: tensor})]
-        except _FAILURES as exc:
-            raise ModelError(f"{self.path.name}: the run failed: {_first_line(exc)}") from exc
+        return self._run(tensor)
 
-    def _only_input(self) -> tuple[str, Shape]:
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)":
-            got = ", ".join(f"{one.name} {one.type}" for one in inputs)
-            raise ModelError(f"{self.path}: expected one float32 input, got {got or 'none'}")
-        shape = tuple(size if isinstance(size, int) else str(size) for size in inputs[0].shape)
-        return inputs[0].name, shape
+
+class PixelSession(_OrtFile):
+    """A compiled file: it takes pictures as they are, (N, H, W, 3) uint8 BGR."""
+
+    _element: ClassVar[tuple[str, type[np.generic]]] = ("tensor(uint8)", np.uint8)
+    _sides: ClassVar[tuple[int, int]] = (1, 2)
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape that the original takes: (batch, channels, height, width)."""
+        if len(self._shape) != 4:
+            raise ModelError(f"{self.path}: expected an input (N, H, W, 3), got {self._shape}")
+        batch, height, width, channels = self._shape
+        return batch, channels, height, width
+
+    def run_pixels(self, pictures: Image) -> list[FloatArray]:
+        """Return for (N, H, W, 3) uint8 BGR every output as float32, in the file's order.
+
+        Raises ``ModelError`` when the shape or type is not the input's, or the run fails.
+        """
+        return self._run(pictures)
 
 
 def _read(path: Path, sha256: str | None) -> bytes:
@@ -141,11 +177,11 @@ def _fits(got: tuple[int, ...], expected: Shape) -> bool:
     )
 
 
-def _concrete(shape: Shape, size: tuple[int, int] | None) -> tuple[int, ...]:
-    """Replace open dimensions: one picture of ``size`` (width, height)."""
+def _concrete(shape: Shape, size: tuple[int, int] | None, sides: tuple[int, int]) -> tuple[int, ...]:
+    """Replace open dimensions: one picture of ``size`` (width, height); ``sides`` says where those are."""
     width, height = size or (1, 1)
-    usual = (1, 3, height, width)
-    filled = usual if len(shape) == len(usual) else (1,) * len(shape)
+    usual = dict(zip((0, *sides), (1, height, width), strict=True))
+    filled = [usual.get(index, 3) if len(shape) == 4 else 1 for index in range(len(shape))]
     return tuple(want if isinstance(want, int) else have for want, have in zip(shape, filled, strict=True))
 
 

@@ -1,16 +1,34 @@
 """Pictures to network input: size, channel order, mean, scale, layout."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 
 from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError
-from edged.vision.session import Session
+from edged.vision.session import PixelSession, Session
 
 Channels = Literal["bgr", "rgb"]
+# A file as its pack holds it, or compiled.
+AnySession = Session | PixelSession
+
+
+class Feeding(Protocol):
+    """What a descriptor says of a network's input; see ``ModelSpec``."""
+
+    @property
+    def channels(self) -> Channels:
+        """The order of the colours."""
+
+    @property
+    def mean(self) -> float:
+        """What is taken off a pixel of 0..255."""
+
+    @property
+    def scale(self) -> float:
+        """What the rest is multiplied by."""
 
 
 def check_image(image: Image) -> None:
@@ -30,7 +48,17 @@ def to_tensor(images: Sequence[Image], *, channels: Channels, mean: float, scale
     return blob
 
 
-def check_size(session: Session, size: tuple[int, int]) -> None:
+def feed(session: AnySession, images: Sequence[Image], feeding: Feeding) -> list[FloatArray]:
+    """Run ``session`` on N BGR pictures (H, W, 3) uint8 of one size; return its outputs.
+
+    A compiled file brings ``feeding`` with it. Raises ``ModelError`` where the run fails.
+    """
+    if isinstance(session, PixelSession):
+        return session.run_pixels(images[0][None] if len(images) == 1 else np.stack(images))
+    return session.run(to_tensor(images, channels=feeding.channels, mean=feeding.mean, scale=feeding.scale))
+
+
+def check_size(session: AnySession, size: tuple[int, int]) -> None:
     """Check that ``session`` takes pictures of ``size`` (width, height). Raises ``ModelError``."""
     width, height = size
     shape = session.input_shape

@@ -115,8 +115,8 @@ def attributes(node: Node) -> dict[str, Any]:
     return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
 
 
-def read_network(path: Path) -> Network:
-    """Read a float32 ONNX file, of ``OPSET`` at least afterwards.
+def read_network(path: Path, *, quantized: bool = False) -> Network:
+    """Read a float32 ONNX file, of ``OPSET`` at least afterwards; one of int8 too where ``quantized``.
 
     Raises ``ModelError`` for what is no such file, is quantized already, or cannot be converted.
     """
@@ -134,7 +134,7 @@ def read_network(path: Path) -> Network:
         raise ModelError(f"{path}: its weights lie in another file; expected one file")
     network = Network(model)
     done = sorted({node.op_type for node in network.nodes} & _QUANTIZED)
-    if done:
+    if done and not quantized:
         raise ModelError(f"{path}: is quantized already: it has {', '.join(done)}")
     return network
 

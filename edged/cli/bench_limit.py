@@ -1,0 +1,89 @@
+"""``edged bench --limit``: what this machine could do at most, beside what was measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edged.config.sections import ModelsConfig
+    from edged.evaluation.benchmark import BenchResult
+    from edged.vision.packs import Task
+
+
+@dataclass(frozen=True, slots=True)
+class StageLimit:
+    """A stage with networks: 10^6 multiply-accumulates, the peak in 10^9 a second, and what both allow.
+
+    ``share`` is that bound over the stage's median, which has the work around the network in it.
+    """
+
+    stage: str
+    kind: str
+    mmacs: float
+    peak_gmacs: float
+    bound_ms: float
+    p50_ms: float
+    share: float
+
+
+def stage_limits(models: "ModelsConfig", result: "BenchResult") -> list[StageLimit]:
+    """Return the bound of each stage of ``result`` that runs networks.
+
+    Raises ``ModelError`` where the package ``onnx`` is missing.
+    """
+    stages: list[tuple[str, str | None, Task]] = [
+        ("detect", models.detector, "detector"),
+        ("embed", models.embedder, "embedder"),
+        ("liveness model", result.liveness, "liveness"),
+    ]
+    return [
+        _limit(models, stage, pack, task, result.stages[stage].p50_ms)
+        for stage, pack, task in stages
+        if pack and stage in result.stages
+    ]
+
+
+def _limit(models: "ModelsConfig", stage: str, name: str, task: "Task", p50_ms: float) -> StageLimit:
+    from edged.vision.choice import running_precision
+    from edged.vision.compilation.limit import limit_of
+    from edged.vision.packs import Catalogue
+
+    pack = Catalogue(models.directory).in_force(name)
+    found = []
+    for spec in pack.specs(task):
+        path = pack.file_path(spec, running_precision(pack, spec, models))
+        # An embedder sees a face once more for each view that its descriptor asks for.
+        views = (2 if spec.mirrored else 1) * (2 if spec.zoom else 1)
+        found.append((views, limit_of(path, spec, models.threads)))
+    bound = sum(views * one.bound_ms for views, one in found)
+    return StageLimit(
+        stage,
+        found[0][1].kind,
+        round(sum(views * one.macs for views, one in found) / 1e6, 1),
+        round(found[0][1].gmacs, 1),
+        round(bound, 3),
+        p50_ms,
+        round(bound / p50_ms, 3),
+    )
+
+
+def show_limits(reached: Sequence[StageLimit], threads: int) -> None:
+    """Print a row a stage."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("stage", "10^6 MAC", "peak 10^9 MAC/s", "bound ms", "p50 ms", "reached")
+    for one in reached:
+        table.add_row(
+            one.stage,
+            f"{one.mmacs:.1f}",
+            f"{one.peak_gmacs:.0f} {one.kind}",
+            f"{one.bound_ms:.2f}",
+            f"{one.p50_ms:.2f}",
+            f"{one.share:.0%}",
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"bound: the network's multiply-accumulates over the rate of a matrix product with {threads} threads"
+    )

@@ -1,0 +1,254 @@
+"""``edged models compile``: rewritten, compared with the original, kept where it is the same and faster."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+
+from edged import __version__
+from edged.config.sections import ModelsConfig
+from edged.domain.types import FloatArray, Image
+from edged.errors import ModelError
+from edged.vision.choice import running_precision
+from edged.vision.compilation.comparison import (
+    WORTH_IT,
+    Agreement,
+    Runner,
+    Speed,
+    compare,
+    drawn_pictures,
+    race,
+)
+from edged.vision.compilation.optimization import write_optimized
+from edged.vision.compilation.pixels import take_pixels
+from edged.vision.compilation.prelu import FORMS, Form, expand_prelu
+from edged.vision.compiled import (
+    FOLDER,
+    MODEL,
+    RECORD,
+    Record,
+    compiled_folder,
+    device,
+    encode_record,
+    find_compiled,
+)
+from edged.vision.packs import ModelSpec, Pack, Precision, sha256_of, verify_file
+from edged.vision.quantization.folding import fold
+from edged.vision.quantization.network import Network, read_network
+from edged.vision.session import OrtSession, PixelSession
+from edged.vision.staging import installing, put_in_place, staged
+from edged.vision.tensors import AnySession, feed
+
+_ROUNDS = 80
+_QUANTIZED = "DequantizeLinear"
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What came of one file: ``record`` is in force, or ``reason`` says why the original runs.
+
+    ``fresh`` tells that it was made now; ``measured`` is a comparison of speed of now, the original first;
+    ``refused`` that the rewritten network was not the same function.
+    """
+
+    pack: str
+    task: str
+    file: str
+    record: Record | None
+    reason: str | None
+    fresh: bool
+    measured: Speed | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    form: str
+    path: Path
+    session: PixelSession
+    agreement: Agreement
+
+
+def compile_pack(
+    pack: Pack,
+    models: ModelsConfig,
+    *,
+    force: bool = False,
+    measure: bool = False,
+    pictures: Sequence[Image] = (),
+    progress: Progress = lambda _what, _done, _total: None,
+) -> list[Compilation]:
+    """Compile each file of ``pack`` that would run under ``models``; one that is there already stays.
+
+    ``force`` makes it anew; ``measure`` times one that stays. ``pictures`` are of any size, and compared on
+    beside drawn ones. Raises ``ModelError`` where a file is missing, altered or no network.
+    """
+    done: list[Compilation] = []
+    for spec in pack.models:
+        progress(f"{pack.name} {spec.task}", len(done), len(pack.models))
+        job = _Job(pack, spec, running_precision(pack, spec, models), models, pictures)
+        done.append(job.run(force=force, measure=measure))
+        progress(f"{pack.name} {spec.task}", len(done), len(pack.models))
+    return done
+
+
+def _remove(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as exc:
+        raise ModelError(f"{folder}: cannot be removed: {exc.strerror or exc}") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    pack: Pack
+    spec: ModelSpec
+    precision: Precision
+    models: ModelsConfig
+    given: Sequence[Image]
+
+    def run(self, *, force: bool, measure: bool) -> Compilation:
+        source = self.pack.file_path(self.spec, self.precision)
+        verify_file(source, self.spec.files[self.precision])
+        kept = None if force else self._kept()
+        if kept is not None:
+            speed = self._speed([self._original(source), self._compiled(kept[0])]) if measure else None
+            return self._outcome(kept[1], None, fresh=False, measured=speed)
+        root = self.models.directory / FOLDER
+        with installing(root), tempfile.TemporaryDirectory(prefix="edged-compile-") as folder:
+            return self._make(source, Path(folder), root)
+
+    def _kept(self) -> tuple[Path, Record] | None:
+        try:
+            found = find_compiled(self.spec, self.precision, self.models)
+        except ModelError:
+            return None  # made anew
+        if found is None or sha256_of(found.path) != found.record.sha256:
+            return None
+        return found.path, found.record
+
+    def _make(self, source: Path, folder: Path, root: Path) -> Compilation:
+        original = self._original(source)
+        given = [np.asarray(cv2.resize(one, self.spec.input), np.uint8) for one in self.given]
+        pictures = [*drawn_pictures(self.spec.input), *given]
+        made = [
+            self._candidate(form, model, folder, original, pictures) for form, model in self._models(source)
+        ]
+        agreeing = [one for one in made if one.agreement.problem is None]
+        # One that an earlier run made may have been as wrong.
+        _remove(compiled_folder(self.spec, self.precision, self.models))
+        if not agreeing:
+            return self._outcome(None, f"refused: {made[0].agreement.problem}", fresh=True, refused=True)
+        speed = self._speed([original, *[one.session for one in agreeing]])
+        best = min(range(len(agreeing)), key=lambda index: speed.ratios[index + 1])
+        shown = Speed((speed.ms[0], speed.ms[best + 1]), (speed.ratios[0], speed.ratios[best + 1]))
+        if shown.ratios[1] > WORTH_IT:
+            reason = f"no faster here: {shown.ratios[1]:.2f} of the original's time"
+            return self._outcome(None, reason, fresh=True, measured=shown)
+        record = self._record(agreeing[best], shown)
+        self._install(agreeing[best].path, record, root)
+        return self._outcome(record, None, fresh=True, measured=shown)
+
+    def _models(self, source: Path) -> list[tuple[str, onnx.ModelProto]]:
+        """Return the ways to write the network, each as a model that takes pixels."""
+        network = read_network(source, quantized=True)
+        if any(node.op_type == _QUANTIZED for node in network.nodes):
+            # Other operators would round otherwise: only the pixels' way changes.
+            return [("pixels", take_pixels(network, self.spec, fold=False))]
+        if not any(node.op_type == "PRelu" for node in network.nodes):
+            return [("folded", self._rewritten(network, None))]
+        return [(f"folded, PRelu as {form}", self._rewritten(network.copy(), form)) for form in FORMS]
+
+    def _rewritten(self, network: Network, form: Form | None) -> onnx.ModelProto:
+        fold(network)
+        if form is not None:
+            expand_prelu(network, form)
+        return take_pixels(network, self.spec, fold=True)
+
+    def _candidate(
+        self, form: str, model: onnx.ModelProto, folder: Path, original: OrtSession, pictures: Sequence[Image]
+    ) -> _Candidate:
+        path = folder / f"{len(list(folder.iterdir()))}.onnx"
+        write_optimized(model, path, self.models.providers)
+        session = self._compiled(path)
+        return _Candidate(form, path, session, self._agreement(original, session, pictures))
+
+    def _agreement(self, original: OrtSession, session: PixelSession, pictures: Sequence[Image]) -> Agreement:
+        # Enrolment looks at several faces at once, where a file can.
+        several = isinstance(original.input_shape[0], str)
+        return compare(
+            self._runner(original, mirrored=several), self._runner(session, mirrored=several), pictures
+        )
+
+    def _speed(self, sessions: Sequence[AnySession]) -> Speed:
+        # The last has most detail: in a flat picture a PRelu always goes the same way, in half the time.
+        detailed = drawn_pictures(self.spec.input)[-1:]
+        return race([self._runner(one) for one in sessions], detailed, _ROUNDS)
+
+    def _runner(self, session: AnySession, *, mirrored: bool = False) -> Runner:
+        def run(picture: Image) -> list[FloatArray]:
+            both = [picture, np.ascontiguousarray(picture[:, ::-1])]
+            return feed(session, both if mirrored else [picture], self.spec)
+
+        return run
+
+    def _original(self, path: Path) -> OrtSession:
+        return OrtSession(
+            path,
+            sha256=self.spec.files[self.precision].sha256,
+            threads=self.models.threads,
+            providers=self.models.providers,
+            input_size=self.spec.input,
+        )
+
+    def _compiled(self, path: Path) -> PixelSession:
+        return PixelSession(
+            path,
+            sha256=None,
+            threads=self.models.threads,
+            providers=self.models.providers,
+            input_size=self.spec.input,
+        )
+
+    def _record(self, chosen: _Candidate, speed: Speed) -> Record:
+        return Record(
+            source=self.spec.files[self.precision].sha256,
+            sha256=sha256_of(chosen.path),
+            size=chosen.path.stat().st_size,
+            form=chosen.form,
+            deviation=chosen.agreement.deviation,
+            cosine=chosen.agreement.cosine,
+            samples=chosen.agreement.samples,
+            original_ms=round(speed.ms[0], 3),
+            compiled_ms=round(speed.ms[1], 3),
+            ratio=round(speed.ratios[1], 3),
+            threads=self.models.threads,
+            edged=__version__,
+            onnxruntime=onnxruntime.__version__,
+            device=device(),
+        )
+
+    def _install(self, path: Path, record: Record, root: Path) -> None:
+        destination = compiled_folder(self.spec, self.precision, self.models)
+        with staged(root) as folder:
+            try:
+                for name, content in ((MODEL, path.read_bytes()), (RECORD, encode_record(record))):
+                    (folder / name).write_bytes(content)
+                    (folder / name).chmod(0o644)
+            except OSError as exc:
+                raise ModelError(f"{folder}: cannot be written: {exc.strerror or exc}") from exc
+            put_in_place(folder, destination)
+
+    def _outcome(self, record: Record | None, reason: str | None, **told: Any) -> Compilation:
+        name = self.spec.files[self.precision].name
+        return Compilation(self.pack.name, self.spec.task, name, record, reason, **told)
