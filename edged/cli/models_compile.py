@@ -47,7 +47,7 @@ def compile_packs(
     onnxruntime is fast at, and pictures go in as they are. Each file is compared with the original, refused
     where it differs, left out where it is no faster, and used from the daemon's next start on, until the
     original, onnxruntime or the processor changes. Files lie in `compiled` below the models directory;
-    `models.compile: off` leaves them unused. Exit code 1 where one was refused.
+    they are used with `models.compile: auto` alone. Exit code 1 where one was refused.
     """
     from edged.cli.measuring import models_section
     from edged.vision.compilation.run import compile_pack

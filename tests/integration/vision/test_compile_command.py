@@ -73,7 +73,7 @@ def check_same_faces(models: ModelsConfig, portraits: list[Image]) -> None:
 
 
 def test_the_starter_pack(tmp_path: Path, portraits: list[Image]) -> None:
-    models = ModelsConfig(directory=tmp_path, threads=1)
+    models = ModelsConfig(directory=tmp_path, threads=1, compile="auto")
     done = compiled(models, "starter")
     assert [one.record.deviation for one in done if one.record] == [0, 0]  # int8: not a bit may move
     check_same_faces(models, portraits)
@@ -89,7 +89,7 @@ def test_research_networks(
     shutil.copytree(published.directory, tmp_path / published.name)
     file = published.model("embedder").files["float32"].name
     shutil.copy(weights_dir / file, tmp_path / published.name)
-    models = ModelsConfig(directory=tmp_path, detector=detector, embedder=published.name, threads=1)
+    models = ModelsConfig(directory=tmp_path, detector=detector, embedder=published.name, threads=1, compile="auto")
     compiled(models, detector)
     (done,) = compiled(models, published.name)
     assert done.record is not None
@@ -103,7 +103,7 @@ def test_the_liveness_networks(weights_dir: Path, tmp_path: Path, portraits: lis
     shutil.copytree(pack.directory, tmp_path / "minifasnet")
     for spec in pack.models:
         shutil.copy(weights_dir / spec.files["float32"].name, tmp_path / "minifasnet")
-    models = ModelsConfig(directory=tmp_path, threads=1)
+    models = ModelsConfig(directory=tmp_path, threads=1, compile="auto")
     compiled(models, "minifasnet")
     plain = open_liveness(msgspec.structs.replace(models, compile="off"), "minifasnet")[1]
     faster = open_liveness(models, "minifasnet")[1]
@@ -149,7 +149,7 @@ def test_without_onnx_it_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_a_door_does_not_take_what_was_exchanged(tmp_path: Path, portraits: list[Image]) -> None:
-    models = ModelsConfig(directory=tmp_path, threads=1)
+    models = ModelsConfig(directory=tmp_path, threads=1, compile="auto")
     compiled(models, "starter")
     spec = Catalogue(tmp_path).in_force("starter").model("embedder")
     path = compiled_folder(spec, "int8", models) / MODEL

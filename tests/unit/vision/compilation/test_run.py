@@ -45,7 +45,7 @@ def embedder() -> bytes:
 
 @pytest.fixture
 def models(tmp_path: Path) -> ModelsConfig:
-    return ModelsConfig(directory=tmp_path / "models", embedder="toy", threads=1)
+    return ModelsConfig(directory=tmp_path / "models", embedder="toy", threads=1, compile="auto")
 
 
 @pytest.fixture
