@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+from edged.cli.people_view import tell_of_fleet
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -119,6 +120,7 @@ def enrol(
     given = (group or None, valid_from, valid_until, consent_basis, consent_policy, consent_until)
     _check_options(add_to, table, given, (group_column, valid_until_column))
     settings = load(config)
+    tell_of_fleet(settings)
     zone = zone_of(settings.access.time_zone)
     terms = make_terms(
         groups=group or (), valid_from=valid_from, valid_until=valid_until, consent_basis=consent_basis,

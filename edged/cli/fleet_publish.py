@@ -63,6 +63,9 @@ def publish(
         _enrol(folder, table, path)
     opened = open_fleet(fleet, passphrase_file)
     wanted = _wanted(opened, group, load(path), tuple(canary or ()), allow_shrink=allow_shrink)
+    denied = opened.register.read().group(group).denied
+    if out := sorted({record.id for record in wanted.records} & set(denied)):
+        typer.echo(f"denied, so left out: {', '.join(out)} (`edged fleet deny --undo` readmits)", err=True)
     change = opened.publish(group, wanted, dry_run=dry_run)
     if dry_run:
         _show_change(change, None, as_json=as_json, done=False)
@@ -73,7 +76,11 @@ def publish(
         _await_canaries(opened, tuple(canary), change.version, wait)
         opened.release(group)
         push(opened, group)
-        typer.echo("the canaries have it in force; offered to all doors of the group", err=as_json)
+        newest = opened.register.read().group(group).version
+        typer.echo(
+            f"the canaries have it in force; offered to all doors of the group as version {newest}",
+            err=as_json,
+        )
 
 
 def release(

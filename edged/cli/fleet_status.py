@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 def status(
     fleet: FleetOption = DEFAULT_FLEET,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show changes until Ctrl-C.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Hear vital signs for so long: each door tells them twice a minute.")
+    ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Show every door: whether it is there, which gallery it has, and what it refused. 1 if one is behind."""
@@ -31,6 +34,7 @@ def status(
     register = folder.register.read()
     with _hearing(register) as hearing:
         hearing.settle()
+        _hear_health(hearing, wait)
         rows = _rows(register, hearing)
         if as_json:
             typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
@@ -74,6 +78,15 @@ def receipts(
     folder = open_fleet(fleet, None, ask=False)
     _confirm(folder, wait)
     _show_receipts(folder.register.read(), as_json=as_json)
+
+
+def _hear_health(hearing: "Hearing", seconds: float) -> None:
+    """Wait until every door that is there has told its vital signs."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if all(word.health for word in hearing.doors.values() if word.availability == "online"):
+            return
+        hearing.listen(0.2)
 
 
 def _hearing(register: "Fleet") -> "Hearing":
@@ -153,6 +166,7 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
                 "state": _state(name, entry.version, entry.denied_version, entry.canary, word),
                 "model": None if receipt is None else receipt.space,
                 "edged": birth.get("version"),
+                "last_event": (health.get("facts") or {}).get("last_event"),
                 "waiting_events": health.get("outbox_rows"),
                 "oldest_waiting_event": health.get("outbox_oldest"),
             }
@@ -180,7 +194,18 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
     from rich.text import Text
 
     table = Table(
-        "door", "group", "online", "gallery", "age", "people", "state", "model", "edged", "waiting", box=None
+        "door",
+        "group",
+        "online",
+        "gallery",
+        "age",
+        "people",
+        "state",
+        "model",
+        "edged",
+        "last event",
+        "waiting",
+        box=None,
     )
     for row in rows:
         cells = (
@@ -193,6 +218,7 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
             row["state"],
             row["model"] or "-",
             row["edged"] or "-",
+            "-" if row["last_event"] is None else str(row["last_event"])[:19].replace("T", " "),
             "-" if row["waiting_events"] is None else str(row["waiting_events"]),
         )
         table.add_row(*map(Text, cells))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+from edged.cli.people_view import tell_of_fleet
 
 if TYPE_CHECKING:
     from edged.enrolment.identification import Identification
@@ -31,6 +32,7 @@ def identify(
     from edged.workers.policy import access_rules
 
     settings = load(config)
+    tell_of_fleet(settings)
     clock, rules = Clock(settings.access.time_zone), access_rules(settings.access)
     identifier, threshold, full = open_identifier(
         settings.models,

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, Who
-from edged.cli.people_view import as_facts, confirm, count_text, day, print_done, print_facts, space_of
+from edged.cli.people_view import (
+    as_facts,
+    confirm,
+    count_text,
+    day,
+    print_done,
+    print_facts,
+    space_of,
+    tell_of_fleet,
+)
 
 if TYPE_CHECKING:
     from edged.enrolment.terms import Droppable
@@ -28,6 +37,7 @@ def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     from edged.enrolment.directory import open_directory
 
     settings = load(config)
+    tell_of_fleet(settings)
     with open_directory(settings.gallery, writable=False) as directory:
         records = directory.records()
     space = space_of(settings)

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from edged.enrolment.directory import Record
 
 
+def tell_of_fleet(settings: "Config") -> None:
+    """Say, where a fleet decides who may enter, that the people of this door's own disk do not count."""
+    if settings.fleet.enabled:
+        typer.echo(
+            "this door gets its people from a fleet (fleet.enabled): those enrolled here count for nothing; "
+            "enrol at the publisher's desk",
+            err=True,
+        )
+
+
 def space_of(settings: "Config") -> str | None:
     """Return the embedding space in use, None where no pack tells: people can be listed all the same."""
     from edged.errors import ModelError

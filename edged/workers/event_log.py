@@ -85,6 +85,7 @@ class EventLog:
     ) -> None:
         self.on_recorded = on_recorded
         self.lost = 0  # writes that nobody will see again
+        self.last_at: float | None = None  # Unix seconds of the newest event that is on disk
         self._recorder = recorder
         self._metrics = metrics
         self._clock = clock
@@ -175,6 +176,7 @@ class EventLog:
     def _recorded(self, events: tuple[Event, ...]) -> None:
         self._metrics.events.inc(len(events))
         self._retry_at = float("-inf")
+        self.last_at = max(event.occurred_at for event in events) if events else self.last_at
         self.on_recorded()
 
     def keep(self, *events: Event) -> None:

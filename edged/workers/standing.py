@@ -9,7 +9,15 @@ from edged.devices.clock import Clock
 from edged.domain.challenge import Prompt
 from edged.domain.picture import CameraState
 from edged.domain.types import EventKind
-from edged.fleet.messages import BirthMessage, CameraWord, Fact, GestureWord, LockWord, StateMessage
+from edged.fleet.messages import (
+    BirthMessage,
+    CameraWord,
+    Fact,
+    GestureWord,
+    LockWord,
+    StateMessage,
+    timestamp,
+)
 from edged.workers.door import DoorChange
 from edged.workers.door_words import DoorWords
 from edged.workers.event_log import EventLog
@@ -85,6 +93,7 @@ class Standing:
             "frames": frames,
             "people": len(self._gallery().snapshot.people),
             "unwritten_events": self._log.unwritten,
+            "last_event": None if self._log.last_at is None else timestamp(self._log.last_at),
         }
 
     def name_of(self, person_id: str) -> str | None:

@@ -89,7 +89,9 @@ def test_research_networks(
     shutil.copytree(published.directory, tmp_path / published.name)
     file = published.model("embedder").files["float32"].name
     shutil.copy(weights_dir / file, tmp_path / published.name)
-    models = ModelsConfig(directory=tmp_path, detector=detector, embedder=published.name, threads=1, compile="auto")
+    models = ModelsConfig(
+        directory=tmp_path, detector=detector, embedder=published.name, threads=1, compile="auto"
+    )
     compiled(models, detector)
     (done,) = compiled(models, published.name)
     assert done.record is not None
