@@ -25,14 +25,14 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos powercuts fuzz check lint type fmt fmt-check bench schema lock wheel \
+.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench schema lock wheel \
 	install install-program install-service uninstall clean
 
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-system: ## Install mosquitto, ffmpeg, prometheus and systemd-analyze, which the tests run, where they are missing
-	@sh tools/system-packages mosquitto ffmpeg promtool=prometheus systemd-analyze=systemd
+system: ## Install mosquitto, ffmpeg, prometheus, postgresql and systemd-analyze, which the tests run, if missing
+	@sh tools/system-packages mosquitto ffmpeg promtool=prometheus systemd-analyze=systemd pg_ctlcluster=postgresql
 
 venv: $(STAMP) ## Create .venv from the lock file
 
@@ -56,8 +56,11 @@ test: system unit ## All tests
 unit: venv ## The fast tests, on all cores
 	$(BIN)/pytest -n auto tests/unit
 
-chaos: system venv ## Kill and freeze device, broker and network, count every event; MINUTES=20
+chaos: system venv ## Kill, freeze and starve a door and all it needs, count events and open time; MINUTES=20
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES)
+
+soak: system venv ## Live through small faults for long: do memory, descriptors or threads grow? MINUTES=20
+	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
 
 powercuts: venv ## Cut the power to the journal 1,000 times, on a disk that tears sectors
 	$(BIN)/python -m tests.chaos.power_cuts --cuts 1000

@@ -45,6 +45,7 @@ from edged.workers.factor_part import FactorPart
 from edged.workers.fleet_part import FleetPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from edged.workers.health import Check, HealthReport
+from edged.workers.home_assistant import welcome
 from edged.workers.listeners import Listeners
 from edged.workers.liveness import liveness_watch
 from edged.workers.lockdown import LockableDoor
@@ -142,6 +143,7 @@ class Daemon:
             (self.lock_door, self.log, self.clock), self.readiness, self.publisher, self.supervisor,
             lambda: self.standing.facts(self.recognition.frames_done),
         )  # fmt: skip
+        welcome(config, self.publisher, (self.lock_door, self.log), self.door.relock, metrics)
 
     def _load_models_and_people(self, building: ExitStack) -> None:
         """Load who may be recognised and by what; slow, so the lock is claimed by now."""
@@ -176,7 +178,7 @@ class Daemon:
         )
         if self.publisher is not None:
             self.log.on_recorded = self.publisher.wake
-        self.door.tell(self.standing.lock_changed, self.log.on_recorded, self.standing.door_alarm)
+        self.door.tell(self.standing.door_told, self.log.on_recorded, self.standing.door_alarm)
 
     def run(self) -> int:
         """Start everything in order, watch it, stop it in the mirror order."""

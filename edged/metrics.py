@@ -262,6 +262,8 @@ class Metrics:
             "edged_fleet_gallery_last_day_timestamp_seconds", "Unix time at which the gallery lapses",
             registry=registry,
         )  # fmt: skip
+        for moment in (self.fleet_gallery_expires, self.fleet_gallery_lapses):
+            moment.set(float("nan"))  # without a fleet neither is ever due
         self.fleet_attempts = Counter(
             "edged_fleet_updates", "Looks at what the publisher offers, by result", ["result"],
             registry=registry,

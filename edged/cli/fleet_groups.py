@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,19 +39,18 @@ def group(
     folder = open_fleet(fleet, passphrase_file, ask=create)
     if create:
         folder.create_group(name, GroupEntry(shards=shards))
-    register = folder.register.read()
-    entry = register.group(name)
-    changed = entry
+    changes: dict[str, Any] = {}
     if people_group:
-        changed = msgspec.structs.replace(
-            changed, people_groups=[] if people_group == ["ALL"] else sorted(people_group)
-        )
+        changes["people_groups"] = [] if people_group == ["ALL"] else sorted(people_group)
     if valid_days is not None:
-        changed = msgspec.structs.replace(changed, valid_days=valid_days)
+        changes["valid_days"] = valid_days
     if access is not None:
-        changed = msgspec.structs.replace(changed, access=access_record(access))
-    if changed != entry:
-        folder.register.write(register.with_group(name, changed))
+        changes["access"] = access_record(access)
+    with folder.alone():
+        register = folder.register.read()
+        changed = msgspec.structs.replace(register.group(name), **changes)
+        if changes:
+            folder.register.write(register.with_group(name, changed))
     facts = {
         "group": name,
         "doors": sorted(register.doors_of(name)),

@@ -13,8 +13,9 @@ from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from edged.config.sections import Config
+    from edged.publishing.planning import Change, Wanted
     from edged.publishing.pushing import Pushed
-    from edged.publishing.release import Change, FleetFolder, Wanted
+    from edged.publishing.release import FleetFolder
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; sign and send nothing.")]
 Again = Annotated[
@@ -102,12 +103,17 @@ def rollback(
 def deny(
     group: GroupArgument,
     people: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of people.")],
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Refuse them no longer.")] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Refuse people at every door of a group, at once: one small file, before any gallery."""
+    """Refuse people at every door of a group, at once: one small file, before any gallery.
+
+    With ``--undo`` they may enter again as far as the gallery has them; publish it once more.
+    """
     opened = open_fleet(fleet, passphrase_file)
-    version = opened.deny(group, people)
+    version = opened.readmit(group, people) if undo else opened.deny(group, people)
     push(opened, group)
     typer.echo(
         f"group {group}: deny list {version}, {len(opened.register.read().group(group).denied)} people"
@@ -121,7 +127,8 @@ def renew(
     """Say that what is published is still in force, for all groups. Run it daily; needs no passphrase."""
     opened = open_fleet(fleet, None, ask=False)
     for group in opened.register.read().groups:
-        opened.repository(group).renew(days)
+        with opened.alone():
+            opened.repository(group).renew(days)
         push(opened, group)
         typer.echo(f"group {group}: in force for {days:g} more days")
 
@@ -140,7 +147,8 @@ def rotate_keys(
     aside = rotate(opened, key)
     for group in opened.register.read().groups:
         push(opened, group)
-    typer.echo(f"{key}: a new key signs from now on; the old one lies in {aside}")
+    where = "" if aside is None else f"; the old one lies in {aside}"
+    typer.echo(f"{key}: a new key signs from now on{where}")
 
 
 def push(folder: "FleetFolder", group: str, *, again: bool = False) -> "Pushed":

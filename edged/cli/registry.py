@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
         events,
         explain,
         fleet,
+        fleet_collect,
         fleet_command,
         fleet_groups,
         fleet_publish,
@@ -56,6 +57,8 @@ def register(app: typer.Typer) -> None:
     fleet.app.command("command-key")(fleet_command.command_key)
     fleet.app.command()(fleet_command.command)
     fleet.app.command()(fleet_simulate.simulate)
+    fleet.app.command()(fleet_collect.collect)
+    fleet.app.command()(fleet_collect.gaps)
     app.add_typer(fleet.app, name="fleet")
     app.command("identify")(identify.identify)
     app.add_typer(liveness.app, name="liveness")

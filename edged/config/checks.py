@@ -1,6 +1,7 @@
 """Checks that need more than one key."""
 
 import os
+import re
 import urllib.parse
 import zoneinfo
 from collections.abc import Callable, Mapping
@@ -204,7 +205,7 @@ def _second_factor(factor: SecondFactorConfig) -> list[str]:
 
 def _whole(config: Config) -> list[str]:
     """Check what takes more than one section."""
-    problems, factor = _fleet(config), config.second_factor
+    problems, factor = _fleet(config) + _home_assistant(config), config.second_factor
     if factor.enabled and factor.mqtt_key_file is not None and not config.mqtt.enabled:
         problems.append("second_factor.mqtt_key_file: given, but mqtt.enabled is false")
     limit = config.quality.max_yaw_degrees
@@ -225,6 +226,36 @@ def _fleet(config: Config) -> list[str]:
     if config.door_id == "gallery":
         problems.append("door_id: 'gallery' is where the fleet's own topics lie; use another name")
     return problems
+
+
+def _home_assistant(config: Config) -> list[str]:
+    section = config.home_assistant
+    if not section.enabled:
+        if section.plain_unlock:
+            return ["home_assistant.plain_unlock: needs home_assistant.enabled"]
+        return []
+    problems = []
+    if not config.mqtt.enabled:
+        problems.append("home_assistant.enabled: needs mqtt.enabled, over which it is announced")
+    if section.discovery_prefix == config.mqtt.topic_prefix:
+        problems.append("home_assistant.discovery_prefix: must differ from mqtt.topic_prefix")
+    problems += [
+        f"{key}: {name!r}, but home_assistant.enabled takes letters, digits, '_' and '-' alone: "
+        "Home Assistant passes over every other topic"
+        for key, name in (("site", config.site), ("door_id", config.door_id))
+        if not _DISCOVERABLE.fullmatch(name)
+    ]
+    mqtt = config.mqtt
+    if section.plain_unlock and mqtt.username is None and (mqtt.tls is None or not mqtt.tls.certificate_file):
+        problems.append(
+            "home_assistant.plain_unlock: needs mqtt.username or mqtt.tls.certificate_file: a broker that "
+            "does not ask who somebody is lets everybody unlock"
+        )
+    return problems
+
+
+# What its discovery takes as a node and an object (homeassistant.components.mqtt.discovery, TOPIC_MATCHER).
+_DISCOVERABLE = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 # A turn counts from 19 degrees on (``domain.challenge``), off a face that may look 15 aside at first.

@@ -2,6 +2,7 @@
 
 from edged.config.door_lines import LINE_DESCRIPTIONS
 from edged.config.fleet_section import FLEET_DESCRIPTIONS
+from edged.config.home_assistant_section import HOME_ASSISTANT_DESCRIPTIONS
 
 DESCRIPTIONS: dict[str, dict[str, str]] = {
     "V4l2Source": {
@@ -152,6 +153,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
     },
     **LINE_DESCRIPTIONS,
     **FLEET_DESCRIPTIONS,
+    **HOME_ASSISTANT_DESCRIPTIONS,
     "AttendanceConfig": {
         "enabled": "Record when people come and go. A purpose of its own beside access: ask who must agree.",
         "direction": "What a visit at this door means.",
@@ -218,6 +220,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "access": "Who may enter when.",
         "attendance": "The clock.",
         "mqtt": "The broker that events are delivered to.",
+        "home_assistant": "The door as a device of Home Assistant.",
         "journal": "Events on disk.",
         "gallery": "Enrolled people on disk.",
         "fleet": "Whether a fleet's publisher says who may enter.",

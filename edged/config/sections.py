@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from edged.config.door_lines import InputsConfig, SignalsConfig
 from edged.config.fleet_section import FleetConfig
+from edged.config.home_assistant_section import HomeAssistantConfig
 from edged.domain.risk import LEVELS, Level
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -193,8 +194,7 @@ class LivenessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether a face is alive. A deterrent against photographs and screens, no guarantee.
 
     Off unless asked for: the starter pack has no liveness networks, the cues that need none let one drawn
-    attack in five pass (``edged eval liveness``), and how many living people they would turn away before
-    the door frames and shelves of a real place only a test there can tell.
+    attack in five pass (``edged eval liveness``), and whom they would turn away only a test there can tell.
     """
 
     mode: Literal["required", "advisory", "off"] = "off"
@@ -392,6 +392,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     attendance: AttendanceConfig = AttendanceConfig()
     mqtt: MqttConfig = MqttConfig()
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
     journal: JournalConfig = JournalConfig()
     gallery: GalleryConfig = GalleryConfig()
     fleet: FleetConfig = FleetConfig()

@@ -18,6 +18,7 @@ from edged.doctor.heat import heat
 from edged.doctor.keys import keys
 from edged.doctor.liveness import liveness
 from edged.doctor.lock_line import boot_pull, persistence
+from edged.doctor.membership import membership
 from edged.doctor.patient import Patient
 from edged.doctor.permissions import permissions
 from edged.doctor.record import record
@@ -48,6 +49,7 @@ CHECKS: Mapping[str, Check] = {
     "watchdog": watchdog,
     "camera": camera,
     "gallery age": gallery_age,
+    "fleet": membership,
     "journal": record,
     "keys": keys,
     "permissions": permissions,

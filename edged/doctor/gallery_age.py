@@ -13,6 +13,8 @@ _OLD_DAYS = 180
 def gallery_age(patient: Patient) -> Finding:
     """Look when the people last changed, and how long those in memory outlive a disk that cannot be read."""
     gallery = patient.config.gallery
+    if patient.config.fleet.enabled:
+        return Finding(State.NOT_APPLICABLE, "the fleet says who may enter: see the line fleet")
     changed = _changed_at(gallery.path)
     facts: dict[str, object] = {"changed_at": changed, "max_unread_seconds": gallery.max_unread_seconds}
     ok, told = patient.daemon.checks.get("gallery", (True, ""))

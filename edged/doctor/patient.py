@@ -13,6 +13,7 @@ from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.risk import Risk, Traffic
 from edged.domain.second_factor import FactorKind
 from edged.errors import StoreCorruptError
+from edged.membership.opening import Membership, open_membership
 from edged.storage.journal_reader import JournalReader
 from edged.storage.people import Contents, PeopleStore
 from edged.storage.site_calibration import DoorCalibration
@@ -46,8 +47,17 @@ class Patient:
         return FacePipeline.load(self.config.models, self.config.quality)
 
     @cached_property
+    def membership(self) -> Membership:
+        """The door in its fleet."""
+        return open_membership(self.config, Vault.open(self.config.gallery.key_file))
+
+    @cached_property
     def contents(self) -> Contents:
-        """Everybody, with the templates of the models' space."""
+        """Everybody who may be recognised, with the templates of the models' space."""
+        if self.config.fleet.enabled:
+            fleet = self.membership.store
+            people, templates = tuple(fleet.people()), tuple(fleet.templates(self.pipeline.space))
+            return Contents(fleet.generation(), people, templates)
         vault = Vault.open(self.config.gallery.key_file)
         with PeopleStore.open(self.config.gallery.path, vault, writable=False) as store:
             return store.contents(self.pipeline.space)

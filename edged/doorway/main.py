@@ -3,6 +3,7 @@
     --config PATH   the configuration, of which only the section ``door`` is read; ``-``: standard input
     --state FOLDER  where events wait for a reader (default: var/door beside the configuration)
     --peer FD       serve the one connection that was inherited, and end with it, instead of a socket
+    --secure        claim the line, which secures it, let it go and end: for a service manager, after a crash
 
 Exit codes: 0 stopped, 1 failed, 2 usage, 78 bad configuration.
 """
@@ -16,14 +17,17 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edged import logs, systemd
-from edged.config.loading import load_door, parse_door
+from edged.config.loading import load_door, load_lock, parse_door
 from edged.config.sections import DoorConfig, LoggingConfig
 from edged.devices.gpio_lines import Lamps, Switches
 from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import listen, pair
+from edged.doorway.guard import Guard, GuardedLock
 from edged.doorway.keeper import Keeper
 from edged.doorway.ledger import Ledger
 from edged.doorway.server import Server
@@ -42,7 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options().parse_args(arguments)
     logs.configure(LoggingConfig())
     try:
-        _serve(options)
+        if options.secure:
+            # As `edged door safe`, without the command line: the line may stand open as long as this takes.
+            open_lock(load_lock(Path(options.config))).close()
+        else:
+            _serve(options)
     except EdgedError as exc:
         for line in str(exc).splitlines() or [type(exc).__name__]:
             print(f"edged door: {line}", file=sys.stderr)  # noqa: T201 - as every command says it
@@ -55,6 +63,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--config", default=os.environ.get("EDGED_CONFIG", "config.yaml"))
     parser.add_argument("--state", type=Path, default=None)
     parser.add_argument("--peer", type=int, default=None)
+    parser.add_argument("--secure", action="store_true")
     return parser
 
 
@@ -63,10 +72,13 @@ def _serve(options: argparse.Namespace) -> None:
     base = Path() if options.config == "-" else Path(options.config).parent
     if options.peer is None and config.socket is None:
         raise ConfigError(["door.socket: missing; it is where readers find the door process"])
+    guard = Guard.start(config.lock)
     stop = _Stop(heed_interrupts=options.peer is None)
     with contextlib.ExitStack() as closing:
         # The line first: it is secure from here on, and whoever has it is the one door process.
         lock = open_lock(config.lock)
+        if guard is not None:
+            lock = GuardedLock(lock, guard, config.unlock_seconds)
         closing.callback(lock.close)
         switches = Switches(config.inputs)
         closing.callback(switches.close)
@@ -88,13 +100,30 @@ def _serve(options: argparse.Namespace) -> None:
         elif config.socket is not None:
             server.listen_on(listen(config.socket))
         logger.info("door kept lock=%s inputs=%s", lock.name, ",".join(switches.names) or "-")
-        _keep(keeper, server, show, stop, spool, single=options.peer is not None)
+        keep_on = partial(_goes_on, server, stop, single=options.peer is not None)
+        _keep(keeper, server, show, spool, guard=guard, goes_on=keep_on)
+    if guard is not None:  # after an error it stays: the line may not be secure
+        guard.dismiss()
 
 
-def _keep(keeper: Keeper, server: Server, show: Show, stop: "_Stop", spool: Spool, *, single: bool) -> None:
+def _goes_on(server: Server, stop: "_Stop", *, single: bool) -> bool:
+    return not stop.asked and not (single and server.deserted)
+
+
+def _keep(
+    keeper: Keeper,
+    server: Server,
+    show: Show,
+    spool: Spool,
+    *,
+    guard: Guard | None,
+    goes_on: Callable[[], bool],
+) -> None:
     systemd.notify("READY=1", "STATUS=locked")
     told_at, condition = time.monotonic(), ""
-    while not stop.asked and not (single and server.deserted):
+    while goes_on():
+        if guard is not None:
+            guard.follow(keeper.door)
         server.turn()
         now = time.monotonic()
         look = server.look if now < server.look_until else "idle"

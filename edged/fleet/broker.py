@@ -24,6 +24,7 @@ from edged.fleet.connection import (
     Connection,
     Credentials,
     Ended,
+    Reception,
     Refused,
     Subscribed,
     Will,
@@ -86,11 +87,13 @@ class BrokerClient:
         *,
         client_id: str,
         will: Will | None,
+        reception: Reception | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._client_id = config.client_id or client_id
         self._will = will
+        self._reception = reception
         self._clock = clock
         self._backoff = Backoff(config.reconnect_min_seconds, config.reconnect_max_seconds)
         self._negotiation = Negotiation(config.protocol)
@@ -173,6 +176,11 @@ class BrokerClient:
             self._unanswered.add(handle)
         return handle
 
+    def acknowledge(self, handle: int) -> None:
+        """Tell the broker that an ``Arrived`` of the present connection was taken; see ``Reception``."""
+        if self._connection is not None:
+            self._connection.acknowledge(handle)
+
     def poll(self, timeout: float) -> list[Happening]:
         """Keep the connection going for up to ``timeout`` seconds and return what happened, in order.
 
@@ -231,7 +239,7 @@ class BrokerClient:
         except ConfigError as exc:
             self._down("credentials", str(exc))
             return
-        connection = Connection(self._negotiation.version, credentials, self._will, tls)
+        connection = Connection(self._negotiation.version, credentials, self._will, tls, self._reception)
         try:
             connection.open(self._config.host, self.port, self._config.keepalive_seconds)
         except ssl.SSLCertVerificationError as exc:

@@ -79,7 +79,8 @@ class Ended:
 class Arrived:
     """A message of a topic subscribed to. ``payload`` is cut at ``LARGEST_ARRIVAL``, ``size`` is not.
 
-    ``dup``: the broker sent it before, on a connection that is over; ours keep nothing, so none should.
+    ``dup``: the broker sent it before, on a connection that is over; one that keeps nothing hears none.
+    ``handle`` is for ``acknowledge``, where the broker waits for a word (see ``Reception``).
     """
 
     topic: str
@@ -87,6 +88,7 @@ class Arrived:
     size: int
     retain: bool
     dup: bool = False
+    handle: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,20 @@ class Subscribed:
 
     code: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """How somebody hears who may lose nothing; MQTT 5 only.
+
+    The broker is told of no message that ``acknowledge`` was not called for, and sends those again at the
+    next connection: it keeps the session for ``session_seconds`` of absence. ``at_once``: how many messages
+    may wait for that word. ``largest_bytes``: of a packet.
+    """
+
+    session_seconds: int
+    at_once: int
+    largest_bytes: int
 
 
 Word = Accepted | Refused | Answer | Arrived | Subscribed | Ended
@@ -121,9 +137,16 @@ class Connection:
     """See the module. ``serve`` returns what happened; after an ``Ended`` the object is spent."""
 
     def __init__(
-        self, version: Version, credentials: Credentials, will: Will | None, tls: ssl.SSLContext | None = None
+        self,
+        version: Version,
+        credentials: Credentials,
+        will: Will | None,
+        tls: ssl.SSLContext | None = None,
+        reception: Reception | None = None,
     ) -> None:
         self.version = version
+        self._reception = reception
+        self._largest = LARGEST_ARRIVAL if reception is None else reception.largest_bytes
         self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
         self._fault: str | None = None
         self._aborted = False
@@ -136,6 +159,7 @@ class Connection:
             clean_session=None if v5 else True,
             protocol=paho.MQTTv5 if v5 else paho.MQTTv311,
             reconnect_on_failure=False,
+            manual_ack=reception is not None,
         )
         client.suppress_exceptions = True
         client.connect_timeout = _CONNECT_SECONDS
@@ -157,8 +181,11 @@ class Connection:
         options: dict[str, Any] = {}
         if self.version == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.MaximumPacketSize = LARGEST_ARRIVAL
-            options = {"clean_start": True, "properties": properties}
+            properties.MaximumPacketSize = self._largest
+            if self._reception is not None:
+                properties.SessionExpiryInterval = self._reception.session_seconds
+                properties.ReceiveMaximum = self._reception.at_once
+            options = {"clean_start": self._reception is None, "properties": properties}
         self._client.connect(host, port, keepalive_seconds, **options)
         sock: Any = self._client.socket()
         if sock is not None:  # small packets back and forth: Nagle's wait would add 40 ms to each turn
@@ -189,6 +216,10 @@ class Connection:
     def unsubscribe(self, topic: str) -> None:
         """Hear no more of a topic."""
         self._client.unsubscribe(topic)
+
+    def acknowledge(self, handle: int) -> None:
+        """Tell the broker that a message was taken; see ``Reception``."""
+        self._client.ack(handle, 1)
 
     def serve(self, timeout: float, wake: socket.socket) -> list[Word]:
         """Read and write for up to ``timeout`` seconds, less if something came or ``wake`` is readable."""
@@ -281,8 +312,9 @@ class Connection:
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         size = len(message.payload)
-        payload = bytes(message.payload[:LARGEST_ARRIVAL])
-        self._words.put(Arrived(message.topic, payload, size, message.retain, message.dup))
+        payload = bytes(message.payload[: self._largest])
+        handle = message.mid if message.qos and self._reception is not None else None
+        self._words.put(Arrived(message.topic, payload, size, message.retain, message.dup, handle))
 
     def _on_subscribe(
         self, _client: object, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object

@@ -4,6 +4,7 @@ Nothing that arrives is believed here. What is kept is bounded: signed files by 
 by the length that the signed metadata give it.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,10 @@ _QUIET_SECONDS = 0.3
 # The publisher writes what a file names before it names it; a slow line may bring them apart.
 _FILE_SECONDS = 10.0
 _PIECE_SECONDS = 20.0
+# Whoever keeps the line busy must not keep a door waiting for ever: nothing so slow is a network.
+_STEADY_SECONDS = 5.0
+_LEAST_BYTES_A_SECOND = 10_000
+_MOST_SECONDS = 60.0
 _TURN_SECONDS = 0.1
 
 
@@ -32,10 +37,18 @@ class _Parts:
 
     count: int
     pieces: dict[int, bytes] = field(default_factory=dict)
+    changed: bool = False
 
     @property
     def whole(self) -> bool:
         return len(self.pieces) == self.count
+
+    def is_right(self, sha256: str) -> bool:
+        """Whether all of it is here and right; a wrong piece may still be followed by the right one."""
+        if not (self.whole and self.changed):
+            return False
+        self.changed = False
+        return hashlib.sha256(self.joined()).hexdigest() == sha256
 
     def joined(self) -> bytes:
         return b"".join(self.pieces[number] for number in range(self.count))
@@ -62,6 +75,7 @@ class GalleryChannel:
         self._on_other = on_other
         self._clock = clock
         self._files: dict[str, bytes] = {}
+        self._asked: str | None = None
         self._since = self._heard_at = float("inf")
         self._parts: dict[str, _Parts] = {}
         self._pieces_heard = 0
@@ -102,19 +116,33 @@ class GalleryChannel:
         """Return a signed file, None where there is none. Raises ``FleetError`` without a broker."""
         # A next root is hardly ever there; anything else was named by what is.
         deadline = self._clock() + (0.0 if name.endswith(".root") else _FILE_SECONDS)
-        while name not in self._files:
-            self._need_broker()
-            if self.settled and self._clock() >= deadline:
-                return None
-            self.turn(_TURN_SECONDS)
-        return self._files[name]
+        topic = self._topics.metadata(name)
+        try:
+            while name not in self._files:
+                self._need_broker()
+                if self._asked is None and len(self._files) >= MOST_FILES:
+                    # Somebody left so many that it may have been passed over: asked for by its own name.
+                    self._asked = name
+                    self._client.subscribe(topic)
+                    deadline = max(deadline, self._clock() + _SETTLE_SECONDS)
+                late = self._clock() - deadline
+                if late >= _STEADY_SECONDS or (late >= 0 and self.settled):
+                    return None
+                self.turn(_TURN_SECONDS)
+            return self._files[name]
+        finally:
+            if self._asked is not None:
+                self._asked = None
+                self._client.unsubscribe(topic)
 
     def blobs(self, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
-        """Yield the blobs of these hashes and lengths, unchecked, some of them asked for at a time.
+        """Yield the blobs of these hashes and lengths, some of them asked for at a time.
 
-        Raises ``FleetError`` where one comes in part.
+        One that stays wrong is yielded too: the caller says why it is refused. Raises ``FleetError`` where
+        one comes in part, or too slowly.
         """
         waiting = list(dict(wanted).items())
+        end = self._clock() + _MOST_SECONDS + sum(length for _, length in waiting) / _LEAST_BYTES_A_SECOND
         deadline = self._clock() + _PIECE_SECONDS
         try:
             while waiting or self._parts:
@@ -127,13 +155,16 @@ class GalleryChannel:
                 self.turn(_TURN_SECONDS)
                 if self._pieces_heard > before:
                     deadline = self._clock() + _PIECE_SECONDS
-                elif self._clock() >= deadline:
-                    missing = next(iter(self._parts))
-                    raise FleetError(
-                        f"{len(self._parts)} files did not come whole, {missing[:12]} among them"
-                    )
-                for sha256 in [name for name, parts in self._parts.items() if parts.whole]:
+                late = self._clock() >= min(deadline, end)
+                for sha256 in [name for name, parts in self._parts.items() if parts.is_right(name)]:
                     yield sha256, self._let_go(sha256).joined()
+                if late and self._parts:
+                    for sha256 in [name for name, parts in self._parts.items() if parts.whole]:
+                        yield sha256, self._let_go(sha256).joined()
+                    if missing := next(iter(self._parts), None):
+                        raise FleetError(
+                            f"{len(self._parts)} files did not come whole, {missing[:12]} among them"
+                        )
         finally:
             for sha256 in list(self._parts):
                 self._let_go(sha256)
@@ -160,13 +191,19 @@ class GalleryChannel:
             return False
         parts = self._parts.get(piece[0])
         if parts is not None and 0 < len(whole) <= PIECE_BYTES and piece[1] < parts.count:
+            # The same piece again is no progress, whoever sends it.
+            self._pieces_heard += piece[1] not in parts.pieces
             parts.pieces[piece[1]] = whole
-            self._pieces_heard += 1
+            parts.changed = True
         return True
 
     def _file(self, name: str, data: bytes) -> None:
         if not data:
             self._files.pop(name, None)
-        elif name in self._files or len(self._files) < MOST_FILES:
+        elif (
+            name in self._files
+            or len(self._files) < MOST_FILES
+            or name in ("timestamp", self._asked)  # what is needed has its place whatever else was left here
+        ):
             self._news = self._news or (name == "timestamp" and self._files.get(name) != data)
             self._files[name] = data

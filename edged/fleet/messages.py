@@ -31,6 +31,7 @@ Availability = Literal["online", "offline", "stopped"]
 LockWord = Literal["locked", "unlocked", "fault", "unknown"]
 LivenessWord = Literal["required", "advisory", "off"]
 GestureWord = Literal["look_ahead", "turn_left", "turn_right"]
+DoorWord = Literal["open", "shut", "held", "forced", "unknown"]
 CameraWord = Literal["up", "down", "frozen", "blind", "ended", "unknown"]
 
 
@@ -64,7 +65,8 @@ class StateMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How the door is now; no person data, since the broker keeps it.
 
     ``asks`` is what whoever stands there is asked to do, for a display beside the door; ``locked_down``:
-    nobody is let in until a command releases the door. Both are absent in what older versions sent.
+    nobody is let in until a command releases the door. ``door`` is what its contact says, None without one;
+    ``emergency``: the fire input released the lock. All of these are absent in what older versions sent.
     """
 
     lock: LockWord
@@ -73,6 +75,9 @@ class StateMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     time_synced: bool
     asks: GestureWord | None = None
     locked_down: bool = False
+    door: DoorWord | None = None
+    tampered: bool = False
+    emergency: bool = False
 
 
 class BirthMessage(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):

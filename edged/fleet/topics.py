@@ -97,6 +97,11 @@ class Topics:
         return f"{self.root}/command/reply"
 
     @property
+    def command_lock(self) -> str:
+        """Where Home Assistant's plain orders come, if the site wants any; never retained."""
+        return f"{self.root}/command/lock"
+
+    @property
     def gallery_receipt(self) -> str:
         """Which gallery is in force here, signed by the door; retained."""
         return f"{self.root}/gallery/receipt"

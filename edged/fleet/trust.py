@@ -5,6 +5,7 @@ things are added here: a floor that lies outside its cache, so that losing the c
 seen; and a lower bound for the time, since a clock that was set back makes nothing fresh again.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from securesystemslib.exceptions import StorageError
 from tuf.api import exceptions as tuf
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from edged.errors import FleetError
+from edged.errors import FleetError, StoreError
 
 # Several times what hundreds of doors need; see the lengths in `gallery_format`.
 _LIMITS = UpdaterConfig(
@@ -31,11 +33,23 @@ _LIMITS = UpdaterConfig(
 TARGETS = ("manifest", "keys", "denied", "roles")
 
 Rejection = Literal[
-    "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long", "missing", "malformed"
+    "rollback",
+    "mix_and_match",
+    "signatures",
+    "expired",
+    "mismatch",
+    "too_long",
+    "missing",
+    "malformed",
+    "wrong_group",
 ]
 REJECTIONS: tuple[Rejection, ...] = (
     "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long", "missing", "malformed",
+    "wrong_group",
 )  # fmt: skip
+# Stands in every signed file: one publisher's keys sign for all of its groups, and the numbers of one must
+# not be taken for another's. TUF keeps fields that it does not know (specification 4.2.1) and signs them.
+GROUP_FIELD = "edged-group"
 
 
 class UntrustedError(FleetError):
@@ -81,9 +95,14 @@ class Trusted:
     targets: Mapping[str, Target]
 
 
+class _WrongGroupError(tuf.DownloadError):
+    """A file of another group; never handed to TUF, which would remember its version."""
+
+
 class _Fetcher(FetcherInterface):
-    def __init__(self, source: MetadataSource) -> None:
+    def __init__(self, source: MetadataSource, group: str) -> None:
         self._source = source
+        self._group = group
         self.last = "root"
 
     def _fetch(self, url: str) -> Iterator[bytes]:
@@ -92,16 +111,20 @@ class _Fetcher(FetcherInterface):
         data = self._source.metadata(name)
         if data is None:
             raise tuf.DownloadHTTPError(f"no file {name}", 404)
+        found = _group_of(data)
+        if found not in (None, self._group):  # what is no metadata at all is TUF's to refuse
+            raise _WrongGroupError(f"made for group {found[:60]!r}, this is {self._group!r}")
         return iter((data,))
 
 
 class PublisherTrust:
     """Asks ``source`` and believes what ``bootstrap``, the root metadata of the first day, leads to.
 
-    ``directory`` keeps TUF's cache; it belongs to one process.
+    ``directory`` keeps TUF's cache; it belongs to one process. Only files of ``group`` are believed.
     """
 
-    def __init__(self, directory: Path, bootstrap: bytes, source: MetadataSource) -> None:
+    def __init__(self, directory: Path, bootstrap: bytes, source: MetadataSource, group: str) -> None:
+        self._group = group
         self._directory = directory
         self._bootstrap = bootstrap
         self._source = source
@@ -109,9 +132,9 @@ class PublisherTrust:
     def refresh(self, floor: Floor, not_before: datetime) -> Trusted:
         """Return what is signed now; ``not_before`` (aware) is a time that has certainly passed.
 
-        Raises ``UntrustedError``; ``OSError`` where the cache cannot be written.
+        Raises ``UntrustedError``; ``StoreError`` where the cache cannot be read or written.
         """
-        fetcher = _Fetcher(self._source)
+        fetcher = _Fetcher(self._source, self._group)
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             updater = Updater(
@@ -123,9 +146,11 @@ class PublisherTrust:
             )
             updater.refresh()
             targets = {name: updater.get_targetinfo(name) for name in TARGETS}
+            return self._checked(floor, not_before, targets)
         except (tuf.RepositoryError, tuf.DownloadError) as exc:
             raise UntrustedError(_reason(exc, fetcher.last), fetcher.last, str(exc)[:300]) from exc
-        return self._checked(floor, not_before, targets)
+        except (OSError, StorageError) as exc:
+            raise StoreError(f"{self._directory}: {exc}") from exc
 
     def _checked(
         self, floor: Floor, not_before: datetime, targets: Mapping[str, TargetFile | None]
@@ -150,6 +175,17 @@ class PublisherTrust:
         return Metadata.from_file(str(self._directory / f"{kind.type}.json")).signed
 
 
+def _group_of(data: bytes) -> str | None:
+    """Return which group a signed file names ("": none), None where it is no signed file at all.
+
+    Read just as TUF will read it, so that both see the same of two fields of one name.
+    """
+    try:
+        return str(json.loads(data.decode("utf-8"))["signed"].get(GROUP_FIELD, ""))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
 def check_blob(name: str, target: Target, data: bytes) -> None:
     """Raise ``UntrustedError`` unless ``data`` is what the metadata say that ``name`` is."""
     try:
@@ -170,6 +206,7 @@ def _reason(exc: Exception, part: str) -> Rejection:
         return "rollback" if part in (Root.type, Timestamp.type) else "mix_and_match"
     # Subclasses before what they are subclasses of.
     kinds: tuple[tuple[type[Exception], Rejection], ...] = (
+        (_WrongGroupError, "wrong_group"),
         (tuf.DownloadLengthMismatchError, "too_long"),
         (tuf.DownloadError, "missing"),
         (tuf.UnsignedMetadataError, "signatures"),

@@ -38,10 +38,12 @@ class BlobFolder:
         return True
 
     def get(self, sha256: str) -> bytes:
-        """Return a blob. Raises ``StoreCorruptError`` where its bytes are others."""
+        """Return a blob. Raises ``StoreCorruptError`` where its bytes are others, or gone."""
         path = self._directory / sha256
         try:
             data = path.read_bytes()
+        except FileNotFoundError as exc:
+            raise StoreCorruptError(f"{path}: is missing") from exc
         except OSError as exc:
             raise StoreError(f"{path}: cannot be read: {exc.strerror}") from exc
         if hashlib.sha256(data).hexdigest() != sha256:

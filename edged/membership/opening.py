@@ -1,14 +1,18 @@
 """The files of a door's membership, found and opened as the configuration says."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from edged.config.sections import Config
 from edged.errors import ConfigError, FleetError, StoreError
 from edged.fleet.joining import Invitation, read_joining, write_joining
+from edged.membership.blobs import BlobFolder
 from edged.membership.identity import DoorIdentity, load_identity
 from edged.membership.store import FleetStore, Member
-from edged.storage.files import make_private_directory, replace_private_file
+from edged.storage.files import is_there, make_private_directory, replace_private_file
 from edged.storage.vault import Vault
 
 
@@ -64,7 +68,38 @@ def accept(config: Config, vault: Vault, invitation: Invitation) -> None:
     if load_identity(identity_path(config), vault) is None:
         raise FleetError("this door has no keys yet; run `edged fleet card` first")
     make_private_directory(config.fleet.directory)
+    if _is_another(invitation_path(config), invitation):
+        _start_anew(config.fleet.directory)
     replace_private_file(invitation_path(config), write_joining(invitation).encode())
+
+
+def _is_another(path: Path, invitation: Invitation) -> bool:
+    """Whether the door believed somebody else, or another group, before: then versions start anew."""
+    if not is_there(path):
+        return False
+    try:
+        known = read_joining(path.read_bytes(), Invitation)
+    except FleetError:
+        return True
+    return known.group != invitation.group or not _root_keys(known) & _root_keys(invitation)
+
+
+def _root_keys(invitation: Invitation) -> frozenset[str]:
+    try:
+        plain = msgspec.json.decode(invitation.root)
+        return frozenset(map(str, plain["signed"]["roles"]["root"]["keyids"]))
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return frozenset()
+
+
+def _start_anew(directory: Path) -> None:
+    """Let go of the gallery, of what was seen, and of TUF's cache; the commands' memory stays."""
+    BlobFolder(directory / "blobs").keep_only(())
+    try:
+        (directory / "state").unlink(missing_ok=True)
+        shutil.rmtree(directory / "tuf", ignore_errors=True)
+    except OSError as exc:
+        raise StoreError(f"{directory}: cannot be cleared: {exc.strerror}") from exc
 
 
 def _check(config: Config, invitation: Invitation) -> None:

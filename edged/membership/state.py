@@ -45,7 +45,8 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """``revision`` grows with each change; ``root`` and ``timestamp`` are the newest metadata believed.
 
     ``seen_at`` is the latest time that has certainly passed, ``expires`` when the publisher must have spoken.
-    ``lapsed``: the gallery is past its last day, so nobody of it may enter.
+    ``lapsed``: the gallery is past its last day, so nobody of it may enter. ``refused``: why what came last
+    was not taken.
     """
 
     v: Literal[1] = 1
@@ -58,6 +59,7 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     denied: InForce | None = None
     roles: RolesInForce | None = None
     lapsed: bool = False
+    refused: Annotated[str, Meta(max_length=60)] | None = None
 
 
 class StateFile:

@@ -1,14 +1,14 @@
 """The gallery that a fleet gave this door, as the daemon reads people: sealed on disk, open in memory."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edged.domain.people import Person, Template, Veto
-from edged.errors import FleetError, StoreCorruptError
+from edged.errors import FleetError, StoreCorruptError, StoreError
 from edged.fleet.gallery_format import (
     AccessRecord,
     CommandKey,
@@ -56,7 +56,11 @@ class Member:
 
 
 class FleetStore:
-    """The folder of what was received. One process writes; any may read. Raises ``StoreError``."""
+    """The folder of what was received. One thread writes; any may read. Raises ``StoreError``.
+
+    ``swept`` says that nothing lies here which is in force no more. ``past_last_day`` is set where nobody may
+    be let in and the disk takes no word of it.
+    """
 
     def __init__(self, directory: Path, vault: Vault, member: Member) -> None:
         self.member = member
@@ -64,13 +68,16 @@ class FleetStore:
         self._file = StateFile(directory / "state", vault)
         self._read: tuple[tuple[int, ...] | None, FleetState] | None = None
         self._opened: dict[tuple[ShardEntry, str, int], OpenedShard] = {}
+        self.swept = False
+        self.past_last_day = False
 
     def state(self) -> FleetState:
         """Return what is in force and what was seen."""
         found = identity(self._file.path)
-        if self._read is None or self._read[0] != found:
-            self._read = (found, self._file.read())
-        return self._read[1]
+        read = self._read  # another thread may forget it meanwhile
+        if read is None or read[0] != found:
+            read = self._read = (found, self._file.read())
+        return read[1]
 
     def commit(self, state: FleetState) -> None:
         """Make ``state`` the one in force, and erase the blobs that it has no use for."""
@@ -78,10 +85,22 @@ class FleetStore:
         self._file.write(state)
         self._read = None
         if (before.gallery, before.denied, before.roles) != (state.gallery, state.denied, state.roles):
-            self._let_go(state)
+            self.swept = False
+            self.sweep()
+
+    def begin_anew(self, revision: int) -> None:
+        """Let go of a state that is damaged: nothing is in force, and everything has to be fetched again."""
+        self._file.write(FleetState(revision=revision))
+        self._read = None
+
+    def sweep(self) -> None:
+        """Erase what is in force no more, on disk and in memory; a cut may have left some of it."""
+        if self.swept:
+            return
+        self._let_go(self.state())
+        self.swept = True
 
     def _let_go(self, state: FleetState) -> None:
-        """Erase what is in force no more, on disk and in memory."""
         needed = set() if state.roles is None else {state.roles.sha256}
         for part in (state.gallery, state.denied):
             if part is not None:
@@ -97,7 +116,7 @@ class FleetStore:
 
     def generation(self) -> int:
         """Return a number that grows with each change."""
-        return self.state().revision
+        return 2 * self.state().revision + self.past_last_day
 
     def identity(self) -> tuple[int, ...] | None:
         """Return what differs once the state is another file."""
@@ -106,7 +125,7 @@ class FleetStore:
     def people(self) -> list[Person]:
         """Return everybody of the gallery in force; who is denied is disabled."""
         state = self.state()
-        if state.gallery is None or state.lapsed:
+        if state.gallery is None or state.lapsed or self.past_last_day:
             return []
         denied = self.denied(state)
         return [
@@ -117,7 +136,8 @@ class FleetStore:
     def templates(self, space: str | None = None) -> list[Template]:
         """Return the templates in force, if they are of ``space``."""
         state = self.state()
-        if state.gallery is None or state.lapsed or space not in (None, state.gallery.space):
+        lapsed = state.lapsed or self.past_last_day
+        if state.gallery is None or lapsed or space not in (None, state.gallery.space):
             return []
         return list(self.received(state).templates)
 
@@ -149,6 +169,7 @@ class FleetStore:
             opened = [self.shard(entry, manifest, opener, self.blobs.get)[0] for entry in manifest.entries]
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
+        self.keep_open(manifest, dict(zip(manifest.entries, opened, strict=True)))
         return Received(
             manifest,
             tuple(itertools.chain.from_iterable(shard.people for shard in opened)),
@@ -158,10 +179,9 @@ class FleetStore:
     def shard(
         self, entry: ShardEntry, manifest: Manifest, opener: "Opener", read: Callable[[str], bytes]
     ) -> tuple[OpenedShard, bool]:
-        """Return the people of a shard, and whether it was opened just now.
+        """Return the people of a shard, and whether it was opened just now. See ``keep_open``.
 
-        What was opened stays open in memory, so that a change of one person costs one shard. Raises
-        ``FleetError``, and what ``read`` does.
+        Raises ``FleetError``, and what ``read`` does.
         """
         key = (entry, manifest.space, manifest.dimension)
         known = self._opened.get(key)
@@ -169,14 +189,26 @@ class FleetStore:
             return known, False
         shard = opener.shard(read(entry.sha256), entry, manifest.space)
         people, templates = people_of(shard, manifest.space, manifest.dimension)
-        opened = self._opened[key] = OpenedShard(tuple(people), tuple(templates))
-        return opened, True
+        return OpenedShard(tuple(people), tuple(templates)), True
 
-    def has(self, entry: ShardEntry, manifest: Manifest) -> bool:
-        """Whether a shard lies here whole. One that is open in memory was whole when it was read."""
-        if (entry, manifest.space, manifest.dimension) in self._opened:
-            return self.blobs.has(entry.sha256)
-        return self.blobs.whole(entry.sha256)
+    def keep_open(self, manifest: Manifest, opened: Mapping[ShardEntry, OpenedShard]) -> None:
+        """Keep the shards of a gallery in force open, so that a change of one person costs one shard.
+
+        One that was refused never comes here: it would pass for one that was checked.
+        """
+        for entry, shard in opened.items():
+            self._opened[entry, manifest.space, manifest.dimension] = shard
+
+    def intact(self, state: FleetState) -> bool:
+        """Whether every byte of the gallery in force still is what it was."""
+        part = state.gallery
+        if part is None:
+            return True
+        try:
+            entries = self.manifest(part).entries
+        except StoreError:
+            return False
+        return all(self.blobs.whole(entry.sha256) for entry in entries)
 
     def manifest(self, part: InForce) -> Manifest:
         """Return the manifest in force. Raises ``StoreCorruptError``."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from edged.domain.gallery import GallerySnapshot
-from edged.errors import FleetError, StoreCorruptError
+from edged.errors import FleetError, StoreCorruptError, StoreError
 from edged.fleet.gallery_format import (
     MAX_DENIED_BYTES,
     MAX_KEYS_BYTES,
@@ -91,15 +91,15 @@ class GalleryUpdate:
 
         Raises ``StoreError`` where the disk fails: what was in force still is.
         """
-        state = self._store.state()
+        state = self._begin()
         changed = False
         try:
             trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
-            state = self._seen(state, trusted)
+            self._seen(trusted)
             self._step("trusted")
-            changed, state = self._take_denied(state, trusted)
-            state = self._take_roles(state, trusted)
-            return self._take_gallery(state, trusted, denied=changed)
+            changed = self._take_denied(trusted)
+            self._take_roles(trusted)
+            return self._take_gallery(trusted, denied=changed)
         except (UntrustedError, RefusedError) as exc:
             return Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
         except StoreCorruptError as exc:
@@ -107,64 +107,79 @@ class GalleryUpdate:
         except FleetError as exc:
             return Attempt(denied=changed, refused="altered", text=str(exc)[:400])
 
-    def _seen(self, state: FleetState, trusted: Trusted) -> FleetState:
-        """Remember how new the metadata are before anything of them is used."""
-        expires = trusted.expires.timestamp()
-        floor = (trusted.floor.root, trusted.floor.timestamp)
-        if floor == (state.root, state.timestamp) and expires == state.expires:
-            return state
-        state = msgspec.structs.replace(state, root=floor[0], timestamp=floor[1], expires=expires)
-        self._store.commit(state)
+    def _begin(self) -> FleetState:
+        """Return what is in force. A damaged state starts anew: TUF's cache still says how new."""
+        try:
+            state = self._store.state()
+        except StoreCorruptError as exc:
+            logger.error("state of the fleet damaged, all of it is fetched again error=%s", exc)  # noqa: TRY400
+            # Receipts are ordered by it: it must not count from zero again.
+            self._store.begin_anew(int(self._now().timestamp()))
+            state = self._store.state()
+        try:
+            self._store.sweep()
+        except StoreCorruptError as exc:
+            logger.warning("gallery of the fleet damaged, what is missing is fetched again error=%s", exc)
         return state
 
-    def _take_denied(self, state: FleetState, trusted: Trusted) -> tuple[bool, FleetState]:
-        target = trusted.targets.get("denied")
-        if target is None or (state.denied is not None and state.denied.sha256 == target.sha256):
-            return False, state
+    def _commit(self, **changes: Any) -> None:
+        """Change what is named. Read anew: the clock's guard writes too, while something is waited for."""
+        self._store.commit(msgspec.structs.replace(self._store.state(), **changes))
+
+    def _seen(self, trusted: Trusted) -> None:
+        """Remember how new the metadata are before anything of them is used."""
+        state, expires = self._store.state(), trusted.expires.timestamp()
+        floor = (trusted.floor.root, trusted.floor.timestamp)
+        if floor != (state.root, state.timestamp) or expires != state.expires:
+            self._commit(root=floor[0], timestamp=floor[1], expires=expires)
+
+    def _take_denied(self, trusted: Trusted) -> bool:
+        target, known = trusted.targets.get("denied"), self._store.state().denied
+        same = target is not None and known is not None and known.sha256 == target.sha256
+        if target is None or (same and known is not None and self._whole(known)):
+            return False
         keys, opener = self._keys(trusted)
         sealed = self._blob("denied", target, MAX_DENIED_BYTES)
         version, epoch = _number(target, "version"), _number(target, "epoch")
         denied = decode(opener.open(sealed, "denied", "", version, epoch), Denied)
         if (denied.group, denied.version) != (self._store.member.group, version):
             raise RefusedError("wrong_group", f"a deny list of {denied.group!r}, version {denied.version}")
-        known, root = state.denied, trusted.floor.root
-        if known is not None and (root, version) <= (known.root, known.version):
+        root = trusted.floor.root
+        if known is not None and not same and (root, version) <= (known.root, known.version):
             raise RefusedError("rollback", f"deny list {version}, {known.version} is in force")
         self._store.blobs.put(target.sha256, sealed)
         self._step("denied stored")
         part = InForce(sha256=target.sha256, root=root, version=version, epoch=epoch, keys=keys)
-        state = msgspec.structs.replace(state, denied=part, revision=state.revision + 1)
-        self._store.commit(state)
+        self._commit(denied=part, revision=self._store.state().revision + 1)
         self._step("denied in force")
-        return True, state
+        return True
 
-    def _take_roles(self, state: FleetState, trusted: Trusted) -> FleetState:
-        target = trusted.targets.get("roles")
-        if target is None or (state.roles is not None and state.roles.sha256 == target.sha256):
-            return state
+    def _take_roles(self, trusted: Trusted) -> None:
+        target, known = trusted.targets.get("roles"), self._store.state().roles
+        same = target is not None and known is not None and known.sha256 == target.sha256
+        if target is None or (same and self._store.blobs.whole(target.sha256)):
+            return
         data = self._blob("roles", target, MAX_ROLES_BYTES)
         roles, version, root = decode(data, Roles), _number(target, "version"), trusted.floor.root
         if (roles.group, roles.version) != (self._store.member.group, version):
             raise RefusedError("wrong_group", f"command keys of {roles.group!r}, version {roles.version}")
-        known = state.roles
-        if known is not None and (root, version) <= (known.root, known.version):
+        if known is not None and not same and (root, version) <= (known.root, known.version):
             raise RefusedError("rollback", f"command keys {version}, {known.version} are in force")
         self._store.blobs.put(target.sha256, data)
-        part = RolesInForce(sha256=target.sha256, version=version, root=root)
-        state = msgspec.structs.replace(state, roles=part)
-        self._store.commit(state)
-        return state
+        self._commit(roles=RolesInForce(sha256=target.sha256, version=version, root=root))
 
-    def _take_gallery(self, state: FleetState, trusted: Trusted, *, denied: bool) -> Attempt:
+    def _take_gallery(self, trusted: Trusted, *, denied: bool) -> Attempt:
+        state = self._store.state()
         target = trusted.targets.get("manifest")
         if target is None:
             return Attempt(denied=denied, text="nothing was published yet")
         current = state.gallery
-        if current is not None and current.sha256 == target.sha256:
+        same = current is not None and current.sha256 == target.sha256
+        if same and self._store.intact(state):
             return Attempt(denied=denied)
         keys, opener = self._keys(trusted)
         manifest, sealed = self._manifest(target, opener)
-        self._check(manifest, state, trusted)
+        self._check(manifest, None if same else state.gallery, trusted)
         if manifest.only is not None and self._store.member.door not in manifest.only:
             return Attempt(denied=denied, waiting=True, text=f"version {manifest.version} is tried elsewhere")
         self._fetch(manifest)
@@ -185,11 +200,8 @@ class GalleryUpdate:
             applied_at=self._now().timestamp(),
             valid_until=manifest.valid_until,
         )
-        self._store.commit(
-            msgspec.structs.replace(
-                self._store.state(), gallery=gallery, lapsed=False, revision=state.revision + 1
-            )
-        )
+        self._commit(gallery=gallery, lapsed=False, revision=self._store.state().revision + 1)
+        self._store.keep_open(manifest, shards)
         self._step("in force")
         return Attempt(applied=True, denied=denied)
 
@@ -217,12 +229,11 @@ class GalleryUpdate:
             raise RefusedError("malformed", f"manifest {said}, expected {(version, space, self._dimension)}")
         return manifest, sealed
 
-    def _check(self, manifest: Manifest, state: FleetState, trusted: Trusted) -> None:
+    def _check(self, manifest: Manifest, current: AppliedGallery | None, trusted: Trusted) -> None:
         if manifest.group != self._store.member.group:
             raise RefusedError(
                 "wrong_group", f"of group {manifest.group!r}, not {self._store.member.group!r}"
             )
-        current = state.gallery
         newest = None if current is None else (current.root, current.version)
         if newest is not None and (trusted.floor.root, manifest.version) <= newest:
             raise RefusedError("rollback", f"version {manifest.version}, {newest[1]} is in force")
@@ -235,7 +246,8 @@ class GalleryUpdate:
 
         Nothing is in force by that: the next change erases what no gallery in force names.
         """
-        missing = {entry.sha256: entry for entry in manifest.entries if not self._store.has(entry, manifest)}
+        whole = self._store.blobs.whole
+        missing = {entry.sha256: entry for entry in manifest.entries if not whole(entry.sha256)}
         wanted = [(sha256, entry.length) for sha256, entry in missing.items()]
         for sha256, data in self._source.blobs(wanted) if wanted else ():
             entry = missing[sha256]
@@ -247,15 +259,21 @@ class GalleryUpdate:
         opened = {}
         for entry in manifest.entries:
             shard, fresh = self._store.shard(entry, manifest, opener, self._store.blobs.get)
-            if fresh:
+            if fresh:  # what is open already is in force, so it was checked
                 check_shard(shard, entry, manifest)
             opened[entry] = shard
         return opened
 
+    def _whole(self, part: InForce) -> bool:
+        return all(self._store.blobs.whole(sha256) for sha256 in (part.sha256, part.keys))
+
     def _before(self, state: FleetState) -> Before:
         if state.gallery is None:
             return Before(0, frozenset(), None)
-        entries = frozenset(self._store.manifest(state.gallery).entries)
+        try:
+            entries = frozenset(self._store.manifest(state.gallery).entries)
+        except StoreError:  # damaged: everything counts as new, and is compared
+            return Before(state.gallery.people, frozenset(), None)
         return Before(state.gallery.people, entries, self._serving(state.revision))
 
     def _blob(self, name: str, target: Target, most: int) -> bytes:

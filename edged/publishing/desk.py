@@ -1,12 +1,14 @@
 """The people enrolled at the publisher's desk, as a group is to be sent them."""
 
 from edged.config.sections import Config
+from edged.domain.shards import collision_level
 from edged.errors import FleetError, ModelError
 from edged.publishing.content import records
-from edged.publishing.release import FleetFolder, Wanted
+from edged.publishing.planning import Wanted
+from edged.publishing.release import FleetFolder
 from edged.storage.people import PeopleStore
 from edged.storage.vault import Vault
-from edged.vision.choice import configured_space
+from edged.vision.choice import configured_space, configured_table
 
 
 def people_of(
@@ -22,7 +24,7 @@ def people_of(
     Raises ``FleetError`` where there is nobody, ``StoreError``, ``ModelError``.
     """
     entry = folder.register.read().group(group)
-    space = configured_space(config.models)
+    space, table = configured_space(config.models), configured_table(config.models)
     if space is None:
         raise ModelError(f"pack {config.models.embedder}: has no embedding space")
     store = PeopleStore.open(config.gallery.path, Vault.open(config.gallery.key_file), writable=False)
@@ -40,5 +42,6 @@ def people_of(
         len(found[0].templates[0].codes),
         only=only,
         allow_shrink=allow_shrink,
+        too_close=collision_level(table, len(found)),
         distinct=tuple(" ".join(sorted(item.pair)) for item in pairs),
     )

@@ -23,17 +23,18 @@ def add_doors(folder: FleetFolder, cards: Sequence[DoorCard], group: str) -> lis
     A door that is there already gets its new keys and its new group. Raises ``FleetError`` where a card is of
     another site, ``NotFoundError``, ``StoreError``.
     """
-    fleet = folder.register.read()
-    entry = fleet.group(group)
-    for card in cards:
-        _check(fleet, entry, card)
-    now = time.time()
-    new = {card.door: DoorEntry(card=card, group=group, added_at=now) for card in cards}
-    left = {fleet.doors[name].group for name in new if name in fleet.doors} - {group}
-    folder.register.write(msgspec.structs.replace(fleet, doors={**fleet.doors, **new}))
-    folder.rewrap(group, new_epoch=False)
-    for other in left:
-        folder.rewrap(other, new_epoch=True)
+    with folder.alone():
+        fleet = folder.register.read()
+        entry = fleet.group(group)
+        for card in cards:
+            _check(fleet, entry, card)
+        now = time.time()
+        new = {card.door: DoorEntry(card=card, group=group, added_at=now) for card in cards}
+        left = {fleet.doors[name].group for name in new if name in fleet.doors} - {group}
+        folder.register.write(msgspec.structs.replace(fleet, doors={**fleet.doors, **new}))
+        folder.rewrap(group, new_epoch=False)
+        for other in left:
+            folder.rewrap(other, new_epoch=True)
     root = folder.repository(group).root().decode()
     return [
         Invitation(prefix=fleet.prefix, site=fleet.site, door=name, group=group, root=root) for name in new
@@ -56,29 +57,43 @@ def add_commander(folder: FleetFolder, group: str, key: CommandKey) -> int:
 
     Return the list's version. Raises ``NotFoundError``, ``StoreError``.
     """
-    others = [known for known in folder.register.read().group(group).commanders if known.name != key.name]
-    return folder.set_roles(group, [*others, key])
+    with folder.alone():
+        known = folder.register.read().group(group).commanders
+        return folder.set_roles(group, [*(other for other in known if other.name != key.name), key])
 
 
 def remove_commander(folder: FleetFolder, group: str, name: str) -> int:
-    """Let a key command nothing any more. Raises ``NotFoundError``, ``StoreError``."""
-    known = folder.register.read().group(group).commanders
-    kept = [key for key in known if key.name != name]
-    if len(kept) == len(known):
-        raise NotFoundError(f"no key {name!r} gives commands to group {group!r}")
-    return folder.set_roles(group, kept)
+    """Let a key command nothing any more; where no group has it, a key of that name is a new one.
+
+    Raises ``NotFoundError``, ``StoreError``.
+    """
+    with folder.alone():
+        fleet = folder.register.read()
+        known = fleet.group(group).commanders
+        kept = [key for key in known if key.name != name]
+        if len(kept) == len(known):
+            raise NotFoundError(f"no key {name!r} gives commands to group {group!r}")
+        version = folder.set_roles(group, kept)
+        others = (
+            key.name for each, entry in fleet.groups.items() if each != group for key in entry.commanders
+        )
+        pem = f"command-{name}"
+        if name not in others and pem in folder.keyring.names():
+            folder.keyring.retire(pem)
+        return version
 
 
 def remove_door(folder: FleetFolder, door: str) -> str:
     """Shut a door out of what comes; what it has it keeps. Return its group. Raises ``NotFoundError``."""
-    fleet = folder.register.read()
-    group = fleet.door(door).group
-    doors = {name: entry for name, entry in fleet.doors.items() if name != door}
-    # A door that is gone can confirm nothing: what it was asked to forget stays with whoever took it away.
-    forgotten = [
-        msgspec.structs.replace(item, doors=[name for name in item.doors if name != door])
-        for item in fleet.forgotten
-    ]
-    folder.register.write(msgspec.structs.replace(fleet, doors=doors, forgotten=forgotten))
-    folder.rewrap(group, new_epoch=True)
-    return group
+    with folder.alone():
+        fleet = folder.register.read()
+        group = fleet.door(door).group
+        doors = {name: entry for name, entry in fleet.doors.items() if name != door}
+        # A door that is gone can confirm nothing: what it was to forget stays with whoever took it away.
+        forgotten = [
+            msgspec.structs.replace(item, doors=[name for name in item.doors if name != door])
+            for item in fleet.forgotten
+        ]
+        folder.register.write(msgspec.structs.replace(fleet, doors=doors, forgotten=forgotten))
+        folder.rewrap(group, new_epoch=True)
+        return group

@@ -103,11 +103,18 @@ class Hearing:
             word.receipt, word.forged = receipt, None
 
 
-def carried_out(item: Forgotten, receipts: dict[str, GalleryReceipt]) -> Forgotten:
-    """Return a removal with every door confirmed that has a gallery without the person in force."""
+def carried_out(item: Forgotten, receipts: dict[str, GalleryReceipt], newest: int) -> Forgotten:
+    """Return a removal with every door confirmed that has a gallery without the person in force.
+
+    One above ``newest``, the newest that was published, is somebody else's.
+    """
     for door in item.open:
         receipt = receipts.get(door)
-        if receipt is not None and receipt.group == item.group and receipt.version >= item.version > 0:
+        if (
+            receipt is not None
+            and receipt.group == item.group
+            and 0 < item.version <= receipt.version <= newest
+        ):
             item = confirmed(item, door)
     return item
 
@@ -149,10 +156,16 @@ def _last_word(word: DoorWord | None) -> str:
 
 def enter_receipts(folder: FleetFolder, hearing: Hearing) -> Fleet:
     """Enter in the register which doors have confirmed a removal; return it. Raises ``StoreError``."""
-    register = folder.register.read()
     said = {name: word.receipt for name, word in hearing.doors.items() if word.receipt is not None}
-    items = [carried_out(item, said) for item in register.forgotten]
-    if items != register.forgotten:
-        register = msgspec.structs.replace(register, forgotten=items)
-        folder.register.write(register)
+    with folder.alone():
+        register = folder.register.read()
+        items = [
+            carried_out(item, said, register.group(item.group).version)
+            if item.group in register.groups
+            else item
+            for item in register.forgotten
+        ]
+        if items != register.forgotten:
+            register = msgspec.structs.replace(register, forgotten=items)
+            folder.register.write(register)
     return register

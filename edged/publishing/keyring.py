@@ -70,6 +70,11 @@ class Keyring:
         self._opened.pop(name, None)
         return aside
 
+    def retired(self, name: str) -> list[CryptoSigner]:
+        """Return what signs with the keys ``name`` that were moved aside. Raises ``StoreError``."""
+        found = [self._read(path) for path in sorted(self._path(name).parent.glob(f"{name}.old-*"))]
+        return [CryptoSigner(key) for key in found if isinstance(key, Ed25519PrivateKey)]
+
     def signer(self, name: str) -> CryptoSigner:
         """Return what signs metadata with the key ``name``. Raises ``StoreError``."""
         return CryptoSigner(self.signing(name))

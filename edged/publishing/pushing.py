@@ -68,6 +68,10 @@ class Push:
         Raises ``FleetError`` where the broker does not take it, ``StoreError``.
         """
         self._connect()
+        with self._folder.alone():
+            return self._bring(everything=everything)
+
+    def _bring(self, *, everything: bool) -> Pushed:
         before = _Pushed() if everything else self._known()
         blobs = self._folder.blobs(self._group)
         repository = self._folder.repository(self._group)
@@ -85,6 +89,13 @@ class Push:
                 self._publish(self._topics.metadata(name), repository.read(name))
                 self._settle()
         pieces = {sha256: piece_count(len(data)) for sha256, data in blobs.items()}
+        # What a publisher that was cut off has written over is not taken from the doors too.
+        signed = repository.signed_blobs()
+        pieces |= {
+            sha256: count
+            for sha256, count in before.blobs.items()
+            if sha256 in signed and sha256 not in pieces
+        }
         sent = self._sent
         cleared = self._clear(self._known(), pieces, names)
         self._keep(_Pushed(blobs=pieces, files=names))

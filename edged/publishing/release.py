@@ -6,56 +6,45 @@ in between starts again from the register: what was signed and not entered is si
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
+from tuf.api.metadata import TargetFile
 
 from edged.domain.shards import shard_of
-from edged.errors import FleetError
-from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, PersonRecord, Roles, encode
+from edged.errors import FleetError, NotFoundError
+from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, Roles, encode
 from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
-from edged.publishing.content import Built, Previous, build_shards
 from edged.publishing.keyring import Keyring
+from edged.publishing.planning import Change, Wanted, objections, planned
 from edged.publishing.register import Fleet, Forgotten, GroupEntry, RegisterFile
-from edged.publishing.repository import Blob, Repository
+from edged.publishing.repository import DENIED, Blob, Repository
+from edged.publishing.turn import FolderTurn
 from edged.storage.files import replace_private_file
 
 _DAY_SECONDS = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a version changes: ids, and the bytes a door has to fetch that has the version before."""
-
-    version: int
-    added: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    people: int = 0
-    shards: int = 0
-    new_bytes: int = 0
-    all_bytes: int = 0
-
-    @property
-    def nothing(self) -> bool:
-        """Whether the people are the same as before."""
-        return not (self.added or self.changed or self.removed)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What shall be published: people of one embedding space. ``only``: the doors that try it first."""
+def _alone(method: Callable[Concatenate["FleetFolder", P], R]) -> Callable[Concatenate["FleetFolder", P], R]:
+    """Let ``method`` run while no other command changes the folder: each reads, changes and writes it."""
 
-    records: Iterable[PersonRecord]
-    space: str
-    dimension: int
-    only: tuple[str, ...] | None = None
-    allow_shrink: bool = False
-    distinct: tuple[str, ...] = ()
+    @wraps(method)
+    def held(self: "FleetFolder", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self.alone():
+            return method(self, *args, **kwargs)
+
+    return held
 
 
 @dataclass(slots=True)
@@ -65,19 +54,26 @@ class FleetFolder:
     directory: Path
     keyring: Keyring
     register: RegisterFile = field(init=False)
+    _turn: FolderTurn = field(init=False)
 
     def __post_init__(self) -> None:
         self.register = RegisterFile(self.directory)
+        self._turn = FolderTurn(self.directory)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Wait until no other command changes the folder, and keep others out. Raises ``StoreError``."""
+        return self._turn.held()
 
     def repository(self, group: str) -> Repository:
         """Return the signed files of a group."""
-        return Repository(self.directory / "groups" / group / "meta", self.keyring)
+        return Repository(self.directory / "groups" / group / "meta", self.keyring, group)
 
     def archive(self, group: str) -> Archive:
         """Return what a group was sent."""
         fleet = self.register.read()
         return Archive(self.directory / "groups" / group, fleet.site, group, self.keyring)
 
+    @_alone
     def create_group(self, name: str, entry: GroupEntry) -> None:
         """Begin a group: signed metadata without a gallery. Raises ``FleetError`` where it exists."""
         fleet = self.register.read()
@@ -88,6 +84,7 @@ class FleetFolder:
             repository.create(fleet.root_keys, fleet.root_threshold)
         self.register.write(fleet.with_group(name, entry))
 
+    @_alone
     def publish(self, group: str, wanted: Wanted, *, dry_run: bool = False) -> Change:
         """Make a new version of a group's gallery, or with ``dry_run`` only say what it would change.
 
@@ -98,10 +95,13 @@ class FleetFolder:
         if entry.space not in (None, wanted.space):
             raise FleetError(f"the group's model is {entry.space!r}, these templates are of {wanted.space!r}")
         epoch_secret = new_secret() if dry_run else self._secret(fleet, group, archive)
-        built, change = _planned(entry, group, wanted, archive.previous(entry.version), epoch_secret)
+        version = _after(entry.version, self.repository(group).target("manifest"))
+        previous = archive.previous(entry.version)
+        built, change = planned(entry, group, wanted, previous, version=version, secret=epoch_secret)
+        if wanted.too_close is not None:
+            objections(archive, entry, wanted, built, change)
         if dry_run:
             return change
-        version = change.version
         now = time.time()
         manifest = Manifest(
             group=group,
@@ -127,6 +127,7 @@ class FleetFolder:
         self.register.write(fleet.with_group(group, entry))
         return change
 
+    @_alone
     def release(self, group: str) -> int:
         """Offer to all doors what the canaries have tried; return the version."""
         fleet = self.register.read()
@@ -134,7 +135,7 @@ class FleetFolder:
         manifest = archive.manifest(entry.version)
         if manifest.only is None:
             return manifest.version
-        version = entry.version + 1
+        version = _after(entry.version, self.repository(group).target("manifest"))
         everywhere = msgspec.structs.replace(manifest, version=version, only=None)
         archive.keep(everywhere, {})
         self._sign(group, everywhere, entry.epoch, archive)
@@ -142,6 +143,7 @@ class FleetFolder:
         self.register.write(fleet.with_group(group, entry))
         return version
 
+    @_alone
     def rewrap(self, group: str, *, new_epoch: bool) -> None:
         """Wrap the group's secrets for the doors of today; ``new_epoch`` when one has left it."""
         fleet = self.register.read()
@@ -153,12 +155,34 @@ class FleetFolder:
         self.register.write(fleet)
         self.repository(group).publish({"keys": Blob(keys, {})})
 
+    @_alone
     def deny(self, group: str, people: Iterable[str]) -> int:
         """Refuse people from now on, at all doors of the group; return the deny list's version."""
+        return self._set_denied(group, {*self.register.read().group(group).denied, *people})
+
+    @_alone
+    def readmit(self, group: str, people: Iterable[str]) -> int:
+        """Refuse people no longer; return the deny list's version.
+
+        Raises ``NotFoundError`` on one who is not denied, ``FleetError`` on one who was forgotten.
+        """
+        fleet, wanted = self.register.read(), set(people)
+        denied = set(fleet.group(group).denied)
+        if strange := wanted - denied:
+            raise NotFoundError(f"{min(strange)}: is not denied in group {group}")
+        # A door that was away might still have them: it has to hear that they are gone first.
+        if (
+            waiting := {item.person_id for item in fleet.forgotten if item.group == group and item.open}
+            & wanted
+        ):
+            raise FleetError(f"{min(waiting)}: is being forgotten, and not every door has confirmed it")
+        return self._set_denied(group, denied - wanted)
+
+    def _set_denied(self, group: str, people: Iterable[str]) -> int:
         fleet = self.register.read()
         entry, archive = fleet.group(group), self.archive(group)
-        denied = sorted({*entry.denied, *people})
-        version = entry.denied_version + 1
+        denied = sorted(people)
+        version = _after(entry.denied_version, self.repository(group).target("denied", DENIED))
         if archive.keys() is None:
             self.repository(group).publish({"keys": Blob(self._keys(fleet, group, archive), {})})
         name = BlobName(group, "", "denied", version, entry.epoch)
@@ -171,6 +195,7 @@ class FleetFolder:
         self.register.write(fleet.with_group(group, entry))
         return version
 
+    @_alone
     def forget(self, group: str, person_id: str) -> Forgotten:
         """Deny a person and publish the group without them; open until every door has confirmed."""
         self.deny(group, [person_id])
@@ -179,7 +204,10 @@ class FleetFolder:
         if entry.version:
             rest = people_in(archive.previous(entry.version))
             rest.pop(person_id, None)
-            wanted = Wanted(rest.values(), entry.space or "", entry.dimension, allow_shrink=True)
+            known = tuple(archive.manifest(entry.version).distinct)
+            wanted = Wanted(
+                list(rest.values()), entry.space or "", entry.dimension, allow_shrink=True, distinct=known
+            )
             self.publish(group, wanted)
             fleet = self.register.read()
             archive.erase_shard(shard_of(person_id, entry.shards), fleet.group(group).version)
@@ -188,16 +216,19 @@ class FleetFolder:
             group=group,
             version=fleet.group(group).version,
             asked_at=time.time(),
-            doors=sorted(fleet.doors_of(group)),
+            # Where nothing was ever published no door has anything to erase.
+            doors=sorted(fleet.doors_of(group)) if fleet.group(group).version else [],
         )
         self.register.write(msgspec.structs.replace(fleet, forgotten=[*fleet.forgotten, item]))
         return item
 
+    @_alone
     def set_roles(self, group: str, commanders: Iterable[CommandKey]) -> int:
         """Say who may give commands to the doors of a group; return the list's version."""
         fleet = self.register.read()
         entry = fleet.group(group)
-        version, keys = entry.roles_version + 1, list(commanders)
+        version = _after(entry.roles_version, self.repository(group).target("roles"))
+        keys = list(commanders)
         data = encode(Roles(group=group, version=version, keys=keys))
         replace_private_file(self.blob_path(group, "roles"), data)
         self.repository(group).publish({"roles": Blob(data, {"version": version})})
@@ -205,6 +236,7 @@ class FleetFolder:
         self.register.write(fleet.with_group(group, entry))
         return version
 
+    @_alone
     def rollback(self, group: str, to: int) -> Change:
         """Publish the people of an older version as a new one; who was denied since stays out."""
         entry, archive = self.register.read().group(group), self.archive(group)
@@ -216,7 +248,12 @@ class FleetFolder:
         missing = {shard_of(i, entry.shards) for i in now} - then.entries.keys()
         if manifest.people != len(records):
             records |= {i: record for i, record in now.items() if shard_of(i, entry.shards) in missing}
-        wanted = Wanted(records.values(), manifest.space, manifest.dimension, allow_shrink=True)
+        # Who was looked at and is two people then, is today, and the other way about.
+        pairs = {*manifest.distinct, *archive.manifest(entry.version).distinct}
+        wanted = Wanted(
+            list(records.values()), manifest.space, manifest.dimension, allow_shrink=True,
+            distinct=tuple(sorted(pairs)),
+        )  # fmt: skip
         return self.publish(group, wanted)
 
     def blob_path(self, group: str, name: str) -> Path:
@@ -244,6 +281,11 @@ class FleetFolder:
         used = {entry.epoch}
         if entry.version:
             used |= {item.epoch for item in archive.manifest(entry.version).entries}
+        # A door that comes tomorrow must be able to read a deny list of long ago.
+        old = self.repository(group).target("denied", DENIED)
+        epoch_of_denied = 0 if old is None else int((old.custom or {}).get("epoch", 0))
+        if known is not None and PUBLISHER_DOOR in known.wrapped.get(str(epoch_of_denied), {}):
+            used.add(epoch_of_denied)
         ours = self.keyring.reading().public_key().public_bytes_raw()
         doors = {name: door.card.sealing for name, door in fleet.doors_of(group).items()}
         wrapped: dict[str, dict[str, bytes]] = {}
@@ -272,33 +314,10 @@ class FleetFolder:
         self.repository(group).publish({"keys": Blob(keys, {}), "manifest": Blob(sealed, custom)})
 
 
-def _planned(
-    entry: GroupEntry, group: str, wanted: Wanted, previous: Previous, secret: bytes
-) -> tuple[Built, Change]:
-    """Return the shards of the next version, and what it changes."""
-    records = {record.id: record for record in wanted.records if record.id not in entry.denied}
-    before = people_in(previous)
-    built = build_shards(
-        records.values(),
-        previous,
-        group=group,
-        space=wanted.space,
-        shards=entry.shards,
-        version=entry.version + 1,
-        epoch=entry.epoch,
-        secret=secret,
-    )
-    change = Change(
-        entry.version + 1,
-        added=tuple(sorted(records.keys() - before.keys())),
-        changed=tuple(sorted(i for i in records.keys() & before.keys() if records[i] != before[i])),
-        removed=tuple(sorted(before.keys() - records.keys())),
-        people=built.people,
-        shards=len(built.blobs),
-        new_bytes=sum(map(len, built.blobs.values())),
-        all_bytes=sum(item.length for item in built.entries),
-    )
-    return built, change
+def _after(entered: int, signed: TargetFile | None) -> int:
+    """Return the next version: one that was signed and not entered may lie on a broker already."""
+    custom = None if signed is None else signed.custom
+    return 1 + max(entered, int((custom or {}).get("version", 0)))
 
 
 def confirmed(item: Forgotten, door: str, at: datetime | None = None) -> Forgotten:

@@ -4,7 +4,7 @@
 and those which blobs. ``root`` says who may sign each, and is signed by a threshold of the root keys.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,6 +26,7 @@ from tuf.api.metadata import (
 )
 
 from edged.errors import StoreError
+from edged.fleet.trust import GROUP_FIELD
 from edged.publishing.keyring import DAILY, PUBLISHER, REVOKER, Keyring
 from edged.storage.files import make_private_directory, replace_private_file
 
@@ -36,6 +37,8 @@ ROOT_DAYS = 730
 TARGETS_DAYS = 180
 # The daily key speaks every few hours; a door that has heard nothing for this long says so.
 TIMESTAMP_DAYS = 3.0
+# Nobody may be denied for years; the list is signed again, with whatever else is, in the second half.
+_DENIED_AGAIN_DAYS = TARGETS_DAYS / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,9 @@ class Blob:
 class Repository:
     """The metadata of one group in ``directory``. Raises ``StoreError`` where the disk fails."""
 
-    def __init__(self, directory: Path, keyring: Keyring) -> None:
+    def __init__(self, directory: Path, keyring: Keyring, group: str) -> None:
         self._directory = directory
+        self._group = group
         self._keys = keyring
 
     def exists(self) -> bool:
@@ -83,16 +87,26 @@ class Repository:
         return (self._directory / f"{self._version(Root.type)}.root.json").read_bytes()
 
     def publish(
-        self, blobs: Mapping[str, Blob], *, revoke_only: bool = False, days: float = TIMESTAMP_DAYS
+        self,
+        blobs: Mapping[str, Blob],
+        *,
+        revoke_only: bool = False,
+        days: float = TIMESTAMP_DAYS,
+        now: datetime | None = None,
     ) -> None:
         """Sign a new version that names ``blobs``; those not named stay. ``revoke_only`` changes ``denied``.
 
-        A key that has no part in the change is not asked for.
+        A key that has no part in the change is not asked for; but where the revoker's is at hand, a deny list
+        whose signature ages is signed again.
         """
+        moment = now or datetime.now(UTC)
+        ages = self.expires(DENIED) - moment < timedelta(days=_DENIED_AGAIN_DAYS)
+        if not revoke_only and ages and self._has(REVOKER):
+            self.publish({}, revoke_only=True, days=days, now=now)
         name = DENIED if revoke_only else Targets.type
         targets = self._newest(name, Targets)
         targets.version += 1
-        targets.expires = _in_days(TARGETS_DAYS)
+        targets.expires = _in_days(TARGETS_DAYS, now)
         if not revoke_only:
             self._delegate(targets)
         for path, blob in blobs.items():
@@ -116,30 +130,50 @@ class Repository:
         timestamp.snapshot_meta = MetaFile(version=self._version(Snapshot.type))
         self._write(timestamp, [DAILY], Timestamp.type)
 
-    def rotate(self, role: str, old: CryptoSigner, new: CryptoSigner, root_keys: Iterable[str]) -> None:
-        """Replace a key of ``role`` (``root``, ``targets`` or ``daily``) by another; the root keys sign.
+    def rotate(
+        self, role: str, new: Sequence[CryptoSigner], old: Sequence[CryptoSigner], root_keys: Iterable[str]
+    ) -> None:
+        """Let ``new`` be all the keys of ``role`` (``root``, ``targets``, ``daily``, ``denied``).
 
-        Old and new root keys both sign, as TUF asks. What the old key signed is signed anew.
+        The root keys sign; those that were, too, as TUF asks: ``old`` may hold more than are needed. What
+        another key signed is signed anew. A new root starts all versions anew, so that numbers which a thief
+        ran up do not count any more; the revoker's key, which stands in no root, gets one for that.
         """
         root = self._newest(Root.type, Root)
+        before = frozenset(root.roles[Root.type].keyids)
         root.version += 1
         root.expires = _in_days(ROOT_DAYS)
-        roles = (Snapshot.type, Timestamp.type) if role == DAILY else (role,)
+        roles = {DAILY: (Snapshot.type, Timestamp.type), DENIED: ()}.get(role, (role,))
+        keyids = {signer.public_key.keyid for signer in new}
         for each in roles:
-            root.revoke_key(old.public_key.keyid, each)
-            root.add_key(new.public_key, each)
-        signers = [self._keys.signer(name) for name in root_keys]
-        self._write_root(root, [*signers, *([old] if role == Root.type else [])])
-        self._sign_anew()
-
-    def renew_denied(self) -> None:
-        """Sign the deny list with the revoker's key of today, and say that it is the one."""
+            for stale in set(root.roles[each].keyids) - keyids:
+                root.revoke_key(stale, each)
+            for signer in new:
+                root.add_key(signer.public_key, each)
+        signers = {signer.public_key.keyid: signer for signer in old if signer.public_key.keyid in before}
+        signers |= {signer.public_key.keyid: signer for signer in map(self._keys.signer, root_keys)}
+        self._write_root(root, signers.values())
         self.publish({})
-        self.publish({}, revoke_only=True)
+        if role == DENIED:
+            self.publish({}, revoke_only=True)
 
-    def _sign_anew(self) -> None:
-        """Sign targets and snapshot with the keys of today: a door refuses what an old key signed."""
-        self.publish({})
+    def expires(self, role: str) -> datetime:
+        """Return when the newest metadata of a role end (aware)."""
+        kind = {Root.type: Root, Snapshot.type: Snapshot, Timestamp.type: Timestamp}.get(role, Targets)
+        found: datetime = self._newest(role, kind).expires
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+    def signed_blobs(self) -> frozenset[str]:
+        """Return the SHA-256 of every blob that the newest metadata name."""
+        named = (self._newest(role, Targets).targets.values() for role in (Targets.type, DENIED))
+        return frozenset(target.hashes["sha256"] for targets in named for target in targets)
+
+    def _has(self, key: str) -> bool:
+        try:
+            self._keys.signer(key)
+        except StoreError:
+            return False
+        return True
 
     def newest_names(self) -> list[str]:
         """Return the names of all that is in force, every root first and the timestamp last."""
@@ -185,12 +219,14 @@ class Repository:
             return next(iter(targets.delegations.keys.values()))
 
     def _write_root(self, root: Root, signers: Iterable[CryptoSigner]) -> None:
+        root.unrecognized_fields[GROUP_FIELD] = self._group
         metadata = Metadata(root)
         for signer in signers:
             metadata.sign(signer, append=True)
         self._store(f"{root.version}.{Root.type}", metadata)
 
     def _write(self, signed: Any, keys: Iterable[str], name: str) -> None:
+        signed.unrecognized_fields[GROUP_FIELD] = self._group
         metadata = Metadata(signed)
         for key in keys:
             metadata.sign(self._keys.signer(key), append=True)
@@ -219,5 +255,5 @@ class Repository:
         return metadata.signed
 
 
-def _in_days(days: float) -> datetime:
-    return (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
+def _in_days(days: float, now: datetime | None = None) -> datetime:
+    return ((now or datetime.now(UTC)) + timedelta(days=days)).replace(microsecond=0)

@@ -94,7 +94,7 @@ class SimulatedDoor:
 
         def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:
             self.channel = channel
-            trust = PublisherTrust(folder / "tuf", invitation.root.encode(), channel)
+            trust = PublisherTrust(folder / "tuf", invitation.root.encode(), channel, invitation.group)
             return GalleryUpdate(
                 self.store,
                 trust,

@@ -18,8 +18,9 @@ from edged.membership.identity import create_identity
 from edged.publishing.doors import add_doors, remove_door
 from edged.publishing.founding import found, keyring
 from edged.publishing.hearing import DoorWord, Hearing
+from edged.publishing.planning import Wanted
 from edged.publishing.pushing import Push
-from edged.publishing.release import FleetFolder, Wanted
+from edged.publishing.release import FleetFolder
 from edged.publishing.rotation import rotate
 from edged.simulation.crowd import DIMENSION, SPACE, crowd, somebody
 from edged.simulation.house import House

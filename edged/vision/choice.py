@@ -1,7 +1,7 @@
 """Which file of a pack the configuration asks for; nothing of it is opened."""
 
 from edged.config.sections import ModelsConfig
-from edged.vision.packs import PRECISIONS, Catalogue, ModelSpec, Pack, Precision
+from edged.vision.packs import PRECISIONS, CalibrationPoint, Catalogue, ModelSpec, Pack, Precision
 
 
 def chosen_precision(pack: Pack, spec: ModelSpec, wanted: str) -> Precision:
@@ -19,3 +19,11 @@ def configured_space(models: ModelsConfig) -> str | None:
     pack = Catalogue(models.directory).in_force(models.embedder)
     spec = pack.model("embedder")
     return spec.space_of(chosen_precision(pack, spec, models.precision))
+
+
+def configured_table(models: ModelsConfig) -> tuple[CalibrationPoint, ...]:
+    """Return the configured embedder's table for the space that it gives. Raises ``ModelError``."""
+    pack = Catalogue(models.directory).in_force(models.embedder)
+    spec = pack.model("embedder")
+    given = spec.space_of(chosen_precision(pack, spec, models.precision))
+    return spec.calibration if given == spec.space else ()

@@ -1,5 +1,6 @@
 """What a door does at a command: each action once, and the facts of its reply."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,12 +12,14 @@ from edged.domain.types import EventKind
 from edged.errors import StoreError
 from edged.fleet.commands import Command
 from edged.fleet.gallery_format import Action
-from edged.membership.command_memory import CommandMemoryFile, Lockdown
+from edged.membership.command_memory import CommandMemory, CommandMemoryFile, Lockdown
 from edged.workers.command_desk import Act, CommandDesk, RefusedCommandError
 from edged.workers.door import UnlockRequest
 from edged.workers.event_log import EventLog
 from edged.workers.health import HealthReport
 from edged.workers.lockdown import LockableDoor
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,19 @@ class CommandActs:
         self._reach = reach
         self.desk: CommandDesk | None = None
 
-    def restore(self, memory: CommandMemoryFile) -> None:
-        """Take a lockdown up again; one that cannot be read holds, since it may be there."""
+    def restore(self, memory: CommandMemoryFile) -> CommandMemory:
+        """Take a lockdown up again; return what is remembered.
+
+        A memory that cannot be read may have held one: so it holds, until somebody releases it.
+        """
         try:
-            self._reach.door.set(locked_down=memory.read().lockdown is not None)
-        except StoreError:
-            self._reach.door.set(locked_down=True)
-            raise
+            found = memory.read()
+        except StoreError as exc:
+            logger.error("memory of commands damaged, locked down until released error=%s", exc)  # noqa: TRY400
+            since = max(0.0, self._reach.clock.unix())
+            found = CommandMemory(lockdown=Lockdown(since=since, key="", reason="memory damaged"))
+        self._reach.door.set(locked_down=found.lockdown is not None)
+        return found
 
     def table(self) -> dict[Action, Act]:
         """Return what carries out each action."""
@@ -64,6 +73,8 @@ class CommandActs:
     def _unlock(self, command: Command) -> Mapping[str, Any]:
         """One pulse, as long as that of anybody who is let in; the record comes first."""
         reach = self._reach
+        if not command.reason.strip():
+            raise RefusedCommandError("an unlock needs a reason")
         now = reach.clock.monotonic()
         if (refusal := reach.door.refusal(now)) is not None:
             raise RefusedCommandError(f"the door takes no grant now: {refusal}")

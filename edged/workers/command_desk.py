@@ -4,6 +4,7 @@ Runs on the fleet's own thread. A command is remembered before it is carried out
 and never carries it out twice.
 """
 
+import hashlib
 import logging
 import secrets
 import time
@@ -42,6 +43,12 @@ _ALARM_SECONDS = 60.0
 # A hello costs an answer; somebody at a desk needs one.
 _HELLO_SECONDS = 0.2
 
+
+def _counted(key: CommandKey) -> str:
+    """Return under what a key's commands are counted: a new key of an old name counts from its own start."""
+    return f"{key.name} {hashlib.sha256(key.public).hexdigest()[:16]}"
+
+
 Act = Callable[[Command], Mapping[str, Any]]
 
 
@@ -50,10 +57,11 @@ class RefusedCommandError(EdgedError):
 
 
 class CommandDesk:
-    """``acts`` carries out each action and returns the facts of the reply; it may raise ``EdgedError``.
+    """``remembered`` is what ``memory`` holds; ``acts`` carries out each action and returns the facts.
 
-    ``keys`` are those that may command now, ``certain`` a Unix time that has passed. ``record`` is told each
-    command in order with its result, ``alarm`` each kind of refusal; ``count`` every result.
+    An act may raise ``EdgedError``. ``keys`` are those that may command now, ``certain`` a Unix time that has
+    passed. ``record`` is told each command in order with its result, ``alarm`` each kind of refusal;
+    ``count`` every result.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class CommandDesk:
         topics: Topics,
         identity: DoorIdentity,
         memory: CommandMemoryFile,
+        remembered: CommandMemory,
         *,
         keys: Callable[[], list[CommandKey]],
         acts: Mapping[Action, Act],
@@ -75,7 +84,7 @@ class CommandDesk:
         self._topics = topics
         self._identity = identity
         self._file = memory
-        self._memory = memory.read()
+        self._memory = remembered
         self._keys = keys
         self._acts = acts
         self._certain = certain
@@ -126,11 +135,11 @@ class CommandDesk:
 
     def _run(self, message: Arrived) -> None:
         try:
-            command = self._checked(message)
+            command, key = self._checked(message)
         except BadCommandError as exc:
             self._dropped(exc.result, str(exc))
             return
-        result, text, facts = self._carried_out(command)
+        result, text, facts = self._carried_out(command, key)
         self._count(result)
         self._record(command, result, text)
         logger.info("command action=%s key=%s result=%s text=%r", command.action, command.key, result, text)
@@ -140,10 +149,13 @@ class CommandDesk:
         )  # fmt: skip
         self._client.publish(self._topics.command_reply, signed_reply(reply, self._identity.signing))
 
-    def _checked(self, message: Arrived) -> Command:
-        """Return a command that this door has to obey. Raises ``BadCommandError``."""
+    def _checked(self, message: Arrived) -> tuple[Command, CommandKey]:
+        """Return a command that this door has to obey, and whose. Raises ``BadCommandError``."""
         command, data, signature = opened_command(message)
-        key = next((key for key in self._keys() if key.name == command.key), None)
+        try:
+            key = next((key for key in self._keys() if key.name == command.key), None)
+        except StoreError as exc:
+            raise BadCommandError("unknown_key", f"the list of keys cannot be read: {exc}") from exc
         if key is None:
             raise BadCommandError("unknown_key", f"key {command.key!r} may command nothing here")
         if not is_signed(data, signature, key.public):
@@ -159,16 +171,17 @@ class CommandDesk:
             raise BadCommandError("expired", "the command has expired")
         if not self._guard.spend(command.nonce, self._clock()):
             raise BadCommandError("nonce", "its nonce was not given here, is old, or was used")
-        if not self._guard.is_next(command.key, command.counter):
+        if not self._guard.is_next(_counted(key), command.counter):
             raise BadCommandError("counter", f"key {key.name!r} has given a later command already")
-        return command
+        return command, key
 
-    def _carried_out(self, command: Command) -> tuple[CommandResult, str, Mapping[str, Any]]:
+    def _carried_out(self, command: Command, key: CommandKey) -> tuple[CommandResult, str, Mapping[str, Any]]:
         try:
-            counters = dict(self._guard.counted(command.key, command.counter))
+            counters = dict(self._guard.counted(_counted(key), command.counter))
             self.remember(msgspec.structs.replace(self._memory, counters=counters))
         except StoreError as exc:
-            return "failed", f"not carried out, since it cannot be remembered: {exc}", {}
+            if command.action != "lockdown":  # a full disk must not keep the door open
+                return "failed", f"not carried out, since it cannot be remembered: {exc}", {}
         try:
             return "done", "", self._acts[command.action](command)
         except RefusedCommandError as exc:

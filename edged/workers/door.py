@@ -116,18 +116,19 @@ class DoorWorker(Worker):
         self._inbox_changed = threading.Condition()
         self._line = threading.Lock()  # held while the line is driven
         self._sealed = False  # from here on the line is only secured
+        self._cut = threading.Event()  # the running period is over before its time
         self._released = False
 
     caught_up = True  # nothing happens at such a door while there is no daemon
 
     def tell(
         self,
-        on_lock: Callable[[Any], None],
+        on_words: Callable[[Any], None],
         on_recorded: Callable[[], None],
         on_alarm: Callable[[str], None],
     ) -> None:
         """Do nothing: what the line does is told as changes, and whoever records them knows."""
-        del on_lock, on_recorded, on_alarm
+        del on_words, on_recorded, on_alarm
 
     def show(self, look: str) -> None:
         """Do nothing: such a door has no lamps."""
@@ -153,6 +154,12 @@ class DoorWorker(Worker):
             self._inbox.append((request, self._clock()))
             self._inbox_changed.notify()
             return True
+
+    def relock(self) -> None:
+        """End the period that runs, and take further grants; from any thread."""
+        with self._inbox_changed:
+            self._cut.set()
+            self._inbox_changed.notify()
 
     def secure_now(self) -> None:
         """Secure the line from any thread, and refuse every request from now on. Raises ``LockError``."""
@@ -196,7 +203,9 @@ class DoorWorker(Worker):
             # Read inside: whatever is in the inbox was granted before this instant.
             now = self._clock()
             door = self._door
-            over = isinstance(door, Unlocked) and (self._sealed or is_over(door, now))
+            cut = self._cut.is_set() or self._sealed
+            self._cut.clear()
+            over = isinstance(door, Unlocked) and (cut or is_over(door, now))
             waits = over or self._resting(now) or not self._inbox
             arrival = None if waits else self._inbox.popleft()
         if over and isinstance(door, Unlocked):
@@ -224,7 +233,7 @@ class DoorWorker(Worker):
             self._inbox_changed.wait_for(self._has_work, timeout)
 
     def _has_work(self) -> bool:
-        sealed_open = self._sealed and isinstance(self._door, Unlocked)
+        sealed_open = (self._sealed or self._cut.is_set()) and isinstance(self._door, Unlocked)
         ready = bool(self._inbox) and not self._resting(self._clock())
         return self.stopping.is_set() or sealed_open or ready
 

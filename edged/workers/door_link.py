@@ -42,12 +42,11 @@ from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.door_grants import OpenGrants
 from edged.workers.door_journal import DoorJournal
 from edged.workers.door_line import HUNG_SECONDS, DoorLine
+from edged.workers.door_words import AWAY, DoorWords, words_of
 from edged.workers.reports import Reporter
 from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
-
-LockWord = Literal["locked", "unlocked", "fault", "unknown"]
 
 # A door process starts in under a second on a small board.
 _RECONNECT_SECONDS = (0.1, 5.0)
@@ -93,10 +92,10 @@ class DoorLink(Worker):
         self._metrics = metrics
         self._journal = journal
         self._clock = clock
-        self._on_lock: Callable[[LockWord], None] = lambda _word: None
+        self._on_words: Callable[[DoorWords], None] = lambda _words: None
         self._on_alarm: Callable[[str], None] | None = None
         self._alarms: list[str] = []  # before there is anybody to be told
-        self._lock_word: LockWord = "unknown"
+        self._words = AWAY
         self._telling = threading.Lock()
         self._reports: Reporter[DoorChange] = Reporter("door-reports", on_change)
         self._line: DoorLine | None = None
@@ -111,19 +110,19 @@ class DoorLink(Worker):
 
     def tell(
         self,
-        on_lock: Callable[[LockWord], None],
+        on_words: Callable[[DoorWords], None],
         on_recorded: Callable[[], None],
         on_alarm: Callable[[str], None],
     ) -> None:
-        """Say what the lock is, now and whenever it changes, when something was recorded, what is wrong.
+        """Say how the door is, now and whenever it changes, when something was recorded, what is wrong.
 
         On the worker's thread and the journal's.
         """
         self._journal.on_recorded = on_recorded
         with self._telling:
-            self._on_lock = on_lock
+            self._on_words = on_words
             self._on_alarm = on_alarm
-            on_lock(self._lock_word)
+            on_words(self._words)
             for alarm in self._alarms:
                 on_alarm(alarm)
             self._alarms.clear()
@@ -184,11 +183,15 @@ class DoorLink(Worker):
         self._shown_at = now + (_DENIED_SECONDS if look == "denied" else 0.0)
         line.say(Show(look=look))
 
+    def relock(self) -> None:
+        """End what this reader was granted, and take further grants; from any thread."""
+        if self._line is not None:
+            self._line.say(Secure())
+
     def secure_now(self) -> None:
         """End what this reader was granted, and ask for nothing from now on; from any thread."""
         self._sealed = True
-        if self._line is not None:
-            self._line.say(Secure())
+        self.relock()
 
     def stop(self) -> None:
         """Secure at once, then ask the loop to end."""
@@ -298,7 +301,7 @@ class DoorLink(Worker):
             case Status() as status:
                 line.status = status
                 self._metrics.lock_unlocked.set(status.released)
-                self._tell_lock("unlocked" if status.released else "locked")
+                self._tell(words_of(status))
             case Answer() as answer:
                 self._answered(answer)
             case Happened() as happened:
@@ -366,13 +369,13 @@ class DoorLink(Worker):
         self._metrics.door_connected.set(0)
         self._metrics.lock_unlocked.set(0)
         if not self._sealed:
-            self._tell_lock("unknown")
+            self._tell(self._words.gone())
 
-    def _tell_lock(self, word: LockWord) -> None:
+    def _tell(self, words: DoorWords) -> None:
         with self._telling:
-            if word != self._lock_word:
-                self._lock_word = word
-                self._on_lock(word)
+            if words != self._words:
+                self._words = words
+                self._on_words(words)
 
     def _give_up(self, now: float) -> None:
         """Answer what the door process will not answer any more, where that is known."""

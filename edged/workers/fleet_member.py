@@ -34,8 +34,12 @@ _AGAIN_SECONDS = 300.0
 _RETRY_SECONDS = 15.0
 # How often the latest certain time is written down: it bounds how far a clock can be set back.
 _SEEN_SECONDS = 3600.0
-# Refusals that say nothing about the publisher.
+# Refusals that say nothing about the publisher, unless they last.
 _PASSING = frozenset({"missing", "altered"})
+_LASTING_SECONDS = 600.0
+# Wrong bytes in a broker are put right by the publisher, who sends everything again.
+_RETRIED = _PASSING | {"mismatch"}
+_LOOK_SECONDS = 1.0
 
 
 class DoorClock(Protocol):
@@ -52,7 +56,9 @@ class DoorClock(Protocol):
 
 
 class FleetMemberWorker(Worker):
-    """``alarm`` is told a type and facts, once a trouble begins; ``changed``: something else lies on disk.
+    """Says nothing of what is in force before what was is erased.
+
+    ``alarm`` is told a type and facts, once a trouble begins; ``changed``: something else lies on disk.
 
     ``swapped`` says that what lies on disk is what frames are compared with; no receipt goes out before.
     ``lapse`` False lets a gallery past its last day serve on, with an alarm.
@@ -97,10 +103,11 @@ class FleetMemberWorker(Worker):
         self._disk = Outage(logger, "gallery from the fleet")
         self._last = Attempt()
         self._told: set[str] = set()
-        self._due_at = self._seen_due_at = 0.0
+        self._due_at = self._seen_due_at = self._looked_at = 0.0
+        self._refused_since: float | None = None
         self._said: GalleryReceipt | None = None
-        state = store.state()
-        self._bound = (state.seen_at, clock.monotonic())
+        state = self._state()
+        self._bound = (0.0 if state is None else state.seen_at, clock.monotonic())
 
     @property
     def client(self) -> BrokerClient:
@@ -125,7 +132,6 @@ class FleetMemberWorker(Worker):
                 now = time.monotonic()
                 if self._client.connected and (self._channel.news() or now >= self._due_at):
                     self._follow()
-                self._look_at_the_time()
                 self._say()
         finally:
             self._client.close(goodbye=True)
@@ -136,7 +142,19 @@ class FleetMemberWorker(Worker):
         return datetime.fromtimestamp(max(self._clock.unix(), seen + self._clock.monotonic() - at), UTC)
 
     def _waiting(self) -> None:
+        """At every turn, also of a fetch that a broker draws out: the last day comes all the same."""
         self.beat()
+        if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            self._look_at_the_time()
+
+    def _state(self) -> FleetState | None:
+        """Return what is in force; None where the disk does not tell."""
+        try:
+            return self._store.state()
+        except StoreError as exc:
+            self._disk.failed(exc, time.monotonic())
+            return None
 
     def _follow(self) -> None:
         try:
@@ -145,21 +163,28 @@ class FleetMemberWorker(Worker):
             self._disk.failed(exc, time.monotonic())
             self._due_at = time.monotonic() + _RETRY_SECONDS
             self._begin("gallery_disk", {"reason": str(exc)[:200]})
+            self._changed()  # a denial may have been in force before the disk failed
             return
         self._disk.recovered(time.monotonic())
         self._told.discard("gallery_disk")
         again, self._last = attempt.refused == self._last.refused, attempt
-        self._tried(attempt, self._store.state())
+        state = self._state()
+        if state is not None:
+            if state.refused != attempt.refused:
+                self._commit(refused=attempt.refused)
+            self._tried(attempt, state)
         passing = attempt.refused in _PASSING
-        self._due_at = time.monotonic() + (_RETRY_SECONDS if passing else _AGAIN_SECONDS)
+        self._due_at = time.monotonic() + (_RETRY_SECONDS if attempt.refused in _RETRIED else _AGAIN_SECONDS)
         if attempt.changed:
-            state = self._store.state()
-            version = 0 if state.gallery is None else state.gallery.version
             self._changed()
-            logger.info("gallery of the fleet in force version=%d revision=%d", version, state.revision)
+            version = 0 if state is None or state.gallery is None else state.gallery.version
+            logger.info("gallery of the fleet in force version=%d denied=%s", version, attempt.denied)
         if attempt.refused is None:
+            self._refused_since = None
             self._told.discard("gallery_refused")
         else:
+            since = self._refused_since = self._refused_since or time.monotonic()
+            passing = passing and time.monotonic() - since < _LASTING_SECONDS
             level = logging.DEBUG if again else logging.WARNING
             logger.log(level, "gallery of the fleet refused reason=%s text=%r", attempt.refused, attempt.text)
             if not passing:
@@ -167,28 +192,43 @@ class FleetMemberWorker(Worker):
 
     def _look_at_the_time(self) -> None:
         """Two ends: the publisher should have spoken (alarm), and the gallery's last day (nobody enters)."""
-        state, now = self._store.state(), self.certain().timestamp()
+        state, now = self._state(), self.certain().timestamp()
+        if state is None:
+            return
         if state.expires is not None and now >= state.expires:
             self._begin("gallery_stale", {"expired_seconds": round(now - state.expires)})
         else:
             self._told.discard("gallery_stale")
         gallery = state.gallery
-        if gallery is not None and now >= gallery.valid_until and not state.lapsed:
+        past = gallery is not None and now >= gallery.valid_until
+        if past and gallery is not None:
             self._begin("gallery_lapsed", {"version": gallery.version})
-            if self._lapse:
-                self._commit(msgspec.structs.replace(state, lapsed=True, revision=state.revision + 1))
-                self._changed()
-        elif gallery is not None and not state.lapsed:
+        else:
             self._told.discard("gallery_lapsed")
+        if (past and self._lapse) != state.lapsed or self._store.past_last_day:
+            self._pass_last_day(state, past=past and self._lapse)
         if time.monotonic() >= self._seen_due_at and self._clock.synced():
             self._seen_due_at = time.monotonic() + _SEEN_SECONDS
-            self._commit(msgspec.structs.replace(self._store.state(), seen_at=now))
+            self._bound = (now, self._clock.monotonic())
+            self._commit(seen_at=now)
 
-    def _commit(self, state: FleetState) -> None:
+    def _pass_last_day(self, state: FleetState, *, past: bool) -> None:
+        """Let nobody in any more; or again, where it was a clock in doubt that said so and is right now."""
+        self._seen_due_at = (
+            0.0  # a time that is certain is written down at once: setting it back undoes nothing
+        )
+        self._store.past_last_day = past  # a full disk must not keep the door open
+        if self._commit(lapsed=past, revision=state.revision + 1):
+            self._store.past_last_day = False
+        self._changed()
+
+    def _commit(self, **changes: Any) -> bool:
         try:
-            self._store.commit(state)
+            self._store.commit(msgspec.structs.replace(self._store.state(), **changes))
         except StoreError as exc:
             self._disk.failed(exc, time.monotonic())
+            return False
+        return True
 
     def _begin(self, kind: str, facts: Mapping[str, Any]) -> None:
         if kind not in self._told:
@@ -209,9 +249,12 @@ class FleetMemberWorker(Worker):
 
     def _say(self) -> None:
         """Say what is in force, once a connection and whenever it changes."""
-        if not self._client.connected or self._client.room() < 1 or not self._swapped():
+        if not self._client.connected or self._client.room() < 1:
             return
-        receipt = self._receipt()
+        state = self._state()
+        if state is None or not self._store.swept or not self._swapped():
+            return
+        receipt = self._receipt(state)
         if (
             self._said is not None
             and msgspec.structs.replace(receipt, said_at=self._said.said_at) == self._said
@@ -221,8 +264,8 @@ class FleetMemberWorker(Worker):
         if self._client.publish(self._receipt_topic, payload, retain=True) is not None:
             self._said = receipt
 
-    def _receipt(self) -> GalleryReceipt:
-        state, member = self._store.state(), self._store.member
+    def _receipt(self, state: FleetState) -> GalleryReceipt:
+        member = self._store.member
         gallery, denied = state.gallery, state.denied
         return GalleryReceipt(
             site=member.site,

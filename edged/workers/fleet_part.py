@@ -1,6 +1,7 @@
 """The fleet as one part of the daemon: where it is enabled it says who may enter."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from edged.devices.clock import Clock
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.shards import collision_level
 from edged.domain.types import EventKind
-from edged.errors import ConfigError
+from edged.errors import ConfigError, StoreError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.commands import Command
 from edged.fleet.gallery_channel import GalleryChannel
@@ -92,11 +93,14 @@ class FleetPart:
 
         def serving(revision: int) -> GallerySnapshot | None:
             state = store.state()
-            same = state.revision == revision and not state.lapsed and swapped()
+            serves = not (state.lapsed or store.past_last_day)  # else memory is empty, and the disk is not
+            same = state.revision == revision and serves and swapped()
             return gallery.current.snapshot if same else None
 
         def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:
-            trust = PublisherTrust(membership.directory / "tuf", invitation.root.encode(), channel)
+            trust = PublisherTrust(
+                membership.directory / "tuf", invitation.root.encode(), channel, invitation.group
+            )
             return GalleryUpdate(
                 store,
                 trust,
@@ -123,13 +127,19 @@ class FleetPart:
             tried=self._tried,
             lapse=config.fleet.on_lapsed == "deny",
         )
+        with suppress(StoreError):  # the worker says so; a door that hears nothing still knows its last day
+            self._show(store.state())
 
     def _tried(self, attempt: Attempt, state: FleetState) -> None:
+        self._show(state)
+        result = "applied" if attempt.changed else attempt.refused or "unchanged"
+        self._metrics.fleet_attempts.labels(result).inc()
+
+    def _show(self, state: FleetState) -> None:
         metrics, gallery = self._metrics, state.gallery
         metrics.fleet_gallery_version.set(0 if gallery is None else gallery.version)
         metrics.fleet_gallery_expires.set(state.expires or float("nan"))
         metrics.fleet_gallery_lapses.set(float("nan") if gallery is None else gallery.valid_until)
-        metrics.fleet_attempts.labels("applied" if attempt.changed else attempt.refused or "unchanged").inc()
 
     def obey(
         self,
@@ -141,7 +151,7 @@ class FleetPart:
     ) -> None:
         """Take commands from whoever the publisher says may give them; nothing where there is no fleet.
 
-        A lockdown of before holds on. Raises ``StoreError``.
+        A lockdown of before holds on.
         """
         membership, worker, config = self._membership, self._worker, self._config
         if membership is None or worker is None or publisher is None:
@@ -156,12 +166,13 @@ class FleetPart:
         )
         acts = CommandActs(reach)
         memory = CommandMemoryFile(membership.directory / "commands", self._vault)
-        acts.restore(memory)
+        remembered = acts.restore(memory)
         acts.desk = CommandDesk(
             worker.client,
             Topics(config.mqtt.topic_prefix, config.site, config.door_id),
             membership.identity,
             memory,
+            remembered,
             keys=membership.store.command_keys,
             acts=acts.table(),
             certain=lambda: worker.certain().timestamp(),

@@ -35,6 +35,7 @@ from edged.fleet.replay import ReplayRequest, replay_payload
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.workers.delivery import Delivery, Outbox
+from edged.workers.guest import Guest
 from edged.workers.outage import Outage
 from edged.workers.replay import Archive, Replay
 from edged.workers.worker import Worker
@@ -106,6 +107,7 @@ class PublisherWorker(Worker):
             outbox, client, topics, metrics, window=config.max_in_flight,
             name_of=name_of if config.person_names else None, clock=clock,
         )  # fmt: skip
+        self.guest: Guest | None = None
         self._again = False
         self._wanted: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._outage = Outage(logger, "mqtt connection")
@@ -266,6 +268,8 @@ class PublisherWorker(Worker):
             self._delivery.answered(answer)
         elif answer.code >= 0x80:
             logger.warning("the broker refuses a status topic=%s reason=%r", topic, answer.text)
+        elif self.guest is not None:
+            self.guest.kept(topic)
 
     def _on_arrived(self, message: Arrived) -> None:
         """Take a collector's word; whatever else comes is counted and forgotten."""
@@ -290,6 +294,8 @@ class PublisherWorker(Worker):
         self._say(self._topics.birth, birth_payload(self._birth))
         if self._state is not None:
             self._say(self._topics.state, state_payload(self._state))
+        for topic, payload in ({} if self.guest is None else dict(self.guest.statuses())).items():
+            self._say(topic, payload)
         now = self._clock()
         if now >= self._health_at:
             self._health_at = now + HEALTH_SECONDS

@@ -11,6 +11,7 @@ from edged.domain.picture import CameraState
 from edged.domain.types import EventKind
 from edged.fleet.messages import BirthMessage, CameraWord, Fact, GestureWord, LockWord, StateMessage
 from edged.workers.door import DoorChange
+from edged.workers.door_words import DoorWords
 from edged.workers.event_log import EventLog
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.publisher import PublisherWorker
@@ -39,6 +40,7 @@ class Standing:
         self.asks: GestureWord | None = None
         self.publisher: PublisherWorker | None = None
         self.locked_down = False
+        self.door = DoorWords("locked")
         self._boot_id = boot_id
         self._gallery = gallery
         self._log = log
@@ -70,6 +72,9 @@ class Standing:
             time_synced=self._clock.synced(),
             asks=self.asks,
             locked_down=self.locked_down,
+            door=self.door.door,
+            tampered=self.door.tampered,
+            emergency=self.door.emergency,
         )
 
     def facts(self, frames: int) -> dict[str, Fact]:
@@ -102,9 +107,9 @@ class Standing:
             self.lock = "fault" if change.state == "failed" else change.state
         self.tell()
 
-    def lock_changed(self, word: LockWord) -> None:
-        """Take over what a door process says of its line."""
-        self.lock = word
+    def door_told(self, words: DoorWords) -> None:
+        """Take over what a door process says of itself."""
+        self.lock, self.door = words.lock, words
         self.tell()
 
     def door_alarm(self, what: str) -> None:

@@ -1,75 +1,143 @@
 """``python -m tests.chaos``: inject, count, print one table; exit status 1 on any breach.
 
 The numbers of faults are those of a run of twenty minutes, in proportion to ``--minutes``, at least one each.
+Two lanes run side by side: what an event meets on its way to the collector, and what a door meets.
 """
 
 import argparse
 import json
+import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.chaos import forgetful_broker, messaging, power_cuts
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.chaos import (
+    broker_rows,
+    camera_rows,
+    door_rows,
+    forgetful_broker,
+    messaging,
+    part_rows,
+    power_cuts,
+)
+from tests.chaos.plan import FULL_MINUTES, Plan
 from tests.chaos.row import Row, show
 
-# A device that is killed needs 2 s to come up, a black hole lasts 5 s: about 20 minutes on two cores.
-FULL_MINUTES = 20.0
-FULL = {
-    "kill -9 of the device": 200,
-    "kill -9 of the broker": 50,
-    "network black hole": 20,
-    "device stopped and continued": 20,
-}
-# A hundred events a second while a device lives: more than 10,000 in twenty minutes.
-_PAUSE_SECONDS = 0.01
-FULL_CUTS = 1000
-FULL_FORGOTTEN = 30
+_POWER_CUT = "power cut, sectors torn"
+_FULL_CUTS = 1000
+_FULL_FORGOTTEN = 30
+
+Part = Callable[[Path, Plan], list[Row]]
 
 
 def main() -> None:
+    """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=FULL_MINUTES, help="about how long (default 20)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments at which faults come")
+    parser.add_argument(
+        "--rows", nargs="+", default=[], metavar="WORDS", help="only rows with one of these in their name"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON list of rows")
     chosen = parser.parse_args()
     if chosen.minutes <= 0:
         parser.error("--minutes must be above 0")
-    counts = {fault: max(1, round(times * chosen.minutes / FULL_MINUTES)) for fault, times in FULL.items()}
     folder = Path(tempfile.mkdtemp(prefix="edged-chaos-"))
-    rows = messaging.rows(folder, counts, pause=_PAUSE_SECONDS, seed=chosen.seed, told=_progress)
-    forgotten = max(1, round(FULL_FORGOTTEN * chosen.minutes / FULL_MINUTES))
-    rows.append(forgetful_broker.row(folder / "forgetful", forgotten, chosen.seed))
-    _progress(rows[-1])
-    rows.append(_power(max(1, round(FULL_CUTS * chosen.minutes / FULL_MINUTES)), chosen.seed))
-    if any(row.breaches for row in rows):
-        sys.stderr.write(f"journal, broker and notes of this run are kept in {folder}\n")
+    # What the parts under trial log of their faults belongs beside their journals.
+    logging.basicConfig(filename=folder / "trial.log", level=logging.INFO)
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        rows = run(folder, _plan(chosen, progress))
+    if not rows:
+        parser.error("no row has any of these words in its name")
+    broken = any(row.breaches for row in rows)
+    if broken:
+        sys.stderr.write(f"journals, logs and notes of this run are kept in {folder}\n")
     else:
         shutil.rmtree(folder)
     if chosen.json:
         sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     else:
         show(rows)
-    sys.exit(any(row.breaches for row in rows))
+    sys.exit(broken)
 
 
-def _power(cuts: int, seed: int) -> Row:
-    found = power_cuts.run(cuts, seed)
+def run(folder: Path, plan: Plan) -> list[Row]:
+    """Run both lanes in ``folder``; a part that fails is a row that is broken."""
+    lanes: tuple[tuple[tuple[str, Part], ...], ...] = (
+        (("messaging", messaging.rows), ("forgetful", _forgetful), ("broker", broker_rows.rows)),
+        (
+            ("door", door_rows.rows),
+            ("camera", lambda place, now: door_rows.rows(place, now, camera_rows.CAMERA_FAULTS)),
+            ("disk", part_rows.disk_full),
+            ("hung", part_rows.hung_workers),
+            ("start-stop", part_rows.start_stop),
+            ("power", _power),
+        ),
+    )
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        done = [pool.submit(_lane, folder, plan, lane) for lane in lanes]
+        return [row for lane in done for row in lane.result()]
+
+
+def _lane(folder: Path, plan: Plan, parts: tuple[tuple[str, Part], ...]) -> list[Row]:
+    rows: list[Row] = []
+    for name, part in parts:
+        try:
+            rows += part(folder / name, plan)
+        except Exception as exc:  # noqa: BLE001 - the other parts still have something to say
+            told = Row(name, 0, "that the trial itself works", type(exc).__name__, breaches=(str(exc)[:300],))
+            rows.append(plan.done(told))
+    return rows
+
+
+def _forgetful(folder: Path, plan: Plan) -> list[Row]:
+    if not plan.wants(forgetful_broker.FAULT):
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    return [plan.done(forgetful_broker.row(folder, plan.times(_FULL_FORGOTTEN), plan.seed))]
+
+
+def _power(_folder: Path, plan: Plan) -> list[Row]:
+    if not plan.wants(_POWER_CUT):
+        return []
+    found = power_cuts.run(plan.times(_FULL_CUTS), plan.seed)
     wrong = {"invented": found.invented, "without a start": found.not_started, "damaged": found.damaged}
     breaches = [f"{times} {what}" for what, times in wrong.items() if times]
     if found.lost:
         breaches.append(f"{found.lost} cuts lost events")
     row = Row(
-        "power cut, sectors torn", cuts, "0 lost, none invented, every start works",
+        _POWER_CUT, found.cuts, "0 lost, none invented, every start works",
         f"{found.acknowledged} events", found.lost, breaches=tuple(breaches),
     )  # fmt: skip
-    _progress(row)
-    return row
+    return [plan.done(row)]
 
 
-def _progress(row: Row) -> None:
-    sys.stderr.write(f"{row.fault}: {row.injected} times, {row.lost} lost\n")
+def _plan(chosen: argparse.Namespace, progress: Progress) -> Plan:
+    tasks = {}
+
+    def step(fault: str, done: int, times: int) -> None:
+        if fault not in tasks:
+            tasks[fault] = progress.add_task(fault, total=times)
+        progress.update(tasks[fault], completed=done + 1)
+
+    def told(row: Row) -> None:
+        if row.fault in tasks:
+            progress.remove_task(tasks.pop(row.fault))
+        verdict = "; ".join(row.breaches) or "as expected"
+        progress.console.print(f"{row.fault}: {row.injected} times, {row.lost} lost, {verdict}", markup=False)
+
+    return Plan(chosen.minutes, chosen.seed, tuple(chosen.rows), step, told)
 
 
 if __name__ == "__main__":

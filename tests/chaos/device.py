@@ -18,6 +18,9 @@ from edged.storage.journal import Journal
 from tests.fakes.outbox import event
 from tests.integration.fleet.conftest import mqtt_config, new_rig
 
+# A visit is some events too: the grant, the punch, the door.
+_EVENTS_A_TURN = 3
+
 
 def main() -> None:
     path, acknowledged, port, pause = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
@@ -32,8 +35,9 @@ def main() -> None:
     )
     rig.worker.start()
     while not stop.is_set():
-        (stored,) = journal.submit([event(monotonic_at=time.monotonic())]).result()
-        os.write(note, f"{stored.event.event_id}\n".encode())
+        made = [event(monotonic_at=time.monotonic()) for _ in range(_EVENTS_A_TURN)]
+        stored = journal.submit(made).result()
+        os.write(note, "".join(f"{one.event.event_id}\n" for one in stored).encode())
         rig.worker.wake()
         stop.wait(pause)
     rig.stop()

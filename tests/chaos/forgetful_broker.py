@@ -14,6 +14,7 @@ from tests.fakes.mosquitto import mosquitto
 from tests.fakes.outbox import event
 from tests.integration.fleet.conftest import ALL, TOPICS, mqtt_config, new_rig
 
+FAULT = "kill -9 of a broker that forgets"
 _AWAY = 25
 _DRAIN_SECONDS = 60.0
 
@@ -57,7 +58,7 @@ def row(folder: Path, times: int, seed: int) -> Row:
     breaches += [f"{lost} lost"] if lost else []
     breaches += [f"a replay ended as {end.result}" for end in ends if end.result != "done"]
     return Row(
-        "kill -9 of a broker that forgets", times, "0 lost after a replay",
+        FAULT, times, "0 lost after a replay",
         f"{len(recorded)} events, {len(missing)} were missing", lost, len(set(seen) & set(again)),
         breaches=tuple(breaches),
     )  # fmt: skip

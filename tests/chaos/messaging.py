@@ -12,12 +12,23 @@ from pathlib import Path
 from edged.fleet.messages import parse_event
 from edged.storage.journal_reader import JournalReader
 from tests.chaos.ledger import Arrival, Balance, balance
+from tests.chaos.plan import Plan
 from tests.chaos.row import Row
 from tests.fakes.collector import Collector
 from tests.fakes.mosquitto import Mosquitto, mosquitto
 from tests.integration.fleet.conftest import ALL
 
 ROOT = Path(__file__).parents[2]
+# A device that is killed needs 2 s to come up, a black hole lasts 5 s: 15 minutes on a core of one's own.
+FULL = {
+    "kill -9 of the device": 200,
+    "kill -9 of the broker": 50,
+    "network black hole": 20,
+    "device stopped and continued": 20,
+}
+MIXED = "all of these, mixed"
+# Up to three hundred events a second while a device lives: more than 10,000 in twenty minutes.
+_PAUSE_SECONDS = 0.01
 # The publisher hears of a silent broker after twice its keep-alive, which is two seconds here.
 _FROZEN_SECONDS = 5.0
 _DRAIN_SECONDS = 90.0
@@ -28,7 +39,7 @@ _LIFE_SECONDS = (0.05, 1.2)
 _ACK_SECONDS = 2.0
 _EXPECTED = "0 lost, none invented, in order"
 # A broker that is killed may lose what it acknowledged, so there only the collector's word counts.
-_BROKER_LOSES = frozenset({"kill -9 of the broker"})
+_BROKER_LOSES = frozenset({"kill -9 of the broker", MIXED})
 
 
 class Messaging:
@@ -157,31 +168,29 @@ def messaging(folder: Path, pause: float) -> Iterator[Messaging]:
             running.close()
 
 
-def rows(
-    folder: Path, counts: dict[str, int], *, pause: float, seed: int, told: Callable[[Row], None]
-) -> list[Row]:
-    """Inject each fault so often as ``counts`` says, then all of them mixed once more in a tenth."""
-    chance, found = random.Random(seed), []
-    with messaging(folder, pause) as running:
+def rows(folder: Path, plan: Plan) -> list[Row]:
+    """Inject each fault as often as planned, then all of them mixed once more in a tenth."""
+    chosen = [fault for fault in (*FULL, MIXED) if plan.wants(fault)]
+    if not chosen:
+        return []
+    found = []
+    folder.mkdir(parents=True, exist_ok=True)
+    with messaging(folder, _PAUSE_SECONDS) as running:
         faults: dict[str, Callable[[random.Random], None]] = {
             "kill -9 of the device": running.kill_device,
             "kill -9 of the broker": running.kill_broker,
             "network black hole": running.black_hole,
             "device stopped and continued": running.freeze_device,
         }
-        for fault, inject in faults.items():
-            running.ack_seconds = _ACK_SECONDS if fault in _BROKER_LOSES else 0.0
+        for fault in chosen:
+            chance, injected = plan.chance(fault), 0
+            mixed = [inject for each, inject in faults.items() for _ in range(-(-FULL[each] // 10))]
+            chance.shuffle(mixed)
+            loses = fault in _BROKER_LOSES
+            running.ack_seconds = _ACK_SECONDS if loses else 0.0
             running.start()
-            for _ in range(counts[fault]):
-                inject(chance)
-            found.append(running.row(fault, counts[fault]))
-            told(found[-1])
-        running.ack_seconds = _ACK_SECONDS
-        running.start()
-        mixed = [inject for fault, inject in faults.items() for _ in range(-(-counts[fault] // 10))]
-        chance.shuffle(mixed)
-        for inject in mixed:
-            inject(chance)
-        found.append(running.row("all of these, mixed", len(mixed)))
-        told(found[-1])
+            for number in plan.rounds(fault, FULL.get(fault, len(mixed))):
+                (faults.get(fault) or mixed[number])(chance)
+                injected += 1
+            found.append(plan.done(running.row(fault, injected)))
     return found

@@ -39,15 +39,15 @@ class Authority:
         """Issue a certificate for ``name``, and for an IPv4 ``address`` of a server."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        alternatives: list[x509.GeneralName] = [x509.DNSName(name)]
+        alternatives: list[x509.GeneralName] = [] if "/" in name else [x509.DNSName(name)]
         if address is not None:
             alternatives.append(x509.IPAddress(IPv4Address(address)))
-        certificate = (
-            _template(subject, self._name, key, self._days)
-            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        issued = Issued(self._folder / f"{name}.crt", self._folder / f"{name}.key")
+        template = _template(subject, self._name, key, self._days)
+        if alternatives:
+            template = template.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        certificate = template.sign(self._key, hashes.SHA256())
+        file = name.replace("/", "-")
+        issued = Issued(self._folder / f"{file}.crt", self._folder / f"{file}.key")
         issued.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         issued.key.write_bytes(
             key.private_bytes(

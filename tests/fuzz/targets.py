@@ -1,6 +1,7 @@
 """All targets, by name."""
 
 from tests.fuzz import (
+    fleet_targets,
     http_target,
     pack_targets,
     picture_targets,
@@ -11,6 +12,14 @@ from tests.fuzz import (
 
 TARGETS = {
     target.name: target
-    for module in (text_targets, picture_targets, pack_targets, storage_targets, table_targets, http_target)
+    for module in (
+        text_targets,
+        picture_targets,
+        pack_targets,
+        storage_targets,
+        table_targets,
+        http_target,
+        fleet_targets,
+    )
     for target in module.TARGETS
 }

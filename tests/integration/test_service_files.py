@@ -14,9 +14,12 @@ from edged.storage.vault import CREDENTIAL_NAME
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd/edged.service"
 DOOR_UNIT = ROOT / "systemd/edged-door.service"
-each_unit = pytest.mark.parametrize("source", [UNIT, DOOR_UNIT], ids=lambda path: path.stem)
+COLLECT_UNIT = ROOT / "systemd/edged-collect.service"
+each_unit = pytest.mark.parametrize("source", [UNIT, DOOR_UNIT, COLLECT_UNIT], ids=lambda path: path.stem)
 each_installed = pytest.mark.parametrize(
-    "name", ["edged.service", "edged-door.service", "edged@.service"], ids=lambda name: name.split(".")[0]
+    "name",
+    ["edged.service", "edged-door.service", "edged@.service", "edged-collect.service"],
+    ids=lambda name: name.split(".")[0],
 )
 ANALYZE, SYSUSERS, TMPFILES = map(shutil.which, ("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles"))
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not on this machine")
@@ -39,6 +42,7 @@ INSTALLED = {
     "etc/systemd/system/edged.service",
     "etc/systemd/system/edged@.service",
     "etc/systemd/system/edged-door.service",
+    "etc/systemd/system/edged-collect.service",
     "etc/sysusers.d/edged.conf",
     "etc/tmpfiles.d/edged.conf",
     "etc/edged/config.yaml",
@@ -81,6 +85,28 @@ def test_the_unit_is_hardened(staged: Path, name: str) -> None:
     score = re.search(r"Overall exposure level for edged.*.service: ([0-9.]+)", done.stdout)
     assert score is not None
     assert float(score[1]) <= 1.5
+
+
+@needs_systemd
+def test_the_publishers_timer_is_understood_and_its_service_hardened(tmp_path: Path) -> None:
+    for kind in ("service", "timer"):
+        text = (ROOT / f"systemd/edged-fleet-renew.{kind}").read_text()
+        (tmp_path / f"edged-fleet-renew.{kind}").write_text(
+            text.replace("/opt/edged/bin/edged", sys.executable)
+        )
+        done = subprocess.run(
+            [ANALYZE or "", "verify", "--man=no", str(tmp_path / f"edged-fleet-renew.{kind}")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+    unit = tmp_path / "edged-fleet-renew.service"
+    done = subprocess.run(
+        [ANALYZE or "", "security", "--offline=true", "--no-pager", str(unit)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    score = re.search(r"Overall exposure level for edged-fleet-renew.service: ([0-9.]+)", done.stdout)
+    assert score is not None
+    assert float(score[1]) <= 1.6
 
 
 @pytest.mark.skipif(SYSUSERS is None or TMPFILES is None, reason="systemd is not on this machine")
@@ -167,7 +193,8 @@ def test_the_unit_is_started_again_however_it_ended(source: Path) -> None:
 
 def test_the_line_is_the_door_process_s_alone_and_secure_after_every_run() -> None:
     door, watcher = DOOR_UNIT.read_text().splitlines(), UNIT.read_text()
-    assert "ExecStopPost=/opt/edged/bin/edged door safe --config /etc/edged/config.yaml" in door
+    secure = "/opt/edged/bin/python -m edged.doorway --secure --config /etc/edged/config.yaml"
+    assert f"ExecStopPost={secure}" in door
     assert [line for line in door if line.startswith("DeviceAllow")] == ["DeviceAllow=char-gpiochip rw"]
     assert "gpio" not in watcher
     users = (ROOT / "systemd/edged.sysusers.conf").read_text().splitlines()
@@ -281,7 +308,7 @@ def test_the_lock_file_covers_what_is_asked_for() -> None:
     extras = project["optional-dependencies"]
     wanted = {
         "requirements.lock": project["dependencies"],
-        "requirements-dev.lock": project["dependencies"] + extras["dev"] + extras["demo"],
+        "requirements-dev.lock": project["dependencies"] + extras["dev"] + extras["demo"] + extras["collect"],
         "requirements-fuzz.lock": extras["fuzz"],
     }
     for name, requirements in wanted.items():

@@ -28,6 +28,7 @@ RANKS = {
     "enrolment": 5,
     "publishing": 5,
     "app": 6,
+    "collecting": 6,
     "doctor": 6,
     "simulation": 7,
     "demo": 7,

@@ -17,8 +17,9 @@ from edged.membership.identity import DoorIdentity, create_identity
 from edged.membership.store import FleetStore, Member
 from edged.membership.update import Attempt, GalleryUpdate
 from edged.publishing.keyring import Keyring
+from edged.publishing.planning import Wanted
 from edged.publishing.register import DoorEntry, Fleet, GroupEntry
-from edged.publishing.release import FleetFolder, Wanted
+from edged.publishing.release import FleetFolder
 from edged.storage.vault import Vault
 
 SITE, GROUP, SPACE, DIMENSION = "hq", "office", "test-space", 64
@@ -113,7 +114,7 @@ class Door:
     def attempt(self, step: object = None, store: FleetStore | None = None) -> Attempt:
         update = GalleryUpdate(
             store or self.store,
-            PublisherTrust(self.folder / "tuf", self.root, self.source),
+            PublisherTrust(self.folder / "tuf", self.root, self.source, self.group),
             self.source,
             space=self.space,
             dimension=DIMENSION,

@@ -1,6 +1,7 @@
 """A door obeys what is signed, fresh and allowed, once; everything else has a reason of its own."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,18 +12,21 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edged.errors import FleetError, StoreCorruptError
+from edged.config.sections import MqttConfig
+from edged.errors import FleetError, StoreCorruptError, StoreError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.commands import Command, Hello, hello_payload, signed_command
 from edged.fleet.connection import Arrived
 from edged.fleet.gallery_format import CommandKey
 from edged.fleet.topics import Topics
-from edged.membership.command_memory import CommandMemoryFile, Lockdown
+from edged.membership.command_memory import CommandMemory, CommandMemoryFile, Lockdown
 from edged.membership.identity import create_identity
 from edged.publishing.commanding import Commander, Order
-from edged.publishing.doors import add_commander
+from edged.publishing.doors import add_commander, remove_commander
 from edged.storage.vault import Vault
+from edged.workers.command_acts import CommandActs, Reach
 from edged.workers.command_desk import CommandDesk
+from edged.workers.door import UnlockRequest
 from tests.integration.membership.fleet import GROUP, SITE, door, publisher
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -58,15 +62,16 @@ class Door:
         self.results: list[str] = []
         self.start()
 
-    def start(self) -> None:
+    def start(self, remembered: CommandMemory | None = None, acts: Any = None) -> None:
         self.broker = Broker()
         self.desk = CommandDesk(
             self.broker,  # type: ignore[arg-type]
             TOPICS,
             self.identity,
             self.memory,
+            remembered or self.memory.read(),
             keys=lambda: self.keys,
-            acts=dict.fromkeys(("unlock", "lockdown", "release", "selftest"), self.act),
+            acts=acts or dict.fromkeys(("unlock", "lockdown", "release", "selftest"), self.act),
             certain=lambda: self.now,
             record=lambda _command, result, _text: self.results.append(result),
             alarm=lambda _kind, facts: self.dropped.append(facts["reason"]),
@@ -187,17 +192,9 @@ def test_who_may_command_comes_signed_like_a_gallery(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def served(front: Door, port: int) -> Iterator[None]:
+def served(front: Door, settings: MqttConfig) -> Iterator[None]:
     """The desk behind a real broker, on a thread of its own."""
-    import threading
-
-    from tests.integration.membership.test_over_mqtt import config
-
-    class Port:
-        port = 0
-
-    Port.port = port
-    client = BrokerClient(config(Port()), client_id="front-fleet", will=None)  # type: ignore[arg-type]
+    client = BrokerClient(settings, client_id="front-fleet", will=None)
     front.broker = client  # type: ignore[assignment]
     front.desk._client = client
     for topic in (TOPICS.command_hello, TOPICS.command_run):
@@ -227,7 +224,7 @@ def test_over_a_real_broker(tmp_path: Path) -> None:
 
     front = Door(tmp_path / "door", [ALLOWED])
     front.now = time.time()
-    with mosquitto(tmp_path / "broker") as broker, served(front, broker.port):
+    with mosquitto(tmp_path / "broker") as broker, served(front, config(broker)):
         client = BrokerClient(config(broker), client_id="commander", will=None)
         commander = Commander(client, "edged", SITE, "reception", KEY)
         try:
@@ -241,3 +238,96 @@ def test_over_a_real_broker(tmp_path: Path) -> None:
                 commander.command("nowhere", public, Order("release"), 1)
         finally:
             commander.close()
+
+
+def test_a_stolen_key_that_ran_up_its_counter_is_replaced_under_its_name(front: Door) -> None:
+    front.run(order(front, counter=2**53 - 1))
+    front.run(order(front))
+    front.keys = [msgspec.structs.replace(ALLOWED, public=OTHER.public_key().public_bytes_raw())]
+    front.run(order(front), OTHER)
+    assert (front.done, front.dropped) == (["unlock", "unlock"], ["counter"])
+
+
+def full(*_: object) -> None:
+    raise StoreError("no space left")
+
+
+def test_a_full_disk_keeps_from_opening_and_not_from_locking_down(
+    front: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CommandMemoryFile, "write", full)
+    front.run(order(front))
+    front.run(order(front, action="release"))
+    assert (front.done, front.results) == ([], ["failed", "failed"])
+    front.run(order(front, action="lockdown"))
+    assert front.done == ["lockdown"]
+
+
+def test_a_damaged_list_of_keys_commands_nothing_and_ends_nothing(front: Door) -> None:
+    front.desk._keys = full  # type: ignore[assignment]
+    front.run(order(front))
+    assert (front.done, front.dropped) == ([], ["unknown_key"])
+
+
+class Reached:
+    """The door behind the acts, and what its log was given."""
+
+    def __init__(self) -> None:
+        self.locked_down = False
+        self.asked: list[str] = []
+
+    def set(self, *, locked_down: bool) -> None:
+        self.locked_down = locked_down
+
+    def refusal(self, _now: float) -> str | None:
+        return "locked_down" if self.locked_down else None
+
+    def request(self, request: UnlockRequest) -> bool:
+        self.asked.append(request.event_id)
+        return not self.locked_down
+
+
+def acting(front: Door) -> tuple[CommandActs, Reached]:
+    from edged.devices.clock import Clock
+
+    door_ = Reached()
+    nothing: Any = lambda *_: None  # noqa: E731 - never called
+    acts = CommandActs(
+        Reach(
+            door_, nothing, Clock(), readiness=nothing, state=dict, reload=nothing,
+            rebirth=nothing, replay=nothing,
+        )  # type: ignore[arg-type]
+    )  # fmt: skip
+    return acts, door_
+
+
+def test_a_damaged_memory_starts_locked_down_and_can_be_released(tmp_path: Path, front: Door) -> None:
+    (tmp_path / "commands").write_bytes(b"rubbish")
+    acts, door_ = acting(front)
+    remembered = acts.restore(front.memory)
+    assert door_.locked_down
+    front.start(remembered, acts.table())
+    acts.desk = front.desk
+    front.run(order(front))
+    assert (door_.asked, front.results) == ([], ["refused"])
+    front.run(order(front, action="release"))
+    assert front.results == ["refused", "done"]
+    assert not door_.locked_down
+    assert front.memory.read().lockdown is None
+
+
+def test_an_unlock_without_a_reason_is_refused_at_the_door(front: Door) -> None:
+    acts, door_ = acting(front)
+    front.start(front.memory.read(), acts.table())
+    front.run(order(front, reason=" "))
+    assert (door_.asked, front.results) == ([], ["refused"])
+
+
+def test_a_key_that_is_taken_away_and_made_again_is_another(tmp_path: Path) -> None:
+    folder = publisher(tmp_path / "fleet")
+    folder.keyring.create("command-reception")
+    first = folder.keyring.signing("command-reception").public_key().public_bytes_raw()
+    add_commander(folder, GROUP, msgspec.structs.replace(ALLOWED, public=first))
+    remove_commander(folder, GROUP, "reception")
+    folder.keyring.create("command-reception")
+    assert folder.keyring.signing("command-reception").public_key().public_bytes_raw() != first

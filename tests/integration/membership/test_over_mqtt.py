@@ -52,13 +52,13 @@ class Listening:
     alarms: list[str] = field(default_factory=list)
 
 
-def follow(at: Door, broker: Mosquitto) -> Listening:
+def follow(at: Door, broker: Mosquitto, settings: MqttConfig | None = None) -> Listening:
     topics = Topics("edged", SITE, at.name)
-    client = BrokerClient(config(broker), client_id=f"{at.name}-fleet", will=None)
+    client = BrokerClient(settings or config(broker), client_id=f"{at.name}-fleet", will=None)
     store, alarms = at.store, []
 
     def make_update(channel: GalleryChannel) -> Any:
-        trust = PublisherTrust(at.folder / "tuf", at.root, channel)
+        trust = PublisherTrust(at.folder / "tuf", at.root, channel, GROUP)
         update = GalleryUpdate(
             store, trust, channel,
             space=SPACE, dimension=DIMENSION, too_close=lambda _people: 0.9,

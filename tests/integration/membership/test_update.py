@@ -10,7 +10,8 @@ import pytest
 
 from edged.domain.shards import shard_of
 from edged.fleet.gallery_format import TemplateRecord, restored
-from edged.publishing.release import FleetFolder, Wanted
+from edged.publishing.planning import Wanted
+from edged.publishing.release import FleetFolder
 from tests.integration.membership.fleet import (
     DIMENSION,
     GROUP,
@@ -171,7 +172,7 @@ def test_one_of_two_root_signatures_is_not_enough(folder: FleetFolder, front: Do
     old = keys.signer("daily")
     keys.retire("daily")
     keys.create("daily")
-    repository.rotate("daily", old, keys.signer("daily"), ["root-1"])
+    repository.rotate("daily", [keys.signer("daily")], [old], ["root-1"])
     assert front.attempt().refused == "signatures"
     assert set(front.people()) == {"p-00001"}
 
@@ -184,7 +185,7 @@ def test_keys_are_rotated(folder: FleetFolder, front: Door) -> None:
         old = keys.signer(name)
         keys.retire(name)
         keys.create(name)
-        folder.repository(GROUP).rotate(role, old, keys.signer(name), ["root-1", "root-2"])
+        folder.repository(GROUP).rotate(role, [keys.signer(name)], [old], ["root-1", "root-2"])
     folder.publish(GROUP, wanted(1, 2))
     assert front.attempt().applied
     assert front.store.state().root == 3

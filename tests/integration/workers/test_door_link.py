@@ -18,7 +18,8 @@ from edged.storage.journal_reader import JournalReader
 from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.door_link import DoorLink
 from edged.workers.door_opening import claim_door
-from tests.fakes.doorway import EXIT, DoorProcess, until
+from edged.workers.door_words import DoorWords
+from tests.fakes.doorway import CONTACT, EXIT, FIRE, TAMPER, DoorProcess, until
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Site:
 
     config: Config
     changes: "queue.SimpleQueue[DoorChange]" = field(default_factory=queue.SimpleQueue)
-    locks: list[str] = field(default_factory=list)
+    words: list[DoorWords] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -38,7 +39,11 @@ class Site:
         link = opening(self.metrics, self.journal, self.changes.put)
         assert isinstance(link, DoorLink)
         self.link = link
-        link.tell(self.locks.append, lambda: None, self.alarms.append)
+        link.tell(self.words.append, lambda: None, self.alarms.append)
+
+    @property
+    def locks(self) -> list[str]:
+        return [words.lock for words in self.words]
 
     def ask(self, event_id: str = "A", *, age: float = 0.0) -> bool:
         return self.link.request(UnlockRequest(event_id, "face", time.monotonic() - age))
@@ -104,6 +109,15 @@ def test_a_grant_is_answered_and_recorded_once(site: Site) -> None:
     assert site.locks[-3:] == ["locked", "unlocked", "locked"]
 
 
+def test_a_relock_ends_the_grant_and_leaves_the_door_to_the_next(site: Site) -> None:
+    assert site.ask("A")
+    assert site.change().state == "unlocked"
+    site.link.relock()
+    assert site.change().state == "locked"
+    assert site.ask("B")
+    assert site.change().event_id == "B"
+
+
 def test_a_refusal_is_answered_and_left_to_be_recorded(site: Site) -> None:
     assert site.ask("old", age=5)
     change = site.change()
@@ -116,6 +130,22 @@ def test_after_the_stop_nothing_is_asked_and_the_line_is_secure(site: Site) -> N
     assert not site.ask()
     assert site.link.join(60)
     assert site.link.failure is None
+
+
+def test_contact_tamper_and_fire_are_told(door: DoorProcess) -> None:
+    site = site_of(door.folder, shared=True)
+    try:
+        until(lambda: site.words[-1] == DoorWords("locked", "shut"))
+        door.level(CONTACT, high=True)
+        until(lambda: site.words[-1] == DoorWords("locked", "forced"))
+        door.level(TAMPER, high=True)
+        until(lambda: site.words[-1] == DoorWords("locked", "forced", tampered=True))
+        door.level(FIRE, high=True)
+        until(lambda: site.words[-1] == DoorWords("unlocked", "open", tampered=True, emergency=True))
+        door.end(signal.SIGKILL)
+        until(lambda: site.words[-1] == DoorWords("unknown", "unknown", tampered=True, emergency=True))
+    finally:
+        site.close()
 
 
 def test_while_the_door_process_is_away_nobody_is_let_in_and_afterwards_again(door: DoorProcess) -> None:

@@ -150,6 +150,13 @@ test_fail = [
     ("quality: {min_brightness: 240}", "quality.min_brightness: must be below quality.max_brightness (235)"),
     ("mqtt: {password_file: x}", "mqtt.username: missing, but mqtt.password_file is given"),
     ("mqtt: {tls: {key_file: x}}", "mqtt.tls: certificate_file and key_file belong together"),
+    ("home_assistant: {plain_unlock: true}", "home_assistant.plain_unlock: needs home_assistant.enabled"),
+    (
+        "home_assistant: {enabled: true, plain_unlock: true}",
+        "home_assistant.plain_unlock: needs mqtt.username or mqtt.tls.certificate_file",
+    ),
+    ("home_assistant: {enabled: true}\nmqtt: {enabled: false}", "home_assistant.enabled: needs mqtt.enabled"),
+    ("home_assistant: {enabled: true, discovery_prefix: edged}", "home_assistant.discovery_prefix: must"),
     ("mqtt: {reconnect_min_seconds: 90}", "mqtt.reconnect_min_seconds: must not exceed"),
     ("access: {time_zone: Europe/Pariss}", "got 'Europe/Pariss'; did you mean 'Europe/Paris'?"),
     ("access: {groups: {staff: [nights]}}",
@@ -215,6 +222,13 @@ test_fail_whole = [
 @pytest.mark.parametrize(("text", "expected"), test_fail_whole, ids=range(len(test_fail_whole)))
 def test_documents_that_are_refused(text: str, expected: str) -> None:
     assert expected in "\n".join(problems(text))
+
+
+def test_home_assistant_takes_no_dot_in_a_name() -> None:
+    text = SMALL.replace("door_id: front", "door_id: floor.1")
+    assert parse(text, base=BASE).door_id == "floor.1"
+    (problem,) = problems(text + "home_assistant: {enabled: true}\n")
+    assert problem.startswith("door_id: 'floor.1', but home_assistant.enabled takes letters")
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -123,7 +123,8 @@ def test_state_birth_and_health_are_read_back() -> None:
 
 def test_the_retained_state_has_no_room_for_a_person() -> None:
     assert set(json.loads(messages.state_payload(STATE))) == {
-        "v", "lock", "camera", "armed", "time_synced", "asks", "locked_down",
+        "v", "lock", "camera", "armed", "time_synced", "asks", "locked_down", "door", "tampered",
+        "emergency",
     }  # fmt: skip
     for key in ("person_id", "name", "score"):
         with pytest.raises(FleetError, match=key):

@@ -110,6 +110,22 @@ def test_a_grant_unlocks_until_its_deadline(door: Door) -> None:
     assert door.report() == DoorChange("locked", 1003.0, "A", "face", 3.0)
 
 
+def test_a_relock_ends_the_period_and_no_later_one(door: Door) -> None:
+    door.ask("A")
+    door.turn()
+    door.worker.relock()
+    door.turn(after=0.1)
+    assert not door.lock.unlocked
+    assert [door.report().state for _ in range(2)] == ["unlocked", "locked"]
+    door.worker.relock()
+    door.turn(after=2.0)
+    door.ask("B")
+    door.turn()
+    assert door.lock.unlocked
+    door.turn(after=1.0)
+    assert door.lock.unlocked
+
+
 def test_nothing_is_unlocked_without_a_grant(door: Door) -> None:
     for _ in range(5):
         door.turn(after=1.0)

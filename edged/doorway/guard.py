@@ -1,0 +1,215 @@
+"""The guard of the line: a second, tiny process that secures it when the door process cannot.
+
+Raspberry Pi kernels keep the level of a line whose owner dies, and a service manager needs a second to
+notice and to claim it again; a process that stands still dies of its watchdog, seconds after the end of a
+pulse. The guard is forked before the line is claimed, holds nothing of it, and sleeps on a pipe. It is told,
+before the line is released, until when that may last. Where the pipe ends before the line was secured again,
+or the time is over and the keeper does not move, the guard ends the keeper for good, claims the line, which
+secures it, and leaves.
+
+In an emergency it lets the line be: a door that a fire has opened must not be shut by a crash.
+"""
+
+import contextlib
+import importlib
+import logging
+import math
+import os
+import select
+import signal
+import struct
+import time
+from pathlib import Path
+from typing import NoReturn, Self
+
+from edged.config.sections import FakeLockConfig, GpiodLockConfig, LockConfig
+from edged.devices.lock import DoorLock
+from edged.devices.lock_factory import open_lock
+from edged.domain.door import Unlocked
+from edged.domain.doorway import Doorway
+from edged.errors import LockError
+
+logger = logging.getLogger(__name__)
+
+_WORD = struct.Struct("<d")
+_SECURE, _EMERGENCY, _BYE = 0.0, math.inf, -1.0
+# Past the end of a pulse: below the 50 ms from which on a relock counts as late, above what a keeper needs.
+_GRACE_SECONDS = 0.03
+# A keeper that could run but is not given the time by a busy machine is no hung one yet.
+_STARVED_SECONDS = 0.3
+# The kernel frees a line within milliseconds of its owner's end.
+_CLAIM_SECONDS = 2.0
+_RETRY_SECONDS = 0.002
+_LEAVE_SECONDS = 1.0
+
+
+class Guard:
+    """The keeper's end. Every method is called by the thread that keeps the door, and none of them waits."""
+
+    def __init__(self, words: int, pid: int) -> None:
+        self._words = words
+        self._pid = pid
+        self._told = _SECURE
+        self._alone = False
+
+    @classmethod
+    def start(cls, config: LockConfig) -> Self | None:
+        """Fork it, before the line is claimed and before any thread is started.
+
+        None for a fake lock, on which nothing hangs.
+        """
+        if isinstance(config, FakeLockConfig):
+            return None
+        # What a claim needs is there before it is needed, and in memory once.
+        gpiod = isinstance(config, GpiodLockConfig)
+        importlib.import_module(f"edged.devices.lock_{'gpiod' if gpiod else 'gpiozero'}")
+        near, far = os.pipe()
+        keeper = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _watch(near, keeper, config)
+        os.close(near)
+        os.set_blocking(far, False)
+        return cls(far, pid)
+
+    def before_release(self, seconds: float) -> None:
+        """Tell that the line is about to be released, for ``seconds`` unless another word comes."""
+        self._say(time.monotonic() + seconds)
+
+    def secured(self) -> None:
+        """Tell that the line is secure."""
+        self._say(_SECURE)
+
+    def follow(self, door: Doorway) -> None:
+        """Tell until when the line stands released, if that has changed."""
+        if door.emergency:
+            self._say(_EMERGENCY)
+        elif isinstance(door.pulse, Unlocked):
+            self._say(door.pulse.relock_at)
+        else:
+            self._say(_SECURE)
+
+    def dismiss(self) -> None:
+        """Send it away: the line is secure and given back."""
+        self._say(_BYE)
+        os.close(self._words)
+        until = time.monotonic() + _LEAVE_SECONDS
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(self._pid, os.WNOHANG) == (0, 0) and time.monotonic() < until:
+                time.sleep(_RETRY_SECONDS)
+
+    def _say(self, word: float) -> None:
+        if word == self._told or self._alone:
+            return
+        self._told = word
+        try:
+            os.write(self._words, _WORD.pack(word))
+        except OSError as exc:  # it is dead, or has not read thousands of words
+            self._alone = True
+            logger.error("the guard of the line is gone error=%s", exc.strerror)  # noqa: TRY400 - the text says it all
+
+
+class GuardedLock:
+    """A lock whose guard hears of each release before it happens, and of its end after it."""
+
+    def __init__(self, lock: DoorLock, guard: Guard, unlock_seconds: float) -> None:
+        self._lock = lock
+        self._guard = guard
+        self._unlock_seconds = unlock_seconds
+
+    @property
+    def name(self) -> str:
+        """As the lock's."""
+        return self._lock.name
+
+    @property
+    def unlocked(self) -> bool:
+        """As the lock's."""
+        return self._lock.unlocked
+
+    def unlock(self) -> None:
+        """Tell, then unlock."""
+        self._guard.before_release(self._unlock_seconds)
+        self._lock.unlock()
+
+    def secure(self) -> None:
+        """Secure, then tell; a line that does not obey stays the guard's business."""
+        self._lock.secure()
+        self._guard.secured()
+
+    def close(self) -> None:
+        """Close the lock."""
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        """Return this."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close it."""
+        self.close()
+
+
+def _watch(words: int, keeper: int, config: LockConfig) -> NoReturn:
+    """Be the guard; never returns."""
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        # Above all the inherited connection: its other end must see the keeper's end as the end of it.
+        os.closerange(3, words)
+        os.closerange(words + 1, os.sysconf("SC_OPEN_MAX"))
+        if _until_needed(words, keeper):
+            _secure(config)
+    except BaseException:
+        logger.critical("the guard of the line failed", exc_info=True)
+    os._exit(0)
+
+
+def _until_needed(words: int, keeper: int) -> bool:
+    """Hear the keeper; return whether it left, or was made to leave, a line that may be released."""
+    relock_at = _SECURE
+    while True:
+        due = relock_at + _GRACE_SECONDS if _SECURE < relock_at < _EMERGENCY else None
+        wait = None if due is None else max(0.0, due - time.monotonic())
+        ready, _, _ = select.select([words], [], [], wait)
+        if ready:
+            said = os.read(words, 4096)
+            if not said:
+                break
+            (relock_at,) = _WORD.unpack(said[-_WORD.size :])
+            if relock_at == _BYE:
+                return False
+        elif due is not None and (_stands(keeper) or time.monotonic() - due > _STARVED_SECONDS):
+            logger.critical("door process does not relock, ending it pid=%d", keeper)
+            if os.getppid() == keeper:
+                os.kill(keeper, signal.SIGKILL)
+            break
+        else:
+            time.sleep(_RETRY_SECONDS)
+    return _SECURE < relock_at < _EMERGENCY
+
+
+def _stands(pid: int) -> bool:
+    """Whether a process is stopped, or stuck in the kernel, or gone: proc(5), field state."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state in "TtDZXx"
+
+
+def _secure(config: LockConfig) -> None:
+    """Claim the line, which secures it, and let it go."""
+    until = time.monotonic() + _CLAIM_SECONDS
+    while True:
+        try:
+            lock = open_lock(config)
+        except LockError as exc:
+            if time.monotonic() > until:
+                logger.critical("the guard cannot secure the line error=%s", exc)
+                return
+            time.sleep(_RETRY_SECONDS)
+        else:
+            lock.close()
+            logger.warning("line secured by its guard lock=%s", lock.name)
+            return

@@ -1,0 +1,164 @@
+"""The guard of the line: what it does when the door process cannot."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edged.devices.fakes import FakeLock
+from edged.domain.door import Unlocked
+from edged.domain.doorway import Doorway
+from edged.doorway.guard import Guard, GuardedLock
+from tests.fakes.doorway import FIRE, DoorProcess, environment, until
+
+PULSE = 29.0  # of thirty seconds: what ended earlier was ended
+
+
+def guard_of(door: DoorProcess) -> int:
+    assert door.process is not None
+    children = Path(f"/proc/{door.process.pid}/task/{door.process.pid}/children").read_text().split()
+    assert len(children) == 1
+    return int(children[0])
+
+
+def held_seconds(door: DoorProcess) -> float:
+    """How long the line stood released, the last time."""
+    samples = door.timeline
+    at = max(number for number, (_, released) in enumerate(samples) if released)
+    return samples[at + 1][0] - samples[at][0]
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; a zombie that nobody waits for has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def test_a_door_process_killed_in_mid_pulse_leaves_a_secure_line(long_door: DoorProcess) -> None:
+    with long_door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        guard = guard_of(long_door)
+        long_door.end(signal.SIGKILL)
+        until(lambda: not long_door.released)
+    assert held_seconds(long_door) < PULSE
+    until(lambda: gone(guard))
+    long_door.start()
+    assert not long_door.released
+
+
+def test_a_door_process_that_stands_still_is_ended_when_its_pulse_is_over(door: DoorProcess) -> None:
+    assert door.process is not None
+    with door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        door.process.send_signal(signal.SIGSTOP)
+        until(lambda: not door.released)
+    assert door.process.wait(10) == -signal.SIGKILL
+    assert held_seconds(door) >= 0.4
+
+
+def test_a_door_process_that_stands_still_beside_a_secure_line_is_the_service_managers(
+    door: DoorProcess,
+) -> None:
+    assert door.process is not None
+    door.process.send_signal(signal.SIGSTOP)
+    samples = len(door.timeline)
+    time.sleep(0.5)
+    assert door.process.poll() is None
+    assert len(door.timeline) == samples
+    door.process.send_signal(signal.SIGCONT)
+    assert door.end() == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_guard_outlives_its_door_process(door: DoorProcess, how: signal.Signals) -> None:
+    guard = guard_of(door)
+    door.end(how)
+    until(lambda: gone(guard))
+
+
+def test_a_crash_does_not_shut_a_door_that_a_fire_has_opened(door: DoorProcess) -> None:
+    guard = guard_of(door)
+    door.level(FIRE, high=True)
+    until(lambda: door.released)
+    until((door.state / "emergency").exists)
+    time.sleep(0.5)  # a turn of its loop: the guard has heard that there is no end to this
+    samples = len(door.timeline)
+    door.end(signal.SIGKILL)
+    until(lambda: gone(guard))
+    assert len(door.timeline) == samples
+    assert door.released
+
+
+def test_an_orderly_end_in_mid_pulse_needs_no_guard(long_door: DoorProcess) -> None:
+    with long_door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        assert long_door.end() == 0
+    assert not long_door.released
+    assert "guard" not in long_door.log
+
+
+def test_a_guard_that_is_dead_keeps_no_door_shut(door: DoorProcess) -> None:
+    os.kill(guard_of(door), signal.SIGKILL)
+    with door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "locked" in reader.events)
+    assert "the guard of the line is gone" in door.log
+    assert door.end() == 0
+
+
+def secure(door: DoorProcess) -> int:
+    command = [sys.executable, "-m", "edged.doorway", "--secure", "--config", "config.yaml"]
+    return subprocess.run(command, cwd=door.folder, env=environment(), check=False).returncode
+
+
+def test_where_the_guard_is_killed_as_well_the_service_manager_secures_the_line(
+    long_door: DoorProcess,
+) -> None:
+    assert secure(long_door) == 1  # it has an owner, who decides
+    with long_door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        os.kill(guard_of(long_door), signal.SIGKILL)
+        long_door.end(signal.SIGKILL)
+    assert long_door.released
+    config = long_door.folder / "config.yaml"
+    config.write_text(config.read_text() + "mqtt_typo: 1\n")
+    assert secure(long_door) == 0
+    assert not long_door.released
+
+
+class Told(Guard):
+    """A guard's near end whose words are kept."""
+
+    def __init__(self) -> None:
+        self.words: list[float] = []
+
+    def _say(self, word: float) -> None:
+        self.words.append(word)
+
+
+def test_the_guard_hears_of_a_release_before_and_of_its_end_after(tmp_path: Path) -> None:
+    guard, trace = Told(), tmp_path / "lock.jsonl"
+    with GuardedLock(FakeLock(trace), guard, 3.0) as lock:
+        claimed = len(trace.read_text().splitlines())
+        guard._say = lambda word: guard.words.append((word > 0) - len(trace.read_text().splitlines()))  # type: ignore[method-assign]
+        lock.unlock()
+        lock.secure()
+    assert guard.words == [1 - claimed, 0 - claimed - 2]
+
+
+def test_the_guard_hears_the_end_of_a_pulse_and_that_an_emergency_has_none() -> None:
+    guard = Told()
+    guard.follow(Doorway(pulse=Unlocked(10.0, 13.0)))
+    guard.follow(Doorway(emergency=True, pulse=Unlocked(10.0, 13.0)))
+    guard.follow(Doorway())
+    assert guard.words == [13.0, float("inf"), 0.0]
