@@ -11,20 +11,27 @@ app = typer.Typer(help="Check, show or describe the configuration.", no_args_is_
 
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Report every problem at once; exit status 78 if there is one."""
+    """Report every problem at once; exit status 78 if there is one.
+
+    A warning, and no problem, is what another configuration beside this one, of the same door, has as well.
+    """
     from edged.config.loading import load
+    from edged.config.siblings import clashes
     from edged.errors import ConfigError
 
     try:
-        load(config)
+        warnings = clashes(config, load(config))
     except ConfigError as exc:
         if not as_json:
             raise
         typer.echo(json.dumps({"ok": False, "config": str(config), "problems": list(exc.problems)}))
         raise typer.Exit(exc.exit_code) from exc
-    typer.echo(
-        json.dumps({"ok": True, "config": str(config), "problems": []}) if as_json else f"{config}: ok"
-    )
+    if as_json:
+        typer.echo(json.dumps({"ok": True, "config": str(config), "problems": [], "warnings": warnings}))
+        return
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    typer.echo(f"{config}: ok")
 
 
 @app.command()

@@ -1,8 +1,10 @@
 """The door process: can it be reached, and how is the door."""
 
 import os
+from dataclasses import replace
 
 from edged.config.sections import FakeLockConfig
+from edged.config.siblings import clashes
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
 from edged.doorway.messages import Status
@@ -38,7 +40,13 @@ def door_process(patient: Patient) -> Finding:
     if peer[1] not in rightful:
         detail = f"user id {peer[1]} listens at {door.socket}, expected {ACCOUNT} or root: who is that?"
         return Finding(State.FAILED, detail, {"pid": peer[0], "uid": peer[1]})
-    return _judged(status, peer)
+    found = _judged(status, peer)
+    shared = [] if patient.path is None else clashes(patient.path, patient.config)
+    return (
+        replace(found, state=State.WARNING, detail="; ".join(shared))
+        if shared and found.state is State.OK
+        else found
+    )
 
 
 def _judged(status: Status, peer: tuple[int, int]) -> Finding:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import socket
 import struct
 from pathlib import Path
@@ -25,6 +26,13 @@ class Channel:
     def fileno(self) -> int:
         """Return the descriptor, for a selector."""
         return self._socket.fileno()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the other end has been closed, whatever it said before and waits to be received."""
+        look = select.poll()
+        look.register(self._socket, 0)  # POLLHUP is always told
+        return bool(look.poll(0))
 
     def send(self, message: FromReader | FromDoor) -> None:
         """Send a message whole. Raises ``DoorwayError`` where the peer is gone or does not read."""

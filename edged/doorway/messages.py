@@ -81,6 +81,12 @@ class Welcome(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     lock: Text
 
 
+class TurnedAway(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="turned_away"):
+    """Instead of a welcome: nothing that this reader asks for is done, and why."""
+
+    reason: Text
+
+
 class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="status"):
     """How the door is; after the welcome, whenever it changes, and as the door's beat.
 
@@ -128,7 +134,7 @@ class Happened(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 FromReader = Hello | Unlock | Beat | Secure | Taken | Show | Reset
-FromDoor = Welcome | Status | Answer | Happened
+FromDoor = Welcome | TurnedAway | Status | Answer | Happened
 
 T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder()

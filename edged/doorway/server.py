@@ -30,6 +30,7 @@ from edged.doorway.messages import (
     Show,
     Status,
     Taken,
+    TurnedAway,
     Unlock,
     Welcome,
     from_reader,
@@ -166,8 +167,9 @@ class Server:
             if packet is None:
                 return
             message = from_reader(packet)
-            if peer.hello is None and not isinstance(message, Hello):
-                raise DoorwayError("expected a hello")  # noqa: TRY301 - one way out for all
+            # Once: whoever took another name would leave behind what it was granted under the first.
+            if (peer.hello is None) != isinstance(message, Hello):
+                raise DoorwayError("expected a hello, first and once")  # noqa: TRY301 - one way out for all
         except DoorwayError as exc:
             self._lose(peer, str(exc))
             return
@@ -192,10 +194,18 @@ class Server:
                 self._keeper.reset()
 
     def _greet(self, peer: _Peer, hello: Hello) -> None:
-        """Take a reader in. A second one of the same name is the first one, started anew."""
+        """Take a reader in, unless one of its name is there and alive.
+
+        Two that threw each other out would end each other's grants for ever, and neither would know why. One
+        that hangs is alive until it has been silent for too long. Visitors share their name.
+        """
         for other in tuple(self._peers):
-            if other is not peer and other.name == hello.reader:
-                self._lose(other, "replaced by another of its name")
+            if other is peer or other.name != hello.reader or not (hello.listens or _listens(other)):
+                continue
+            if not other.channel.gone:
+                self._turn_away(peer, other, hello.reader)
+                return
+            self._lose(other, "the other end is gone")
         peer.hello = hello
         if hello.listens:
             self._ledger.casual.discard(hello.reader)
@@ -203,6 +213,15 @@ class Server:
             self._ledger.casual.add(hello.reader)
         logger.info("reader connected name=%s uid=%d", hello.reader, peer.channel.uid)
         self._say(peer, self._welcome)
+
+    def _turn_away(self, peer: _Peer, other: _Peer, name: str) -> None:
+        """Say no, and leave it to the other end to close: what is closed with words unheard is reset."""
+        logger.warning(
+            "reader turned away name=%s pid=%d: another reader of this name is connected pid=%d; "
+            "each needs a site and door_id of its own", name, peer.channel.pid, other.channel.pid,
+        )  # fmt: skip
+        reason = f"another reader of this name is connected: {name}, process {other.channel.pid}"
+        self._say(peer, TurnedAway(reason=reason))
 
     def _lose(self, peer: _Peer, why: str) -> None:
         """End a connection and what its reader was granted. Raises ``LockError``."""
@@ -269,6 +288,10 @@ class Server:
             waiting=len(peer.offered),
             kept=self._spool.kept,
         )
+
+
+def _listens(peer: _Peer) -> bool:
+    return peer.hello is not None and peer.hello.listens
 
 
 def _addressee(event: Happened, listening: list[_Peer]) -> _Peer | None:

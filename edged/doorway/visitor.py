@@ -18,6 +18,7 @@ from edged.doorway.messages import (
     Hello,
     Reset,
     Status,
+    TurnedAway,
     Unlock,
     from_door,
 )
@@ -73,6 +74,8 @@ class Visitor:
             select.select([self._channel], [], [], BEAT_SECONDS)
             while (packet := self._channel.receive()) is not None:
                 message = from_door(packet)
+                if isinstance(message, TurnedAway):
+                    raise DoorwayError(f"the door process turns us away: {message.reason}")
                 if wanted(message):
                     return message
         raise DoorwayError("the door process does not answer")

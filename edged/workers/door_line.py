@@ -1,7 +1,7 @@
 """One connection to a door process, as the reader on it sees it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edged.doorway.channel import Channel
 from edged.doorway.messages import SILENCE_SECONDS, FromDoor, FromReader, Status, Welcome, from_door
@@ -21,6 +21,10 @@ class DoorLine:
     status: Status | None = None
     beat_at: float = float("-inf")
     ended: bool = False
+    began_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began_at = self.heard_at
 
     def say(self, message: FromReader) -> bool:
         """Send; from any thread. A connection that takes nothing is ended by its owner's thread."""

@@ -31,6 +31,7 @@ from edged.doorway.messages import (
     Show,
     Status,
     Taken,
+    TurnedAway,
     Unlock,
     Welcome,
 )
@@ -295,6 +296,8 @@ class DoorLink(Worker):
                 line.welcome = welcome
                 self._metrics.door_connected.set(1)
                 logger.info("door process connected lock=%s version=%s", welcome.lock, welcome.version)
+            case TurnedAway(reason=reason):
+                raise DoorwayError(f"{reason}; each needs a site and door_id of its own")
             case Status() as status:
                 line.status = status
                 self._metrics.lock_unlocked.set(status.released)
@@ -352,10 +355,10 @@ class DoorLink(Worker):
     def _lost(self, why: str) -> None:
         if self._line is None:
             return
-        lasted = self._backoff.delay()
+        delay = self._backoff.delay(self._clock() - self._line.began_at)
         logger.warning("door process lost, nobody can be let in: %s", why)
         self._end_line()
-        self._connect_at = self._clock() + lasted
+        self._connect_at = self._clock() + delay
 
     def _end_line(self) -> None:
         line, self._line = self._line, None

@@ -33,6 +33,16 @@ def test_every_problem_is_a_line_and_the_status_78(tmp_path: Path) -> None:
     ]
 
 
+def test_two_readers_of_one_name_are_a_warning(tmp_path: Path) -> None:
+    text = (ROOT / "config.yaml").read_text().replace("  # socket: /run", "  socket: /run")
+    for name in ("in", "out"):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    done = edged("check", "--config", str(tmp_path / "in.yaml"))
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'in.yaml'}: ok\n")
+    keys = [line.split(":")[1].strip() for line in done.stderr.splitlines()]
+    assert keys == ["door_id", "journal.path", "http.port"]
+
+
 def test_problems_as_json(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     done = edged("check", "--json", "--config", str(path))

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import Cast
-from tests.e2e.door import OfficeDoor
+from tests.e2e.door import Daemon, OfficeDoor
 from tests.fakes.collector import Collector
 from tests.fakes.mosquitto import Mosquitto
 
@@ -26,13 +26,20 @@ def test_everybody_comes_in_and_strangers_stay_outside(
     door.scene(visits)
     earlier, moved = len(door.events()), len(door.trace())
     with door.start("--until-end") as daemon:
+        daemon.until(lambda: is_ready(daemon), 150)
+        first = set(daemon.metrics())
         daemon.until(lambda: len([e for e in collector.events if e.kind == "attendance"]) >= people - 2, 150)
         daemon.until(lambda: daemon.metrics()["edged_outbox_rows"] == 0)
-        metrics = daemon.metrics()
+        metrics, page = daemon.metrics(), daemon.get("/metrics")[1]
+        assert set(metrics) == first  # no visit has made a series
         ready, body = daemon.get("/readyz")
         assert (ready, json.loads(body)["status"]) == (200, "ok")
         assert daemon.wait() == 0
     named = {person["person_id"]: person["name"] for person in door.json("people", "list")}
+    # Who came is in the journal alone: neither in the figures nor, at INFO, in the log.
+    assert " INFO " in daemon.log
+    for told in (page, daemon.log):
+        assert [word for word in (*named, *named.values()) if word in told] == []
     stored = door.events()[earlier:]
     granted = [e for e in stored if e["kind"] == "access" and e["decision"] == "granted"]
     denied = [e for e in stored if e["kind"] == "access" and e["decision"] == "denied"]
@@ -51,6 +58,13 @@ def test_everybody_comes_in_and_strangers_stay_outside(
     assert all(gate in explained for gate in ("score", "margin", "agreement", "cooldown"))
     report = door.json("report", "--day", time.strftime("%Y-%m-%d"))
     assert len(json.dumps(report).split('"person_id"')) - 1 >= len(granted)
+
+
+def is_ready(daemon: Daemon) -> bool:
+    try:
+        return daemon.get("/readyz")[0] == 200
+    except OSError:  # nobody listens there yet
+        return False
 
 
 def _lock_followed_only_grants(trace: list[dict], stored: list[dict], granted: list[dict]) -> None:

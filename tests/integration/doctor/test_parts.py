@@ -40,6 +40,12 @@ def test_a_door_process_is_asked_and_its_line_not_touched(site: Site, tmp_path: 
         assert (found.state, found.facts["condition"]) == (State.OK, "locked")
         assert running.process is not None
         assert found.facts["pid"] == running.process.pid
+        second = site.data / "second.yaml"
+        second.write_text((site.data / "config.yaml").read_text())
+        found = door_process(site.patient(**door))
+        assert found.state is State.WARNING
+        assert "door_id: second.yaml has t.front too" in found.detail
+        second.unlink()
         before = running.timeline
         running.level(CONTACT, high=True)
         with running.reader() as reader:

@@ -1,14 +1,34 @@
 """The lock line of a door process, whatever becomes of it and of its reader."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from edged.doorway.messages import MAX_BYTES, Answer, Happened, Secure, encode
+from edged.doorway.channel import Channel, connect
+from edged.doorway.messages import (
+    MAX_BYTES,
+    Answer,
+    Beat,
+    FromDoor,
+    Happened,
+    Hello,
+    Secure,
+    TurnedAway,
+    Unlock,
+    Welcome,
+    encode,
+    from_door,
+)
+from edged.doorway.visitor import visit
 from edged.errors import DoorwayError
 from tests.fakes.doorway import DoorProcess, Reader, environment, raw, until
 
@@ -64,6 +84,28 @@ def test_a_reader_killed_in_mid_pulse_takes_its_grant_along(long_door: DoorProce
     assert [(event.what, event.reason) for event in again.of(Happened)] == [("locked", "reader_gone")]
 
 
+# A door that would wait for a minute of silence.
+PATIENT = """
+import sys
+from edged.doorway import main, server
+server.SILENCE_SECONDS = 60.0
+sys.exit(main.main())
+"""
+
+
+def test_the_end_of_a_connection_ends_its_grant_without_any_silence(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path, unlock_seconds=30)
+    door.program = ["-c", PATIENT]
+    with door, door.reader() as reader:
+        reader.ask()
+        reader.wait(lambda: "unlocked" in reader.events)
+        # It goes on hearing, so that no word of the door fails either: what is left is the end itself.
+        reader.channel._socket.shutdown(socket.SHUT_WR)
+        until(lambda: not door.released)
+        assert door.timeline[-1][0] - door.timeline[-2][0] < PULSE
+        assert "reader gone name=t.front why=the other end is gone" in door.log
+
+
 def test_a_reader_that_is_stopped_does_not_hold_the_door(long_door: DoorProcess) -> None:
     process = reader_process(long_door)
     process.send_signal(signal.SIGSTOP)
@@ -97,6 +139,112 @@ def test_who_does_not_say_hello_is_not_heard(door: DoorProcess) -> None:
         stranger.send(encode(Secure()))
         assert stranger.recv(100) == b""
     assert [released for _, released in door.timeline] == [False]
+
+
+def test_a_name_is_said_once(long_door: DoorProcess) -> None:
+    with long_door.reader("t.in") as reader:
+        reader.ask()
+        reader.wait(lambda: "unlocked" in reader.events)
+        reader.say(Hello(reader="t.out"))
+        until(reader.ended)
+    until(lambda: not long_door.released)
+    assert long_door.timeline[-1][0] - long_door.timeline[-2][0] < PULSE
+
+
+def test_a_second_reader_of_a_name_is_turned_away_while_the_first_one_lives(long_door: DoorProcess) -> None:
+    with long_door.reader() as first:
+        first.ask()
+        first.wait(lambda: "unlocked" in first.events)
+        second = Channel(connect(long_door.socket))
+        second.send(Hello(reader="t.front"))
+        (told,) = first.wait(lambda: said_to(second))
+        assert isinstance(told, TurnedAway)
+        assert "another reader of this name is connected: t.front" in told.reason
+        assert f"process {os.getpid()}" in told.reason
+        second.send(Unlock(request="R2", cause="face", granted_at=time.monotonic()))
+        first.wait(lambda: ended(second))
+        first.rest(0.1)
+        assert long_door.released  # the first one's grant, and nobody else's
+        assert first.of(Happened)[-1].request == "R1"
+        assert "name=t.front" in long_door.log
+    second.close()
+    with long_door.reader() as third:  # the first one is gone
+        third.ask("R3")
+        third.wait(lambda: "R3" in [event.request for event in third.of(Happened)])
+
+
+def said_to(channel: Channel) -> list[FromDoor]:
+    packet = channel.receive()
+    return [] if packet is None else [from_door(packet)]
+
+
+def ended(channel: Channel) -> bool:
+    try:
+        said_to(channel)
+    except DoorwayError:
+        return True
+    return False
+
+
+def test_a_reader_that_starts_anew_is_taken_in_though_its_last_words_are_unheard(door: DoorProcess) -> None:
+    assert door.process is not None
+    gone = door.reader()
+    door.process.send_signal(signal.SIGSTOP)
+    for _ in range(100):
+        gone.say(Beat())
+    gone.close()
+    again = Channel(connect(door.socket))
+    again.send(Hello(reader="t.front"))
+    door.process.send_signal(signal.SIGCONT)
+    (told,) = until(lambda: said_to(again))
+    again.close()
+    assert isinstance(told, Welcome)
+
+
+def test_visitors_stand_beside_each_other(door: DoorProcess) -> None:
+    with visit(door.socket) as first, visit(door.socket) as second:
+        first.pulse(0.4, lambda _state: None)
+        assert second.status.condition == "locked"
+        second.pulse(0.4, lambda _state: None)
+
+
+def first_packet(end: socket.socket) -> bytes:
+    """What is said first; nothing where the end comes instead."""
+    try:
+        return end.recv(MAX_BYTES)
+    except ConnectionResetError:
+        return b""
+
+
+@contextmanager
+def acting_as(uid: int) -> Iterator[None]:
+    """Be somebody else: who connects is written down by the kernel at that moment."""
+    own = os.geteuid()
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to be somebody else takes root")
+@pytest.mark.parametrize("uid", [65534, 0])
+def test_who_may_speak_is_decided_by_the_kernels_word(uid: int) -> None:
+    # A folder that anybody may pass: only the user id stands between a stranger and the door.
+    with tempfile.TemporaryDirectory(dir="/tmp") as name, DoorProcess(Path(name)) as door:
+        Path(name).chmod(0o711)
+        with acting_as(uid):
+            end = raw(door.socket)
+        with end:
+            with suppress(OSError):  # thrown out, it may be so before it has spoken
+                end.send(encode(Hello(reader="t.front")))
+                end.send(encode(Unlock(request="R1", cause="face", granted_at=time.monotonic())))
+            said = first_packet(end)
+            if uid == 0:
+                until(lambda: door.released)
+        assert (said == b"") is (uid != 0), said
+        assert (f"connection refused uid={uid} pid={os.getpid()}" in door.log) is (uid != 0)
+        assert [released for _, released in door.timeline][:2] == ([False] if uid else [False, True])
 
 
 def test_a_reader_may_end_its_own_grant_and_no_others(long_door: DoorProcess) -> None:

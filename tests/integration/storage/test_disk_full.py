@@ -50,7 +50,8 @@ def template(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("full_at", range(0, 48, 3))
+# The start of a journal and its first rows take less than 48 writes; from there on they repeat.
+@pytest.mark.parametrize("full_at", range(48))
 def test_a_disk_that_is_full_at_any_write_refuses_keeps_and_goes_on(
     tmp_path: Path, template: Path, full_at: int
 ) -> None:

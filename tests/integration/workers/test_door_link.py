@@ -207,3 +207,47 @@ def test_a_line_that_somebody_else_has_is_an_error_at_the_start(door: DoorProces
 
     with pytest.raises(LockError, match="did not claim the line"):
         site_of(door.folder, shared=False)
+
+
+def reader_of(door: DoorProcess, door_id: str, *, records: str) -> Site:
+    """One of several readers: a configuration of its own beside the door's."""
+    text = (door.folder / "config.yaml").read_text().replace("door_id: front", f"door_id: {door_id}")
+    path = door.folder / f"{records}.yaml"
+    path.write_text(text + f"journal: {{path: {records}.db}}\n")
+    return Site(load(path, {}))
+
+
+def test_two_readers_share_a_door_and_each_has_its_own_grants_on_record(door: DoorProcess) -> None:
+    way_in, way_out = (reader_of(door, name, records=name) for name in ("in", "out"))
+    for site in (way_in, way_out):
+        until(lambda site=site: site.link.refusal(time.monotonic()) is None)
+    assert way_in.ask("A")
+    assert [way_in.change().state for _ in range(2)] == ["unlocked", "locked"]
+    assert way_out.ask("B")
+    assert [way_out.change().state for _ in range(2)] == ["unlocked", "locked"]
+    for site, own, other in ((way_in, "A", "B"), (way_out, "B", "A")):
+        until(lambda site=site, own=own: ("locked", own) in site.recorded)
+        assert other not in [request for _, request in site.recorded]
+        assert site.changes.empty()
+        site.close()
+
+
+def test_a_second_reader_of_a_name_says_why_it_lets_nobody_in_and_leaves_the_first_alone(
+    door: DoorProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = reader_of(door, "front", records="first")
+    until(lambda: first.link.refusal(time.monotonic()) is None)
+    second = reader_of(door, "front", records="second")  # claiming waits for it to catch up in vain, 3 s
+    assert second.link.refusal(time.monotonic()) == "away"
+    assert not second.ask("B")
+    assert first.ask("A")
+    assert first.change().state == "unlocked"
+    turned_away = [text for text in caplog.messages if "another reader of this name is connected" in text]
+    assert "t.front" in turned_away[0]
+    assert 1 < len(turned_away) < 12  # it tries again, and less and less often
+    assert door.log.count("reader turned away name=t.front") >= len(turned_away)
+    assert "reader gone name=t.front" not in door.log
+    first.close()
+    until(lambda: second.link.refusal(time.monotonic()) is None)
+    assert second.ask("C")
+    second.close()

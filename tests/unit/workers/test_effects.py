@@ -1,9 +1,11 @@
 """What follows from a decision, on a healthy, a slow and a dead disk."""
 
+import logging
 from dataclasses import replace
 from datetime import date
 
 import pytest
+from prometheus_client import generate_latest
 
 from edged.config.sections import JournalConfig
 from edged.domain.attendance import AttendanceClock
@@ -285,3 +287,22 @@ def test_the_beginning_of_a_delay_raises_an_alarm_and_what_it_refuses_does_not(s
     assert alarms(stage) == ["too_many_attempts"]
     assert stage.decisions()[-1] == ("denied", "too_many_attempts")
     assert stage.requests == []
+
+
+def test_five_hundred_people_make_no_series_and_are_named_in_no_log(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    def series() -> set[str]:
+        page = generate_latest(stage.metrics.registry).decode()
+        return {line.rsplit(" ", 1)[0] for line in page.splitlines() if line[0] != "#"}
+
+    before = series()
+    caplog.set_level(logging.INFO)
+    people = [f"p-{number:010d}" for number in range(500)]
+    for person in people:
+        stage.apply(replace(GRANT, person_id=person))
+        stage.apply(replace(DENY, person_id=person, reason=Reason.UNKNOWN))
+    assert len(stage.requests) == len(people)
+    assert series() == before
+    assert len(before) > 200
+    assert not [text for text in (*series(), *caplog.messages) if "p-0" in text]
