@@ -59,6 +59,8 @@ def configure(
 def set_level(config: LoggingConfig) -> None:
     """Let through what ``config`` asks for."""
     logging.getLogger().setLevel(config.level.upper())
+    # It tells of every key that did not sign, which is the rule with two of three.
+    logging.getLogger("tuf").setLevel(logging.WARNING)
 
 
 def under_journald(stream: TextIO, environ: Mapping[str, str]) -> bool:

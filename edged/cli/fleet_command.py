@@ -79,7 +79,7 @@ def command(
         typer.echo(f"{reply['door']}  {reply['result']}{tail}")
         for name, value in reply["facts"].items():
             typer.echo(f"    {name}  {json.dumps(value)}")
-    if any(reply["result"] != "done" for reply in replies):
+    if any(reply["result"] != "done" or reply["facts"].get("ok") is False for reply in replies):
         raise typer.Exit(1)
 
 

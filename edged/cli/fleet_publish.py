@@ -62,6 +62,9 @@ def publish(
     if (folder or table) is not None:
         _enrol(folder, table, path)
     opened = open_fleet(fleet, passphrase_file)
+    for name in canary or ():
+        if opened.register.read().door(name).group != group:
+            raise typer.BadParameter(f"door {name} is not of group {group}", param_hint="--canary")
     wanted = _wanted(opened, group, load(path), tuple(canary or ()), allow_shrink=allow_shrink)
     denied = opened.register.read().group(group).denied
     if out := sorted({record.id for record in wanted.records} & set(denied)):

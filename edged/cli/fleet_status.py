@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from edged.publishing.release import FleetFolder
 
 
+_WAITS = "waits for the canaries"
+
+
 def status(
     fleet: FleetOption = DEFAULT_FLEET,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show changes until Ctrl-C.")] = False,
@@ -45,7 +48,7 @@ def status(
                     live.update(_table(_rows(folder.register.read(), hearing)), refresh=True)
         else:
             Console().print(_table(rows))
-    if any(row["state"] != "in force" for row in rows):
+    if any(row["state"] not in ("in force", _WAITS) for row in rows):
         raise typer.Exit(1)
 
 
@@ -137,7 +140,7 @@ def _show_receipts(register: "Fleet", *, as_json: bool) -> None:
     for item in () if as_json else register.forgotten:
         asked = datetime.fromtimestamp(item.asked_at).astimezone()
         state = f"open at {', '.join(item.open)}" if item.open else "erased at every door"
-        count = f"{len(item.confirmed)} of {len(item.doors)} doors"
+        count = f"{len(item.doors) - len(item.open)} of {len(item.doors)} doors"
         typer.echo(f"{item.person_id}  asked {asked:%Y-%m-%d %H:%M}  {count}  {state}")
     if not rows and not as_json:
         typer.echo("nobody was forgotten")
@@ -185,7 +188,7 @@ def _state(name: str, version: int, denied: int, canary: list[str], word: Any) -
     if receipt.denied < denied:
         return "denial not applied"
     if receipt.version < version:
-        return "in force" if canary and name not in canary else "behind"
+        return _WAITS if canary and name not in canary else "behind"
     return "in force"
 
 

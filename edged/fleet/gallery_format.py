@@ -171,8 +171,12 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 def encode(part: _Part) -> bytes:
-    """Return the bytes of one part."""
+    """Return the bytes of one part. Raises ``FleetError`` on what no door would take.
+
+    A struct is not checked when it is made, and what was signed once cannot be taken back.
+    """
     data: bytes = _encoder.encode(part)
+    decode(data, type(part))
     return data
 
 

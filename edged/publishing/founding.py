@@ -2,6 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from edged.config.sections import MqttConfig
 from edged.errors import FleetError
@@ -21,7 +24,7 @@ camera:
 door:
   lock: {{driver: fake}}
 mqtt:
-  enabled: false
+{broker}
 models:
 {models}
 gallery:
@@ -62,9 +65,22 @@ def found(
     chosen = (
         "  {}" if not models else "\n".join(f"  {key}: {json.dumps(value)}" for key, value in models.items())
     )
-    text = _CONFIG.format(site=site, models=chosen)
+    text = _CONFIG.format(
+        site=site, models=chosen, broker=_section({**_changed(broker), "topic_prefix": prefix})
+    )
     create_private_file(folder.directory / "config.yaml", text.encode())
     return folder.register.read()
+
+
+def _changed(broker: MqttConfig) -> dict[str, Any]:
+    """Return what was said of the broker, as plain values."""
+    plain: dict[str, Any] = msgspec.to_builtins(broker, enc_hook=str)
+    usual: dict[str, Any] = msgspec.to_builtins(MqttConfig(), enc_hook=str)
+    return {key: value for key, value in plain.items() if value != usual[key] or key == "host"}
+
+
+def _section(values: dict[str, Any]) -> str:
+    return "\n".join(f"  {key}: {json.dumps(value)}" for key, value in values.items())
 
 
 def keyring(directory: Path, passphrase: bytes | None) -> Keyring:

@@ -197,7 +197,14 @@ class FleetFolder:
 
     @_alone
     def forget(self, group: str, person_id: str) -> Forgotten:
-        """Deny a person and publish the group without them; open until every door has confirmed."""
+        """Deny a person and publish the group without them; open until every door has confirmed.
+
+        Raises ``NotFoundError`` where no gallery of the group has them: nobody could confirm a mistyped id.
+        """
+        before, kept = self.register.read().group(group), self.archive(group)
+        sure = before.version == 0 or person_id in before.denied
+        if not sure and person_id not in people_in(kept.previous(before.version)):
+            raise NotFoundError(f"{person_id!r} is not in the gallery of group {group!r}")
         self.deny(group, [person_id])
         fleet = self.register.read()
         entry, archive = fleet.group(group), self.archive(group)

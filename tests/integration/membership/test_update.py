@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edged.domain.shards import shard_of
+from edged.errors import FleetError, NotFoundError
 from edged.fleet.gallery_format import TemplateRecord, restored
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
@@ -301,3 +302,20 @@ def test_nothing_on_any_disk_holds_a_template_in_the_open(
     for path in (p for p in tmp_path.rglob("*") if p.is_file()):
         data = path.read_bytes()
         assert not any(secret[:24] in data for secret in codes + raw), path
+
+
+def test_a_mistyped_id_is_not_forgotten(folder: FleetFolder) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    with pytest.raises(NotFoundError, match="p-nope"):
+        folder.forget(GROUP, "p-nope")
+    assert folder.register.read().forgotten == []
+    assert folder.register.read().group(GROUP).denied == []
+
+
+def test_nothing_is_signed_that_no_door_would_take(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    with pytest.raises(FleetError):
+        folder.deny(GROUP, ["Ama Delorre"])
+    folder.deny(GROUP, ["p-00002"])
+    assert front.attempt().refused is None
+    assert front.people() == {"p-00001": True, "p-00002": False}
