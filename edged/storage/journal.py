@@ -75,6 +75,7 @@ class Journal:
         self._lock = threading.Lock()
         self._ballast = Ballast(path)
         self._held_told = False
+        self._untold: list[Event] = []
         self._acked: set[int] = set()
         self._flushing = False
         self.epoch = ""
@@ -306,8 +307,14 @@ class Journal:
         if not self._ballast.release():
             return False
         logger.error("disk full: ballast released file=%s", self._path.name)
-        self.submit([self._make_event(EventKind.ALARM, {"type": "disk_full"})])
+        event = self._make_event(EventKind.ALARM, {"type": "disk_full"})
+        # The ballast may be used up before this is written: it is told with the end of it then.
+        self.submit([event]).add_done_callback(lambda done: self._left(done, event))
         return True
+
+    def _left(self, done: Future[tuple[StoredEvent, ...]], event: Event) -> None:
+        if done.cancelled() or done.exception() is not None:
+            self._untold.append(event)
 
     def _rest(self) -> None:
         """Do what is of low urgency, in the writer's thread."""
@@ -315,7 +322,8 @@ class Journal:
         released = self._ballast.released
         if self._ballast.restore() and released:
             logger.info("disk has space again: ballast restored file=%s", self._path.name)
-            self.submit([self._make_event(EventKind.ALARM, {"type": "disk_space_back"})])
+            untold, self._untold = self._untold, []
+            self.submit([*untold, self._make_event(EventKind.ALARM, {"type": "disk_space_back"})])
 
     def _flush(self) -> None:
         """Write down what was delivered; a failure is tried again when the writer is idle."""

@@ -240,9 +240,9 @@ def test_the_program_pings_no_watchdog_while_a_loop_hangs_and_ends_with_status_1
 
 
 def test_no_kind_of_worker_is_forgotten() -> None:
-    """A fleet's own worker runs only where a door is a member of one; its loop is tested beside it."""
+    """Those of a fleet and of keypads over MQTT run only where a door has them; tested beside them."""
     known = {type_.__name__ for type_ in Worker.__subclasses__() if type_.__module__.startswith("edged.")}
-    assert known - {"FleetMemberWorker"} == {
+    assert known - {"FactorMqttWorker", "FleetMemberWorker"} == {
         "CaptureWorker", "DoorLink", "DoorWorker", "FactorSocketWorker", "GallerySyncWorker", "Monitor",
         "ProbeKeeper", "PublisherWorker", "RecognitionWorker",
     }  # fmt: skip
