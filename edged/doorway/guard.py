@@ -33,14 +33,18 @@ logger = logging.getLogger(__name__)
 
 _WORD = struct.Struct("<d")
 _SECURE, _EMERGENCY, _BYE = 0.0, math.inf, -1.0
-# Past the end of a pulse: below the 50 ms from which on a relock counts as late, above what a keeper needs.
-_GRACE_SECONDS = 0.03
+# Past the end of a pulse: what a keeper needs, and far below the 50 ms from which on a relock counts as late,
+# since on a busy machine the guard comes late as well.
+_GRACE_SECONDS = 0.01
+# A keeper that waits for the kernel to fetch a page comes back by itself, as a rule.
+_FETCHING_SECONDS = 0.02
 # A keeper that could run but is not given the time by a busy machine is no hung one yet.
 _STARVED_SECONDS = 0.3
 # The kernel frees a line within milliseconds of its owner's end.
 _CLAIM_SECONDS = 2.0
 _RETRY_SECONDS = 0.002
 _LEAVE_SECONDS = 1.0
+_STANDARD_ERROR = 2
 
 
 class Guard:
@@ -155,14 +159,24 @@ def _watch(words: int, keeper: int, config: LockConfig) -> NoReturn:
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        # Above all the inherited connection: its other end must see the keeper's end as the end of it.
-        os.closerange(3, words)
-        os.closerange(words + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_all_but(words)
         if _until_needed(words, keeper):
             _secure(config)
     except BaseException:
         logger.critical("the guard of the line failed", exc_info=True)
     os._exit(0)
+
+
+def _close_all_but(words: int) -> None:
+    """Let go of what was inherited.
+
+    Above all of the connection to a reader, whose other end must see the keeper's end as the end of it.
+    """
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, one of which is the listing's own
+        number = int(name)
+        if number > _STANDARD_ERROR and number != words:
+            with contextlib.suppress(OSError):
+                os.close(number)
 
 
 def _until_needed(words: int, keeper: int) -> bool:
@@ -179,7 +193,7 @@ def _until_needed(words: int, keeper: int) -> bool:
             (relock_at,) = _WORD.unpack(said[-_WORD.size :])
             if relock_at == _BYE:
                 return False
-        elif due is not None and (_stands(keeper) or time.monotonic() - due > _STARVED_SECONDS):
+        elif due is not None and _stands(keeper, time.monotonic() - due):
             logger.critical("door process does not relock, ending it pid=%d", keeper)
             if os.getppid() == keeper:
                 os.kill(keeper, signal.SIGKILL)
@@ -189,13 +203,14 @@ def _until_needed(words: int, keeper: int) -> bool:
     return _SECURE < relock_at < _EMERGENCY
 
 
-def _stands(pid: int) -> bool:
-    """Whether a process is stopped, or stuck in the kernel, or gone: proc(5), field state."""
+def _stands(pid: int, late_seconds: float) -> bool:
+    """Whether a process that is late by so much is stopped, stuck or gone: proc(5), field state."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return True
-    return state in "TtDZXx"
+    patience = 0.0 if state in "TtZXx" else _FETCHING_SECONDS if state == "D" else _STARVED_SECONDS
+    return late_seconds >= patience
 
 
 def _secure(config: LockConfig) -> None:

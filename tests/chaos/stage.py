@@ -109,7 +109,7 @@ class Stage:
         level = self.folder / "chip" / f"line-{LINE}"
         return level.exists() and level.read_bytes()[:1] == b"0"
 
-    def grant(self, seconds: float = 30.0) -> float:
+    def grant(self, seconds: float = 90.0) -> float:
         """Show somebody who may enter until the door opens; return when it did."""
         self.until_shut()
         began_at = time.monotonic()
