@@ -9,7 +9,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edged.errors import FleetError
-from edged.fleet.broker import BrokerClient, Connected, Disconnected
+from edged.fleet.broker import BrokerClient, Disconnected
 from edged.fleet.commands import (
     BadCommandError,
     Command,
@@ -24,9 +24,8 @@ from edged.fleet.commands import (
 from edged.fleet.connection import Arrived
 from edged.fleet.gallery_format import Action
 from edged.fleet.topics import Topics
+from edged.publishing.connecting import await_broker
 
-# As `edged mqtt check` allows.
-_CONNECT_SECONDS = 20.0
 _TURN_SECONDS = 0.2
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ class Commander:
         for topic in (topics.command_nonce, topics.command_reply):
             self._client.subscribe(topic)
         try:
-            self._connect()
+            await_broker(self._client)
             nonce = self._nonce(topics, deadline)
             command = Command(
                 id=secrets.token_hex(16),
@@ -111,17 +110,6 @@ class Commander:
             return None
         reply = checked_reply(message, public)
         return reply if reply.id == command_id and reply.door == topics.door else None
-
-    def _connect(self) -> None:
-        deadline = time.monotonic() + _CONNECT_SECONDS
-        while not self._client.connected:
-            for happening in self._client.poll(_TURN_SECONDS):
-                if isinstance(happening, Disconnected) and happening.cause != "mute":
-                    raise FleetError(f"the broker: {happening.text}")
-                if isinstance(happening, Connected):
-                    return
-            if time.monotonic() >= deadline:
-                raise FleetError("the broker did not answer")
 
     def _wait(self, deadline: float, take: Callable[[Arrived], T | None], late: str) -> T:
         found = self._wait_once(deadline, take)

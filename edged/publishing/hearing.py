@@ -7,13 +7,12 @@ from typing import Any, Self
 import msgspec
 
 from edged.errors import FleetError
-from edged.fleet.broker import BrokerClient, Connected, Disconnected
+from edged.fleet.broker import BrokerClient, Disconnected
 from edged.fleet.connection import Arrived
 from edged.fleet.receipt_messages import GalleryReceipt, checked_receipt
+from edged.publishing.connecting import await_broker
 from edged.publishing.register import Fleet, Forgotten
 from edged.publishing.release import FleetFolder, confirmed
-
-_CONNECT_SECONDS = 20.0
 
 
 @dataclass(slots=True)
@@ -50,14 +49,7 @@ class Hearing:
 
     def connect(self) -> None:
         """Wait for the broker. Raises ``FleetError``."""
-        deadline = time.monotonic() + _CONNECT_SECONDS
-        while time.monotonic() < deadline:
-            for happening in self._client.poll(0.2):
-                if isinstance(happening, Connected):
-                    return
-                if isinstance(happening, Disconnected) and happening.cause != "mute":
-                    raise FleetError(f"the broker: {happening.text}")
-        raise FleetError("the broker did not answer")
+        await_broker(self._client)
 
     def listen(self, seconds: float) -> bool:
         """Hear for up to ``seconds``; say whether anything came."""

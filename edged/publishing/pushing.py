@@ -12,14 +12,13 @@ from pathlib import Path
 import msgspec
 
 from edged.errors import FleetError, StoreError
-from edged.fleet.broker import BrokerClient, Connected, Disconnected
+from edged.fleet.broker import BrokerClient, Disconnected
 from edged.fleet.connection import Answer
 from edged.fleet.gallery_topics import PIECE_BYTES, GalleryTopics, piece_count
+from edged.publishing.connecting import await_broker
 from edged.publishing.release import FleetFolder
 from edged.storage.files import replace_private_file
 
-# Two silent MQTT 5 attempts and one of 3.1.1, as `edged mqtt check` allows.
-_CONNECT_SECONDS = 20.0
 _ANSWER_SECONDS = 30.0
 _IN_FLIGHT = 16
 # MQTT 5.0, 2.4: a refusal; 0x10, nobody listens yet, is none.
@@ -67,7 +66,7 @@ class Push:
 
         Raises ``FleetError`` where the broker does not take it, ``StoreError``.
         """
-        self._connect()
+        await_broker(self._client)
         with self._folder.alone():
             return self._bring(everything=everything)
 
@@ -113,17 +112,6 @@ class Push:
             self._publish(topic, b"")
         self._settle()
         return len(topics)
-
-    def _connect(self) -> None:
-        deadline = time.monotonic() + _CONNECT_SECONDS
-        while not self._client.connected:
-            for happening in self._client.poll(0.2):
-                if isinstance(happening, Disconnected) and happening.cause != "mute":
-                    raise FleetError(f"the broker: {happening.text}")
-                if isinstance(happening, Connected):
-                    return
-            if time.monotonic() >= deadline:
-                raise FleetError("the broker did not answer")
 
     def _publish(self, topic: str, payload: bytes) -> None:
         while len(self._waiting) >= _IN_FLIGHT or self._client.room() < 1:

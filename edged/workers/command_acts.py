@@ -8,16 +8,15 @@ from typing import Any
 import msgspec
 
 from edged.devices.clock import Clock
-from edged.domain.types import EventKind
 from edged.errors import StoreError
 from edged.fleet.commands import Command
 from edged.fleet.gallery_format import Action
 from edged.membership.command_memory import CommandMemory, CommandMemoryFile, Lockdown
 from edged.workers.command_desk import Act, CommandDesk, RefusedCommandError
-from edged.workers.door import UnlockRequest
 from edged.workers.event_log import EventLog
 from edged.workers.health import HealthReport
 from edged.workers.lockdown import LockableDoor
+from edged.workers.ordered_unlock import OrderedUnlock
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +33,7 @@ class Reach:
     reload: Callable[[], None]
     rebirth: Callable[[], None]
     replay: Callable[[int, int | None], None]
+    needs_record: bool = True
 
 
 class CommandActs:
@@ -76,15 +76,13 @@ class CommandActs:
         if not command.reason.strip():
             raise RefusedCommandError("an unlock needs a reason")
         now = reach.clock.monotonic()
-        if (refusal := reach.door.refusal(now)) is not None:
-            raise RefusedCommandError(f"the door takes no grant now: {refusal}")
-        event = reach.log.event(
-            EventKind.SYSTEM, {"type": "command_unlock", "key": command.key, "reason": command.reason}
-        )
-        reach.log.record(event)
-        if not reach.door.request(UnlockRequest(event.event_id, "command", granted_at=now)):
+        ordered = OrderedUnlock(reach.door, reach.log, needs_record=reach.needs_record)
+        if (refusal := ordered.refusal(now)) is not None:
+            raise RefusedCommandError(refusal)
+        event_id = ordered.open(now, key=command.key, reason=command.reason)
+        if event_id is None:
             raise RefusedCommandError("the door takes no grant now")
-        return {"event_id": event.event_id}
+        return {"event_id": event_id}
 
     def _lockdown(self, command: Command) -> Mapping[str, Any]:
         self._reach.door.set(locked_down=True)  # before it is on disk: a full one must not keep the door open

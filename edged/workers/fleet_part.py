@@ -163,6 +163,7 @@ class FleetPart:
             reload=supervisor.request_reload,
             rebirth=publisher.say_again,
             replay=publisher.replay,
+            needs_record=config.journal.on_failure == "deny",
         )
         acts = CommandActs(reach)
         memory = CommandMemoryFile(membership.directory / "commands", self._vault)

@@ -29,9 +29,9 @@ from edged.fleet.homeassistant import (
 from edged.fleet.topics import Topics
 from edged.metrics import Metrics
 from edged.storage.files import is_there, make_private_directory, replace_private_file
-from edged.workers.door import UnlockRequest
 from edged.workers.event_log import EventLog
 from edged.workers.lockdown import LockableDoor
+from edged.workers.ordered_unlock import OrderedUnlock
 from edged.workers.publisher import PublisherWorker
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class PlainOrders:
         self._door, self._log = tools
         self._relock = relock
         self._count = count
-        self._needs_record = needs_record
+        self._ordered = OrderedUnlock(self._door, self._log, needs_record=needs_record)
         self._clock = clock
         self._unlocked: deque[float] = deque(maxlen=config.plain_unlocks_per_hour)
         self._told: dict[str, float] = {}
@@ -139,17 +139,12 @@ class PlainOrders:
             )
         if waited:
             raise BadCommandError("expired", "the order may have waited")
-        if (refusal := self._door.refusal(now)) is not None:
-            raise BadCommandError("refused", f"the door takes no grant now: {refusal}")
-        if self._needs_record and self._log.trouble is not None:
-            raise BadCommandError("refused", f"it cannot be recorded: {self._log.trouble}")
+        if (refusal := self._ordered.refusal(now)) is not None:
+            raise BadCommandError("refused", refusal)
         if self._too_often(now):
             raise BadCommandError("refused", "too many plain unlocks")
         self._unlocked.append(now)
-        body = {"type": "command_unlock", "key": KEY, "reason": ""}
-        event = self._log.event(EventKind.SYSTEM, body)
-        self._log.record(event)
-        if not self._door.request(UnlockRequest(event.event_id, "command", granted_at=now)):
+        if self._ordered.open(now, key=KEY, reason="") is None:
             raise BadCommandError("refused", "the door takes no grant now")
 
     def _too_often(self, now: float) -> bool:

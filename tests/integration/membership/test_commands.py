@@ -331,3 +331,22 @@ def test_a_key_that_is_taken_away_and_made_again_is_another(tmp_path: Path) -> N
     remove_commander(folder, GROUP, "reception")
     folder.keyring.create("command-reception")
     assert folder.keyring.signing("command-reception").public_key().public_bytes_raw() != first
+
+
+def test_no_command_opens_what_cannot_be_recorded(front: Door) -> None:
+    class FullLog:
+        trouble = "1 writes failed and wait in memory"
+
+    door_ = Reached()
+    nothing: Any = lambda *_: None  # noqa: E731 - never called
+    from edged.devices.clock import Clock
+
+    acts = CommandActs(
+        Reach(
+            door_, FullLog(), Clock(), readiness=nothing, state=dict, reload=nothing,
+            rebirth=nothing, replay=nothing, needs_record=True,
+        )  # type: ignore[arg-type]
+    )  # fmt: skip
+    front.start(front.memory.read(), acts.table())
+    front.run(order(front))
+    assert (door_.asked, front.results) == ([], ["refused"])
