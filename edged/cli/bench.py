@@ -51,9 +51,18 @@ def bench(
             "rate of a matrix product here, and which share of it is reached.",
         ),
     ] = False,
+    start: Annotated[
+        bool,
+        typer.Option(
+            "--start",
+            help="Measure instead how soon a door with so many people is ready after its start, how soon it "
+            "decides, and what it holds in memory.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
+    from edged.cli.bench_start import MOST_STARTS, bench_start
     from edged.cli.bench_limit import show_limits, stage_limits
     from edged.cli.measuring import models_section, open_pipeline, progress_bar
     from edged.evaluation.benchmark import run_benchmark, synthetic_images
@@ -63,6 +72,9 @@ def bench(
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )
+    if start:
+        bench_start(section, people=gallery, runs=min(rounds, MOST_STARTS), as_json=as_json)
+        return
     pipeline = open_pipeline(config, models, detector, embedder, precision)
     alive = _liveness(config, models, liveness)
     pictures = (
