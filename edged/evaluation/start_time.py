@@ -129,10 +129,7 @@ def start_once(door: Path) -> Start:
 
 def first_decision(door: Path, since: float) -> float | None:
     """Return when, monotonic seconds, the first decision after ``since`` was taken; None before it is."""
-    journal = door / "journal.db"
-    if not journal.exists():
-        return None
-    with JournalReader.open(journal) as reader:
+    with JournalReader.open(door / "journal.db") as reader:
         times = [one.event.monotonic_at for one in reader.events(kind=EventKind.ACCESS)]
     return min((at for at in times if at >= since), default=None)
 
