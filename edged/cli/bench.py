@@ -62,8 +62,8 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
-    from edged.cli.bench_start import MOST_STARTS, bench_start
     from edged.cli.bench_limit import show_limits, stage_limits
+    from edged.cli.bench_start import MOST_STARTS, bench_start
     from edged.cli.measuring import models_section, open_pipeline, progress_bar
     from edged.evaluation.benchmark import run_benchmark, synthetic_images
     from edged.evaluation.embedding import read_image

@@ -3,6 +3,7 @@
 All commands together import for longer than most of them run.
 """
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +53,7 @@ def prepare_pages(arguments: list[str]) -> None:
     wanted = not arguments or _HELP.intersection(arguments)
     if wanted and HAS_RICH and "typer.rich_utils" not in sys.modules:
         with _placeholders(_NEVER_SHOWN):
-            import typer.rich_utils
+            importlib.import_module("typer.rich_utils")
 
 
 @contextmanager

@@ -106,7 +106,8 @@ ENTRIES = (
     ),
     Entry(
         "arm",
-        "Set decision.armed in the configuration: from now on a match opens the door, or with --off does not.",
+        "Set decision.armed in the configuration: from now on a match opens the door, or with --off "
+        "does not.",
         "shadow",
         "arm",
     ),

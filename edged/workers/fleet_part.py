@@ -67,7 +67,7 @@ class FleetPart:
         self._vault = vault
         self._metrics = metrics
         self._membership: Membership | None = None
-        self._worker: "FleetMemberWorker | None" = None
+        self._worker: FleetMemberWorker | None = None
         self.people: People = local
         if config.fleet.enabled:
             self._membership = open_membership(config, vault)

@@ -1,4 +1,4 @@
-"""What a command does not need it does not import: on a small board every package costs a tenth of a second."""
+"""What a command does not need it does not import: on a small board every package costs time."""
 
 import subprocess
 import sys

@@ -47,7 +47,7 @@ def test_a_pool_that_fills_ever_more_slowly_is_no_leak() -> None:
     chance = random.Random(6)
     for minutes in (7, 14):
         filling = [
-            (float(at), 200 - 12 * math.exp(-at / 150) + chance.gauss(0, 0.3)) for at in range(60 * minutes)
+            (float(at), 200 - 12 * math.exp(-at / 100) + chance.gauss(0, 0.3)) for at in range(60 * minutes)
         ]
         assert slope(filling).late < slope(filling).per_hour / 2
         assert not slope(filling).grows(0.5)
@@ -56,7 +56,7 @@ def test_a_pool_that_fills_ever_more_slowly_is_no_leak() -> None:
 def test_noise_that_follows_itself_widens_the_interval() -> None:
     """A walk that returns to its mean within minutes, as the memory of a busy process does."""
     chance, widths, alarms = random.Random(7), [], 0
-    for _ in range(60):
+    for _ in range(30):
         value, samples = 0.0, []
         for at in range(900):
             value = 0.98 * value + chance.gauss(0, 0.2)
@@ -65,7 +65,7 @@ def test_noise_that_follows_itself_widens_the_interval() -> None:
         widths.append(found.high - found.low)
         alarms += found.grows(0.5)
     assert min(widths) > 2 * (slope(walk(0.0, 1.0, 8, 900)).high - slope(walk(0.0, 1.0, 8, 900)).low)
-    assert alarms <= 4
+    assert alarms <= 2
 
 
 def test_a_leak_is_seen_through_such_noise_too() -> None:
