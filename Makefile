@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 MINUTES ?= 20
+VISITS ?= 2000
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 FUZZ_STAMP := $(VENV)/.fuzz
@@ -25,7 +26,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench schema lock wheel \
+.PHONY: help system venv run demo test unit chaos soak visits powercuts fuzz check lint type fmt fmt-check bench schema lock wheel \
 	install install-program install-service uninstall clean
 
 help: ## Print the targets
@@ -61,6 +62,9 @@ chaos: system venv ## Kill, freeze and starve a door and all it needs, count eve
 
 soak: system venv ## Live through small faults for long: do memory, descriptors or threads grow? MINUTES=20
 	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
+
+visits: venv ## Let VISITS=2000 come as fast as they can be judged: what does the daemon keep of them?
+	$(BIN)/python -m tests.chaos.visits --visits $(VISITS)
 
 powercuts: venv ## Cut the power to the journal 1,000 times, on a disk that tears sectors
 	$(BIN)/python -m tests.chaos.power_cuts --cuts 1000

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -81,12 +81,15 @@ def measure_start(
 
     Raises ``EvaluationError`` where it does not start.
     """
-    _help_page(door)
-    start_once(door)  # compiles every module; how long that takes is the installation's business
+    environ = _compiled(door)
+    _help_page(environ)
+    start_once(
+        door, environ=environ
+    )  # compiles every module; how long that takes is the installation's business
     pages, starts = [], []
     for run in range(runs):
-        pages.append(_help_page(door))
-        starts.append(start_once(door))
+        pages.append(_help_page(environ))
+        starts.append(start_once(door, environ=environ))
         progress(run + 1, runs)
     return StartResult(
         runs=runs,
@@ -98,27 +101,29 @@ def measure_start(
         first_decision_ms=median(one.first_decision_ms for one in starts),
         daemon=starts[-1].daemon,
         door=starts[-1].door,
-        imports=slowest_imports(door),
+        imports=slowest_imports(environ),
     )
 
 
-def start_once(door: Path) -> Start:
-    """Start the daemon in ``door``, wait for its first decision, look at it, and stop it."""
+def start_once(
+    door: Path, *, settled_seconds: float = _SETTLED_SECONDS, environ: Mapping[str, str] | None = None
+) -> Start:
+    """Start the daemon in ``door``, wait for its first decision, look at it a while later, and stop it."""
     with _notified(door) as heard, (door / "start.log").open("wb") as log:
         began_at = time.monotonic()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             _program("run"),
             cwd=door,
-            env={**_environment(door), "NOTIFY_SOCKET": str(door / "notify")},
+            env={**(os.environ if environ is None else environ), "NOTIFY_SOCKET": str(door / "notify")},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
         try:
-            _until(lambda: "READY=1" in heard(), process, _READY_SECONDS, "ready")
+            _until(lambda: "READY=1" in heard(), process, _READY_SECONDS, "was ready")
             ready = time.monotonic() - began_at
             cpu = _cpu_seconds(process.pid)
             decided_at = _until(lambda: first_decision(door, began_at), process, _DECISION_SECONDS, "decided")
-            time.sleep(_SETTLED_SECONDS)
+            time.sleep(settled_seconds)
             daemon, door_process = memory(process.pid), memory(_door_process(process.pid))
         finally:
             _stop(process)
@@ -140,13 +145,12 @@ def memory(pid: int) -> Held:
     return Held(kb["Rss"] * 1.024e-3, kb["Pss"] * 1.024e-3, private * 1.024e-3, threads)
 
 
-def slowest_imports(door: Path) -> tuple[tuple[str, float], ...]:
+def slowest_imports(environ: Mapping[str, str]) -> tuple[tuple[str, float], ...]:
     """Return the packages whose own modules take longest to import for a daemon, in milliseconds."""
     code = "import edged.app, edged.cli.run"
     done = subprocess.run(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-X", "importtime", "-c", code],
-        cwd=door,
-        env=_environment(door),
+        env=environ,
         capture_output=True,
         text=True,
         check=False,
@@ -166,17 +170,17 @@ def by_package(report: str) -> tuple[tuple[str, float], ...]:
     return tuple((name, round(ms, 1)) for name, ms in slowest)
 
 
-def _help_page(door: Path) -> tuple[float, float]:
+def _help_page(environ: Mapping[str, str]) -> tuple[float, float]:
     """Return for how many milliseconds ``edged --help`` runs, and the processor time of it."""
     before, began_at = os.times(), time.perf_counter()
     command = _program("--help")
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=_environment(door))  # noqa: S603 - our own
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=environ)  # noqa: S603 - our own
     took, after = time.perf_counter() - began_at, os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return 1000 * took, 1000 * cpu
 
 
-def _environment(door: Path) -> dict[str, str]:
+def _compiled(door: Path) -> dict[str, str]:
     """Have compiled modules kept within ``door``: the program's own folder may be read-only."""
     found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**found, "PYTHONPYCACHEPREFIX": str(door / "compiled")}
@@ -210,9 +214,9 @@ def _until(
     ends_at = time.monotonic() + seconds
     while not (found := condition()):
         if process.poll() is not None:
-            raise EvaluationError(f"the door ended with status {process.returncode} before it had {what}")
+            raise EvaluationError(f"the door ended with status {process.returncode} before it {what}")
         if time.monotonic() > ends_at:
-            raise EvaluationError(f"the door had not {what} within {seconds:g} s")
+            raise EvaluationError(f"it took longer than {seconds:g} s until the door {what}")
         time.sleep(_TURN_SECONDS)
     return float(found)
 
