@@ -20,7 +20,6 @@ def run(
     SIGHUP reads the configuration again, SIGUSR1 prints the stacks of all threads.
     """
     from edged import logs
-    from edged.app import Daemon
     from edged.config import load
 
     # Until the daemon answers it, a reload has nothing to reload, and its default is to end the process.
@@ -29,4 +28,7 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     loaded = load(config)
     logs.configure(loaded.logging)
+    # After the check, which need not wait for the half second that all parts of a door take to import.
+    from edged.app import Daemon
+
     sys.exit(Daemon(loaded, reload=lambda: load(config), until_end=until_end).run())

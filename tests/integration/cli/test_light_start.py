@@ -35,13 +35,13 @@ finally:
 """
 
 
-def imported_by(folder: Path, *arguments: str) -> tuple[str, set[str]]:
+def imported_by(folder: Path, *arguments: str, code: int = 0) -> tuple[str, set[str]]:
     """What a command prints, and every module that it has imported by its end."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=folder, capture_output=True, text=True, timeout=60, check=False, env=environment(),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done.stdout, set(done.stderr.rpartition("imported:")[2].split())
 
 
@@ -66,13 +66,35 @@ def test_the_table_of_contents_imports_no_command(folder: Path) -> None:
         (("config", "check"), MODELS | NETWORK | PAGES | {"rich", "sqlite3", "cryptography"}),
         (("door", "safe"), MODELS | NETWORK | PAGES | {"rich", "sqlite3", "cryptography"}),
     ],
-    ids=" ".join,
+    ids=["version", "help of a group", "config check", "door safe"],
 )
 def test_a_command_imports_no_more_than_it_needs(
     folder: Path, command: tuple[str, ...], unwanted: set[str]
 ) -> None:
     _, modules = imported_by(folder, *command)
     assert not modules & unwanted
+
+
+def test_a_configuration_that_is_wrong_is_refused_before_any_model_is_thought_of(folder: Path) -> None:
+    (folder / "config.yaml").write_text(CONFIG.replace("driver: fake", "driver: fale"))
+    _, modules = imported_by(folder, "run", code=78)
+    assert not modules & (MODELS | NETWORK | FILES - {"msgspec", "yaml"})
+
+
+def test_a_door_without_a_fleet_imports_nothing_of_it(folder: Path) -> None:
+    code = "import sys, edged.app; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+        timeout=60,
+    )
+    modules = set(done.stdout.split())
+    assert not modules & (
+        {"tuf", "securesystemslib", "requests", "urllib3", "psycopg", "rich", "typer"} | PAGES
+    )
 
 
 def test_the_table_says_what_each_command_says_of_itself() -> None:
