@@ -11,6 +11,7 @@ import typer
 
 from edged import __version__
 from edged.cli.lazy import LazyGroup, prepare_pages
+from edged.cli.light_values import lighten
 from edged.errors import EdgedError
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ def root(
 
 def main() -> None:
     """Run the command line; an ``EdgedError`` becomes one line on stderr and its exit code."""
+    lighten()
     prepare_pages(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

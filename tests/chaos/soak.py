@@ -237,7 +237,7 @@ def _show(report: dict[str, Any], found: list[Grown]) -> None:
             f"{rate.late:+.2f}",
             "grows" if one.leaks else "",
         )  # fmt: skip
-    console = Console(width=110)
+    console = Console(width=120)
     console.print(table)
     done = ", ".join(f"{count} {what}" for what, count in report["done"].items())
     console.print(f"{report['minutes']:g} minutes: {done}; {report['openings']} openings.", markup=False)

@@ -1,13 +1,20 @@
 """What a command does not need it does not import: on a small board every package costs time."""
 
+import contextlib
+import io
+import shlex
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 import typer
+from typer._coercion import build_runtime_param
 
 from edged.cli.lazy import LazyGroup
+from edged.cli.light_values import lighten
 from edged.cli.main import app
 from edged.cli.registry import ENTRIES, register
 from tests.e2e.door import environment
@@ -24,6 +31,7 @@ gallery: {path: people.db, key_file: vault.key}
 MODELS = {"numpy", "cv2", "onnxruntime"}
 NETWORK = {"paho", "tuf", "securesystemslib", "requests", "urllib3", "psycopg", "ssl"}
 PAGES = {"pygments", "markdown_it", "rich.markdown", "rich.traceback"}
+PYDANTIC = {"pydantic", "pydantic_core"}
 FILES = {"msgspec", "yaml", "sqlite3", "cryptography", "prometheus_client"}
 PROGRAM = """
 import sys
@@ -63,8 +71,8 @@ def test_the_table_of_contents_imports_no_command(folder: Path) -> None:
     [
         (("--version",), MODELS | NETWORK | FILES | PAGES | {"rich"}),
         (("door", "--help"), MODELS | NETWORK | FILES | PAGES),
-        (("config", "check"), MODELS | NETWORK | PAGES | {"rich", "sqlite3", "cryptography"}),
-        (("door", "safe"), MODELS | NETWORK | PAGES | {"rich", "sqlite3", "cryptography"}),
+        (("config", "check"), MODELS | NETWORK | PAGES | PYDANTIC | {"rich", "sqlite3", "cryptography"}),
+        (("door", "safe"), MODELS | NETWORK | PAGES | PYDANTIC | {"rich", "sqlite3", "cryptography"}),
     ],
     ids=["version", "help of a group", "config check", "door safe"],
 )
@@ -78,7 +86,7 @@ def test_a_command_imports_no_more_than_it_needs(
 def test_a_configuration_that_is_wrong_is_refused_before_any_model_is_thought_of(folder: Path) -> None:
     (folder / "config.yaml").write_text(CONFIG.replace("driver: fake", "driver: fale"))
     _, modules = imported_by(folder, "run", code=78)
-    assert not modules & (MODELS | NETWORK | FILES - {"msgspec", "yaml"})
+    assert not modules & (MODELS | NETWORK | PYDANTIC | FILES - {"msgspec", "yaml"})
 
 
 def test_a_door_without_a_fleet_imports_nothing_of_it(folder: Path) -> None:
@@ -129,3 +137,60 @@ def test_what_the_pages_do_without_can_be_had_afterwards() -> None:
         "assert Markdown('*x*').parsed and Traceback.from_exception"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=environment(), timeout=60)
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+def toy(  # noqa: PLR0917
+    where: Path = Path("config.yaml"),
+    there: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+    name: str | None = None,
+    count: Annotated[int, typer.Option(min=1, max=9)] = 3,
+    share: float = 0.5,
+    colour: Colour | None = None,
+    mode: Literal["a", "b"] = "a",
+    also: Annotated[list[str] | None, typer.Option()] = None,
+    loud: bool = False,
+) -> None:
+    typer.echo(repr((where, there, name, count, share, colour, mode, also, loud)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "--where a/b --name Ada --count 9 --share 1 --colour blue --mode b --also x --also y --loud",
+        "--there nowhere",
+        "--there .",
+        "--there config.yaml --name '' --where ''",
+        "--count 10",
+        "--count many",
+        "--share x",
+        "--colour green",
+        "--mode c",
+        "--name \udcff",
+        "--where \udcff",
+    ],
+)
+def test_light_values_are_those_of_typer(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    answers = []
+    for light in (False, True):
+        monkeypatch.setattr(typer.core, "build_runtime_param", build_runtime_param)
+        if light:
+            lighten()
+        made = typer.Typer()
+        made.command()(toy)
+        command = typer.main.get_command(made)
+        context = {"standalone_mode": False}
+        try:
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                command.main(shlex.split(words), **context)
+            answers.append(said.getvalue())
+        except typer.TyperException as exc:
+            answers.append(str(getattr(exc, "message", exc)))
+    assert answers[0] == answers[1]
+    assert answers[0]
