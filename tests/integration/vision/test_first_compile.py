@@ -26,14 +26,18 @@ def config_of(folder: Path, **models: object) -> tuple[Config, Path]:
     return load(path), path
 
 
+def write_toy(directory: Path) -> None:
+    build = Builder((1, 3, SIDE, SIDE))
+    pooled = build.node("Flatten", build.node("GlobalAveragePool", build.norm(build.conv("x", 3, 4), 4)))
+    content = {"float32": bytes(build.model(build.gemm(pooled, 4, 16)).SerializeToString())}
+    write_pack(directory, descriptor(content=content, dimension=16), content)
+
+
 def test_what_was_compiled_once_is_not_compiled_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, first_compile.__name__)
-    build = Builder((1, 3, SIDE, SIDE))
-    pooled = build.node("Flatten", build.node("GlobalAveragePool", build.norm(build.conv("x", 3, 4), 4)))
-    content = {"float32": bytes(build.model(build.gemm(pooled, 4, 8)).SerializeToString())}
-    write_pack(tmp_path / "models", descriptor(content=content, dimension=8), content)
+    write_toy(tmp_path / "models")
     config, path = config_of(tmp_path, detector="toy", embedder="toy")
     timer = compile_unasked(config, path, wait_seconds=0)
     assert timer is not None
@@ -56,8 +60,9 @@ def test_nothing_is_compiled_where_it_is_off_or_cannot_be(
 def test_a_compilation_that_fails_is_told_and_changes_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config, path = config_of(tmp_path)
-    (tmp_path / "models").write_text("no folder", encoding="utf-8")
+    write_toy(tmp_path / "models")
+    config, path = config_of(tmp_path, detector="toy", embedder="toy")
+    (tmp_path / "models" / "compiled").write_text("no folder", encoding="utf-8")
     timer = compile_unasked(config, path, wait_seconds=0)
     assert timer is not None
     timer.join(100)
