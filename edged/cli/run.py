@@ -30,5 +30,11 @@ def run(
     logs.configure(loaded.logging)
     # After the check, which need not wait for the half second that all parts of a door take to import.
     from edged.app import Daemon
+    from edged.workers.first_compile import compile_unasked
+    from edged.workers.listeners import Listeners
 
-    sys.exit(Daemon(loaded, reload=lambda: load(config), until_end=until_end).run())
+    def ready(_daemon: Daemon) -> None:
+        compile_unasked(loaded, config)
+
+    listeners = Listeners(on_ready=ready)
+    sys.exit(Daemon(loaded, reload=lambda: load(config), until_end=until_end, listeners=listeners).run())
