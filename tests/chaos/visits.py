@@ -40,7 +40,7 @@ from tests.fakes.mosquitto import mosquitto
 
 _FPS = 120.0
 _PEOPLE = 3
-_SAMPLES = 200
+_SAMPLES, _LEAST_VISITS = 200, 1000
 # A ``Kept`` and its numbers.
 _BLOCKS_A_SAMPLE = 8
 
@@ -146,6 +146,8 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=2000, help="how many (default 2000)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
+    if chosen.visits < _LEAST_VISITS:
+        parser.error(f"--visits must be {_LEAST_VISITS} or more: what fills during the first ones is no leak")
     with (
         tempfile.TemporaryDirectory(prefix="edged-visits-") as name,
         mosquitto(Path(name) / "broker", "max_queued_messages 0") as broker,
