@@ -16,6 +16,8 @@ from edged.domain.types import FloatArray
 
 # float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
 _UNIT_TOLERANCE = 1e-3
+# People whose templates are copied at once: 6 MB for three each, in place of 60 MB for 10,000.
+_AT_ONCE = 1000
 # A usable face keeps half of its likeness or more: this is for templates stored without a quality.
 _LEAST_WEIGHT = 0.1
 
@@ -97,7 +99,8 @@ def build_snapshot(
         raise ValueError("a person id occurs twice")
     matrix = np.zeros((len(kept), dimension), np.float32)
     fresh = _taken_over(previous, sources, index, matrix)
-    _fill(matrix, fresh, sources, index, dimension)
+    for first in range(0, len(fresh), _AT_ONCE):
+        _fill(matrix, fresh[first : first + _AT_ONCE], sources, index, dimension)
     matrix.flags.writeable = False
     return GallerySnapshot(
         space,

@@ -68,15 +68,17 @@ def collision(
     limit: float,
     distinct: Sequence[str],
     counts: Callable[[str], bool],
+    alive: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Say who of ``new`` is closer than ``limit`` (cosine) to somebody of ``others``, or None.
 
     A person under two names could be removed under one of them and go on under the other. Only others whose
     id ``counts`` are meant; pairs that stand in ``distinct`` as ``"a b"`` (ids in order) were looked at by
-    somebody and are two people.
+    somebody and are two people. ``alive`` is called now and then: many people take a while.
     """
     known = frozenset(distinct)
     for start in range(0, len(new.people), _BLOCK_ROWS):
+        alive()
         # Against themselves each pair is looked at once.
         ahead = start if new is others else 0
         scores = new.matrix[start : start + _BLOCK_ROWS] @ others.matrix[ahead:].T

@@ -68,6 +68,7 @@ class FleetStore:
         self._file = StateFile(directory / "state", vault)
         self._read: tuple[tuple[int, ...] | None, FleetState] | None = None
         self._opened: dict[tuple[ShardEntry, str, int], OpenedShard] = {}
+        self._manifest: tuple[InForce, Manifest] | None = None
         self.swept = False
         self.past_last_day = False
 
@@ -208,17 +209,22 @@ class FleetStore:
             entries = self.manifest(part).entries
         except StoreError:
             return False
-        return all(self.blobs.whole(entry.sha256) for entry in entries)
+        return all(map(self.blobs.whole, (part.sha256, part.keys, *(entry.sha256 for entry in entries))))
 
     def manifest(self, part: InForce) -> Manifest:
-        """Return the manifest in force. Raises ``StoreCorruptError``."""
+        """Return the manifest in force, opened once. Raises ``StoreCorruptError``."""
+        known = self._manifest  # another thread may open another one meanwhile
+        if known is not None and known[0] == part:
+            return known[1]
         space = getattr(part, "space", "")
         try:
             opener = Opener(self.member, decode(self.blobs.get(part.keys), Keys))
             plain = opener.open(self.blobs.get(part.sha256), "manifest", space, part.version, part.epoch)
-            return decode(plain, Manifest)
+            manifest = decode(plain, Manifest)
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
+        self._manifest = (part, manifest)
+        return manifest
 
     def command_keys(self) -> list[CommandKey]:
         """Return who may give commands now. Raises ``StoreCorruptError``."""

@@ -104,6 +104,7 @@ class SimulatedDoor:
                 too_close=lambda count: collision_level(CALIBRATION, count),
                 now=lambda: datetime.fromtimestamp(time.time(), UTC),
                 serving=serving,
+                alive=lambda: self.member.beat(),
             ).attempt
 
         self.member = FleetMemberWorker(

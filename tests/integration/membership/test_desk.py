@@ -1,0 +1,104 @@
+"""What the desk says by itself, before a door is asked."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edged.errors import NotFoundError
+from edged.fleet.gallery_format import Action, CommandKey
+from edged.publishing.commanding import objection
+from edged.publishing.doors import add_commander, remove_door
+from edged.publishing.endings import endings
+from edged.publishing.hearing import carried_out
+from edged.publishing.release import FleetFolder
+from edged.publishing.rotation import rotate
+from tests.integration.membership.fleet import GROUP, Door, door, publisher, wanted
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FleetFolder:
+    return publisher(tmp_path / "fleet")
+
+
+@pytest.fixture
+def front(tmp_path: Path, folder: FleetFolder) -> Door:
+    return door(tmp_path / "front", "front", folder)
+
+
+PUBLIC = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+OTHER = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+
+
+@pytest.mark.parametrize(
+    ("name", "public", "action", "at", "words"),
+    [
+        ("reception", PUBLIC, "unlock", "front", None),
+        ("boss", PUBLIC, "unlock", "front", "no key 'boss' gives commands to group 'office'"),
+        ("reception", OTHER, "unlock", "front", "not the one that was published"),
+        ("reception", PUBLIC, "release", "front", "may not release, only unlock, lockdown"),
+        ("reception", PUBLIC, "unlock", "back", "commands only front"),
+        ("late", PUBLIC, "unlock", "front", "last day of key 'late' is past"),
+    ],
+)
+def test_a_command_that_the_door_will_drop_is_not_sent(
+    tmp_path: Path, folder: FleetFolder, front: Door, name: str, public: bytes, action: Action, at: str,
+    words: str | None,
+) -> None:  # fmt: skip
+    door(tmp_path / "back", "back", folder)
+    allowed: list[Action] = ["unlock", "lockdown"]
+    for key in (
+        CommandKey(name="reception", public=PUBLIC, may=allowed, doors=["front"]),
+        CommandKey(name="late", public=PUBLIC, may=allowed, until=time.time() - 1),
+    ):
+        add_commander(folder, GROUP, key)
+    said = objection(folder.register.read(), name, public, action, at)
+    assert said is None if words is None else said is not None and words in said
+
+
+def test_what_ends_although_it_is_renewed_is_told_in_time(folder: FleetFolder, front: Door) -> None:
+    now = datetime.now(UTC)
+    folder.publish(GROUP, wanted(1))
+    assert endings(folder, now) == []
+    late = now + timedelta(days=725)
+    told = endings(folder, late)
+    assert "the root keys' word ends in 5 days; `edged fleet rotate-keys daily`" in told[0]
+    assert [line.split(";")[0].split(": ")[1] for line in told[1:]] == [
+        "the gallery's signature has ended", "the list of what is published has ended",
+        "the deny list's signature has ended",
+    ]  # fmt: skip
+
+
+def test_the_advice_about_the_root_keys_helps(
+    folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as past:
+        past.setattr("edged.publishing.repository.ROOT_DAYS", 20)
+        rotate(folder, "publisher")
+    folder.publish(GROUP, wanted(1))
+    assert front.attempt().applied
+    state, soon = front.store.state(), datetime.now(UTC) + timedelta(days=20)
+    assert state.signed_until is not None
+    assert state.signed_until == pytest.approx(soon.timestamp(), abs=5)
+    assert "root keys" in endings(folder, datetime.now(UTC))[0]
+    rotate(folder, "daily")
+    assert endings(folder, datetime.now(UTC)) == []
+    front.attempt()
+    newer = front.store.state().signed_until
+    assert newer is not None
+    assert newer > state.signed_until + 100 * 86_400
+
+
+def test_a_door_that_left_counts_no_more(tmp_path: Path, folder: FleetFolder, front: Door) -> None:
+    back = door(tmp_path / "back", "back", folder)
+    folder.publish(GROUP, wanted(1, 2))
+    front.attempt(), back.attempt()
+    folder.forget(GROUP, "p-00001")
+    remove_door(folder, "back")
+    [item] = folder.register.read().forgotten
+    assert (item.doors, item.open) == (["front"], ["front"])
+    assert carried_out(item, {}, 9).open == ["front"]
+    with pytest.raises(NotFoundError):
+        remove_door(folder, "back")
