@@ -35,7 +35,7 @@ def membership(patient: Patient) -> Finding:
     keys_left = float("inf") if state.signed_until is None else (state.signed_until - patient.now) / _DAY
     if keys_left < _KEYS_SOON_DAYS:
         worries.append(
-            f"what its publisher signed ends in {keys_left:.0f} days: `edged fleet status` at the desk says what"
+            f"what was signed ends in {keys_left:.0f} days: `edged fleet status` at the desk says what"
         )
     if state.refused is not None:
         worries.append(_refused(state).removeprefix("; "))

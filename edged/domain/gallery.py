@@ -4,6 +4,7 @@ A person is scored by the centroid of their templates, each weighted by its qual
 people, three photographs each) a centroid misses 1.8 % at FPIR 1e-3, the best of three templates 3.0 %.
 """
 
+import itertools
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -116,11 +117,12 @@ def build_snapshot(
 
 
 def _by_person(templates: Iterable[Template], space: str) -> dict[str, tuple[Template, ...]]:
-    found: dict[str, list[Template]] = {}
-    for template in templates:
-        if template.space == space:
-            found.setdefault(template.person_id, []).append(template)
-    return {person_id: tuple(theirs) for person_id, theirs in found.items()}
+    """Group them; whoever stores templates has those of one person together, mostly."""
+    usable = (template for template in templates if template.space == space)
+    found: dict[str, tuple[Template, ...]] = {}
+    for person_id, theirs in itertools.groupby(usable, operator.attrgetter("person_id")):
+        found[person_id] = (*found.get(person_id, ()), *theirs)
+    return found
 
 
 def _taken_over(
@@ -135,15 +137,12 @@ def _taken_over(
     same = {
         person_id: row
         for person_id, row in previous.index.items()
-        if person_id in index and _identical(previous.sources.get(person_id, ()), sources[person_id])
+        # Templates equal nothing but themselves.
+        if person_id in index and previous.sources.get(person_id) == sources[person_id]
     }
     if same:
         matrix[[index[person_id] for person_id in same]] = previous.matrix[list(same.values())]
     return [person_id for person_id in index if person_id not in same]
-
-
-def _identical(before: tuple[Template, ...], now: tuple[Template, ...]) -> bool:
-    return len(before) == len(now) and all(map(operator.is_, before, now))
 
 
 def _fill(

@@ -111,7 +111,8 @@ class LookalikeRule:
             if score > self.threshold or margin > self.min_margin
         )
         first = next(raised, _STEPS + 1)
-        return min(self.alike, (first - 1) / _STEPS) - _ROUNDING
+        lowest = (first - 1) / _STEPS if first else -1.0  # the first step is that of all who are not alike
+        return min(self.alike, lowest) - _ROUNDING
 
     def likeness(self, cosine: float) -> Bar | None:
         """Return everybody's limits as the bar of look-alikes, who must be known as such; None for others."""

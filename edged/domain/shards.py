@@ -43,9 +43,12 @@ def misplaced(people: Sequence[Person], shard: int, shards: int) -> str | None:
 
 def repeated(people: Sequence[Person]) -> str | None:
     """Say whose id stands twice, or None."""
-    counts = Counter(person.person_id for person in people)
+    ids = [person.person_id for person in people]
+    if len(set(ids)) == len(ids):
+        return None
+    counts = Counter(ids)
     twice = sorted(person_id for person_id, count in counts.items() if count > 1)
-    return f"{twice[0]} is named {counts[twice[0]]} times" if twice else None
+    return f"{twice[0]} is named {counts[twice[0]]} times"
 
 
 def unusable(templates: Sequence[Template], dimension: int) -> str | None:
@@ -68,6 +71,7 @@ def collision(
     limit: float,
     distinct: Sequence[str],
     counts: Callable[[str], bool],
+    *,
     alive: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Say who of ``new`` is closer than ``limit`` (cosine) to somebody of ``others``, or None.

@@ -203,7 +203,7 @@ class GalleryUpdate:
         self._fetch(manifest)
         self._step("fetched")
         shards = self._opened(manifest, opener)
-        check_gallery(manifest, shards, self._before(state), self._too_close, self._alive)
+        check_gallery(manifest, shards, self._before(state), self._too_close, alive=self._alive)
         self._step("checked")
         self._store.blobs.put(target.sha256, sealed)
         self._step("stored")

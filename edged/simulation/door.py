@@ -104,7 +104,7 @@ class SimulatedDoor:
                 too_close=lambda count: collision_level(CALIBRATION, count),
                 now=lambda: datetime.fromtimestamp(time.time(), UTC),
                 serving=serving,
-                alive=lambda: self.member.beat(),
+                alive=self._beat,
             ).attempt
 
         self.member = FleetMemberWorker(
@@ -120,6 +120,9 @@ class SimulatedDoor:
             changed=self.gallery.hurry,
             swapped=swapped,
         )
+
+    def _beat(self) -> None:
+        self.member.beat()
 
     def start(self) -> None:
         """Follow the publisher."""

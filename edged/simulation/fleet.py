@@ -157,9 +157,7 @@ class SimulatedFleet:
 
     def _publish(self) -> None:
         level = collision_level(CALIBRATION, len(self._records))
-        wanted = Wanted(
-            list(self._records.values()), SPACE, DIMENSION, allow_shrink=True, too_close=level
-        )
+        wanted = Wanted(list(self._records.values()), SPACE, DIMENSION, allow_shrink=True, too_close=level)
         self.folder.publish(GROUP, wanted)
 
     def _push(self) -> int:

@@ -198,7 +198,9 @@ class FleetPart:
         """Return what recognition takes over, with the fleet's own hours where it has any."""
         settings = recognition_settings(config)
         access = None if self._membership is None else self._membership.store.access()
-        return settings if access is None else replace(settings, rules=access_rules(fleet_hours(access, config)))
+        return (
+            settings if access is None else replace(settings, rules=access_rules(fleet_hours(access, config)))
+        )
 
 
 def _alarm(log: EventLog, kind: str, facts: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ def test_every_runbook_line_names_commands_that_exist() -> None:
     for rule in RULES:
         runbook = rule["annotations"]["runbook"]
         assert "\n" not in runbook
-        for words in re.findall(r"\bedged ((?:[a-z]+ ?){1,3})", runbook):
+        for words in re.findall(r"\bedged ((?:[a-z]+(?:-[a-z]+)* ?){1,3})", runbook):
             found += 1
             assert leads_somewhere(root, words.split()), f"{rule['alert']}: edged {words}"
     assert found >= 10

@@ -69,9 +69,7 @@ class Scene:
         )  # fmt: skip
         archive.keep(manifest, blobs)
         self.folder._sign(GROUP, manifest, entry.epoch, archive)
-        self.folder.register.write(
-            fleet.with_group(GROUP, msgspec.structs.replace(entry, version=version))
-        )
+        self.folder.register.write(fleet.with_group(GROUP, msgspec.structs.replace(entry, version=version)))
 
 
 def replayed(scene: Scene) -> None:
