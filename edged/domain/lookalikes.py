@@ -52,8 +52,8 @@ _STEPS = 1000
 _ROUNDING = 1e-6
 # From so few on, one in eight, to compare twice costs less than to copy.
 _FEW = 8
-# Cosines in memory at once: 40 MB of float32, which the smallest board has.
-_BLOCK = 10_000_000
+# Cosines in memory at once: 8 MB of float32, which the smallest board has; larger blocks are no faster.
+_BLOCK = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ def nearest_others(
         return found
     # Those to be compared first, so that each pair is looked at once: a row and the rows after it.
     order = np.concatenate([fresh, np.setdiff1d(np.arange(len(ids)), fresh, assume_unique=True)])
-    ordered = matrix[order]
+    ordered = matrix if len(fresh) == len(ids) else matrix[order]
     block = max(1, _BLOCK // max(1, len(ids)))
     for first in range(0, len(fresh), block):
         rows = order[first : min(first + block, len(fresh))]

@@ -18,8 +18,8 @@ DEFAULT_SHARDS = 256
 MOST_SHARDS = 1024
 # Rounding of a quantised vector that was made a unit again; anything larger never was one.
 _UNIT_TOLERANCE = 1e-3
-# Rows compared at once with all others: 20 MB of cosines for 10,000 people.
-_BLOCK_ROWS = 512
+# Rows compared at once with all others: 5 MB of cosines for 10,000 people.
+_BLOCK_ROWS = 128
 # Pairs of strangers that may be stopped wrongly, in one gallery.
 _COLLISIONS = 0.01
 # A hundredth of what enrolment stops at: who looks alike and is two was seen by somebody there.

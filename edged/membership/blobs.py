@@ -17,8 +17,8 @@ from edged.storage.files import (
 )
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-# How long a file's inode and time of change answer for its bytes. To read and hash those of 10,000 people took as
-# much CPU time as all the rest of a change of one of them; a disk that rots in silence is noticed in an hour.
+# How long a file's inode and time of change answer for its bytes. To read and hash those of 10,000 people
+# took as much CPU time as the rest of a change of one of them; a disk that rots is noticed in an hour.
 _TRUSTED_SECONDS = 3600.0
 
 

@@ -95,6 +95,8 @@ class GalleryUpdate:
         Raises ``StoreError`` where the disk fails: what was in force still is.
         """
         state = self._begin()
+        # Before a deny list is taken: that changes who may enter, and nobody's face.
+        serving = self._serving(state.revision)
         changed = False
         try:
             trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
@@ -102,7 +104,7 @@ class GalleryUpdate:
             self._step("trusted")
             changed = self._take_denied(trusted)
             self._take_roles(trusted)
-            return self._take_gallery(trusted, denied=changed)
+            return self._take_gallery(trusted, serving, denied=changed)
         except (UntrustedError, RefusedError) as exc:
             return Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
         except StoreCorruptError as exc:
@@ -176,7 +178,7 @@ class GalleryUpdate:
         self._store.blobs.put(target.sha256, data)
         self._commit(roles=RolesInForce(sha256=target.sha256, version=version, root=root))
 
-    def _take_gallery(self, trusted: Trusted, *, denied: bool) -> Attempt:
+    def _take_gallery(self, trusted: Trusted, serving: GallerySnapshot | None, *, denied: bool) -> Attempt:
         state = self._store.state()
         target = trusted.targets.get("manifest")
         if target is None:
@@ -203,7 +205,7 @@ class GalleryUpdate:
         self._fetch(manifest)
         self._step("fetched")
         shards = self._opened(manifest, opener)
-        check_gallery(manifest, shards, self._before(state), self._too_close, alive=self._alive)
+        check_gallery(manifest, shards, self._before(state, serving), self._too_close, alive=self._alive)
         self._step("checked")
         self._store.blobs.put(target.sha256, sealed)
         self._step("stored")
@@ -303,14 +305,14 @@ class GalleryUpdate:
     def _whole(self, part: InForce) -> bool:
         return all(self._store.blobs.whole(sha256) for sha256 in (part.sha256, part.keys))
 
-    def _before(self, state: FleetState) -> Before:
+    def _before(self, state: FleetState, serving: GallerySnapshot | None) -> Before:
         if state.gallery is None:
             return Before(0, frozenset(), None)
         try:
             entries = frozenset(self._store.manifest(state.gallery).entries)
         except StoreError:  # damaged: everything counts as new, and is compared
             return Before(state.gallery.people, frozenset(), None)
-        return Before(state.gallery.people, entries, self._serving(state.revision))
+        return Before(state.gallery.people, entries, serving)
 
     def _blob(self, name: str, target: Target, most: int) -> bytes:
         """Return a blob from disk or from the source, checked; its length is known before it is asked for."""
