@@ -140,8 +140,13 @@ def _taken_over(
         # Templates equal nothing but themselves.
         if person_id in index and previous.sources.get(person_id) == sources[person_id]
     }
-    if same:
-        matrix[[index[person_id] for person_id in same]] = previous.matrix[list(same.values())]
+    then = np.fromiter(same.values(), np.intp, len(same))
+    now = np.fromiter((index[person_id] for person_id in same), np.intp, len(same))
+    if np.array_equal(then, now):  # in one piece; whatever else is copied so will be written over
+        rows = min(len(matrix), len(previous.matrix))
+        matrix[:rows] = previous.matrix[:rows]
+    else:
+        matrix[now] = previous.matrix[then]
     return [person_id for person_id in index if person_id not in same]
 
 

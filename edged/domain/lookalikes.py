@@ -32,7 +32,8 @@ until their centres lie at ``c``; of some 146,000 such visits, with limits for 1
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -94,13 +95,13 @@ class LookalikeRule:
             limits.append((score, margin))
         object.__setattr__(self, "_limits", tuple(limits))
 
-    def bar(self, cosine: float) -> Bar | None:
+    def bar(self, cosine: float, other_id: str | None = None) -> Bar | None:
         """Return what two people at ``cosine`` need, None where everybody's limits are enough."""
         step = math.ceil(min(1.0, max(0.0, cosine)) * _STEPS)
         score, margin = self._limits[step]
         if score <= self.threshold and margin <= self.min_margin:
             return None
-        return Bar(max(score, self.threshold), margin, cosine, alike=cosine >= self.alike)
+        return Bar(max(score, self.threshold), margin, cosine, other_id, alike=cosine >= self.alike)
 
     @property
     def least(self) -> float:
@@ -114,11 +115,11 @@ class LookalikeRule:
         lowest = (first - 1) / _STEPS if first else -1.0  # the first step is that of all who are not alike
         return min(self.alike, lowest) - _ROUNDING
 
-    def likeness(self, cosine: float) -> Bar | None:
+    def likeness(self, cosine: float, other_id: str | None = None) -> Bar | None:
         """Return everybody's limits as the bar of look-alikes, who must be known as such; None for others."""
         if cosine < self.alike:
             return None
-        return Bar(self.threshold, self.min_margin, cosine)
+        return Bar(self.threshold, self.min_margin, cosine, other_id)
 
     def _needed(self, cosine: float) -> tuple[float, float]:
         """Return T and r at ``cosine`` alone; r is on top of the margin, and within T."""
@@ -147,6 +148,10 @@ def _peak(cosine: float, apart: float) -> float:
     return cosine / length if length > 0 else 0.0
 
 
+# Its thousand steps are worked out once, and not whenever somebody comes or goes.
+_made = lru_cache(maxsize=4)(LookalikeRule)
+
+
 def lookalike_rule(
     points: Sequence[MeasuredPoint], *, threshold: float | None, min_margin: float, risk: Risk
 ) -> LookalikeRule | None:
@@ -156,7 +161,7 @@ def lookalike_rule(
         return None
     strictest = max(threshold, *(point.threshold for point in points))
     alike = alike_level(points)
-    return LookalikeRule(threshold, min_margin, strictest, stranger, 1.0 if alike is None else alike)
+    return _made(threshold, min_margin, strictest, stranger, 1.0 if alike is None else alike)
 
 
 def alike_level(points: Sequence[MeasuredPoint]) -> float | None:
@@ -187,9 +192,10 @@ def raised_bars(nearest: NearestOthers, rule: LookalikeRule) -> dict[str, Bar]:
     bars = {}
     for row in np.flatnonzero(nearest.cosine > rule.least):
         cosine, other = float(nearest.cosine[row]), nearest.other[row]
-        bar = rule.bar(cosine) or rule.likeness(cosine)
+        other_id = nearest.ids[other] if other >= 0 else None
+        bar = rule.bar(cosine, other_id) or rule.likeness(cosine, other_id)
         if bar is not None:
-            bars[nearest.ids[row]] = replace(bar, other_id=nearest.ids[other] if other >= 0 else None)
+            bars[nearest.ids[row]] = bar
     return bars
 
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -53,6 +54,9 @@ class Member:
     door: str
     group: str
     sealing: X25519PrivateKey
+
+
+T = TypeVar("T")
 
 
 class FleetStore:
@@ -125,7 +129,9 @@ class FleetStore:
 
     def people(self) -> list[Person]:
         """Return everybody of the gallery in force; who is denied is disabled."""
-        state = self.state()
+        return self._settled(self._people)
+
+    def _people(self, state: FleetState) -> list[Person]:
         if state.gallery is None or state.lapsed or self.past_last_day:
             return []
         denied = self.denied(state)
@@ -134,13 +140,29 @@ class FleetStore:
             for person in self.received(state).people
         ]
 
+    def _settled(self, read: Callable[[FleetState], T]) -> T:
+        """Return what ``read`` makes of the state in force; its files may go while another comes into force.
+
+        Raises ``StoreError``.
+        """
+        while True:
+            state = self.state()
+            try:
+                return read(state)
+            except StoreCorruptError:
+                if self.state() == state:
+                    raise
+
     def templates(self, space: str | None = None) -> list[Template]:
         """Return the templates in force, if they are of ``space``."""
-        state = self.state()
-        lapsed = state.lapsed or self.past_last_day
-        if state.gallery is None or lapsed or space not in (None, state.gallery.space):
-            return []
-        return list(self.received(state).templates)
+
+        def read(state: FleetState) -> list[Template]:
+            lapsed = state.lapsed or self.past_last_day
+            if state.gallery is None or lapsed or space not in (None, state.gallery.space):
+                return []
+            return list(self.received(state).templates)
+
+        return self._settled(read)
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return none: a fleet has no vetoes of its own."""
