@@ -13,7 +13,7 @@ import numpy as np
 
 from edged.domain.lookalikes import Bar, LookalikeRule, NearestOthers, nearest_others, raised_bars
 from edged.domain.people import Person, Template, Veto
-from edged.domain.types import FloatArray
+from edged.domain.types import FloatArray, IntArray
 
 # float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
 _UNIT_TOLERANCE = 1e-3
@@ -170,14 +170,27 @@ def _fill(
     if bad.size:
         raise ValueError(f"template {templates[bad[0]].template_id}: expected a finite unit vector")
     weights = np.array([weight_of(template.quality) for template in templates], np.float32)
-    starts = np.cumsum([0] + [len(sources[person_id]) for person_id in person_ids[:-1]])
+    counts = np.array([len(sources[person_id]) for person_id in person_ids])
     vectors *= weights[:, None]
-    centres = np.add.reduceat(vectors, starts) / np.add.reduceat(weights, starts)[:, None]
+    centres = _sums(vectors, counts) / _sums(weights[:, None], counts)
     norms = _norms(np.asarray(centres, np.float32))
     if (lost := np.flatnonzero(norms < _UNIT_TOLERANCE)).size:
         person_id = person_ids[lost[0]]
         raise ValueError(f"person {person_id}: templates cancel out, their mean has no direction")
     matrix[[index[person_id] for person_id in person_ids]] = centres / norms[:, None]
+
+
+def _sums(rows: FloatArray, counts: IntArray) -> FloatArray:
+    """Return the sum of the first ``counts[0]`` rows, of the next ``counts[1]``, and so on.
+
+    By equal counts at once: ``np.add.reduceat`` took four times as long.
+    """
+    starts = np.cumsum(counts) - counts
+    sums = np.empty((len(counts), rows.shape[1]), np.float32)
+    for count in np.unique(counts):
+        of_count = np.flatnonzero(counts == count)
+        sums[of_count] = rows[starts[of_count, None] + np.arange(count)].sum(axis=1)
+    return sums
 
 
 def _norms(rows: FloatArray) -> FloatArray:
