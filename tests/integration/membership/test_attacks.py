@@ -13,6 +13,8 @@ from edged.errors import FleetError, NotFoundError, StoreError
 from edged.fleet.gallery_format import PersonRecord, Shard, ShardEntry, TemplateRecord, encode
 from edged.fleet.gallery_seal import BlobName, seal
 from edged.membership.blobs import BlobFolder
+from edged.membership.state import FleetState
+from edged.membership.store import FleetStore, Received
 from edged.publishing.content import Built
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
@@ -476,3 +478,21 @@ def test_a_denial_on_the_way_does_not_cost_a_comparison_of_everybody(
     assert attempt.denied
     assert len(made) == 1  # of the one shard that is new
     assert made[0] < 10
+
+
+def test_a_gallery_that_is_replaced_while_it_is_read_is_read_anew(
+    folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gallery's own thread reads; the fleet's erases what is in force no more."""
+    folder.publish(GROUP, wanted(1, 2))
+    front.attempt()
+    reader, real = front.store, type(front.store).received
+
+    def replaced(store: FleetStore, state: FleetState) -> Received:
+        monkeypatch.setattr(FleetStore, "received", real)
+        folder.publish(GROUP, wanted(1, 2, 3))
+        assert front.attempt().applied
+        return real(store, state)
+
+    monkeypatch.setattr(FleetStore, "received", replaced)
+    assert {person.person_id for person in reader.people()} == {"p-00001", "p-00002", "p-00003"}
