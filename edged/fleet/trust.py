@@ -161,14 +161,17 @@ class PublisherTrust:
     def _checked(
         self, floor: Floor, not_before: datetime, targets: Mapping[str, TargetFile | None]
     ) -> Trusted:
-        root, timestamp, snapshot, top, denied = (
-            self._read(role) for role in (Root.type, Timestamp.type, Snapshot.type, Targets.type, "denied")
+        root, timestamp, snapshot, top = (
+            self._read(role) for role in (Root.type, Timestamp.type, Snapshot.type, Targets.type)
         )
         seen = Floor(root.version, timestamp.version)
         if seen < floor:
             text = f"version {seen.timestamp} of root {seen.root}, newer than that was seen before"
             raise UntrustedError("rollback", "timestamp", text)
-        signed_until = min(_aware(part.expires) for part in (root, snapshot, top, denied))
+        lasting = [root, snapshot, top]
+        if top.delegations is not None and "denied" in (top.delegations.roles or ()):
+            lasting.append(self._read("denied"))  # it was asked for, so it is there
+        signed_until = min(_aware(part.expires) for part in lasting)
         expires = min(signed_until, _aware(timestamp.expires))
         if expires <= not_before:
             raise UntrustedError(

@@ -192,7 +192,8 @@ class FleetStore:
             opened = [self.shard(entry, manifest, opener, self.blobs.get)[0] for entry in manifest.entries]
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
-        self.keep_open(manifest, dict(zip(manifest.entries, opened, strict=True)))
+        if self.state().gallery == state.gallery:  # else somebody who was in it may be forgotten meanwhile
+            self.keep_open(manifest, dict(zip(manifest.entries, opened, strict=True)))
         return Received(
             manifest,
             tuple(itertools.chain.from_iterable(shard.people for shard in opened)),

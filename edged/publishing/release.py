@@ -18,7 +18,7 @@ import msgspec
 from tuf.api.metadata import TargetFile
 
 from edged.domain.shards import shard_of
-from edged.errors import FleetError, NotFoundError
+from edged.errors import FleetError, NotFoundError, StoreError
 from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, Roles, encode
 from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
 from edged.fleet.trust import HELD
@@ -165,11 +165,18 @@ class FleetFolder:
         """Refuse people from now on, at all doors of the group; return the deny list's version.
 
         Raises ``NotFoundError`` where no gallery that is kept has one of them, unless ``unknown``: whoever
-        was meant by a mistyped id would go on entering.
+        was meant by a mistyped id would go on entering. ``StoreError`` where those cannot be read.
         """
         denied, wanted = set(self.register.read().group(group).denied), set(people)
-        if not unknown and (strange := self.archive(group).strangers(wanted - denied)):
-            raise NotFoundError(f"{min(strange)!r} is in no gallery of group {group!r}; --unknown denies it")
+        if not unknown:
+            try:
+                strange = self.archive(group).strangers(wanted - denied)
+            except StoreError as exc:
+                raise StoreError(f"{exc}; --unknown denies without a look at the galleries") from exc
+            if strange:
+                raise NotFoundError(
+                    f"{min(strange)!r} is in no gallery of group {group!r}; --unknown denies it all the same"
+                )
         return self._set_denied(group, denied | wanted)
 
     @_alone
