@@ -5,15 +5,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
 
+from edged.cli import fleet_command, fleet_status, registry
 from edged.errors import NotFoundError
 from edged.fleet.gallery_format import Action, CommandKey
+from edged.fleet.receipt_messages import GalleryReceipt
 from edged.publishing.commanding import objection
 from edged.publishing.doors import add_commander, remove_door
 from edged.publishing.endings import endings
-from edged.publishing.hearing import carried_out
-from edged.publishing.register import Fleet
+from edged.publishing.hearing import DoorWord, carried_out
+from edged.publishing.register import Fleet, GroupEntry
 from edged.publishing.release import FleetFolder
 from edged.publishing.rotation import rotate
 from tests.integration.membership.fleet import GROUP, Door, door, publisher, wanted
@@ -106,3 +110,38 @@ def test_a_door_that_left_counts_no_more(tmp_path: Path, folder: FleetFolder, fr
     assert carried_out(item, {}, 9).open == ["front"]
     with pytest.raises(NotFoundError):
         remove_door(folder, "back")
+
+
+@pytest.mark.parametrize(("facts", "status"), [({"ok": True}, 0), ({"ok": False}, 1), ({}, 0)])
+def test_a_self_test_that_fails_ends_with_one(
+    monkeypatch: pytest.MonkeyPatch, facts: dict[str, bool], status: int
+) -> None:
+    app = typer.Typer()
+    registry.register(app)
+    reply = {"door": "front", "result": "done", "text": "", "facts": facts}
+    monkeypatch.setattr(fleet_command, "open_fleet", lambda *_: None)
+    monkeypatch.setattr(fleet_command, "_doors", lambda *_: ["front"])
+    monkeypatch.setattr(fleet_command, "_command", lambda *_: [reply])
+    words = ["fleet", "command", "selftest", "--key", "boss", "--door", "front"]
+    assert CliRunner().invoke(app, words).exit_code == status
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "denied", "state"),
+    [
+        ("back", 7, 3, "in force"),
+        ("back", 6, 3, "behind"),
+        ("front", 5, 3, "waits for the canaries"),
+        ("front", 4, 3, "behind"),
+        ("front", 5, 2, "denial not applied"),
+    ],
+)
+def test_who_waits_for_canaries_is_told_from_who_is_behind(
+    name: str, version: int, denied: int, state: str
+) -> None:
+    entry = GroupEntry(version=7, held=5, canary=["back"], denied_version=3)
+    receipt = GalleryReceipt(
+        site="hq", door=name, group="office", space="s", revision=1, root=1, version=version, manifest=None,
+        people=1, denied=denied, applied_at=0.0, said_at=0.0,
+    )  # fmt: skip
+    assert fleet_status._state(name, entry, DoorWord(receipt=receipt)) == state
