@@ -64,14 +64,28 @@ class BlobFolder:
 
     def put(self, sha256: str, data: bytes) -> None:
         """Keep a blob, durably. One that is damaged is replaced."""
+        self.put_all([(sha256, data)])
+
+    def put_all(self, blobs: Iterable[tuple[str, bytes]]) -> None:
+        """Keep blobs; durably from the return on, each with its bytes whole before that."""
         make_private_directory(self._directory)
-        path = self._directory / sha256
-        if not create_private_file(path, data):
-            try:
-                self.get(sha256)
-            except StoreCorruptError:
-                self._erase(path)
-                create_private_file(path, data)
+        try:
+            for sha256, data in blobs:
+                path = self._directory / sha256
+                if not create_private_file(path, data, settle=False):
+                    try:
+                        self.get(sha256)
+                    except StoreCorruptError:
+                        self._erase(path)
+                        create_private_file(path, data, settle=False)
+        finally:  # where the rest does not come, what did is not fetched again
+            self._settle()
+
+    def _settle(self) -> None:
+        try:
+            sync_directory(self._directory)
+        except OSError as exc:
+            raise StoreError(f"{self._directory}: cannot be written: {exc.strerror}") from exc
 
     def keep_only(self, wanted: Iterable[str]) -> int:
         """Overwrite and remove every other blob and every leftover of a write; return how many.

@@ -286,10 +286,15 @@ class GalleryUpdate:
         whole = self._store.blobs.whole
         missing = {entry.sha256: entry for entry in manifest.entries if not whole(entry.sha256)}
         wanted = [(sha256, entry.length) for sha256, entry in missing.items()]
-        for sha256, data in self._source.blobs(wanted) if wanted else ():
-            entry = missing[sha256]
-            check_blob(f"shard-{entry.number}", Target(sha256, entry.length), data)
-            self._store.blobs.put(sha256, data)
+
+        def checked() -> Iterator[tuple[str, bytes]]:
+            for sha256, data in self._source.blobs(wanted):
+                entry = missing[sha256]
+                check_blob(f"shard-{entry.number}", Target(sha256, entry.length), data)
+                yield sha256, data
+
+        if wanted:
+            self._store.blobs.put_all(checked())
 
     def _opened(self, manifest: Manifest, opener: Opener) -> dict[ShardEntry, OpenedShard]:
         """Return every shard in the open, each checked by itself."""

@@ -73,8 +73,7 @@ class Archive:
     def keep(self, manifest: Manifest, blobs: dict[str, bytes], spare: Collection[int] = ()) -> None:
         """Keep a version and its blobs, and let go of the oldest but for ``spare``."""
         make_private_directory(self._directory / "versions")
-        for sha256, data in blobs.items():
-            self.blobs.put(sha256, data)
+        self.blobs.put_all(blobs.items())
         replace_private_file(self._path(manifest.version), encode(manifest))
         for version in self.versions()[:-KEPT_VERSIONS]:
             if version not in spare:

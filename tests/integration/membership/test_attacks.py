@@ -151,7 +151,7 @@ def test_a_full_disk_is_a_trouble_of_the_store(
     assert len(front.people()) == 3
 
 
-def full_store(*_: object) -> bool:
+def full_store(*_: object, **__: object) -> bool:
     raise StoreError("no space left")
 
 
