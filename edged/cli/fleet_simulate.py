@@ -86,7 +86,7 @@ def _show(
     from rich.table import Table
 
     table = Table(box=None)
-    for title in ("what", "all doors after", "to the broker", "to each door", "CPU of a door"):
+    for title in ("what", "all after", "to the broker", "to a door", "CPU a door"):
         table.add_column(title, no_wrap=True)
     for step in steps:
         table.add_row(
