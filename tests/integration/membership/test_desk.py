@@ -33,8 +33,11 @@ def front(tmp_path: Path, folder: FleetFolder) -> Door:
     return door(tmp_path / "front", "front", folder)
 
 
-PUBLIC = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
-OTHER = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+# The same in every process, since they are part of a test's name.
+PUBLIC, OTHER = (
+    Ed25519PrivateKey.from_private_bytes(bytes(31) + bytes([one])).public_key().public_bytes_raw()
+    for one in (1, 2)
+)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,7 @@ OTHER = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
         ("reception", PUBLIC, "unlock", "back", "commands only front"),
         ("late", PUBLIC, "unlock", "front", "last day of key 'late' is past"),
     ],
+    ids=["unknown", "other_key", "not_its_action", "not_its_door", "late"],
 )
 def test_a_command_that_the_door_will_drop_is_not_sent(
     desk: Fleet, *, name: str, public: bytes, action: Action, at: str, words: str
