@@ -83,7 +83,7 @@ class FleetPart:
         membership, config = self._membership, self._config
         if membership is None:
             return
-        # TUF and all it imports take a sixth of a second that a door without a fleet need not wait for.
+        # A door without a fleet does without TUF: a twentieth of a second of the start, and three megabytes.
         from edged.fleet.trust import PublisherTrust  # noqa: PLC0415 - see above
         from edged.membership.update import GalleryUpdate  # noqa: PLC0415 - see above
         from edged.workers.fleet_member import FleetMemberWorker  # noqa: PLC0415 - see above
