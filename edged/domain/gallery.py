@@ -4,46 +4,71 @@ A person is scored by the centroid of their templates, each weighted by its qual
 people, three photographs each) a centroid misses 1.8 % at FPIR 1e-3, the best of three templates 3.0 %.
 """
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from weakref import ReferenceType, ref
 
 import numpy as np
 
+from edged.domain.bars import BarsOnDemand
+from edged.domain.codes import MOST_DIMENSIONS, Codes, Products, blocked_products
 from edged.domain.lookalikes import Bar, LookalikeRule, NearestOthers, nearest_others, raised_bars
 from edged.domain.people import Person, Template, Veto
-from edged.domain.types import FloatArray
+from edged.domain.search import Search
+from edged.domain.types import FloatArray, IntArray
 
 # float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
 _UNIT_TOLERANCE = 1e-3
 # A usable face keeps half of its likeness or more: this is for templates stored without a quality.
 _LEAST_WEIGHT = 0.1
+# From so many rows on codes are looked through first, and from so many nothing else is kept: float32 would
+# take 512 MB at 512 d.
+_CODED_FROM = 25_000
+_COMPACT_FROM = 250_000
+# From so many people on a bar is found when it is asked for: all pairs of 10,000 take a second and more, of
+# 100,000 a hundred times that, and nobody could be let in meanwhile.
+_ON_DEMAND_FROM = 10_000
+# People whose rows are made at once: what is needed besides the rows stays below 20 MB.
+_PEOPLE_AT_ONCE = 2048
+
+Sources = Mapping[str, tuple[ReferenceType[Template], ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GallerySnapshot:
     """``matrix`` (P, D) float32 unit rows, one a person, read-only; row i belongs to ``people[i]``.
 
+    Of the largest galleries it holds codes, which give their rows as float32 when asked; see ``codes``.
+    ``screen`` and ``products`` are what such and other large ones are searched by; see ``search``.
+
     ``left_out`` counts enrolled people without a template of ``space``: nobody can recognise them.
     ``templates`` counts the templates behind the rows; ``version`` is the store's generation.
     ``vetoes`` holds, by person, (K, D) unit rows of those who were taken for the person wrongly;
     ``bars`` the people whose gates ask for more than everybody's or who have a look-alike, see
     ``lookalikes``. ``over_budget``: the threshold in force keeps the stated risk only together with a second
-    factor. ``sources`` and ``nearest`` are what the next snapshot is made from, where little has changed.
+    factor. ``sources`` and ``nearest`` are what the next snapshot is made from, where little has changed; a
+    template is let go where its store does not keep it.
     """
 
     space: str
     version: int
     people: tuple[Person, ...]
-    matrix: FloatArray
+    matrix: FloatArray | Codes
     templates: int
     index: Mapping[str, int] = field(default_factory=dict)
     vetoes: Mapping[str, FloatArray] = field(default_factory=dict)
     bars: Mapping[str, Bar] = field(default_factory=dict)
     left_out: int = 0
     over_budget: bool = False
-    sources: Mapping[str, tuple[Template, ...]] = field(default_factory=dict, repr=False)
+    sources: Sources = field(default_factory=dict, repr=False)
     nearest: NearestOthers | None = field(default=None, repr=False)
+    screen: Codes | None = field(default=None, repr=False)
+    products: Products = field(default=blocked_products, repr=False)
+
+    @property
+    def search(self) -> Search:
+        """The search over all rows."""
+        return Search(self.matrix, self.screen, self.products)
 
     def person(self, person_id: str) -> Person | None:
         """Return the person, or None if they are not in this snapshot."""
@@ -79,14 +104,16 @@ def build_snapshot(
     dimension: int,
     version: int,
     people: Iterable[Person],
-    templates: Sequence[Template],
+    templates: Iterable[Template],
     *,
     vetoes: Iterable[Veto] = (),
     previous: GallerySnapshot | None = None,
+    products: Products = blocked_products,
 ) -> GallerySnapshot:
     """Gather the templates of ``space`` into one row a person; people without any are left out.
 
-    A person whose templates are the very objects of ``previous`` keeps their row of it.
+    A person whose templates are the very objects of ``previous`` keeps their row of it. ``products`` is what
+    a large gallery's codes are multiplied by.
     Raises ``ValueError`` on a vector that is not finite, not of unit length or not (``dimension``,).
     """
     sources = _by_person(templates, space)
@@ -95,10 +122,10 @@ def build_snapshot(
     index = {person.person_id: row for row, person in enumerate(kept)}
     if len(index) != len(kept):
         raise ValueError("a person id occurs twice")
-    matrix = np.zeros((len(kept), dimension), np.float32)
+    matrix = _room(len(kept), dimension)
     fresh = _taken_over(previous, sources, index, matrix)
-    _fill(matrix, fresh, sources, index, dimension)
-    matrix.flags.writeable = False
+    for start in range(0, len(fresh), _PEOPLE_AT_ONCE):
+        _fill(matrix, fresh[start : start + _PEOPLE_AT_ONCE], sources, index, dimension)
     return GallerySnapshot(
         space,
         version,
@@ -108,8 +135,27 @@ def build_snapshot(
         index,
         _anchors(vetoes, space, dimension),
         left_out=len(enrolled) - len(kept),
-        sources=sources,
+        sources={person_id: tuple(map(ref, theirs)) for person_id, theirs in sources.items()},
+        screen=_sealed(matrix),
+        products=products,
     )
+
+
+def _room(people: int, dimension: int) -> FloatArray | Codes:
+    """Return zeros for so many rows, in the form in which so many are kept."""
+    if people >= _COMPACT_FROM and dimension <= MOST_DIMENSIONS:
+        return Codes.room(people, dimension)
+    return np.zeros((people, dimension), np.float32)
+
+
+def _sealed(matrix: FloatArray | Codes) -> Codes | None:
+    """Make ``matrix`` read-only; return the codes that it is looked through by, where that is worth it."""
+    if isinstance(matrix, Codes):
+        matrix.seal()
+        return None
+    matrix.flags.writeable = False
+    coded = len(matrix) >= _CODED_FROM and matrix.shape[1] <= MOST_DIMENSIONS
+    return Codes.of(matrix) if coded else None
 
 
 def _by_person(templates: Iterable[Template], space: str) -> dict[str, tuple[Template, ...]]:
@@ -124,27 +170,47 @@ def _taken_over(
     previous: GallerySnapshot | None,
     sources: Mapping[str, tuple[Template, ...]],
     index: Mapping[str, int],
-    matrix: FloatArray,
+    matrix: FloatArray | Codes,
 ) -> list[str]:
     """Copy the rows of ``previous`` that hold; return the ids of the others."""
     if previous is None or previous.matrix.shape[1] != matrix.shape[1]:
         return list(index)
+    if isinstance(previous.matrix, Codes) and not isinstance(matrix, Codes):
+        return list(index)  # a code is not what it was made of
     same = {
         person_id: row
         for person_id, row in previous.index.items()
         if person_id in index and _identical(previous.sources.get(person_id, ()), sources[person_id])
     }
-    if same:
-        matrix[[index[person_id] for person_id in same]] = previous.matrix[list(same.values())]
+    rows = np.array([index[person_id] for person_id in same], np.intp)
+    before = np.array(list(same.values()), np.intp)
+    for start in range(0, len(rows), _PEOPLE_AT_ONCE):
+        some = slice(start, start + _PEOPLE_AT_ONCE)
+        _copy(matrix, rows[some], previous.matrix, before[some])
     return [person_id for person_id in index if person_id not in same]
 
 
-def _identical(before: tuple[Template, ...], now: tuple[Template, ...]) -> bool:
-    return len(before) == len(now) and all(map(operator.is_, before, now))
+def _copy(matrix: FloatArray | Codes, rows: IntArray, source: FloatArray | Codes, before: IntArray) -> None:
+    if isinstance(matrix, Codes) and isinstance(source, Codes):
+        matrix.take(rows, source, before)
+    else:
+        _write(matrix, rows, source[before])
+
+
+def _write(matrix: FloatArray | Codes, rows: IntArray, vectors: FloatArray) -> None:
+    if isinstance(matrix, Codes):
+        matrix.put(rows, vectors)
+    else:
+        matrix[rows] = vectors
+
+
+def _identical(before: tuple[ReferenceType[Template], ...], now: tuple[Template, ...]) -> bool:
+    pairs = zip(before, now, strict=False)
+    return len(before) == len(now) and all(known() is template for known, template in pairs)
 
 
 def _fill(
-    matrix: FloatArray,
+    matrix: FloatArray | Codes,
     person_ids: Sequence[str],
     sources: Mapping[str, tuple[Template, ...]],
     index: Mapping[str, int],
@@ -152,8 +218,6 @@ def _fill(
 ) -> None:
     """Put the weighted centre of each person's templates in their row. Raises ``ValueError``."""
     templates = [template for person_id in person_ids for template in sources[person_id]]
-    if not templates:
-        return
     for template in templates:
         if template.vector.shape != (dimension,):
             raise ValueError(_not_shaped(f"template {template.template_id}", template.vector, dimension))
@@ -170,7 +234,8 @@ def _fill(
     if (lost := np.flatnonzero(norms < _UNIT_TOLERANCE)).size:
         person_id = person_ids[lost[0]]
         raise ValueError(f"person {person_id}: templates cancel out, their mean has no direction")
-    matrix[[index[person_id] for person_id in person_ids]] = centres / norms[:, None]
+    rows = np.array([index[person_id] for person_id in person_ids], np.intp)
+    _write(matrix, rows, np.asarray(centres / norms[:, None], np.float32))
 
 
 def _norms(rows: FloatArray) -> FloatArray:
@@ -184,17 +249,25 @@ def with_bars(
     *,
     over_budget: bool = False,
     previous: GallerySnapshot | None = None,
+    all_at_once: bool = False,
 ) -> GallerySnapshot:
     """Return the snapshot with higher bars for those who look alike; a copy of references, no vectors.
 
-    Only rows that ``previous`` has not are compared with all others.
+    Only rows that ``previous`` has not are compared with all others. In a large gallery a bar is found when
+    it is asked for, unless ``all_at_once``.
     """
     if rule is None:
         return replace(snapshot, bars={}, over_budget=over_budget)
+    matrix = snapshot.matrix
+    if isinstance(matrix, Codes) or (len(matrix) >= _ON_DEMAND_FROM and not all_at_once):
+        bars = BarsOnDemand(snapshot.index, tuple(snapshot.index), snapshot.search, rule)
+        for person_id in snapshot.vetoes:  # these are asked for at every face
+            bars.get(person_id)
+        return replace(snapshot, bars=bars, over_budget=over_budget, nearest=None)
     known = None if previous is None else previous.nearest
-    nearest = nearest_others(list(snapshot.index), snapshot.matrix, known)
-    bars = raised_bars(nearest, rule)
-    return replace(snapshot, bars=bars, over_budget=over_budget, nearest=nearest)
+    nearest = nearest_others(list(snapshot.index), matrix, known)
+    found = raised_bars(nearest, rule)
+    return replace(snapshot, bars=found, over_budget=over_budget, nearest=nearest)
 
 
 def weighted_centre(faces: Iterable[tuple[FloatArray, float]]) -> FloatArray | None:
