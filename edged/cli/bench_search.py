@@ -44,11 +44,20 @@ def _show(found: "list[SearchSpeed]") -> None:
         again = f"{one.rescored[0]:,}, at most {one.rescored[1]:,}"
         same = f"{one.same} of {one.probes}"
         build = f"{one.build_seconds:.1f}"
-        table.add_row(f"{one.people:,}", one.kept, *times, *sizes, build, *peaks, again, same)
+        table.add_row(
+            f"{one.people:,}",
+            one.kept + (" (a fleet's)" if one.sent else ""),
+            *times,
+            *sizes,
+            build,
+            *peaks,
+            again,
+            same,
+        )
     console = Console()
     console.print(table)
     for one in found:
         console.print(
-            f"{one.people:,} people: {one.decided} of {one.probes} decided as by float32 vectors, "
+            f"{one.people:,} people: {one.decided} of {one.probes} decided as by the templates themselves, "
             f"{one.wrong} let in whom these would not; scores within {one.off:.1g}"
         )

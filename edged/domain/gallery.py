@@ -6,7 +6,7 @@ people, three photographs each) a centroid misses 1.8 % at FPIR 1e-3, the best o
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from weakref import ReferenceType, ref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -24,14 +24,15 @@ _LEAST_WEIGHT = 0.1
 # From so many rows on codes are looked through first, and from so many nothing else is kept: float32 would
 # take 512 MB at 512 d.
 _CODED_FROM = 25_000
-_COMPACT_FROM = 250_000
+COMPACT_FROM = 250_000
 # From so many people on a bar is found when it is asked for: all pairs of 10,000 take a second and more, of
 # 100,000 a hundred times that, and nobody could be let in meanwhile.
 _ON_DEMAND_FROM = 10_000
 # People whose rows are made at once: what is needed besides the rows stays below 20 MB.
 _PEOPLE_AT_ONCE = 2048
 
-Sources = Mapping[str, tuple[ReferenceType[Template], ...]]
+# Of a template its person's row, and of how many templates that row was made.
+Sources = WeakKeyDictionary[Template, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +61,7 @@ class GallerySnapshot:
     bars: Mapping[str, Bar] = field(default_factory=dict)
     left_out: int = 0
     over_budget: bool = False
-    sources: Sources = field(default_factory=dict, repr=False)
+    sources: Sources = field(default_factory=WeakKeyDictionary, repr=False)
     nearest: NearestOthers | None = field(default=None, repr=False)
     screen: Codes | None = field(default=None, repr=False)
     products: Products = field(default=blocked_products, repr=False)
@@ -135,7 +136,7 @@ def build_snapshot(
         index,
         _anchors(vetoes, space, dimension),
         left_out=len(enrolled) - len(kept),
-        sources={person_id: tuple(map(ref, theirs)) for person_id, theirs in sources.items()},
+        sources=_origins(sources, index),
         screen=_sealed(matrix),
         products=products,
     )
@@ -143,9 +144,17 @@ def build_snapshot(
 
 def _room(people: int, dimension: int) -> FloatArray | Codes:
     """Return zeros for so many rows, in the form in which so many are kept."""
-    if people >= _COMPACT_FROM and dimension <= MOST_DIMENSIONS:
+    if people >= COMPACT_FROM and dimension <= MOST_DIMENSIONS:
         return Codes.room(people, dimension)
     return np.zeros((people, dimension), np.float32)
+
+
+def _origins(sources: Mapping[str, tuple[Template, ...]], index: Mapping[str, int]) -> Sources:
+    origins: Sources = WeakKeyDictionary()
+    for person_id, row in index.items():
+        theirs = sources[person_id]
+        origins.update(dict.fromkeys(theirs, (row, len(theirs))))
+    return origins
 
 
 def _sealed(matrix: FloatArray | Codes) -> Codes | None:
@@ -180,7 +189,7 @@ def _taken_over(
     same = {
         person_id: row
         for person_id, row in previous.index.items()
-        if person_id in index and _identical(previous.sources.get(person_id, ()), sources[person_id])
+        if person_id in index and _made_of(row, sources[person_id], previous.sources)
     }
     rows = np.array([index[person_id] for person_id in same], np.intp)
     before = np.array(list(same.values()), np.intp)
@@ -204,9 +213,10 @@ def _write(matrix: FloatArray | Codes, rows: IntArray, vectors: FloatArray) -> N
         matrix[rows] = vectors
 
 
-def _identical(before: tuple[ReferenceType[Template], ...], now: tuple[Template, ...]) -> bool:
-    pairs = zip(before, now, strict=False)
-    return len(before) == len(now) and all(known() is template for known, template in pairs)
+def _made_of(row: int, templates: tuple[Template, ...], sources: Sources) -> bool:
+    """Whether ``row`` was made of just these objects."""
+    made = row, len(templates)
+    return all(sources.get(template) == made for template in templates)
 
 
 def _fill(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from edged.devices.memory import release_freed_memory
 from edged.domain.codes import Codes
-from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.gallery import COMPACT_FROM, GallerySnapshot, build_snapshot
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template
 from edged.domain.types import FloatArray
@@ -38,6 +38,7 @@ _DOUBLE_COSINE, _PROBE_COSINE = 0.9, 0.6
 # What decides here: far above strangers, and where half of the mated probes fail by a hair.
 _THRESHOLD, _MARGIN = _PROBE_COSINE, 0.06
 _WARM_UP = 3
+_SAME = 1e-6
 _MB = 1_000_000
 
 Doubles = npt.NDArray[np.float64]
@@ -47,17 +48,19 @@ Doubles = npt.NDArray[np.float64]
 class SearchSpeed:
     """A gallery of ``people``; times in milliseconds for one face, ``cpu_ms`` the mean over all threads.
 
-    ``kept`` says in which form its rows are, ``index_mb`` what these and their codes take; ``rss_mb`` is the
-    whole process with it, ``peak_mb`` while it was built, ``swap_mb`` while another of the same people was
-    built beside it. ``rescored`` is the median and the greatest number of rows scored in float64.
+    ``kept`` says in which form its rows are, ``sent`` that its templates came from a fleet, which sends int8.
+    ``index_mb`` is what rows and codes take, ``rss_mb`` the process with people and all; ``peak_mb`` while it
+    was built, templates and all, ``swap_mb`` while another of the same people was built beside it.
+    ``rescored`` is the median and the greatest number of rows scored in float64.
 
     Of ``probes`` faces ``same`` got the two people and (within 1e-6) scores of float64 for all rows that are
-    kept, and ``decided`` the answer at the threshold. ``wrong`` were let in whom the float32 vectors would
-    not let in; ``off`` is the greatest distance to their score.
+    kept, and ``decided`` the answer of the templates themselves at the threshold. ``wrong`` were let in whom
+    these would not let in; ``off`` is the greatest distance to their score.
     """
 
     people: int
     kept: str
+    sent: bool
     p50_ms: float
     p95_ms: float
     cpu_ms: float
@@ -80,18 +83,19 @@ def measure_search(
     """Measure galleries of each of ``sizes``, each in a process of its own so that memory is theirs alone."""
     context = multiprocessing.get_context("spawn")
     for done, people in enumerate(sizes, start=1):
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            yield pool.submit(search_speed, people, probes).result()
+        for sent in (False, True) if people >= COMPACT_FROM else (False,):
+            with ProcessPoolExecutor(1, mp_context=context) as pool:
+                yield pool.submit(search_speed, people, probes, sent=sent).result()
         progress(done, len(sizes))
 
 
-def search_speed(people: int, probes: int, dimension: int = DIMENSION) -> SearchSpeed:
-    """Measure one gallery in this process."""
+def search_speed(people: int, probes: int, dimension: int = DIMENSION, *, sent: bool = False) -> SearchSpeed:
+    """Measure one gallery in this process; ``sent``: of templates as a fleet sends them, in int8."""
     before = _rss()
-    seconds, snapshot = _built(people, dimension)
+    seconds, snapshot = _built(people, dimension, sent=sent)
     release_freed_memory()
     memory: dict[str, Any] = {"rss_mb": _rss() - before, "peak_mb": _peak() - before}
-    _built(people, dimension)
+    _built(people, dimension, sent=sent)
     memory["swap_mb"] = _peak() - before
     faces = _faces(people, probes, dimension)
     times, cpu, rescored = _timed(snapshot, faces)
@@ -99,6 +103,7 @@ def search_speed(people: int, probes: int, dimension: int = DIMENSION) -> Search
     return SearchSpeed(
         people=people,
         kept=_kept(snapshot),
+        sent=sent,
         p50_ms=round(float(np.percentile(times, 50)) * 1000, 3),
         p95_ms=round(float(np.percentile(times, 95)) * 1000, 3),
         cpu_ms=round(cpu * 1000, 3),
@@ -107,13 +112,13 @@ def search_speed(people: int, probes: int, dimension: int = DIMENSION) -> Search
         **{name: round(value / _MB, 1) for name, value in memory.items()},
         rescored=(int(np.median(rescored)), max(rescored)),
         probes=probes,
-        **_judged(snapshot, faces),
+        **_judged(snapshot, faces, sent=sent),
     )
 
 
-def _built(people: int, dimension: int) -> tuple[float, GallerySnapshot]:
+def _built(people: int, dimension: int, *, sent: bool) -> tuple[float, GallerySnapshot]:
     names = [f"p-{number}" for number in range(people)]
-    vectors = (vector for block in _blocks(people, dimension) for vector in block)
+    vectors = (vector for block in _blocks(people, dimension, sent=sent) for vector in block)
     templates = [
         Template(name, name, _SPACE, vector, 1.0, b"") for name, vector in zip(names, vectors, strict=True)
     ]
@@ -123,10 +128,11 @@ def _built(people: int, dimension: int) -> tuple[float, GallerySnapshot]:
     return time.perf_counter() - started, snapshot
 
 
-def _blocks(people: int, dimension: int) -> Iterator[FloatArray]:
+def _blocks(people: int, dimension: int, *, sent: bool) -> Iterator[FloatArray]:
     """Yield the unit vectors of all people, the same at each call."""
     for start in range(0, people, _BLOCK):
-        yield _block(start // _BLOCK, dimension)[: people - start]
+        vectors = _block(start // _BLOCK, dimension)[: people - start]
+        yield Codes.of(vectors)[:] if sent else vectors
 
 
 def _block(number: int, dimension: int) -> FloatArray:
@@ -179,57 +185,80 @@ def _timed(snapshot: GallerySnapshot, faces: Sequence[FloatArray]) -> tuple[list
     return times, cpu, rescored
 
 
-def _judged(snapshot: GallerySnapshot, faces: Sequence[FloatArray]) -> dict[str, Any]:
+def _judged(snapshot: GallerySnapshot, faces: Sequence[FloatArray], *, sent: bool) -> dict[str, Any]:
     """Hold every answer against float64 for all rows: those that are kept, and what they were made of."""
     people, dimension = snapshot.matrix.shape
-    kept = _best_two(_doubles(snapshot), faces)
-    true = kept
-    if isinstance(snapshot.matrix, Codes):
-        true = _best_two((block.astype(np.float64) for block in _blocks(people, dimension)), faces)
+    made_of = (
+        (block.astype(np.float64), np.zeros(len(block))) for block in _blocks(people, dimension, sent=sent)
+    )
+    kept = _best_two(_rows(snapshot), faces)
+    true = _best_two(made_of, faces) if isinstance(snapshot.matrix, Codes) else kept
     figures = {"same": 0, "decided": 0, "wrong": 0, "off": 0.0}
-    for face, (rows, scores), (true_rows, true_scores) in zip(faces, kept, true, strict=True):
-        found = snapshot.search.nearest(face)
-        middle = [(one.least + one.most) / 2 for one in found]
-        ordered = sorted(
-            zip(middle, (one.row for one in found), strict=True), key=lambda one: (-one[0], one[1])
+    for face, wanted, exact in zip(faces, kept, true, strict=True):
+        found, match = snapshot.search.nearest(face), best_match(snapshot, face)
+        scores = [match.score, match.second_score][: len(found)]
+        figures["same"] += [one.row for one in found] == wanted.rows and np.allclose(
+            scores, wanted.scores, rtol=0, atol=_SAME
         )
-        figures["same"] += [row for _, row in ordered] == rows and np.allclose(
-            [score for score, _ in ordered], scores, rtol=0, atol=1e-6
-        )
-        match = best_match(snapshot, face)
-        passed = match.score >= _THRESHOLD and match.margin >= _MARGIN
-        should = true_scores[0] >= _THRESHOLD and true_scores[0] - true_scores[1] >= _MARGIN
+        passed = _passes(match.score, match.second_score)
+        should = _passes(*exact.scores)
         figures["decided"] += passed == should
-        figures["wrong"] += passed and not (should and found[0].row == true_rows[0])
-        figures["off"] = max(figures["off"], abs(match.score - true_scores[0]))
+        figures["wrong"] += passed and not (should and found[0].row == exact.rows[0])
+        figures["off"] = max(figures["off"], abs(match.score - exact.scores[0]))
     return {name: float(f"{value:.2g}") if name == "off" else int(value) for name, value in figures.items()}
 
 
-def _doubles(snapshot: GallerySnapshot) -> Iterator[Doubles]:
+def _passes(score: float, second: float = -1.0) -> bool:
+    return score >= _THRESHOLD and score - second >= _MARGIN
+
+
+def _rows(snapshot: GallerySnapshot) -> Iterator[tuple[Doubles, Doubles]]:
+    """Yield rows in float64, and by how much a cosine with each may be off."""
     matrix = snapshot.matrix
     for start in range(0, len(matrix), _BLOCK):
         some = slice(start, start + _BLOCK)
         if isinstance(matrix, Codes):
-            yield matrix.doubles(some)
+            yield matrix.doubles(some), matrix.error[some].astype(np.float64)
         else:
-            yield matrix[some].astype(np.float64)
+            yield matrix[some].astype(np.float64), np.zeros(len(matrix[some]))
 
 
-def _best_two(blocks: Iterable[Doubles], faces: Sequence[FloatArray]) -> list[tuple[list[int], list[float]]]:
-    """Return the two best rows for each face and their scores; of equals the lower row."""
+@dataclass(frozen=True, slots=True)
+class _Best:
+    rows: list[int]
+    scores: list[float]
+
+
+def _best_two(blocks: Iterable[tuple[Doubles, Doubles]], faces: Sequence[FloatArray]) -> list[_Best]:
+    """Return for each face the row that is surely best and the other that may be; of equals the lower row."""
     probes = np.stack(faces).astype(np.float64).T
-    best = [[(-np.inf, -1)] * 2 for _ in faces]
+    surely: list[list[tuple[float, int]]] = [[] for _ in faces]
+    maybe: list[list[tuple[float, int]]] = [[] for _ in faces]
     start = 0
-    for block in blocks:
-        scores = block @ probes
-        for _ in range(min(2, len(block))):
-            rows = scores.argmax(axis=0)
-            for face, row in enumerate(rows):
-                best[face].append((scores[row, face], start + row))
-            scores[rows, np.arange(len(rows))] = -np.inf
-        best = [sorted(some, key=lambda one: (-one[0], one[1]))[:2] for some in best]
-        start += len(block)
-    return [([int(row) for _, row in some], [float(score) for score, _ in some]) for some in best]
+    for rows, error in blocks:
+        scores = rows @ probes
+        for best, bound in ((surely, scores - error[:, None]), (maybe, scores + error[:, None])):
+            for face, top in enumerate(_two_greatest(bound)):
+                found = best[face] + [(value, start + row) for value, row in top]
+                best[face] = sorted(found, key=lambda one: (-one[0], one[1]))[:2]
+        start += len(rows)
+    answers: list[_Best] = []
+    for face, ((least, first), *_) in enumerate(surely):
+        others = [one for one in maybe[face] if one[1] != first][:1]
+        answers.append(_Best([first, *(row for _, row in others)], [least, *(most for most, _ in others)]))
+    return answers
+
+
+def _two_greatest(scores: Doubles) -> list[list[tuple[float, int]]]:
+    """Return of each column of ``scores`` (N, P), which is spoiled, the two greatest and their rows."""
+    columns = np.arange(scores.shape[1])
+    found: list[list[tuple[float, int]]] = [[] for _ in columns]
+    for _ in range(min(2, len(scores))):
+        rows = scores.argmax(axis=0)
+        for column, row in enumerate(rows):
+            found[column].append((float(scores[row, column]), int(row)))
+        scores[rows, columns] = -np.inf
+    return found
 
 
 def _kept(snapshot: GallerySnapshot) -> str:
