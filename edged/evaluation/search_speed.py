@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def _blocks(people: int, dimension: int, *, sent: bool) -> Iterator[FloatArray]:
         yield Codes.of(vectors)[:] if sent else vectors
 
 
+@lru_cache(maxsize=1)
 def _block(number: int, dimension: int) -> FloatArray:
     noise = np.random.default_rng([1, number])
     vectors = noise.standard_normal((_BLOCK, dimension), np.float32)
