@@ -107,14 +107,20 @@ def test_of_equals_the_lower_row_comes_first(form: str) -> None:
     assert [one.row for one in found] == [7, 12, 21, 33]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_hundred_thousand_people_with_near_doubles(form: str) -> None:
-    """Twelve near doubles of one person, closer to the face than int8 can tell, far apart in the gallery."""
+@pytest.fixture(scope="module")
+def many() -> tuple[np.ndarray, np.ndarray]:
+    """Twelve near doubles of one person, closer to each other than int8 can tell, far apart in the gallery."""
     random = np.random.default_rng(3)
     rows = random.standard_normal((100_000, 64), np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     places = random.permutation(len(rows))[:12]
     rows[places] = units(rows[0] + 1e-4 * random.normal(size=(12, 64)))
+    return rows, places
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_hundred_thousand_people_with_near_doubles(many: tuple[np.ndarray, np.ndarray], form: str) -> None:
+    (rows, places), random = many, np.random.default_rng(4)
     search = search_of(rows, form)
     scored: list[int] = []
     for probe in (*units(rows[0] + 0.02 * random.normal(size=(3, 64))), rows[places[5]], rows[0]):
