@@ -109,7 +109,7 @@ def test_of_equals_the_lower_row_comes_first(form: str) -> None:
 
 @pytest.fixture(scope="module")
 def many() -> tuple[np.ndarray, np.ndarray]:
-    """Twelve near doubles of one person, nearer to each other than int8 can tell, far apart in the gallery."""
+    """Twelve near doubles of one person, too near to each other for int8, far apart in the gallery."""
     random = np.random.default_rng(3)
     rows = random.standard_normal((100_000, 64), np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
