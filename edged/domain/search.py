@@ -92,6 +92,9 @@ class Search:
 
     def between(self, row: int, vector: FloatArray) -> Found:
         """Return what the cosine of ``row`` and ``vector`` (D,) lies between."""
+        if not isinstance(self.rows, Codes):
+            cosine = float(np.dot(self.rows[row].astype(np.float64), vector.astype(np.float64)))
+            return Found(row, cosine, cosine)
         cosines, error = self._scored(np.array([row]), vector)
         return Found(row, float(cosines[0] - error[0]), float(cosines[0] + error[0]))
 

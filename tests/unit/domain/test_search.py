@@ -135,6 +135,17 @@ def test_a_hundred_thousand_people_with_near_doubles(many: tuple[np.ndarray, np.
     assert max(scored) < 1000, "few rows need float64"
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_one_row_alone_is_scored_as_among_all(form: str) -> None:
+    rows = units(np.random.default_rng(8).normal(size=(9, 512)))
+    probe = units(rows[3] + 0.5 * rows[5])
+    search = search_of(rows, form)
+    for found in search.nearest(probe, 9):
+        alone = search.between(found.row, probe)
+        assert (alone.least, alone.most) == pytest.approx((found.least, found.most), abs=1e-12)
+        assert (alone.least < alone.most) == (form == "int8")
+
+
 def test_an_empty_gallery_has_nobody_and_one_person_no_runner_up() -> None:
     assert Search(np.zeros((0, 8), np.float32)).nearest(np.ones(8, np.float32)) == []
     assert len(Search(Codes.of(np.eye(1, 8, dtype=np.float32))).nearest(np.ones(8, np.float32))) == 1
