@@ -19,7 +19,7 @@ def fast_products(threads: int | None = None) -> Products:
 
     NumPy decodes and multiplies without the interpreter's lock, so that the parts do run side by side.
     """
-    cores = len(os.sched_getaffinity(0)) if threads is None else threads
+    cores = (os.cpu_count() or 1) if threads is None else threads
     most = max(1, min(cores, _MOST_THREADS))
 
     def products(values: CodeArray, probe: CodeArray) -> FloatArray:
