@@ -5,6 +5,8 @@ MINUTES ?= 20
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 FUZZ_STAMP := $(VENV)/.fuzz
+PEERS_VENV ?= .venv-peers
+PEERS_STAMP := $(PEERS_VENV)/.locked
 
 # Where `make install` puts things. DESTDIR stages them elsewhere, without touching the system.
 PROGRAM_DIR ?= /opt/edged
@@ -25,7 +27,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench schema lock wheel \
+.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench bench-peers schema lock wheel \
 	install install-program install-service uninstall clean
 
 help: ## Print the targets
@@ -90,6 +92,16 @@ fmt-check: venv ## Is the code formatted?
 
 bench: venv ## Measure the models on this machine, on the frames of the demo where it has run
 	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--images var/demo/scene)
+
+bench-peers: venv $(PEERS_STAMP) ## edged beside InsightFace, OpenCV, uniface and face_recognition, in turns on the same frames
+	$(BIN)/python -m tests.peers --python $(PEERS_VENV)/bin/python
+
+# Apart from edged's own, which none of it belongs to. Whoever has no wheel here is a line that says so.
+$(PEERS_STAMP): requirements-peers.lock requirements-peers-dlib.lock
+	@test -x $(PEERS_VENV)/bin/python || $(PYTHON) -m venv $(PEERS_VENV)
+	-$(PEERS_VENV)/bin/python $(LOCKED) requirements-peers.lock
+	-$(PEERS_VENV)/bin/python $(LOCKED) requirements-peers-dlib.lock
+	@touch $@
 
 schema: venv ## Write the JSON Schema of the configuration anew
 	$(BIN)/edged config schema > edged/config/config.schema.json
