@@ -27,8 +27,8 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench bench-peers schema lock wheel \
-	install install-program install-service uninstall clean
+.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench bench-peers schema lock \
+	wheel install install-program install-service uninstall clean
 
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,8 @@ lock: ## Resolve the lock files anew (needs uv)
 	echo 'hatchling>=1.27' | $(COMPILE) - -o requirements-build.lock
 	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print(*project["optional-dependencies"]["fuzz"], sep="\n")' | $(COMPILE) - -o requirements-fuzz.lock
+	$(COMPILE) tests/peers/requirements.in -c requirements.lock --no-emit-package opencv-python -o requirements-peers.lock
+	$(COMPILE) tests/peers/requirements-dlib.in -c requirements-peers.lock --no-emit-package dlib -o requirements-peers-dlib.lock
 
 wheel: ## Build build/wheel/edged-*.whl
 	@test -x build/venv/bin/python || $(PYTHON) -m venv build/venv
