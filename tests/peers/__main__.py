@@ -1,9 +1,9 @@
 """``python -m tests.peers``: edged beside other libraries, frame by frame in turns, one table.
 
-The same frames of 640 x 480 and the same pairs of photographs go through everybody, each in a process of its
-own with its own threads and defaults; one at a time, a few frames a turn, in an order drawn anew. Whoever is not
-installed, or lacks weights, is a line that says why. Timings are no verdict: the exit status is 0 unless edged
-itself did not run.
+The same frames of 640 x 480 and the same pairs of photographs go through everybody, each in a process of
+its own with its own threads and defaults; one at a time, a few frames a turn, in an order drawn anew. Whoever
+is not installed, or lacks weights, is a line that says why. Timings are no verdict: the exit status is 0
+unless edged itself did not run.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def _rows(
 ) -> list[Row]:
     beside = entrants.times[reference]
     return [
-        Row(one.name, entrants.out[one.name], aim=one.aim)
+        Row(one.name, one.own, entrants.out[one.name], aim=one.aim)
         if one.name in entrants.out
         else row(one, entrants.times[one.name], beside, found.get(one.name))
         for one in asked
@@ -99,7 +99,7 @@ def _reference(entrants: Entrants, wanted: str | None) -> str:
 
 
 def _photographs(data: Path, pairs: int) -> tuple[list[Path], list[Pair]]:
-    """Return who is to be in the frames, and the pairs; without the research photographs, of the demo's cast."""
+    """Return who is to be in the frames, and the pairs: without research photographs the demo's cast, and none."""
     if not (data / "pairs.csv").is_file():
         sys.stderr.write(f"no photographs in {data}: frames of the demo's cast, and no pairs\n")
         return images_below(_CAST), []
@@ -109,7 +109,9 @@ def _photographs(data: Path, pairs: int) -> tuple[list[Path], list[Pair]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.peers", description=__doc__)
     parser.add_argument("--frames", type=_positive, default=300, help="frames for everybody (default 300)")
-    parser.add_argument("--pairs", type=int, default=600, help="pairs of photographs (default 600); 0 for none")
+    parser.add_argument(
+        "--pairs", type=int, default=600, help="pairs of photographs (default 600); 0 for none"
+    )
     parser.add_argument("--starts", type=_positive, default=3, help="starts of everybody (default 3)")
     parser.add_argument("--seed", type=int, default=1, help="of the visitors and of the order of turns")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORDS", help="those with one in their name")

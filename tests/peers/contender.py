@@ -14,6 +14,7 @@ class Contender:
 
     ``aim`` is how many times edged's CPU time this one is expected to take at least, None for no expectation.
     ``sequence`` marks one that knows the frame before: it is not asked about single photographs.
+    ``own`` marks edged itself.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Contender:
     measure: Measure = "cosine"
     aim: float | None = None
     sequence: bool = False
+    own: bool = False
 
     def lacking(self) -> str | None:
         """Say what keeps it from taking part, None for nothing that is known."""

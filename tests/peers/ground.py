@@ -50,7 +50,7 @@ class Ground:
             old.unlink()
         self._link(DETECTOR, "insightface/models/door/det_500m.onnx")
         self._link(EMBEDDER, "insightface/models/door/w_y1.onnx")
-        self._link(DETECTOR, "uniface/scrfd_500m_kps.onnx")
+        self._link(DETECTOR, "uniface/scrfd_500m.onnx")
         if self.weights.is_dir():
             self._edged("import", str(self.weights), "--no-compile")
             self._edged("compile", *_PACKS)
@@ -82,17 +82,19 @@ def _edged(ground: Ground, enrolled: Sequence[Path]) -> list[Contender]:
     packs = ground.packs
     known = [str(path.absolute()) for path in enrolled]
 
-    def one(name: str, kind: str, needs: Sequence[str], **models: str) -> Contender:
+    def one(name: str, kind: str, needs: Sequence[str], **models: str | int) -> Contender:
         options = {"models": {"directory": str(packs.absolute()), "compile": "auto", **models}}
         if kind == "door":
             options["enrolled"] = known
         files = tuple(packs / pack / "pack.yaml" for pack in needs)
-        return Contender(name, f"{_KINDS}.{kind}", sys.executable, options, files, sequence=kind == "door")
+        module = f"{_KINDS}.{kind}"
+        return Contender(name, module, sys.executable, options, files, sequence=kind == "door", own=True)
 
     y1 = {"detector": "yunet", "embedder": "arcface-y1", "precision": "float32"}
     scrfd = y1 | {"detector": "scrfd-500m"}
     return [
         one(REFERENCE, "pipeline", ("yunet", "arcface-y1"), **y1),
+        one("edged, one thread", "pipeline", ("yunet", "arcface-y1"), **y1, threads=1),
         one("edged, int8", "pipeline", ("yunet", "arcface-y1"), **y1 | {"precision": "int8"}),
         one("edged, SCRFD", "pipeline", ("scrfd-500m", "arcface-y1"), **scrfd),
         one("edged, at a door", "door", ("yunet", "arcface-y1"), **y1),
@@ -121,7 +123,7 @@ def _others(ground: Ground) -> list[Contender]:
     yunet = {"detector": str(weights / YUNET), "embedder": str(weights / EMBEDDER)}
     large = yunet | {"detector": str(weights / YUNET_640)}
     own = (weights / YUNET, weights / EMBEDDER)
-    scrfd = ground.work / "uniface" / "scrfd_500m_kps.onnx"
+    scrfd = ground.work / "uniface" / "scrfd_500m.onnx"
     cache = {"UNIFACE_CACHE_DIR": str(scrfd.parent.absolute())}
 
     def uniface(name: str, size: int) -> Contender:

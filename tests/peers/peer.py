@@ -16,7 +16,7 @@ class Peer(Protocol):
     """A way from a picture to a vector, as its own documentation shows it."""
 
     def look(self, image: Image) -> Vector | None:
-        """Return the vector (D,) of the face that ``image`` (H, W, 3) uint8 BGR is of; None without a face."""
+        """Return the vector (D,) of the face that ``image`` (H, W, 3) uint8 BGR is of, None without."""
 
 
 def prominent(boxes: Sequence[Sequence[float]], image: Image) -> int | None:

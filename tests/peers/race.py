@@ -43,7 +43,7 @@ class Times:
 
 @dataclass(slots=True)
 class Entrants:
-    """Who runs: ``seats`` and ``times`` by name; ``out`` says of the others why not. All end with ``close``."""
+    """``seats`` and ``times`` of who runs, by name; ``out`` says of the others why not."""
 
     seats: dict[str, Seat] = field(default_factory=dict)
     times: dict[str, Times] = field(default_factory=dict)
@@ -94,7 +94,7 @@ def _start(entrants: Entrants, contender: Contender, first: Path, logs: Path) ->
 
 
 def race(entrants: Entrants, frames: Sequence[Path], *, chance: random.Random, step: Step) -> None:
-    """Let everybody see all ``frames``, ``FRAMES_A_TURN`` at a time; the first turn is also a warm-up before."""
+    """Let everybody see all ``frames``, ``FRAMES_A_TURN`` at a time, after the first turn as a warm-up."""
     turns = [frames[at : at + FRAMES_A_TURN] for at in range(0, len(frames), FRAMES_A_TURN)]
     for number in range(-1, len(turns)):
         names = list(entrants.seats)

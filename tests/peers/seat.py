@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -56,9 +56,10 @@ class Seat:
         self.began_at = time.monotonic()
         self._name = contender.name
         self._pending = b""
+        options = json.dumps(contender.options)
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [contender.python, "-m", "tests.peers.worker", contender.module, json.dumps(contender.options)],
+                [contender.python, "-m", "tests.peers.worker", contender.module, options],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, bufsize=0,
                 env=_environment(contender),
             )  # fmt: skip
@@ -89,7 +90,7 @@ class Seat:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def __enter__(self) -> "Seat":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

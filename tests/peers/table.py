@@ -12,13 +12,13 @@ from tests.peers.accuracy import Accuracy
 from tests.peers.contender import Contender
 from tests.peers.race import Times, start_seconds
 
-# A tenth more or less is not told apart on a machine that does other things too.
+# Less is not told apart on a machine that does other things too.
 _CLEARLY = 1.05
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times edged's CPU time the same frames took: the median of the turns, and nine tenths of them."""
+    """CPU time in times that of edged for the same frames: the median turn, and where nine of ten lie."""
 
     median: float
     low: float
@@ -35,6 +35,7 @@ class Row:
     """
 
     name: str
+    own: bool = False
     why: str | None = None
     p50_ms: float = 0.0
     p95_ms: float = 0.0
@@ -67,6 +68,7 @@ def row(contender: Contender, times: Times, reference: Times | None, found: Accu
     p50, p95 = np.percentile(times.frame_ms, [50, 95])
     return Row(
         name=contender.name,
+        own=contender.own,
         p50_ms=float(p50),
         p95_ms=float(p95),
         cpu_ms=float(np.median(times.turn_cpu_ms)),
@@ -83,10 +85,10 @@ def row(contender: Contender, times: Times, reference: Times | None, found: Accu
 
 
 def better(rows: Iterable[Row], reference: Row) -> list[str]:
-    """Say of each contender in what it is clearly ahead of ``reference``, best at least by a twentieth."""
+    """Say of each of the others in what it is ahead of ``reference``; a cost counts from a twentieth on."""
     said = []
     for one in rows:
-        if one.why is not None or one.name == reference.name:
+        if one.why is not None or one.own:
             continue
         ahead = [
             f"{what} {theirs:.{digits}f} to {ours:.{digits}f}"
@@ -94,7 +96,9 @@ def better(rows: Iterable[Row], reference: Row) -> list[str]:
             if theirs * _CLEARLY < ours
         ]
         ahead += [
-            f"{what} {theirs:.2%} to {ours:.2%}" for what, theirs, ours in _shares(one, reference) if theirs > ours
+            f"{what} {theirs:.2%} to {ours:.2%}"
+            for what, theirs, ours in _shares(one, reference)
+            if theirs > ours
         ]
         if ahead:
             said.append(f"{one.name} is ahead of {reference.name}: {', '.join(ahead)}")
@@ -182,7 +186,9 @@ _COLUMNS: tuple[tuple[str, Any], ...] = (
 
 
 def _cells(one: Row) -> list[str]:
-    times = "" if one.ratio is None else f"{one.ratio.median:.1f} ({one.ratio.low:.1f} - {one.ratio.high:.1f})"
+    times = (
+        "" if one.ratio is None else f"{one.ratio.median:.1f} ({one.ratio.low:.1f} - {one.ratio.high:.1f})"
+    )
     costs = [one.p50_ms, one.p95_ms, one.cpu_ms, one.spin_ms]
     return [
         one.name,

@@ -37,7 +37,7 @@ def main() -> None:
         peer = importlib.import_module(module).open_peer(options)
         _say(answers, {"ready": True, "versions": versions()})
         serve(peer, sys.stdin, answers)
-    except Exception as exc:  # noqa: BLE001 - a contender may fail as it likes, and its row says how
+    except Exception as exc:
         _say(answers, {"failed": _told(exc)})
         raise
 
@@ -74,7 +74,7 @@ def _look(peer: Peer, pictures: list[Image]) -> dict[str, Any]:
 
 
 def _usage() -> dict[str, float]:
-    """Read what this process took. getrusage's peak would begin with that of the process it was forked from."""
+    """Read what this process took; getrusage's peak would begin with that of the process that forked it."""
     sizes = {"VmRSS": 0.0, "VmHWM": 0.0}
     for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
         name, _, value = line.partition(":")

@@ -1,1 +1,1 @@
-"""One module a way to find and embed a face; each is imported in a process of its own, in its own environment."""
+"""One module a way to find and embed a face, each imported in a process of its own."""

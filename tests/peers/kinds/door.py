@@ -4,7 +4,6 @@ Beside detection and embedding it tracks, judges quality, matches against the ga
 the visitors are enrolled among a thousand others, so that some are let in and some are not.
 """
 
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -88,7 +87,9 @@ def _gallery(pipeline: FacePipeline, enrolled: list[FloatArray]) -> GallerySnaps
         Template(name, name, pipeline.space, vector, 1.0, b"")
         for name, vector in zip(names, vectors, strict=True)
     ]
-    return build_snapshot(pipeline.space, pipeline.dimension, 1, [Person(name, name) for name in names], templates)
+    return build_snapshot(
+        pipeline.space, pipeline.dimension, 1, [Person(name, name) for name in names], templates
+    )
 
 
 def open_peer(options: dict[str, Any]) -> Peer:

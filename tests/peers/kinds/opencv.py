@@ -26,5 +26,5 @@ class _OpenCV:
 
 
 def open_peer(options: dict[str, Any]) -> Peer:
-    """Open the files ``detector`` and ``embedder``; a frame is searched at its own size, as the default is."""
+    """Open the files ``detector`` and ``embedder``; a frame is searched at its own size."""
     return _OpenCV(options["detector"], options["embedder"])

@@ -12,7 +12,7 @@ from tests.peers.peer import Image, Peer, Vector, prominent
 class _Recognizer(BaseRecognizer):
     def __init__(self, path: str) -> None:
         # y1's normalisation is inside the graph.
-        super().__init__(path, PreprocessConfig(input_mean=0.0, input_std=1.0))
+        super().__init__(model_path=path, preprocessing=PreprocessConfig(input_mean=0.0, input_std=1.0))
 
 
 class _Uniface:

@@ -1,4 +1,4 @@
-"""A contender whose face is the mean colour of the picture; a black picture has none, a white one breaks it."""
+"""A contender whose face is the mean colour of the picture: black has none, white breaks it."""
 
 from typing import Any
 

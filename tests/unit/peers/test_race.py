@@ -40,7 +40,11 @@ class FakeSeat:
 def entrants(monkeypatch: pytest.MonkeyPatch) -> Entrants:
     monkeypatch.setattr(racing, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(FakeSeat, "order", [])
-    seats = {"edged": FakeSeat("edged", 2.0), "slow": FakeSeat("slow", 9.0), "fragile": FakeSeat("fragile", 1.0)}
+    seats = {
+        "edged": FakeSeat("edged", 2.0),
+        "slow": FakeSeat("slow", 9.0),
+        "fragile": FakeSeat("fragile", 1.0),
+    }
     return Entrants(seats, {name: Times() for name in seats})  # type: ignore[arg-type]
 
 

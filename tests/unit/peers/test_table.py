@@ -15,7 +15,7 @@ from tests.peers.race import Times
 from tests.peers.seat import Usage
 from tests.peers.table import Row, aims, as_json, better, ratio, row, show
 
-EDGED = Contender("edged", "m", "python", {})
+EDGED = Contender("edged", "m", "python", {}, own=True)
 OTHER = Contender("other", "m", "python", {}, aim=3.0)
 
 
@@ -47,7 +47,7 @@ def test_what_others_do_better_is_said_and_what_is_no_difference_is_not() -> Non
     edged = row(EDGED, times([2.0, 2.0]), times([2.0, 2.0]), None)
     small = row(OTHER, times([5.0, 5.0], rss_mb=60.0), times([2.0, 2.0]), None)
     alike = replace(small, rss_mb=98.0)
-    assert better([edged, small, alike, Row("absent", "not there")], edged) == [
+    assert better([edged, small, alike, Row("absent", why="not there")], edged) == [
         "other is ahead of edged: RSS MB 60 to 100"
     ]
 
@@ -109,7 +109,7 @@ def test_the_face_in_the_middle_is_meant() -> None:
 def test_the_table_prints_all_that_came_of_it() -> None:
     edged = row(EDGED, times([2.0, 2.0]), times([2.0, 2.0]), accuracy(VECTORS, 4, PAIRS, "cosine"))
     other = row(OTHER, times([8.0, 8.0], rss_mb=50.0), times([2.0, 2.0]), None)
-    rows = [edged, replace(other, frames_without_face=3), Row("absent", "no wheel [for this]", aim=2.0)]
+    rows = [edged, replace(other, frames_without_face=3), Row("absent", why="no wheel [for this]", aim=2.0)]
     page = io.StringIO()
     show(rows, "edged", Console(file=page, width=200))
     told = page.getvalue()

@@ -3,15 +3,12 @@
 import base64
 import io
 import json
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.peers.contender import Contender
-from tests.peers.seat import PeerError, Seat
 from tests.peers.worker import serve
 from tests.unit.peers.painted_peer import PaintedPeer
 
@@ -21,10 +18,6 @@ def painted(folder: Path, *colours: tuple[int, int, int]) -> list[Path]:
     for path, colour in zip(paths, colours, strict=True):
         cv2.imwrite(str(path), np.full((4, 4, 3), colour, np.uint8))
     return paths
-
-
-def contender(**options: str) -> Contender:
-    return Contender("painted", "tests.unit.peers.painted_peer", sys.executable, dict(options))
 
 
 def test_each_line_is_answered_by_one(tmp_path: Path) -> None:
@@ -43,22 +36,3 @@ def test_each_line_is_answered_by_one(tmp_path: Path) -> None:
 def test_what_is_no_question_ends_it() -> None:
     with pytest.raises(ValueError, match="expected look or usage"):
         serve(PaintedPeer(), ['{"do": "dance"}'], io.StringIO())
-
-
-def test_a_process_answers_as_well_whatever_its_libraries_print(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with Seat(contender(), log) as seat:
-        looks, cpu_ms = seat.look(painted(tmp_path, (0, 5, 0), (0, 0, 0)))
-        assert seat.usage().cpu_ms >= cpu_ms
-    assert [None if look.vector is None else look.vector.tolist() for look in looks] == [[0, 1, 0], None]
-    assert "where they please" in log.read_text()
-
-
-def test_a_contender_that_breaks_says_why_in_one_line(tmp_path: Path) -> None:
-    with Seat(contender(), tmp_path / "log") as seat, pytest.raises(PeerError, match="^RuntimeError: too bright$"):
-        seat.look(painted(tmp_path, (255, 255, 255)))
-    with pytest.raises(PeerError, match="ValueError: no weights"):
-        Seat(contender(broken="no weights"), tmp_path / "log")
-    gone = Contender("gone", "tests.unit.peers.no_such_module", sys.executable, {})
-    with pytest.raises(PeerError, match="ModuleNotFoundError"):
-        Seat(gone, tmp_path / "log")
