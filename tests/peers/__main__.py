@@ -37,7 +37,7 @@ def main() -> None:
     ground = Ground(chosen.work, chosen.weights, chosen.python)
     with _bars(console, "weights") as step:
         step(0, 1)
-        ground.prepare()
+        notes = ground.prepare()
     photographs, pairs = _photographs(chosen.data, chosen.pairs)
     scene = make_scene(photographs, chosen.work / "frames", chosen.frames, chosen.seed)
     everybody = contenders(ground, scene.enrolled)
@@ -54,9 +54,9 @@ def main() -> None:
     reference = _reference(entrants, chosen.reference)
     rows = _rows(asked, entrants, found, reference)
     if chosen.json:
-        sys.stdout.write(json.dumps(as_json(rows, reference), indent=2) + "\n")
+        sys.stdout.write(json.dumps(as_json(rows, reference, notes), indent=2) + "\n")
     else:
-        show(rows, reference, Console(width=None if Console().is_terminal else 170))
+        show(rows, reference, notes, Console(width=None if Console().is_terminal else 170))
 
 
 def _accuracies(
@@ -99,7 +99,7 @@ def _reference(entrants: Entrants, wanted: str | None) -> str:
 
 
 def _photographs(data: Path, pairs: int) -> tuple[list[Path], list[Pair]]:
-    """Return who is to be in the frames, and the pairs: without research photographs the demo's cast, and none."""
+    """Return who is to be in the frames, and the pairs: without photographs the demo's cast, and none."""
     if not (data / "pairs.csv").is_file():
         sys.stderr.write(f"no photographs in {data}: frames of the demo's cast, and no pairs\n")
         return images_below(_CAST), []

@@ -4,6 +4,7 @@ Without the research weights beside the checkout edged's starter pack is alone w
 of their own; the others are rows that say what is missing.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -42,8 +43,11 @@ class Ground:
         """What the contenders write to standard error, a file each."""
         return self.work / "logs"
 
-    def prepare(self) -> None:
-        """Lay everything out. What cannot be laid out is missing later, and its rows say so."""
+    def prepare(self) -> list[str]:
+        """Lay everything out; say which of edged's networks run compiled, and which as they are.
+
+        What cannot be laid out is missing later, and its rows say so.
+        """
         for folder in (self.work, self.packs, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
         for old in self.logs.glob("*.log"):
@@ -51,9 +55,10 @@ class Ground:
         self._link(DETECTOR, "insightface/models/door/det_500m.onnx")
         self._link(EMBEDDER, "insightface/models/door/w_y1.onnx")
         self._link(DETECTOR, "uniface/scrfd_500m.onnx")
-        if self.weights.is_dir():
-            self._edged("import", str(self.weights), "--no-compile")
-            self._edged("compile", *_PACKS)
+        if not self.weights.is_dir():
+            return []
+        self._edged("import", str(self.weights), "--no-compile")
+        return compiled(self._edged("compile", *_PACKS, "--json"))
 
     def _link(self, weights: str, place: str) -> None:
         path = self.work / place
@@ -62,12 +67,28 @@ class Ground:
         if (self.weights / weights).exists():
             path.symlink_to((self.weights / weights).absolute())
 
-    def _edged(self, *arguments: str) -> None:
+    def _edged(self, *arguments: str) -> str:
         with (self.logs / "preparation.log").open("ab") as log:
-            subprocess.run(
+            return subprocess.run(
                 [sys.executable, "-m", "edged", "models", *arguments, "--directory", str(self.packs)],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, timeout=_PREPARING_SECONDS, check=False,
-            )  # fmt: skip
+                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, timeout=_PREPARING_SECONDS,
+                check=False, text=True,
+            ).stdout  # fmt: skip
+
+
+def compiled(told: str) -> list[str]:
+    """Return a line for each network of what ``edged models compile --json`` told; none where it failed.
+
+    Whether a file is compiled hangs on what it gains on this machine, so two runs may differ in it.
+    """
+    try:
+        found = json.loads(told)
+    except ValueError:
+        return ["nothing is compiled: see preparation.log"]
+    return [
+        f"{one['pack']} {one['task']}: " + ("compiled" if one["compiled"] else f"as it is, {one['reason']}")
+        for one in found
+    ]
 
 
 def contenders(ground: Ground, enrolled: Sequence[Path]) -> list[Contender]:

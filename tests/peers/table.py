@@ -1,7 +1,7 @@
 """One line a contender, its ratio to edged turn by turn, and what others do better."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -127,8 +127,8 @@ def _shares(one: Row, reference: Row) -> list[tuple[str, float, float]]:
     return shares
 
 
-def show(rows: Sequence[Row], reference: str, console: Console) -> None:
-    """Print the table, and below it what it does not say at a glance."""
+def show(rows: Sequence[Row], reference: str, notes: Sequence[str], console: Console) -> None:
+    """Print the table, and below it ``notes`` and what it does not say at a glance."""
     table = Table(title=f"One frame of 640 x 480 with one face; x is CPU time in times that of {reference}")
     for heading, where in _COLUMNS:
         table.add_column(heading, justify=where)
@@ -142,7 +142,7 @@ def show(rows: Sequence[Row], reference: str, console: Console) -> None:
         elif one.frames_without_face:
             missed = f"no face in {one.frames_without_face} of {one.frames} frames"
             console.print(f"{one.name}: {missed}", markup=False, soft_wrap=True)
-    for line in [*aims(rows), *better(rows, _named(rows, reference))]:
+    for line in [*notes, *aims(rows), *better(rows, _named(rows, reference))]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -156,13 +156,17 @@ def aims(rows: Iterable[Row]) -> list[str]:
     ]
 
 
-def as_json(rows: Sequence[Row], reference: str) -> dict[str, Any]:
+def as_json(rows: Sequence[Row], reference: str, notes: Sequence[str]) -> dict[str, Any]:
     """Return everything as JSON values."""
-    import dataclasses
-
-    told = [dataclasses.asdict(one) | {"reached": one.reached} for one in rows]
+    told = [asdict(one) | {"reached": one.reached} for one in rows]
     ahead = better(rows, _named(rows, reference))
-    return {"reference": reference, "rows": told, "aims": aims(rows), "ahead": ahead}
+    return {
+        "reference": reference,
+        "networks": list(notes),
+        "rows": told,
+        "aims": aims(rows),
+        "ahead": ahead,
+    }
 
 
 def _named(rows: Iterable[Row], name: str) -> Row:
