@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.peers", description=__doc__)
     parser.add_argument("--frames", type=_positive, default=300, help="frames for everybody (default 300)")
     parser.add_argument(
-        "--pairs", type=int, default=600, help="pairs of photographs (default 600); 0 for none"
+        "--pairs", type=int, default=400, help="pairs of photographs (default 400); 0 for none"
     )
     parser.add_argument("--starts", type=_positive, default=3, help="starts of everybody (default 3)")
     parser.add_argument("--seed", type=int, default=1, help="of the visitors and of the order of turns")
