@@ -107,7 +107,10 @@ class Seat:
         return self._answer(_ANSWER_SECONDS)
 
     def _answer(self, seconds: float) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self._line(time.monotonic() + seconds))
+        try:
+            told: dict[str, Any] = json.loads(self._line(time.monotonic() + seconds))
+        except ValueError as exc:
+            raise PeerError(f"it said what is no JSON: {exc}") from exc
         if "failed" in told:
             raise PeerError(told["failed"])
         return told

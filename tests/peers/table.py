@@ -142,8 +142,14 @@ def show(rows: Sequence[Row], reference: str, notes: Sequence[str], console: Con
         elif one.frames_without_face:
             missed = f"no face in {one.frames_without_face} of {one.frames} frames"
             console.print(f"{one.name}: {missed}", markup=False, soft_wrap=True)
-    for line in [*notes, *aims(rows), *better(rows, _named(rows, reference))]:
+    for line in [versions(rows), *notes, *aims(rows), *better(rows, _named(rows, reference))]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def versions(rows: Iterable[Row]) -> str:
+    """Name the libraries that ran; one of two versions is named twice."""
+    found = {f"{name} {version}" for one in rows for name, version in one.versions.items()}
+    return f"With {', '.join(sorted(found))}"
 
 
 def aims(rows: Iterable[Row]) -> list[str]:

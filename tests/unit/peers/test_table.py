@@ -107,17 +107,19 @@ def test_the_face_in_the_middle_is_meant() -> None:
 
 
 def test_the_table_prints_all_that_came_of_it() -> None:
-    edged = row(EDGED, times([2.0, 2.0]), times([2.0, 2.0]), accuracy(VECTORS, 4, PAIRS, "cosine"))
+    told = replace(times([2.0, 2.0]), versions={"edged": "0.1", "cv2": "5.0"})
+    edged = row(EDGED, told, times([2.0, 2.0]), accuracy(VECTORS, 4, PAIRS, "cosine"))
     other = row(OTHER, times([8.0, 8.0], rss_mb=50.0), times([2.0, 2.0]), None)
     rows = [edged, replace(other, frames_without_face=3), Row("absent", why="no wheel [for this]", aim=2.0)]
     page = io.StringIO()
     show(rows, "edged", ["y1: compiled"], Console(file=page, width=200))
-    told = page.getvalue()
-    assert "4.0 (4.0 - 4.0)" in told
-    assert "y1: compiled" in told
-    assert "absent: took no part, no wheel [for this]" in told
-    assert "other: no face in 3 of 20 frames" in told
-    assert "other: at least 3 times was the aim, 4.0 were measured: reached" in told
-    assert "other is ahead of edged: RSS MB 50 to 100" in told
+    printed = page.getvalue()
+    assert "With cv2 5.0, edged 0.1" in printed
+    assert "4.0 (4.0 - 4.0)" in printed
+    assert "y1: compiled" in printed
+    assert "absent: took no part, no wheel [for this]" in printed
+    assert "other: no face in 3 of 20 frames" in printed
+    assert "other: at least 3 times was the aim, 4.0 were measured: reached" in printed
+    assert "other is ahead of edged: RSS MB 50 to 100" in printed
     found = as_json(rows, "edged", [])
     assert [one["reached"] for one in found["rows"]] == [None, True, None]
