@@ -35,6 +35,19 @@ def test_the_spread_of_the_turns_is_told() -> None:
     assert (found.low, found.high) == pytest.approx((1.1, 2.9))
 
 
+def test_what_spins_in_the_pause_counts_where_frames_come_paced() -> None:
+    spinning = replace(times([8.0, 8.0]), after_cpu_ms=[12.0, 12.0])
+    assert ratio(spinning, times([2.0, 2.0])).median == 4.0
+    assert ratio(spinning, times([2.0, 2.0]), paced=True).median == 10.0
+
+
+def test_a_better_share_is_told_with_the_pairs_behind_it() -> None:
+    missing = accuracy({name: VECTORS[name] for name in VECTORS if name != "a/2.jpg"}, 4, PAIRS, "cosine")
+    edged = row(EDGED, times([2.0, 2.0]), times([2.0, 2.0]), missing)
+    other = row(OTHER, times([8.0, 8.0]), times([2.0, 2.0]), accuracy(VECTORS, 4, PAIRS, "cosine"))
+    assert better([other], edged) == ["other is ahead of edged: accuracy 100.00% to 75.00% (1 of 4 pairs)"]
+
+
 def test_a_row_has_the_median_start_and_knows_its_aim() -> None:
     found = row(OTHER, times([8.0, 8.0]), times([2.0, 2.0]), None)
     assert (found.start_seconds, found.cpu_ms, found.p95_ms, found.reached) == (2.0, 8.0, 8.0, True)
