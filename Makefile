@@ -58,6 +58,8 @@ test: system unit ## All tests
 	$(BIN)/pytest tests/e2e
 
 unit: venv ## The fast tests, on all cores
+	@# Where Python may not write what it compiles, each of a thousand programs would compile it anew.
+	$(BIN)/python -m compileall -q edged tests
 	$(BIN)/pytest -n auto tests/unit
 
 chaos: system venv ## Kill, freeze and starve a door and all it needs, count events and open time; MINUTES=20
