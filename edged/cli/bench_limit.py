@@ -44,7 +44,7 @@ def stage_limits(models: "ModelsConfig", result: "BenchResult") -> list[StageLim
 
 
 def _limit(models: "ModelsConfig", stage: str, name: str, task: "Task", p50_ms: float) -> StageLimit:
-    from edged.vision.choice import running_precision
+    from edged.vision.choice import running_precision, running_threads
     from edged.vision.compilation.limit import limit_of
     from edged.vision.packs import Catalogue
 
@@ -54,7 +54,7 @@ def _limit(models: "ModelsConfig", stage: str, name: str, task: "Task", p50_ms: 
         path = pack.file_path(spec, running_precision(pack, spec, models))
         # An embedder sees a face once more for each view that its descriptor asks for.
         views = (2 if spec.mirrored else 1) * (2 if spec.zoom else 1)
-        found.append((views, limit_of(path, spec, models.threads)))
+        found.append((views, limit_of(path, spec, running_threads(models))))
     bound = sum(views * one.bound_ms for views, one in found)
     return StageLimit(
         stage,

@@ -3,6 +3,11 @@
 from edged.config.sections import ModelsConfig
 from edged.vision.packs import PRECISIONS, CalibrationPoint, Catalogue, ModelSpec, Pack, Precision
 
+# Its name in the models directory; see ``vision.profile``.
+PROFILE = "profile.json"
+# With no profile: two threads save a quarter of an inference, and every board that edged runs on has two cores.
+_USUAL_THREADS = 2
+
 
 def chosen_precision(pack: Pack, spec: ModelSpec, wanted: str) -> Precision:
     """Return the precision that is asked for; ``auto`` is the first that is there, float32 before int8."""
@@ -14,10 +19,44 @@ def chosen_precision(pack: Pack, spec: ModelSpec, wanted: str) -> Precision:
     return (installed or had)[0]
 
 
+def wanted_precision(pack: Pack, spec: ModelSpec, models: ModelsConfig) -> Precision:
+    """Return the precision that is configured; ``auto`` is what the profile says, see ``vision.profile``.
+
+    The pack may not have it. An embedder's space is the same with and without a profile.
+    """
+    precision = chosen_precision(pack, spec, models.precision)
+    if models.precision != "auto" or spec.task == "liveness" or not _may_have_profile(models):
+        return precision
+    from edged.vision.profile import standing, usable_precisions  # noqa: PLC0415 - rarely needed
+
+    found = standing(models).profile
+    profiled = None if found is None else found.precision.get(spec.task)
+    return profiled if profiled in usable_precisions(pack, spec, precision) else precision
+
+
 def running_precision(pack: Pack, spec: ModelSpec, models: ModelsConfig) -> Precision:
-    """Return the precision that a daemon runs: liveness as ``auto``, a detector in what it comes in."""
-    precision = chosen_precision(pack, spec, "auto" if spec.task == "liveness" else models.precision)
+    """Return the precision that a daemon runs: liveness without a profile, a detector in what it comes in."""
+    if spec.task == "liveness":
+        precision = chosen_precision(pack, spec, "auto")
+    else:
+        precision = wanted_precision(pack, spec, models)
     return precision if precision in spec.files else next(iter(spec.files))
+
+
+def running_threads(models: ModelsConfig) -> int:
+    """Return with how many threads a network runs; ``auto`` is what the profile says, else two."""
+    if models.threads != "auto":
+        return models.threads
+    if not _may_have_profile(models):
+        return _USUAL_THREADS
+    from edged.vision.profile import standing  # noqa: PLC0415 - rarely needed
+
+    found = standing(models).profile
+    return _USUAL_THREADS if found is None else found.threads
+
+
+def _may_have_profile(models: ModelsConfig) -> bool:
+    return models.profile == "auto" and (models.directory / PROFILE).exists()
 
 
 def configured_space(models: ModelsConfig) -> str | None:

@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
+from edged.vision.choice import running_threads
 from edged.vision.packs import ModelSpec, Pack, Precision, sha256_of
 from edged.vision.session import PixelSession
 
@@ -111,7 +112,7 @@ def find_compiled(spec: ModelSpec, precision: Precision, models: ModelsConfig) -
         return None
     path = folder / MODEL
     for one in (folder.parent, folder, path, folder / RECORD):
-        _check_place(one)
+        check_place(one)
     record = _read_record(folder / RECORD)
     if record.source != spec.files[precision].sha256:
         raise ModelError(f"{folder}: made of another file")
@@ -135,7 +136,7 @@ def open_compiled(
         session = PixelSession(
             found.path,
             sha256=found.record.sha256,
-            threads=models.threads,
+            threads=running_threads(models),
             providers=models.providers,
             input_size=spec.input,
         )
@@ -158,7 +159,8 @@ def _as_described(path: Path, spec: ModelSpec, precision: Precision) -> bool:
     return path.is_file() and sha256_of(path) == spec.files[precision].sha256
 
 
-def _check_place(path: Path) -> None:
+def check_place(path: Path) -> None:
+    """Raise ``ModelError`` for a link, or what others than its owner may write."""
     try:
         mode = path.lstat().st_mode
     except OSError as exc:

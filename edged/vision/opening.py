@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
-from edged.vision.choice import chosen_precision, running_precision
+from edged.vision.choice import running_precision, running_threads, wanted_precision
 from edged.vision.compiled import open_compiled
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
@@ -35,7 +35,7 @@ def open_embedder(models: ModelsConfig) -> tuple[Pack, FaceEmbedder, str]:
     """
     pack = Catalogue(models.directory).in_force(models.embedder)
     spec = pack.model("embedder")
-    precision = chosen_precision(pack, spec, models.precision)
+    precision = wanted_precision(pack, spec, models)
     if precision not in spec.files:
         raise ModelError(
             f"models.precision: pack {pack.name} has no {precision} embedder, only {', '.join(spec.files)}"
@@ -73,7 +73,7 @@ def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsCo
     return OrtSession(
         path,
         sha256=spec.files[precision].sha256,
-        threads=models.threads,
+        threads=running_threads(models),
         providers=models.providers,
         input_size=spec.input,
     )
