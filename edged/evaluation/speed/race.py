@@ -1,0 +1,103 @@
+"""All settings side by side on the same frames, in turns, so that whoever else is at work disturbs all alike."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edged.domain.types import Image
+from edged.evaluation.embedding import Progress, silent
+from edged.evaluation.speed.settings import Setting
+
+# Threads that spin do so for about a millisecond after a run: it is their own work, and must not be in the
+# next one's way. A door pauses between two frames as well.
+_PAUSE_SECONDS = 0.004
+# On a machine at rest a dozen rounds tell a tenth.
+_LEAST_ROUNDS = 12
+_WARM_UP_ROUNDS = 2
+
+_Times = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What a frame asks of the networks in one setting."""
+
+    setting: Setting
+    detect: Callable[[Image], object]
+    embed: Callable[[Image], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """Milliseconds of one setting.
+
+    ``detect_ms``, ``embed_ms``, ``both_ms`` and ``cpu_ms`` (processor time of all threads, spinning included)
+    are what nine of ten rounds took at least: others on the machine only ever add. ``p50_ms`` and ``p95_ms``
+    are of both networks. ``ratio`` is ``both_ms`` by that of the first setting, ``cpu_ratio`` likewise.
+    """
+
+    setting: Setting
+    detect_ms: float
+    embed_ms: float
+    both_ms: float
+    p50_ms: float
+    p95_ms: float
+    cpu_ms: float
+    ratio: float
+    cpu_ratio: float
+
+
+def race(
+    runners: Sequence[Runner],
+    frames: Sequence[tuple[Image, Image]],
+    *,
+    rounds: int,
+    seconds: float,
+    progress: Progress = silent,
+) -> list[Raced]:
+    """Run all in turns on ``frames`` (picture, aligned face), ``rounds`` times, or until ``seconds`` are over.
+
+    Every turn begins with another one: each follows upon every other.
+    """
+    taken = np.zeros((len(runners), rounds, 3))
+    until, done = time.monotonic() + seconds, 0
+    for turn in range(-_WARM_UP_ROUNDS, rounds):
+        if turn >= _LEAST_ROUNDS and time.monotonic() > until:
+            break
+        picture, face = frames[turn % len(frames)]
+        for place in range(len(runners)):
+            index = (place + turn) % len(runners)
+            taken[index, max(turn, 0)] = _once(runners[index], picture, face)
+        done = max(turn, 0) + 1
+        progress(done, rounds)
+    return _told(runners, taken[:, :done])
+
+
+def _once(runner: Runner, picture: Image, face: Image) -> tuple[float, float, float]:
+    """Return the seconds of detection, of embedding, and of all processors until the threads rest again."""
+    cpu, started = time.process_time(), time.perf_counter()
+    runner.detect(picture)
+    found = time.perf_counter()
+    runner.embed(face)
+    ended = time.perf_counter()
+    time.sleep(_PAUSE_SECONDS)
+    return found - started, ended - found, time.process_time() - cpu
+
+
+def _told(runners: Sequence[Runner], taken: _Times) -> list[Raced]:
+    milliseconds = taken * 1000
+    both = milliseconds[..., 0] + milliseconds[..., 1]
+    detect, embed, cpu = np.percentile(milliseconds, 10, axis=1).T
+    low, middle, high = np.percentile(both, [10, 50, 95], axis=1)
+    return [
+        Raced(
+            runner.setting,
+            *(round(float(row[index]), 3) for row in (detect, embed, low, middle, high, cpu)),
+            round(float(low[index] / low[0]), 3),
+            round(float(cpu[index] / cpu[0]), 3),
+        )
+        for index, runner in enumerate(runners)
+    ]
