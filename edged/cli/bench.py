@@ -1,6 +1,8 @@
-"""``edged bench``: how long each stage takes on this machine."""
+"""``edged bench``: how long each stage takes on this machine, and what it should run with."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,11 +19,17 @@ from edged.cli.measuring import (
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from edged.evaluation.benchmark import BenchResult
+    from edged.config.sections import ModelsConfig
+    from edged.evaluation.speed.frames import FrameSource
+    from edged.evaluation.speed.stages import BenchResult
+    from edged.evaluation.speed.tuning import Sweep
     from edged.vision.liveness_meter import FaceLiveness
+    from edged.vision.pipeline import FacePipeline
+    from edged.vision.profile import Profile
 
-# Photographs are kept in memory; more than this many tell nothing new.
-_MAX_IMAGES = 64
+_VISIT_FRAMES = 24
+# A dozen settings on a board that needs 100 ms for each of them.
+_SWEEP_SECONDS = 90.0
 
 
 def bench(
@@ -39,10 +47,31 @@ def bench(
         ),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="A folder of photographs; without it frames are synthetic.")
+        Path | None,
+        typer.Option(
+            help="A video, a picture, or a folder of pictures; without it somebody walks up to a camera of "
+            "640 x 480."
+        ),
     ] = None,
     gallery: Annotated[int, typer.Option(min=0, max=1_000_000, help="People to match against.")] = 1000,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Frames to measure.")] = 100,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep",
+            help="Run float32 and int8, every number of threads, spinning, compiled files and detectors of other "
+            "sizes in turns, say what this machine should run with, and measure the stages so.",
+        ),
+    ] = False,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="Sweep, and put what was chosen in force: profile.json in the models directory, see "
+            "models.profile.",
+        ),
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the stages into this SVG file.")] = None,
     limit: Annotated[
         bool,
         typer.Option(
@@ -53,39 +82,132 @@ def bench(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
+    """Measure every stage from the camera to the journal with the configured models.
+
+    Every frame is searched whole and every face embedded: what tracking and the motion gate save comes on
+    top. Stop a daemon first, or it is measured too.
+    """
+    from edged.cli import bench_view
     from edged.cli.bench_limit import show_limits, stage_limits
-    from edged.cli.measuring import models_section, open_pipeline, progress_bar
-    from edged.evaluation.benchmark import run_benchmark, synthetic_images
-    from edged.evaluation.embedding import read_image
-    from edged.evaluation.protocols import images_below
+    from edged.cli.measuring import models_section
 
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )
-    pipeline = open_pipeline(config, models, detector, embedder, precision)
-    alive = _liveness(config, models, liveness)
-    pictures = (
-        [read_image(path) for path in images_below(images)[:_MAX_IMAGES]] if images else synthetic_images()
-    )
+    pipeline, alive = _opened(section, config), _liveness(config, models, liveness)
+    found, profile = None, None
+    with _source(images) as source:
+        if sweep or write:
+            found, pipeline, section = _sweep(section, source, pipeline, rounds)
+        result = _measure(pipeline, source, alive, config, gallery=gallery, rounds=rounds)
+        if found is not None:
+            found, profile = _profile(section, found, result, write=write)
+    reached = stage_limits(section, result) if limit else []
+    if plot is not None:
+        bench_view.draw(result, plot)
+    if as_json:
+        limits = {"limits": [asdict(one) for one in reached]} if limit else {}
+        typer.echo(json.dumps(asdict(result) | bench_view.told(section, found, profile) | limits))
+        return
+    if found is not None:
+        bench_view.show_sweep(found)
+    bench_view.show(result, section)
+    if limit:
+        from edged.vision.choice import running_threads
+
+        show_limits(reached, running_threads(section))
+    if profile is not None:
+        bench_view.show_picks(section, found, written=write)
+
+
+def _opened(section: "ModelsConfig", config: Path | None) -> "FacePipeline":
+    from edged.cli.measuring import quality_section
+    from edged.vision.pipeline import FacePipeline
+
+    return FacePipeline.load(section, quality_section(config))
+
+
+@contextmanager
+def _source(images: Path | None) -> "Iterator[FrameSource]":
+    """Open what is shown; drawn frames lie in a folder of their own for as long."""
+    import tempfile
+
+    from edged.evaluation.speed.frames import open_source
+
+    if images is not None:
+        with open_source(images) as source:
+            yield source
+        return
+    from edged.demo.bundled import bundled_cast
+    from edged.evaluation.scene import write_scene
+
+    with tempfile.TemporaryDirectory(prefix="edged-bench-") as folder:
+        photos = next(iter(bundled_cast()[0].values()))
+        write_scene([photos], Path(folder), frames_a_visit=_VISIT_FRAMES, gap_frames=0)
+        with open_source(Path(folder)) as source:
+            yield source
+
+
+def _measure(
+    pipeline: "FacePipeline",
+    source: "FrameSource",
+    alive: "FaceLiveness | None",
+    config: Path | None,
+    *,
+    gallery: int,
+    rounds: int,
+) -> "BenchResult":
+    from edged.cli.measuring import progress_bar, settings_of
+    from edged.config.sections import JournalConfig
+    from edged.evaluation.speed.stages import run_benchmark
+
+    settings = settings_of(config)
     with progress_bar("frames") as progress:
-        result = run_benchmark(
+        return run_benchmark(
             pipeline,
-            pictures,
+            source,
             gallery=gallery,
             rounds=rounds,
+            journal=(settings.journal if settings else JournalConfig()).path,
             progress=progress,
             cues=None if alive is None else alive.apart(),
             liveness=None if alive is None else alive.pack_name,
         )
-    reached = stage_limits(section, result) if limit else []
-    if as_json:
-        told = asdict(result) | ({"limits": [asdict(one) for one in reached]} if limit else {})
-        typer.echo(json.dumps(told))
-        return
-    _show(result)
-    if limit:
-        show_limits(reached, section.threads)
+
+
+def _sweep(
+    section: "ModelsConfig", source: "FrameSource", pipeline: "FacePipeline", rounds: int
+) -> "tuple[Sweep, FacePipeline, ModelsConfig]":
+    """Race all settings; return what came of it, and the pipeline and section as chosen."""
+    import msgspec
+
+    from edged.cli.measuring import progress_bar
+    from edged.evaluation.speed.settings import Workshop
+    from edged.evaluation.speed.tuning import frames_of, pipeline_of, sweep
+
+    workshop = Workshop(section)
+    frames = frames_of(source, pipeline)
+    with progress_bar("settings, in turns") as progress:
+        found = sweep(workshop, frames, rounds=rounds, seconds=_SWEEP_SECONDS, progress=progress)
+    chosen = msgspec.structs.replace(
+        section, threads=found.chosen.threads, precision=found.chosen.embedder_precision
+    )
+    return found, pipeline_of(workshop, found.chosen, pipeline.quality), chosen
+
+
+def _profile(
+    section: "ModelsConfig", found: "Sweep", result: "BenchResult", *, write: bool
+) -> "tuple[Sweep, Profile]":
+    from dataclasses import replace
+
+    from edged.evaluation.speed.settings import Workshop
+    from edged.evaluation.speed.tuning import make_profile
+    from edged.vision.profile import write_profile
+
+    profile, cadence = make_profile(Workshop(section), found, result)
+    if write:
+        write_profile(profile, section)
+    return replace(found, picks=(*found.picks, cadence)), profile
 
 
 def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "FaceLiveness | None":
@@ -96,19 +218,3 @@ def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "Fa
 
     section = liveness_section(config) if pack is None else LivenessConfig(mode="advisory", pack=pack)
     return FaceLiveness.load(models_section(config, directory=models), section)
-
-
-def _show(result: "BenchResult") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    names = (result.detector, result.embedder, result.liveness)
-    table = Table("stage", "p50 ms", "p95 ms", title=" + ".join(filter(None, names)))
-    for stage, took in [*result.stages.items(), ("frame", result.frame)]:
-        table.add_row(stage, f"{took.p50_ms:.2f}", f"{took.p95_ms:.2f}")
-    console = Console()
-    console.print(table)
-    console.print(
-        f"{result.rounds} frames, {result.faces} with a face, {result.gallery} people, "
-        f"peak memory {result.peak_rss_mb:.0f} MB"
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
-    from edged.evaluation.benchmark import BenchResult
+    from edged.evaluation.speed.stages import BenchResult
     from edged.vision.packs import Task
 
 

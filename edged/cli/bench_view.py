@@ -1,0 +1,148 @@
+"""What ``edged bench`` prints, draws and tells as JSON."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from edged.config.sections import ModelsConfig
+    from edged.evaluation.speed.race import Raced
+    from edged.evaluation.speed.stages import BenchResult, BoardState
+    from edged.evaluation.speed.tuning import Sweep
+    from edged.vision.profile import Profile
+
+# Stages that are a network and what is around it.
+_NETWORKS = ("detect", "embed", "liveness model")
+
+
+def show(result: "BenchResult", section: "ModelsConfig") -> None:
+    """Print a row a stage, and what a frame costs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from edged.vision.profile import standing
+
+    table = Table("stage", "p50 ms", "p95 ms", title=names(result))
+    for stage, took in [*result.stages.items(), ("frame", result.frame)]:
+        table.add_row(stage, f"{took.p50_ms:.2f}", f"{took.p95_ms:.2f}")
+    console = Console()
+    console.print(table)
+    width, height = result.size
+    lines = [
+        f"{result.rounds} frames of {width} x {height}, {result.faces} with a face, {result.gallery} people",
+        "frame: all but capture and journal, which other threads do. "
+        f"{result.around:.0%} of it is around the networks",
+        f"processor time of a frame: {result.cpu_ms.p50_ms:.1f} ms, and {result.capture_cpu_ms.p50_ms:.1f} ms to "
+        f"capture it; {result.frames_per_second:.0f} frames a second without a pause",
+        f"memory {result.rss_mb:.0f} MB, at most {result.peak_rss_mb:.0f} MB; {_board(result)}",
+        standing(section).text,
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def show_sweep(found: "Sweep") -> None:
+    """Print a row a setting, the chosen one marked."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "", "detector", "embedder", "threads", "", "detect ms", "embed ms", "both", "p50", "p95", "CPU ms",
+        "ratio", title="networks of a frame with one face, all settings in turns",
+    )  # fmt: skip
+    for one in found.raced:
+        setting = one.setting
+        table.add_row(
+            "*" if setting == found.chosen else "",
+            f"{setting.detector} {setting.detector_precision}",
+            setting.embedder_precision,
+            str(setting.threads),
+            ", ".join(_marks(one)),
+            *(
+                f"{number:.2f}"
+                for number in (
+                    one.detect_ms, one.embed_ms, one.both_ms, one.p50_ms, one.p95_ms, one.cpu_ms, one.ratio,
+                )
+            ),
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    console.print(
+        "* chosen. detect, embed, both and CPU (all threads): what nine of ten rounds took at least",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def show_picks(section: "ModelsConfig", found: "Sweep | None", *, written: bool) -> None:
+    """Print what was chosen and why, and where the profile lies."""
+    from edged.vision.profile import profile_path
+
+    for pick in () if found is None else found.picks:
+        typer.echo(f"{pick.what}: {pick.value}. {pick.why[:1].upper()}{pick.why[1:]}.")
+    path = profile_path(section)
+    typer.echo(
+        f"{path}: written; `edged run` reads it at its next start"
+        if written
+        else f"nothing written: --write puts this in force as {path}"
+    )
+
+
+def told(section: "ModelsConfig", found: "Sweep | None", profile: "Profile | None") -> dict[str, Any]:
+    """Return what the JSON has beside the stages."""
+    import msgspec
+
+    from edged.vision.choice import running_threads
+    from edged.vision.profile import standing
+
+    facts: dict[str, Any] = {"threads": running_threads(section), "standing": standing(section).text}
+    if found is not None:
+        facts |= {
+            "sweep": [asdict(one) for one in found.raced],
+            "chosen": asdict(found.chosen),
+            "picks": [asdict(one) for one in found.picks],
+            "profile": msgspec.to_builtins(profile),
+        }
+    return facts
+
+
+def draw(result: "BenchResult", path: Path) -> None:
+    """Write the stages as an SVG file. Raises ``EvaluationError``."""
+    from edged.errors import EvaluationError
+    from edged.evaluation.report.stages import stage_plot
+
+    width, height = result.size
+    subtitle = (
+        f"{width} x {height}, {result.gallery} people: {result.frame.p50_ms:.1f} ms a frame, "
+        f"{result.cpu_ms.p50_ms:.1f} of CPU, {result.around:.0%} around the networks"
+    )
+    text = stage_plot(result.stages, _NETWORKS, title=f"One frame at the door, {names(result)}", subtitle=subtitle)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise EvaluationError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
+
+
+def names(result: "BenchResult") -> str:
+    """Return the packs that were measured, each once."""
+    return " + ".join(dict.fromkeys(filter(None, (result.detector, result.embedder, result.liveness))))
+
+
+def _marks(one: "Raced") -> list[str]:
+    marks = {"spinning": one.setting.spinning, "compiled": one.setting.compiled}
+    return [mark for mark, there in marks.items() if there]
+
+
+def _board(result: "BenchResult") -> str:
+    """Say how hot the board got, as far as it tells."""
+    before, after = result.before, result.after
+    if after.celsius is None and after.throttled is None:
+        return "this machine tells no temperature"
+    seen = "temperature not known" if after.celsius is None else f"{_celsius(before)} to {_celsius(after)}"
+    return f"{seen}, {'THROTTLED: these figures are too slow' if after.throttled else 'not throttled'}"
+
+
+def _celsius(state: "BoardState") -> str:
+    return "?" if state.celsius is None else f"{state.celsius:.0f} degrees"
