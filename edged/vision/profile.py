@@ -73,9 +73,9 @@ class Standing:
 
     @property
     def text(self) -> str:
-        """What is in force, for people."""
+        """What is in force, for people; one line, whatever a file or its path says."""
         if self.profile is None:
-            return f"no profile: {self.passed_over or 'none was measured here'}"
+            return printable(f"no profile: {self.passed_over or 'none was measured here'}")
         found = self.profile
         kinds = ", ".join(f"{task} {precision}" for task, precision in found.precision.items())
         return (
