@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class StageLimit:
     """A stage with networks: 10^6 multiply-accumulates, the peak in 10^9 a second, and what both allow.
 
-    ``share`` is that bound over the stage's median, which has the work around the network in it.
+    ``share`` is that bound over the stage's median, which has the work around the network in it,
+    ``network_share`` over that of the network alone, ``network_ms``.
     """
 
     stage: str
@@ -24,6 +25,8 @@ class StageLimit:
     bound_ms: float
     p50_ms: float
     share: float
+    network_ms: float
+    network_share: float
 
 
 def stage_limits(models: "ModelsConfig", result: "BenchResult") -> list[StageLimit]:
@@ -37,13 +40,15 @@ def stage_limits(models: "ModelsConfig", result: "BenchResult") -> list[StageLim
         ("liveness model", result.liveness, "liveness"),
     ]
     return [
-        _limit(models, stage, pack, task, result.stages[stage].p50_ms)
+        _limit(models, stage, pack, task, result.stages[stage].p50_ms, result.networks[stage].p50_ms)
         for stage, pack, task in stages
-        if pack and stage in result.stages
+        if pack and stage in result.networks
     ]
 
 
-def _limit(models: "ModelsConfig", stage: str, name: str, task: "Task", p50_ms: float) -> StageLimit:
+def _limit(
+    models: "ModelsConfig", stage: str, name: str, task: "Task", p50_ms: float, network_ms: float
+) -> StageLimit:
     from edged.vision.choice import running_precision, running_threads
     from edged.vision.compilation.limit import limit_of
     from edged.vision.packs import Catalogue
@@ -64,6 +69,8 @@ def _limit(models: "ModelsConfig", stage: str, name: str, task: "Task", p50_ms: 
         round(bound, 3),
         p50_ms,
         round(bound / p50_ms, 3),
+        network_ms,
+        round(bound / network_ms, 3),
     )
 
 
@@ -72,13 +79,15 @@ def show_limits(reached: Sequence[StageLimit], threads: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("stage", "10^6 MAC", "peak 10^9 MAC/s", "bound ms", "p50 ms", "reached")
+    table = Table("stage", "10^6 MAC", "peak 10^9 MAC/s", "bound ms", "network ms", "reached", "stage ms", "reached")
     for one in reached:
         table.add_row(
             one.stage,
             f"{one.mmacs:.1f}",
             f"{one.peak_gmacs:.0f} {one.kind}",
             f"{one.bound_ms:.2f}",
+            f"{one.network_ms:.2f}",
+            f"{one.network_share:.0%}",
             f"{one.p50_ms:.2f}",
             f"{one.share:.0%}",
         )

@@ -65,7 +65,8 @@ class BenchResult:
     """What a frame with one face takes.
 
     ``stages`` are in the order of a frame's way; liveness has one for each cue that was measured, and
-    ``liveness`` is the pack behind ``liveness model``. ``frame`` is the recognition thread's part: all but
+    ``liveness`` is the pack behind ``liveness model``; ``networks`` is the part of a stage that is
+    onnxruntime's. ``frame`` is the recognition thread's part: all but
     capture and journal. ``around`` is the share of it in which no network runs. ``cpu_ms`` is the processor
     time of all threads for it, ``capture_cpu_ms`` for its capture. ``frames_per_second`` is what one thread
     does without a pause. ``size`` is (width, height) of the last frame.
@@ -82,6 +83,7 @@ class BenchResult:
     faces: int
     gallery: int
     stages: dict[str, StageTime]
+    networks: dict[str, StageTime]
     frame: StageTime
     around: float
     cpu_ms: StageTime
@@ -95,18 +97,20 @@ class BenchResult:
 
 @dataclass(slots=True)
 class _Clock:
-    """Seconds of each stage, frame by frame, and of a frame: of its networks, of processors, of its capture."""
+    """Seconds, frame by frame: of each stage, of the networks in it, of processors, and those of capture."""
 
     networks: NetworkClock
     stages: dict[str, list[float]] = field(default_factory=dict)
-    inside: list[float] = field(default_factory=list)
+    inside: dict[str, list[float]] = field(default_factory=dict)
     cpu: list[float] = field(default_factory=list)
     capture_cpu: list[float] = field(default_factory=list)
 
     def time(self, stage: str, work: Callable[[], T]) -> T:
-        started = time.perf_counter()
+        inside, started = self.networks.seconds, time.perf_counter()
         result = work()
         self.stages.setdefault(stage, []).append(time.perf_counter() - started)
+        if self.networks.seconds > inside:
+            self.inside.setdefault(stage, []).append(self.networks.seconds - inside)
         return result
 
     def frames(self) -> np.ndarray:
@@ -214,11 +218,10 @@ class _Door:
 def _one_frame(door: _Door, source: FrameSource, index: int, clock: _Clock) -> tuple[Image, bool]:
     began = time.process_time()
     image = clock.time("capture", source.next)
-    captured, inside = time.process_time(), clock.networks.seconds
+    captured = time.process_time()
     found = door.judge(image, index + _WARM_UP_ROUNDS, clock)
     clock.cpu.append(time.process_time() - captured)
     clock.capture_cpu.append(captured - began)
-    clock.inside.append(clock.networks.seconds - inside)
     return image, found
 
 
@@ -227,6 +230,7 @@ def _result(
     size: tuple[int, int], before: BoardState, after: BoardState,
 ) -> BenchResult:  # fmt: skip
     frames = clock.frames()
+    inside = np.sum(list(clock.inside.values()), axis=0)
     return BenchResult(
         detector=pipeline.detector_name,
         embedder=pipeline.embedder_name,
@@ -236,8 +240,9 @@ def _result(
         faces=faces,
         gallery=gallery,
         stages={stage: summary(seconds) for stage, seconds in clock.stages.items()},
+        networks={stage: summary(seconds) for stage, seconds in clock.inside.items()},
         frame=summary(frames),
-        around=round(float(np.median(1 - np.asarray(clock.inside) / frames)), 3),
+        around=round(float(np.median(1 - inside / frames)), 3),
         cpu_ms=summary(clock.cpu),
         capture_cpu_ms=summary(clock.capture_cpu),
         frames_per_second=round(float(1 / np.mean(frames)), 1),

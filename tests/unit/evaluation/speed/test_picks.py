@@ -20,7 +20,7 @@ def raced(setting: Setting, detect: float, embed: float, *, cpu: float | None = 
 def result(p95_ms: float) -> BenchResult:
     took, cold = StageTime(p95_ms * 0.8, p95_ms), BoardState(None, None)
     return BenchResult(
-        "yunet", "y1", None, (640, 480), 10, 10, 1, {"detect": took}, took, 0.1, took, took, 50.0, 1.0, 1.0,
+        "yunet", "y1", None, (640, 480), 10, 10, 1, {"detect": took}, {}, took, 0.1, took, took, 50.0, 1.0, 1.0,
         cold, cold,
     )  # fmt: skip
 
