@@ -59,8 +59,8 @@ def bench(
         bool,
         typer.Option(
             "--sweep",
-            help="Run float32 and int8, every number of threads, spinning, compiled files and detectors of other "
-            "sizes in turns, say what this machine should run with, and measure the stages so.",
+            help="Run float32 and int8, every number of threads, spinning, compiled files and detectors of "
+            "other sizes in turns, say what this machine should run with, and measure the stages so.",
         ),
     ] = False,
     write: Annotated[

@@ -40,19 +40,20 @@ def stage_limits(models: "ModelsConfig", result: "BenchResult") -> list[StageLim
         ("liveness model", result.liveness, "liveness"),
     ]
     return [
-        _limit(models, stage, pack, task, result.stages[stage].p50_ms, result.networks[stage].p50_ms)
+        _limit(models, stage, (pack, task), result.stages[stage].p50_ms, result.networks[stage].p50_ms)
         for stage, pack, task in stages
         if pack and stage in result.networks
     ]
 
 
 def _limit(
-    models: "ModelsConfig", stage: str, name: str, task: "Task", p50_ms: float, network_ms: float
+    models: "ModelsConfig", stage: str, network: "tuple[str, Task]", p50_ms: float, network_ms: float
 ) -> StageLimit:
     from edged.vision.choice import running_precision, running_threads
     from edged.vision.compilation.limit import limit_of
     from edged.vision.packs import Catalogue
 
+    name, task = network
     pack = Catalogue(models.directory).in_force(name)
     found = []
     for spec in pack.specs(task):
@@ -79,7 +80,9 @@ def show_limits(reached: Sequence[StageLimit], threads: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("stage", "10^6 MAC", "peak 10^9 MAC/s", "bound ms", "network ms", "reached", "stage ms", "reached")
+    table = Table(
+        "stage", "10^6 MAC", "peak 10^9 MAC/s", "bound ms", "network ms", "reached", "stage ms", "reached"
+    )
     for one in reached:
         table.add_row(
             one.stage,

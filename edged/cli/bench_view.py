@@ -34,8 +34,8 @@ def show(result: "BenchResult", section: "ModelsConfig") -> None:
         f"{result.rounds} frames of {width} x {height}, {result.faces} with a face, {result.gallery} people",
         "frame: all but capture and journal, which other threads do. "
         f"{result.around:.0%} of it is around the networks",
-        f"processor time of a frame: {result.cpu_ms.p50_ms:.1f} ms, and {result.capture_cpu_ms.p50_ms:.1f} ms to "
-        f"capture it; {result.frames_per_second:.0f} frames a second without a pause",
+        f"processor time of a frame: {result.cpu_ms.p50_ms:.1f} ms, and {result.capture_cpu_ms.p50_ms:.1f} "
+        f"ms to capture it; {result.frames_per_second:.0f} frames a second without a pause",
         f"memory {result.rss_mb:.0f} MB, at most {result.peak_rss_mb:.0f} MB; {_board(result)}",
         standing(section).text,
     ]
@@ -118,7 +118,9 @@ def draw(result: "BenchResult", path: Path) -> None:
         f"{width} x {height}, {result.gallery} people: {result.frame.p50_ms:.1f} ms a frame, "
         f"{result.cpu_ms.p50_ms:.1f} of CPU, {result.around:.0%} around the networks"
     )
-    text = stage_plot(result.stages, _NETWORKS, title=f"One frame at the door, {names(result)}", subtitle=subtitle)
+    text = stage_plot(
+        result.stages, _NETWORKS, title=f"One frame at the door, {names(result)}", subtitle=subtitle
+    )
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:

@@ -5,7 +5,7 @@ from edged.vision.packs import PRECISIONS, CalibrationPoint, Catalogue, ModelSpe
 
 # Its name in the models directory; see ``vision.profile``.
 PROFILE = "profile.json"
-# With no profile: two threads save a quarter of an inference, and every board that edged runs on has two cores.
+# With no profile: two threads save a quarter of an inference, and every board edged runs on has two cores.
 _USUAL_THREADS = 2
 
 

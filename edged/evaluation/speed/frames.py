@@ -25,9 +25,7 @@ class FrameSource:
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
-        self._watch = PictureWatch(
-            live=camera.live, frozen_after=_FROZEN_AFTER, blind_after=_BLIND_AFTER
-        )
+        self._watch = PictureWatch(live=camera.live, frozen_after=_FROZEN_AFTER, blind_after=_BLIND_AFTER)
 
     def next(self) -> Image:
         """Return the next frame (H, W, 3) uint8 BGR. Raises ``CameraError``."""

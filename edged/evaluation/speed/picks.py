@@ -26,7 +26,7 @@ class Pick:
 
 
 def pick_setting(raced: Sequence[Raced], cores: int) -> tuple[Setting, list[Pick]]:
-    """Return the setting to run, and why; the first of ``raced`` is what runs without a profile, in one thread.
+    """Return the setting to run, and why; the first of ``raced`` runs without a profile, here in one thread.
 
     Only what may stand for that is chosen from: files of the same packs, with any number of threads.
     """
@@ -86,7 +86,9 @@ def _threads(chosen: Setting, raced: Sequence[Raced], cores: int) -> tuple[Setti
     # One core is the camera's, the broker's and the disk's.
     allowed = {count: one for count, one in tried.items() if count <= max(1, cores - 1)}
     budget = BUSY_SHARE * 1000 / MOST_FPS
-    costs = ", ".join(f"{count}: {one.p50_ms:.1f} ms, {one.cpu_ms:.1f} of CPU" for count, one in tried.items())
+    costs = ", ".join(
+        f"{count}: {one.p50_ms:.1f} ms, {one.cpu_ms:.1f} of CPU" for count, one in tried.items()
+    )
     enough = [count for count, one in allowed.items() if one.p50_ms <= budget]
     if enough:
         count = min(enough)
@@ -139,7 +141,7 @@ def _remarks(base: Setting, raced: Sequence[Raced]) -> list[Pick]:
         elif one.setting.detector != base.detector:
             why = (
                 f"{one.setting.detector} takes {one.detect_ms:.1f} ms to find faces, "
-                f"{base.detector} {raced[0].detect_ms:.1f}; models.detector decides, since they find other faces"
+                f"{base.detector} {raced[0].detect_ms:.1f}; models.detector decides: they find other faces"
             )
             picks.append(Pick("detector", base.detector, why))
     return picks

@@ -1,4 +1,4 @@
-"""All settings side by side on the same frames, in turns, so that whoever else is at work disturbs all alike."""
+"""All settings side by side on the same frames, in turns: whoever else is at work disturbs all alike."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ class Raced:
 
     ``detect_ms``, ``embed_ms``, ``both_ms`` and ``cpu_ms`` (processor time of all threads, spinning included)
     are what nine of ten rounds took at least: others on the machine only ever add. ``p50_ms`` and ``p95_ms``
-    are of both networks. ``ratio`` is ``both_ms`` by that of the first setting, ``cpu_ratio`` likewise.
+    are of both. ``ratio`` is ``both_ms`` by that of the first setting, ``cpu_ratio`` likewise.
     """
 
     setting: Setting
@@ -58,18 +58,18 @@ def race(
     seconds: float,
     progress: Progress = silent,
 ) -> list[Raced]:
-    """Run all in turns on ``frames`` (picture, aligned face), ``rounds`` times, or until ``seconds`` are over.
+    """Run all in turns on ``frames`` (picture, aligned face), ``rounds`` times, or until ``seconds`` end.
 
-    Every turn begins with another one: each follows upon every other.
+    Every turn has an order of its own, so that nobody always comes after the same one.
     """
+    shuffled = np.random.default_rng(0)
     taken = np.zeros((len(runners), rounds, 3))
     until, done = time.monotonic() + seconds, 0
     for turn in range(-_WARM_UP_ROUNDS, rounds):
         if turn >= _LEAST_ROUNDS and time.monotonic() > until:
             break
         picture, face = frames[turn % len(frames)]
-        for place in range(len(runners)):
-            index = (place + turn) % len(runners)
+        for index in shuffled.permutation(len(runners)):
             taken[index, max(turn, 0)] = _once(runners[index], picture, face)
         done = max(turn, 0) + 1
         progress(done, rounds)
@@ -77,7 +77,7 @@ def race(
 
 
 def _once(runner: Runner, picture: Image, face: Image) -> tuple[float, float, float]:
-    """Return the seconds of detection, of embedding, and of all processors until the threads rest again."""
+    """Return the seconds of detection, of embedding, and of processors until the threads rest again."""
     cpu, started = time.process_time(), time.perf_counter()
     runner.detect(picture)
     found = time.perf_counter()
@@ -94,10 +94,19 @@ def _told(runners: Sequence[Runner], taken: _Times) -> list[Raced]:
     low, middle, high = np.percentile(both, [10, 50, 95], axis=1)
     return [
         Raced(
-            runner.setting,
-            *(round(float(row[index]), 3) for row in (detect, embed, low, middle, high, cpu)),
-            round(float(low[index] / low[0]), 3),
-            round(float(cpu[index] / cpu[0]), 3),
+            setting=runner.setting,
+            detect_ms=_rounded(detect[index]),
+            embed_ms=_rounded(embed[index]),
+            both_ms=_rounded(low[index]),
+            p50_ms=_rounded(middle[index]),
+            p95_ms=_rounded(high[index]),
+            cpu_ms=_rounded(cpu[index]),
+            ratio=_rounded(low[index] / low[0]),
+            cpu_ratio=_rounded(cpu[index] / cpu[0]),
         )
         for index, runner in enumerate(runners)
     ]
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 3)

@@ -87,18 +87,17 @@ class Workshop:
     def open_detector(self, setting: Setting) -> FaceDetector:
         """Return the detector as ``setting`` has it. Raises ``ModelError``."""
         _, spec = self.detector(setting.detector)
-        session = self._open("detector", setting.detector, setting.detector_precision, *_how(setting))
+        session = self._open("detector", setting.detector, setting.detector_precision, _how(setting))
         return FaceDetector(session, spec, threshold=self.models.detection_threshold)
 
     def open_embedder(self, setting: Setting) -> FaceEmbedder:
         """Return the embedder as ``setting`` has it. Raises ``ModelError``."""
         precision, spec = setting.embedder_precision, self.embedder_spec
-        session = self._open("embedder", self.embedder_pack.name, precision, *_how(setting))
+        session = self._open("embedder", self.embedder_pack.name, precision, _how(setting))
         return FaceEmbedder(session, spec, space=spec.space_of(precision))
 
-    def _opened(
-        self, task: Task, name: str, precision: Precision, threads: int, spinning: bool, compiled: bool
-    ) -> AnySession:
+    def _opened(self, task: Task, name: str, precision: Precision, how: tuple[int, bool, bool]) -> AnySession:
+        threads, spinning, compiled = how
         pack = self._catalogue.in_force(name)
         spec = pack.model(task)
         path = self._compiled(spec, precision) if compiled else None

@@ -8,10 +8,12 @@ import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from edged.config.sections import DecisionConfig, MotionConfig
 from edged.devices.board import Board
@@ -54,7 +56,7 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """The hottest zone in degrees Celsius, and whether the board slows itself down; None: it does not tell."""
+    """The hottest zone in degrees Celsius, and whether the board slows itself down; None: not told."""
 
     celsius: float | None
     throttled: bool | None
@@ -113,9 +115,11 @@ class _Clock:
             self.inside.setdefault(stage, []).append(self.networks.seconds - inside)
         return result
 
-    def frames(self) -> np.ndarray:
+    def frames(self) -> npt.NDArray[np.float64]:
         """Return the seconds of every frame on the recognition thread."""
-        return np.sum([taken for stage, taken in self.stages.items() if stage not in _BESIDE], axis=0)
+        return np.asarray(
+            np.sum([taken for stage, taken in self.stages.items() if stage not in _BESIDE], axis=0)
+        )
 
 
 def run_benchmark(
@@ -130,7 +134,7 @@ def run_benchmark(
     liveness: str | None = None,
     board: Board | None = None,
 ) -> BenchResult:
-    """Send frames of ``source`` round after round through every stage; ``gallery`` people are enrolled.
+    """Send ``rounds`` frames of ``source`` through every stage; ``gallery`` people are enrolled.
 
     ``cues`` has a meter for each cue of liveness that is to be timed, ``liveness`` names its pack.
     ``journal`` is where the door's lies; without it none is timed. Raises ``EdgedError``.
@@ -148,8 +152,10 @@ def run_benchmark(
             progress(max(0, index + 1), rounds)
     if journal is not None:
         clock.stages["journal"] = time_appends(journal, rounds)
-    return _result(pipeline, clock, rounds=rounds, faces=faces, gallery=gallery, liveness=liveness,
-                   size=(image.shape[1], image.shape[0]), before=before, after=board_state(board))  # fmt: skip
+    return _result(
+        pipeline, clock, rounds=rounds, faces=faces, gallery=gallery, liveness=liveness,
+        size=(image.shape[1], image.shape[0]), before=before, after=board_state(board),
+    )  # fmt: skip
 
 
 def random_vectors(people: int, dimension: int, seed: int = 0) -> FloatArray:
@@ -203,9 +209,7 @@ class _Door:
     def _liveness(self, track_id: int, at: float, image: Image, face: Face, clock: _Clock) -> float | None:
         told: dict[Cue, float] = {}
         for cue, meter in self._cues.items():
-            told |= clock.time(
-                f"liveness {cue.value}", lambda meter=meter: meter.measure(track_id, at, image, face)
-            )
+            told |= clock.time(f"liveness {cue.value}", partial(meter.measure, track_id, at, image, face))
         return face_liveness(told) if told else None
 
     def _forget(self, at: float) -> None:

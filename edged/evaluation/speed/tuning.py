@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import onnxruntime
 
 from edged import __version__
-from edged.config.sections import ModelsConfig, QualityConfig
-from edged.domain.types import Image
+from edged.config.sections import QualityConfig
+from edged.domain.types import FloatArray, Image
 from edged.evaluation.embedding import Progress, main_face, silent
 from edged.evaluation.speed.frames import FrameSource
 from edged.evaluation.speed.picks import Pick, pick_cadence, pick_setting
@@ -16,6 +17,7 @@ from edged.evaluation.speed.race import Raced, Runner, race
 from edged.evaluation.speed.settings import Setting, Workshop, settings_to_try
 from edged.evaluation.speed.stages import BenchResult, StageTime, stand_in
 from edged.vision.compiled import device
+from edged.vision.embedder import FaceEmbedder
 from edged.vision.packs import STANDARD_LANDMARKS
 from edged.vision.pipeline import FacePipeline
 from edged.vision.profile import Profile, Took, cores, fingerprint
@@ -45,9 +47,7 @@ def sweep(
     runners = []
     for setting in settings_to_try(workshop):
         detector, embedder = workshop.open_detector(setting), workshop.open_embedder(setting)
-        runners.append(
-            Runner(setting, detector.detect, lambda face, embedder=embedder: embedder.embed([face]))
-        )
+        runners.append(Runner(setting, detector.detect, partial(_embed, embedder)))
     raced = race(runners, frames, rounds=rounds, seconds=seconds, progress=progress)
     chosen, picks = pick_setting(raced, cores())
     return Sweep(tuple(raced), chosen, tuple(picks))
@@ -105,6 +105,10 @@ def make_profile(workshop: Workshop, found: Sweep, result: BenchResult) -> tuple
         reasons=tuple(f"{one.what} {one.value}: {one.why}"[:400] for one in [*found.picks, why]),
     )
     return profile, why
+
+
+def _embed(embedder: FaceEmbedder, face: Image) -> FloatArray:
+    return embedder.embed([face])
 
 
 def _took(one: StageTime) -> Took:

@@ -31,4 +31,6 @@ def test_a_stale_profile_is_worth_a_warning(site: Site) -> None:
     found = profile(site.patient())
     assert found.state is State.WARNING
     assert "another onnxruntime" in found.detail
-    assert profile(site.patient(models={"directory": "models", "profile": "off"})).state is State.NOT_APPLICABLE
+    assert (
+        profile(site.patient(models={"directory": "models", "profile": "off"})).state is State.NOT_APPLICABLE
+    )

@@ -9,7 +9,13 @@ import onnxruntime
 import pytest
 
 from edged.config.sections import ModelsConfig
-from edged.vision.choice import PROFILE, configured_space, running_precision, running_threads, wanted_precision
+from edged.vision.choice import (
+    PROFILE,
+    configured_space,
+    running_precision,
+    running_threads,
+    wanted_precision,
+)
 from edged.vision.compiled import device
 from edged.vision.packs import Catalogue, ModelSpec, Pack
 from edged.vision.profile import Profile, Took, cores, fingerprint, standing, write_profile

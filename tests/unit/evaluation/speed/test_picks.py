@@ -20,8 +20,8 @@ def raced(setting: Setting, detect: float, embed: float, *, cpu: float | None = 
 def result(p95_ms: float) -> BenchResult:
     took, cold = StageTime(p95_ms * 0.8, p95_ms), BoardState(None, None)
     return BenchResult(
-        "yunet", "y1", None, (640, 480), 10, 10, 1, {"detect": took}, {}, took, 0.1, took, took, 50.0, 1.0, 1.0,
-        cold, cold,
+        "yunet", "y1", None, (640, 480), 10, 10, 1, {"detect": took}, {}, took, 0.1, took, took, 50.0, 1.0,
+        1.0, cold, cold,
     )  # fmt: skip
 
 
@@ -89,7 +89,9 @@ def test_what_a_profile_may_not_choose_is_told_and_left() -> None:
     assert values(picks) | {"detector": "yunet", "compiled files": "off", "spinning": "off"} == values(picks)
 
 
-@pytest.mark.parametrize(("p95_ms", "fps"), [(5.0, MOST_FPS), (33.0, MOST_FPS), (50.0, 10), (400.0, 1), (9e3, 1)])
+@pytest.mark.parametrize(
+    ("p95_ms", "fps"), [(5.0, MOST_FPS), (33.0, MOST_FPS), (50.0, 10), (400.0, 1), (9e3, 1)]
+)
 def test_the_cadence_leaves_half_of_the_time(p95_ms: float, fps: int) -> None:
     found, pick = pick_cadence(result(p95_ms))
     assert (found, pick.value) == (fps, str(fps))

@@ -17,21 +17,19 @@ PICTURE = np.zeros((4, 4, 3), np.uint8)
 SETTINGS = [Setting("d", "float32", "float32", threads) for threads in (1, 2, 3)]
 
 
-def test_every_setting_has_its_turn_on_every_frame_and_follows_every_other() -> None:
+def test_every_setting_has_its_turn_on_every_frame_in_changing_order() -> None:
     order: list[int] = []
 
     def noting(index: int) -> Callable[[Image], object]:
         return lambda _image: order.append(index)
 
-    runners = [
-        Runner(setting, noting(index), lambda _face: None) for index, setting in enumerate(SETTINGS)
-    ]
-    told = race(runners, [(PICTURE, PICTURE)], rounds=3, seconds=60)
+    runners = [Runner(setting, noting(index), lambda _face: None) for index, setting in enumerate(SETTINGS)]
+    told = race(runners, [(PICTURE, PICTURE)], rounds=12, seconds=60)
     assert [one.setting for one in told] == SETTINGS
     turns = [order[at : at + 3] for at in range(0, len(order), 3)]
     assert all(sorted(turn) == [0, 1, 2] for turn in turns)
-    assert len(turns) == 5  # two of them to warm up
-    assert {turn[0] for turn in turns} == {0, 1, 2}
+    assert len(turns) == 14  # two of them to warm up
+    assert len({tuple(turn) for turn in turns}) > 2
     assert told[0].ratio == 1
 
 
@@ -40,8 +38,9 @@ def test_the_race_ends_in_time_and_tells_slow_from_fast() -> None:
         return time.sleep(0.01)
 
     runners = [
-        Runner(SETTINGS[0], lambda _image: None, slow), Runner(SETTINGS[1], lambda _image: None, lambda _f: None)
-    ]  # fmt: skip
+        Runner(SETTINGS[0], lambda _image: None, slow),
+        Runner(SETTINGS[1], lambda _image: None, lambda _face: None),
+    ]
     told = race(runners, [(PICTURE, PICTURE)], rounds=10_000, seconds=0.0)
     assert told[0].embed_ms >= 10
     assert told[1].ratio < 0.5
@@ -56,7 +55,7 @@ def test_only_what_networks_do_is_counted_and_only_within_the_block() -> None:
         session.run(None, {"x": np.zeros((1, 3), np.float32)})
         counted = clock.seconds
         assert 0 < counted < 0.02
-        with pytest.raises(Exception, match="expected"):
+        with pytest.raises(Exception, match="invalid dimensions"):
             session.run(None, {"x": np.zeros((2, 7), np.float32)})
         assert clock.seconds > counted
     assert onnxruntime.InferenceSession.run is before
