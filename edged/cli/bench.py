@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edged.vision.pipeline import FacePipeline
     from edged.vision.profile import Profile
 
-_VISIT_FRAMES = 24
+_VISIT_FRAMES = 12
 # A dozen settings on a board that needs 100 ms for each of them.
 _SWEEP_SECONDS = 90.0
 
@@ -111,7 +111,7 @@ def bench(
         return
     if found is not None:
         bench_view.show_sweep(found)
-    bench_view.show(result, section)
+    bench_view.show(result, section, swept=found is not None)
     if limit:
         from edged.vision.choice import running_threads
 
@@ -143,7 +143,7 @@ def _source(images: Path | None) -> "Iterator[FrameSource]":
 
     with tempfile.TemporaryDirectory(prefix="edged-bench-") as folder:
         photos = next(iter(bundled_cast()[0].values()))
-        write_scene([photos], Path(folder), frames_a_visit=_VISIT_FRAMES, gap_frames=0)
+        write_scene([photos[:2]], Path(folder), frames_a_visit=_VISIT_FRAMES, gap_frames=0)
         with open_source(Path(folder)) as source:
             yield source
 

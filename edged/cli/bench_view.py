@@ -8,37 +8,40 @@ import typer
 
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
-    from edged.evaluation.speed.race import Raced
+    from edged.evaluation.speed.settings import Setting
     from edged.evaluation.speed.stages import BenchResult, BoardState
     from edged.evaluation.speed.tuning import Sweep
     from edged.vision.profile import Profile
 
-# Stages that are a network and what is around it.
-_NETWORKS = ("detect", "embed", "liveness model")
+# From here on the median is others' work rather than the door's.
+_DISTURBED = 1.5
 
 
-def show(result: "BenchResult", section: "ModelsConfig") -> None:
-    """Print a row a stage, and what a frame costs."""
+def show(result: "BenchResult", section: "ModelsConfig", *, swept: bool) -> None:
+    """Print a row a stage, and what a frame costs; after a sweep every setting is still in memory."""
     from rich.console import Console
     from rich.table import Table
 
     from edged.vision.profile import standing
 
-    table = Table("stage", "p50 ms", "p95 ms", title=names(result))
+    table = Table("stage", "p10 ms", "p50 ms", "p95 ms", title=names(result))
     for stage, took in [*result.stages.items(), ("frame", result.frame)]:
-        table.add_row(stage, f"{took.p50_ms:.2f}", f"{took.p95_ms:.2f}")
+        table.add_row(stage, f"{took.p10_ms:.2f}", f"{took.p50_ms:.2f}", f"{took.p95_ms:.2f}")
     console = Console()
     console.print(table)
     width, height = result.size
+    memory = f"memory {result.rss_mb:.0f} MB, at most {result.peak_rss_mb:.0f} MB; "
     lines = [
         f"{result.rounds} frames of {width} x {height}, {result.faces} with a face, {result.gallery} people",
         "frame: all but capture and journal, which other threads do. "
         f"{result.around:.0%} of it is around the networks",
         f"processor time of a frame: {result.cpu_ms.p50_ms:.1f} ms, and {result.capture_cpu_ms.p50_ms:.1f} "
         f"ms to capture it; {result.frames_per_second:.0f} frames a second without a pause",
-        f"memory {result.rss_mb:.0f} MB, at most {result.peak_rss_mb:.0f} MB; {_board(result)}",
+        f"{'' if swept else memory}{_board(result)}",
         standing(section).text,
     ]
+    if result.frame.p50_ms > _DISTURBED * result.frame.p10_ms:
+        lines.append("others were at work on this machine: measure again when it is at rest")
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
 
@@ -48,29 +51,19 @@ def show_sweep(found: "Sweep") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    base = found.raced[0].setting
     table = Table(
-        "", "detector", "embedder", "threads", "", "detect ms", "embed ms", "both", "p50", "p95", "CPU ms",
-        "ratio", title="networks of a frame with one face, all settings in turns",
-    )  # fmt: skip
+        "", "setting", "detect", "embed", "both", "p50", "CPU", "ratio", title=f"{base.detector}, ms"
+    )
     for one in found.raced:
-        setting = one.setting
-        table.add_row(
-            "*" if setting == found.chosen else "",
-            f"{setting.detector} {setting.detector_precision}",
-            setting.embedder_precision,
-            str(setting.threads),
-            ", ".join(_marks(one)),
-            *(
-                f"{number:.2f}"
-                for number in (
-                    one.detect_ms, one.embed_ms, one.both_ms, one.p50_ms, one.p95_ms, one.cpu_ms, one.ratio,
-                )
-            ),
-        )  # fmt: skip
+        figures = (one.detect_ms, one.embed_ms, one.both_ms, one.p50_ms, one.cpu_ms, one.cpu_ratio)
+        mark = "*" if one.setting == found.chosen else ""
+        table.add_row(mark, _named(one.setting, base), *(f"{number:.2f}" for number in figures))
     console = Console()
     console.print(table)
     console.print(
-        "* chosen. detect, embed, both and CPU (all threads): what nine of ten rounds took at least",
+        "one face, all in turns, * chosen. detect, embed, both and CPU (of all threads): what nine of ten "
+        "rounds took at least; ratio: CPU by the first one's",
         soft_wrap=True,
         highlight=False,
     )
@@ -81,7 +74,7 @@ def show_picks(section: "ModelsConfig", found: "Sweep | None", *, written: bool)
     from edged.vision.profile import profile_path
 
     for pick in () if found is None else found.picks:
-        typer.echo(f"{pick.what}: {pick.value}. {pick.why[:1].upper()}{pick.why[1:]}.")
+        typer.echo(f"{pick.what} {pick.value}: {pick.why}.")
     path = profile_path(section)
     typer.echo(
         f"{path}: written; `edged run` reads it at its next start"
@@ -119,7 +112,7 @@ def draw(result: "BenchResult", path: Path) -> None:
         f"{result.cpu_ms.p50_ms:.1f} of CPU, {result.around:.0%} around the networks"
     )
     text = stage_plot(
-        result.stages, _NETWORKS, title=f"One frame at the door, {names(result)}", subtitle=subtitle
+        result.stages, result.networks, title=f"One frame at the door, {names(result)}", subtitle=subtitle
     )
     try:
         path.write_text(text, encoding="utf-8")
@@ -132,9 +125,14 @@ def names(result: "BenchResult") -> str:
     return " + ".join(dict.fromkeys(filter(None, (result.detector, result.embedder, result.liveness))))
 
 
-def _marks(one: "Raced") -> list[str]:
-    marks = {"spinning": one.setting.spinning, "compiled": one.setting.compiled}
-    return [mark for mark, there in marks.items() if there]
+def _named(setting: "Setting", base: "Setting") -> str:
+    """Name a setting: what runs and in how many threads, and below it what is special."""
+    threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+    special = [mark for mark in ("spinning", "compiled") if getattr(setting, mark)]
+    if setting.detector != base.detector:
+        special.append(setting.detector)
+    first = f"{setting.detector_precision} + {setting.embedder_precision}, {threads}"
+    return "\n".join([first, ", ".join(special)] if special else [first])
 
 
 def _board(result: "BenchResult") -> str:

@@ -1,6 +1,6 @@
-"""The stages of a frame as bars: the median, and as a thin line what 19 of 20 frames stay below."""
+"""The stages of a frame as bars: the median, its networks first; a thin line to what 19 of 20 stay below."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -9,6 +9,8 @@ from edged.evaluation.report.style import STYLE
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 760, 150, 120, 64, 26, 14
 _AXIS = 44
+# Their colours in the style sheet.
+_NETWORK, _AROUND = 0, 2
 # Of a figure that stands alone; the page has its own.
 _GROUND = "svg.plot { background: var(--back); } svg .bar { fill: var(--own); } svg .whisker { stroke: var(--text); stroke-width: 1.5; } svg .title { font-size: 15px; font-weight: 600; fill: var(--text); }"  # noqa: E501
 
@@ -25,8 +27,10 @@ class Timing(Protocol):
         """What 19 of 20 stay below."""
 
 
-def stage_plot(stages: Mapping[str, Timing], networks: Sequence[str], *, title: str, subtitle: str) -> str:
-    """Return an SVG file: one row a stage in their order, those in ``networks`` in a colour of their own."""
+def stage_plot(
+    stages: Mapping[str, Timing], networks: Mapping[str, Timing], *, title: str, subtitle: str
+) -> str:
+    """Return an SVG file: one row a stage in their order; ``networks`` is a stage's part in onnxruntime."""
     top = max((one.p95_ms for one in stages.values()), default=1.0)
     scale = Scale(0, max(top, 0.01) * 1.02)
     height = _TOP + _ROW * len(stages) + _AXIS
@@ -39,8 +43,10 @@ def stage_plot(stages: Mapping[str, Timing], networks: Sequence[str], *, title: 
     _text(figure, 16, 24, title, "title")
     _text(figure, 16, 44, subtitle, "tick")
     _grid(figure, scale, height)
+    _legend(figure, height)
     for row, (stage, took) in enumerate(stages.items()):
-        _bar(figure, _TOP + _ROW * row, stage, took, scale, series=0 if stage in networks else 2)
+        inside = networks[stage].p50_ms if stage in networks else 0.0
+        _bar(figure, _TOP + _ROW * (row + 0.5), stage, (took, inside), scale)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(figure, encoding="unicode") + "\n"
 
 
@@ -53,15 +59,33 @@ def _grid(figure: Element, scale: Scale, height: int) -> None:
     _text(figure, (_LEFT + _WIDTH - _RIGHT) / 2, bottom + 36, "milliseconds", "label middle")
 
 
-def _bar(figure: Element, top: float, stage: str, took: Timing, scale: Scale, *, series: int) -> None:
-    middle = top + _ROW / 2
+def _bar(figure: Element, middle: float, stage: str, times: tuple[Timing, float], scale: Scale) -> None:
+    took, inside = times
     end, far = _place(scale, took.p50_ms), _place(scale, took.p95_ms)
-    place = {"x": f"{_LEFT}", "y": f"{middle - _BAR / 2:.1f}", "height": f"{_BAR}"}
-    SubElement(figure, "rect", {**place, "width": f"{max(end - _LEFT, 1):.1f}", "class": f"bar s{series}"})
+    split = min(_place(scale, inside), end) if inside else float(_LEFT)
+    for start, stop, series in ((_LEFT, split, _NETWORK), (split, max(end, split + 1), _AROUND)):
+        if stop > start:
+            _block(figure, (start, middle - _BAR / 2), (stop - start, _BAR), series)
     _line(figure, (end, middle), (far, middle), "whisker")
     _line(figure, (far, middle - 4), (far, middle + 4), "whisker")
     _text(figure, _LEFT - 10, middle + 4, stage, "label end")
     _text(figure, far + 8, middle + 4, f"{took.p50_ms:.2f} / {took.p95_ms:.2f}", "tick")
+
+
+def _legend(figure: Element, height: int) -> None:
+    for x, text, series in ((16, "networks", _NETWORK), (110, "around them", _AROUND)):
+        _block(figure, (x, height - 18), (12, 10), series)
+        _text(figure, x + 18, height - 9, text, "tick")
+
+
+def _block(figure: Element, corner: tuple[float, float], size: tuple[float, int], series: int) -> None:
+    place = {
+        "x": f"{corner[0]:.1f}",
+        "y": f"{corner[1]:.1f}",
+        "width": f"{size[0]:.1f}",
+        "height": f"{size[1]}",
+    }
+    SubElement(figure, "rect", {**place, "class": f"bar s{series}"})
 
 
 def _line(figure: Element, start: tuple[float, float], end: tuple[float, float], kind: str) -> None:

@@ -35,7 +35,8 @@ class Raced:
     """Milliseconds of one setting.
 
     ``detect_ms``, ``embed_ms``, ``both_ms`` and ``cpu_ms`` (processor time of all threads, spinning included)
-    are what nine of ten rounds took at least: others on the machine only ever add. ``p50_ms`` and ``p95_ms``
+    are what nine of ten rounds took at least: others on the machine only ever add. ``detect_cpu_ms`` and
+    ``embed_cpu_ms`` are parts of it. ``p50_ms`` and ``p95_ms``
     are of both. ``ratio`` is ``both_ms`` by that of the first setting, ``cpu_ratio`` likewise.
     """
 
@@ -46,6 +47,8 @@ class Raced:
     p50_ms: float
     p95_ms: float
     cpu_ms: float
+    detect_cpu_ms: float
+    embed_cpu_ms: float
     ratio: float
     cpu_ratio: float
 
@@ -63,7 +66,7 @@ def race(
     Every turn has an order of its own, so that nobody always comes after the same one.
     """
     shuffled = np.random.default_rng(0)
-    taken = np.zeros((len(runners), rounds, 3))
+    taken = np.zeros((len(runners), rounds, 5))
     until, done = time.monotonic() + seconds, 0
     for turn in range(-_WARM_UP_ROUNDS, rounds):
         if turn >= _LEAST_ROUNDS and time.monotonic() > until:
@@ -76,21 +79,21 @@ def race(
     return _told(runners, taken[:, :done])
 
 
-def _once(runner: Runner, picture: Image, face: Image) -> tuple[float, float, float]:
-    """Return the seconds of detection, of embedding, and of processors until the threads rest again."""
+def _once(runner: Runner, picture: Image, face: Image) -> tuple[float, ...]:
+    """Return the seconds of detection and embedding, and of processors: until the threads rest, of each."""
     cpu, started = time.process_time(), time.perf_counter()
     runner.detect(picture)
-    found = time.perf_counter()
+    found, found_cpu = time.perf_counter(), time.process_time()
     runner.embed(face)
-    ended = time.perf_counter()
+    ended, ended_cpu = time.perf_counter(), time.process_time()
     time.sleep(_PAUSE_SECONDS)
-    return found - started, ended - found, time.process_time() - cpu
+    return found - started, ended - found, time.process_time() - cpu, found_cpu - cpu, ended_cpu - found_cpu
 
 
 def _told(runners: Sequence[Runner], taken: _Times) -> list[Raced]:
     milliseconds = taken * 1000
     both = milliseconds[..., 0] + milliseconds[..., 1]
-    detect, embed, cpu = np.percentile(milliseconds, 10, axis=1).T
+    detect, embed, cpu, detect_cpu, embed_cpu = np.percentile(milliseconds, 10, axis=1).T
     low, middle, high = np.percentile(both, [10, 50, 95], axis=1)
     return [
         Raced(
@@ -101,6 +104,8 @@ def _told(runners: Sequence[Runner], taken: _Times) -> list[Raced]:
             p50_ms=_rounded(middle[index]),
             p95_ms=_rounded(high[index]),
             cpu_ms=_rounded(cpu[index]),
+            detect_cpu_ms=_rounded(detect_cpu[index]),
+            embed_cpu_ms=_rounded(embed_cpu[index]),
             ratio=_rounded(low[index] / low[0]),
             cpu_ratio=_rounded(cpu[index] / cpu[0]),
         )

@@ -48,8 +48,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Milliseconds of one stage: the median, and what 19 of 20 runs stay below."""
+    """Milliseconds: what nine of ten runs took at least, the median, and what 19 of 20 stay below.
 
+    Others on the machine only ever add: the first tells what the work is, the last what a door has to expect.
+    """
+
+    p10_ms: float
     p50_ms: float
     p95_ms: float
 
@@ -67,11 +71,11 @@ class BenchResult:
     """What a frame with one face takes.
 
     ``stages`` are in the order of a frame's way; liveness has one for each cue that was measured, and
-    ``liveness`` is the pack behind ``liveness model``; ``networks`` is the part of a stage that is
-    onnxruntime's. ``frame`` is the recognition thread's part: all but
-    capture and journal. ``around`` is the share of it in which no network runs. ``cpu_ms`` is the processor
-    time of all threads for it, ``capture_cpu_ms`` for its capture. ``frames_per_second`` is what one thread
-    does without a pause. ``size`` is (width, height) of the last frame.
+    ``liveness`` is the pack behind ``liveness model``; ``networks`` is onnxruntime's part of a stage.
+    ``frame`` is the recognition thread's part: all but capture and journal. ``around`` is the share of it in
+    which no network runs, undisturbed. ``cpu_ms`` is the processor time of all threads for it,
+    ``capture_cpu_ms`` for its capture. ``frames_per_second`` is what one thread does without a pause.
+    ``size`` is (width, height) of the last frame.
 
     ``faces`` counts the frames in which one was found; in the others the stages behind detection ran
     on a stand-in in the middle. ``rss_mb`` is the resident set at the end, ``peak_rss_mb`` the largest.
@@ -246,7 +250,7 @@ def _result(
         stages={stage: summary(seconds) for stage, seconds in clock.stages.items()},
         networks={stage: summary(seconds) for stage, seconds in clock.inside.items()},
         frame=summary(frames),
-        around=round(float(np.median(1 - inside / frames)), 3),
+        around=round(1 - summary(inside).p10_ms / summary(frames).p10_ms, 3),
         cpu_ms=summary(clock.cpu),
         capture_cpu_ms=summary(clock.capture_cpu),
         frames_per_second=round(float(1 / np.mean(frames)), 1),
@@ -258,9 +262,8 @@ def _result(
 
 
 def summary(seconds: Sequence[float] | np.ndarray) -> StageTime:
-    """Return the median and the 95th percentile of ``seconds`` in milliseconds."""
-    p50, p95 = np.percentile(seconds, [50, 95]) * 1000
-    return StageTime(round(float(p50), 3), round(float(p95), 3))
+    """Return the 10th, 50th and 95th percentile of ``seconds`` in milliseconds."""
+    return StageTime(*(round(float(one), 3) for one in np.percentile(seconds, [10, 50, 95]) * 1000))
 
 
 def _policy(*, liveness: bool) -> DecisionPolicy:
