@@ -52,13 +52,18 @@ def show_sweep(found: "Sweep") -> None:
     from rich.table import Table
 
     base = found.raced[0].setting
-    table = Table(
-        "", "setting", "detect", "embed", "both", "p50", "CPU", "ratio", title=f"{base.detector}, ms"
-    )
+    columns = ("", base.detector[:14], "embedder", "threads", "detect", "embed", "both", "CPU", "ratio")
+    table = Table(*columns, title="milliseconds of the networks")
     for one in found.raced:
-        figures = (one.detect_ms, one.embed_ms, one.both_ms, one.p50_ms, one.cpu_ms, one.cpu_ratio)
-        mark = "*" if one.setting == found.chosen else ""
-        table.add_row(mark, _named(one.setting, base), *(f"{number:.2f}" for number in figures))
+        setting = one.setting
+        figures = (one.detect_ms, one.embed_ms, one.both_ms, one.cpu_ms, one.cpu_ratio)
+        table.add_row(
+            "*" if setting == found.chosen else "",
+            "\n".join([setting.detector_precision, *_special(setting, base)]),
+            setting.embedder_precision,
+            str(setting.threads),
+            *(f"{number:.2f}" for number in figures),
+        )
     console = Console()
     console.print(table)
     console.print(
@@ -125,14 +130,10 @@ def names(result: "BenchResult") -> str:
     return " + ".join(dict.fromkeys(filter(None, (result.detector, result.embedder, result.liveness))))
 
 
-def _named(setting: "Setting", base: "Setting") -> str:
-    """Name a setting: what runs and in how many threads, and below it what is special."""
-    threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
-    special = [mark for mark in ("spinning", "compiled") if getattr(setting, mark)]
-    if setting.detector != base.detector:
-        special.append(setting.detector)
-    first = f"{setting.detector_precision} + {setting.embedder_precision}, {threads}"
-    return "\n".join([first, ", ".join(special)] if special else [first])
+def _special(setting: "Setting", base: "Setting") -> list[str]:
+    """Return what sets a setting apart beside precisions and threads."""
+    marks = [mark for mark in ("spinning", "compiled") if getattr(setting, mark)]
+    return marks if setting.detector == base.detector else [*marks, setting.detector]
 
 
 def _board(result: "BenchResult") -> str:
