@@ -21,8 +21,10 @@ from edged.cli.options import JsonOption
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
     from edged.evaluation.speed.frames import FrameSource
+    from edged.evaluation.speed.settings import Workshop
     from edged.evaluation.speed.stages import BenchResult
     from edged.evaluation.speed.tuning import Sweep
+    from edged.vision.choice import Weights
     from edged.vision.liveness_meter import FaceLiveness
     from edged.vision.pipeline import FacePipeline
     from edged.vision.profile import Profile
@@ -90,6 +92,7 @@ def bench(
     from edged.cli import bench_view
     from edged.cli.bench_limit import show_limits, stage_limits
     from edged.cli.measuring import models_section
+    from edged.evaluation.speed.settings import Workshop
 
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
@@ -98,10 +101,11 @@ def bench(
     found, profile = None, None
     with _source(images) as source:
         if sweep or write:
-            found, pipeline, section = _sweep(section, source, pipeline, rounds)
+            workshop = Workshop(section, _measured(config))
+            found, pipeline, section = _sweep(workshop, source, pipeline, rounds)
         result = _measure(pipeline, source, alive, config, gallery=gallery, rounds=rounds)
         if found is not None:
-            found, profile = _profile(section, found, result, write=write)
+            found, profile = _profile(workshop, found, result, write=write)
     reached = stage_limits(section, result) if limit else []
     if plot is not None:
         bench_view.draw(result, plot)
@@ -124,7 +128,16 @@ def _opened(section: "ModelsConfig", config: Path | None) -> "FacePipeline":
     from edged.cli.measuring import quality_section
     from edged.vision.pipeline import FacePipeline
 
-    return FacePipeline.load(section, quality_section(config))
+    return FacePipeline.load(section, quality_section(config), _measured(config))
+
+
+def _measured(config: Path | None) -> "Weights | None":
+    """Return the files that the configured door was calibrated with, and therefore runs."""
+    from edged.cli.measuring import settings_of
+    from edged.storage.site_calibration import measured_weights
+
+    settings = settings_of(config)
+    return measured_weights(settings.gallery) if settings else None
 
 
 @contextmanager
@@ -176,37 +189,34 @@ def _measure(
 
 
 def _sweep(
-    section: "ModelsConfig", source: "FrameSource", pipeline: "FacePipeline", rounds: int
+    workshop: "Workshop", source: "FrameSource", pipeline: "FacePipeline", rounds: int
 ) -> "tuple[Sweep, FacePipeline, ModelsConfig]":
     """Race all settings; return what came of it, and the pipeline and section as chosen."""
     import msgspec
 
     from edged.cli.measuring import progress_bar
-    from edged.evaluation.speed.settings import Workshop
     from edged.evaluation.speed.tuning import frames_of, pipeline_of, sweep
 
-    workshop = Workshop(section)
     frames = frames_of(source, pipeline)
     with progress_bar("settings, in turns") as progress:
         found = sweep(workshop, frames, rounds=rounds, seconds=_SWEEP_SECONDS, progress=progress)
     chosen = msgspec.structs.replace(
-        section, threads=found.chosen.threads, precision=found.chosen.embedder_precision
+        workshop.models, threads=found.chosen.threads, precision=found.chosen.embedder_precision
     )
     return found, pipeline_of(workshop, found.chosen, pipeline.quality), chosen
 
 
 def _profile(
-    section: "ModelsConfig", found: "Sweep", result: "BenchResult", *, write: bool
+    workshop: "Workshop", found: "Sweep", result: "BenchResult", *, write: bool
 ) -> "tuple[Sweep, Profile]":
     from dataclasses import replace
 
-    from edged.evaluation.speed.settings import Workshop
     from edged.evaluation.speed.tuning import make_profile
     from edged.vision.profile import write_profile
 
-    profile, cadence = make_profile(Workshop(section), found, result)
+    profile, cadence = make_profile(workshop, found, result)
     if write:
-        write_profile(profile, section)
+        write_profile(profile, workshop.models)
     return replace(found, picks=(*found.picks, cadence)), profile
 
 

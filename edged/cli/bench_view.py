@@ -82,7 +82,7 @@ def show_picks(section: "ModelsConfig", found: "Sweep | None", *, written: bool)
         typer.echo(f"{pick.what} {pick.value}: {pick.why}.")
     path = profile_path(section)
     typer.echo(
-        f"{path}: written; `edged run` reads it at its next start"
+        f"{path}: written; restart `edged run`, which reads it, before you calibrate anew"
         if written
         else f"nothing written: --write puts this in force as {path}"
     )

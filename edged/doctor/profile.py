@@ -25,4 +25,8 @@ def profile(patient: Patient) -> Finding:
         return Finding(State.WARNING, f"{found.text}; {_MEASURE}", facts)
     stated = [f"models.{key}" for key in ("precision", "threads") if getattr(models, key) != "auto"]
     wins = f"; {' and '.join(stated)} of the configuration win over it" if stated else ""
+    given, judged = getattr(patient.config.camera.source, "fps", None), found.profile.frames_per_second
+    if given is not None and given > judged:
+        more = f"; the camera gives {given:g}, more than it judges at ease: see camera.source.fps"
+        return Finding(State.WARNING, f"{found.text}{wins}{more}", facts)
     return Finding(State.OK, f"{found.text}{wins}", facts)

@@ -10,6 +10,7 @@ that edged does not describe: compiled files that others may write are not taken
 import hashlib
 import logging
 import platform
+import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -165,13 +166,15 @@ def _as_described(path: Path, spec: ModelSpec, precision: Precision) -> bool:
 
 
 def check_place(path: Path) -> None:
-    """Raise ``ModelError`` for a link, or what others than its owner may write."""
+    """Raise ``ModelError`` for a link, a pipe or device, or what others than its owner may write."""
     try:
         mode = path.lstat().st_mode
     except OSError as exc:
         raise ModelError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
     if path.is_symlink():
         raise ModelError(f"{path}: a symbolic link")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ModelError(f"{path}: neither a file nor a folder")
     if mode & _OTHERS_MAY_WRITE:
         raise ModelError(f"{path}: others than its owner may write it")
 

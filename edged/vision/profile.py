@@ -2,8 +2,9 @@
 
 It lies in the models directory and holds for the machine, the onnxruntime and the packs that it was measured
 with; where one of these is another, it is passed over. It may choose between files that a pack describes and
-whose embeddings are of one space, and say with how many threads they run: a profile that somebody forged, or
-that is stale, makes a door slower, and decides nothing at it.
+whose embeddings are of one space, and say with how many threads they run; a door that was calibrated stays
+with the files that it was calibrated with. A profile that somebody forged, or that is stale, makes a door
+slower, and decides nothing at it.
 """
 
 import os
@@ -18,7 +19,7 @@ from msgspec import Meta
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError, printable
 from edged.vision.choice import PROFILE
-from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision, Task
+from edged.vision.packs import Catalogue, ModelSpec, Precision, Task
 
 # The tasks whose files and threads are measured; liveness runs in what its pack comes in.
 TASKS: tuple[Task, ...] = ("detector", "embedder")
@@ -98,7 +99,7 @@ def standing(models: ModelsConfig) -> Standing:
     except OSError:
         return Standing(None)
     # The daemon opens several networks, and each would read file and packs again.
-    return _standing(models, told.st_mtime_ns, told.st_ino)
+    return _standing(models, told.st_ctime_ns, told.st_ino)
 
 
 def fingerprint(spec: ModelSpec) -> str:
@@ -108,15 +109,6 @@ def fingerprint(spec: ModelSpec) -> str:
     pins = sorted((one, file.sha256) for one, file in spec.files.items())
     fed = [*spec.input, spec.channels, spec.mean, spec.scale, spec.space, spec.mirrored, spec.zoom]
     return hashlib.sha256(msgspec.json.encode([spec.task, spec.decoder, pins, fed])).hexdigest()
-
-
-def usable_precisions(pack: Pack, spec: ModelSpec, default: Precision) -> tuple[Precision, ...]:
-    """Return the installed files of ``spec`` that may stand for the ``default`` one, that first.
-
-    Embeddings of another space would find nobody in the gallery, so a file with one of its own is none.
-    """
-    others = [one for one in spec.files if one != default and spec.space_of(one) == spec.space_of(default)]
-    return (default, *(one for one in others if pack.file_path(spec, one).is_file()))
 
 
 def read_profile(path: Path) -> Profile:

@@ -52,8 +52,12 @@ def pick_cadence(result: BenchResult) -> tuple[int, Pick]:
     if fps == MOST_FPS:
         why = f"{took}, {usual * fps / 10:.0f} % of the thread's time; more than {MOST_FPS} decide no sooner"
     else:
-        limit = f"be busy for more than {BUSY_SHARE:.0%}" if BUSY_SHARE / usual < 1 / slow else "come late"
-        why = f"{took}: with more the thread would {limit}"
+        limit = (
+            f"be busy for more than {BUSY_SHARE:.0%} of the time"
+            if BUSY_SHARE / usual < 1 / slow
+            else "come late"
+        )
+        why = f"{took}: with more the thread would {limit}; camera.source.fps should be no more"
     return fps, Pick("frames a second", str(fps), why)
 
 
@@ -69,7 +73,11 @@ def _precision(task: str, chosen: Setting, raced: Sequence[Raced]) -> tuple[Sett
         if replace(one.setting, **{key: usual}) == base and getattr(one.setting, key) != usual
     ]
     if not rivals:
-        return chosen, Pick(f"{task} precision", usual, "no other file of the pack may stand for it here")
+        return chosen, Pick(
+            f"{task} precision",
+            usual,
+            "no other file may stand for it here, or this door was calibrated with it",
+        )
     best = min(rivals, key=lambda one: _network_ms(one, task))
     before, after = _network_ms(raced[0], task), _network_ms(best, task)
     other = getattr(best.setting, key)

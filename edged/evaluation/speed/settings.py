@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 
 from edged.config.sections import ModelsConfig
-from edged.vision.choice import chosen_precision, running_precision
+from edged.errors import ModelError
+from edged.vision.choice import Weights, running_precision, usable_precisions, wanted_precision
 from edged.vision.compiled import find_compiled
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
 from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision, Task
-from edged.vision.profile import cores, usable_precisions
+from edged.vision.profile import cores
 from edged.vision.session import OrtSession, PixelSession
 from edged.vision.tensors import AnySession
 
@@ -33,10 +34,14 @@ class Setting:
 
 
 class Workshop:
-    """Opens the configured networks in any ``Setting``; a session that two of them share is opened once."""
+    """Opens the configured networks in any ``Setting``; a session that two of them share is opened once.
 
-    def __init__(self, models: ModelsConfig) -> None:
+    ``measured`` are the SHA-256s by task that the door was calibrated with: no other files stand for those.
+    """
+
+    def __init__(self, models: ModelsConfig, measured: Weights | None = None) -> None:
         self.models = models
+        self.measured = measured
         self._catalogue = Catalogue(models.directory)
         self.embedder_pack = self._catalogue.in_force(models.embedder)
         self.embedder_spec = self.embedder_pack.model("embedder")
@@ -51,14 +56,16 @@ class Workshop:
         """Return the way that a door without a profile goes, in one thread."""
         plain = msgspec.structs.replace(self.models, profile="off")
         pack, spec = self.detector(plain.detector)
-        precision = running_precision(pack, spec, plain)
-        own = chosen_precision(self.embedder_pack, self.embedder_spec, plain.precision)
+        precision = running_precision(pack, spec, plain, self.measured)
+        own = wanted_precision(self.embedder_pack, self.embedder_spec, plain, self.measured)
         base = Setting(plain.detector, precision, own, 1)
         return replace(base, compiled=plain.compile == "auto" and self.has_compiled(base))
 
     def precisions(self, task: Task) -> tuple[Precision, ...]:
         """Return the files that may stand for each other, what runs without a profile first."""
         base = self.base()
+        if self.measured:
+            return (base.detector_precision if task == "detector" else base.embedder_precision,)
         if task == "detector":
             return usable_precisions(*self.detector(base.detector), base.detector_precision)
         return usable_precisions(self.embedder_pack, self.embedder_spec, base.embedder_precision)
@@ -114,7 +121,10 @@ class Workshop:
     def _compiled(self, spec: ModelSpec, precision: Precision) -> tuple[Path, str] | None:
         if precision not in spec.files:
             return None
-        found = find_compiled(spec, precision, self.models)
+        try:
+            found = find_compiled(spec, precision, self.models)
+        except ModelError:
+            return None  # a door passes over it as well, and says why
         return None if found is None else (found.path, found.record.sha256)
 
 

@@ -25,6 +25,16 @@ def test_a_profile_in_force_is_told_and_what_wins_over_it(site: Site) -> None:
     assert json_safe(dict(found.facts))
 
 
+def test_a_camera_that_gives_more_than_the_board_judges_is_told_of(site: Site) -> None:
+    models = site.config().models
+    write_profile(measured(models, precision={}), models)
+    source = {"type": "file", "path": "x.mp4", "fps": 30.0}
+    found = profile(site.patient(camera={"source": source}))
+    assert found.state is State.WARNING
+    assert "the camera gives 30" in found.detail
+    assert profile(site.patient(camera={"source": source | {"fps": 12.0}})).state is State.OK
+
+
 def test_a_stale_profile_is_worth_a_warning(site: Site) -> None:
     models = site.config().models
     write_profile(measured(models, onnxruntime="0.1"), models)

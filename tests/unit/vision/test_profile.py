@@ -1,5 +1,6 @@
 """Which profile holds, what it may choose, and what it may not."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import msgspec
 import onnxruntime
 import pytest
 
-from edged.config.sections import ModelsConfig
+from edged.config.sections import ModelsConfig, QualityConfig
 from edged.vision.choice import (
     PROFILE,
     configured_space,
@@ -18,6 +19,7 @@ from edged.vision.choice import (
 )
 from edged.vision.compiled import device
 from edged.vision.packs import Catalogue, ModelSpec, Pack
+from edged.vision.pipeline import FacePipeline
 from edged.vision.profile import Profile, Took, cores, fingerprint, standing, write_profile
 from tests.fakes.model_packs import descriptor, flattening_model, write_pack
 
@@ -133,6 +135,33 @@ def test_a_file_of_another_space_is_never_chosen(models: ModelsConfig, tmp_path:
     assert configured_space(models) == "toy/1"
 
 
+@pytest.mark.parametrize("calibrated", ["float32", "int8"])
+def test_a_door_stays_with_the_files_that_it_was_calibrated_with(
+    models: ModelsConfig, tmp_path: Path, calibrated: str
+) -> None:
+    pack, spec = embedder(models)
+    weights = {"embedder": hashlib.sha256(BOTH[calibrated]).hexdigest(), "detector": "0" * 64}
+    for profiled in ("float32", "int8"):
+        write_profile(measured(models, precision={"embedder": profiled}), models)
+        assert wanted_precision(pack, spec, models, weights) == calibrated
+    (tmp_path / PROFILE).unlink()
+    assert wanted_precision(pack, spec, models, weights) == calibrated
+    stated = msgspec.structs.replace(models, precision="float32")
+    assert wanted_precision(pack, spec, stated, weights) == "float32"
+    # Of another model nothing is known here: the calibration is refused, as ever.
+    assert wanted_precision(pack, spec, models, {"embedder": "0" * 64}) == "float32"
+
+
+def test_what_is_opened_is_what_was_chosen(models: ModelsConfig) -> None:
+    write_profile(measured(models), models)
+    digests = {one: hashlib.sha256(data).hexdigest() for one, data in BOTH.items()}
+    opened = FacePipeline.load(models, QualityConfig())
+    assert opened.weights["embedder"] == digests["int8"]
+    calibrated = FacePipeline.load(models, QualityConfig(), {"embedder": digests["float32"]})
+    assert calibrated.weights["embedder"] == digests["float32"]
+    assert calibrated.space == opened.space
+
+
 def test_a_file_that_is_not_installed_is_not_chosen(models: ModelsConfig, tmp_path: Path) -> None:
     write_profile(measured(models), models)
     (tmp_path / "toy/int8.onnx").unlink()
@@ -167,11 +196,13 @@ def test_a_forged_profile_is_passed_over(
 def test_what_others_may_write_is_passed_over(models: ModelsConfig, tmp_path: Path) -> None:
     path = write_profile(measured(models), models)
     path.chmod(0o664)
-    os.utime(path, ns=(1, 1))
     assert "others than its owner" in (standing(models).passed_over or "")
     path.rename(tmp_path / "elsewhere.json")
     path.symlink_to(tmp_path / "elsewhere.json")
     assert "symbolic link" in (standing(models).passed_over or "")
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    assert "neither a file nor a folder" in (standing(models).passed_over or "")
 
 
 def test_a_new_profile_takes_the_place_of_the_old_one(models: ModelsConfig, tmp_path: Path) -> None:
