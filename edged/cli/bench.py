@@ -74,6 +74,10 @@ def bench(
         ),
     ] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the stages into this SVG file.")] = None,
+    flame: Annotated[
+        Path | None,
+        typer.Option(help="Draw where one second of frames, one upon the other, goes into this SVG file."),
+    ] = None,
     limit: Annotated[
         bool,
         typer.Option(
@@ -104,6 +108,8 @@ def bench(
             workshop = Workshop(section, _measured(config))
             found, pipeline, section = _sweep(workshop, source, pipeline, rounds)
         result = _measure(pipeline, source, alive, config, gallery=gallery, rounds=rounds)
+        if flame is not None:
+            bench_view.draw_flame(pipeline, source, alive, gallery, flame)
         if found is not None:
             found, profile = _profile(workshop, found, result, write=write)
     reached = stage_limits(section, result) if limit else []

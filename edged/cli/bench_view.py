@@ -8,9 +8,12 @@ import typer
 
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
+    from edged.evaluation.speed.frames import FrameSource
     from edged.evaluation.speed.settings import Setting
     from edged.evaluation.speed.stages import BenchResult, BoardState
     from edged.evaluation.speed.tuning import Sweep
+    from edged.vision.liveness_meter import FaceLiveness
+    from edged.vision.pipeline import FacePipeline
     from edged.vision.profile import Profile
 
 # From here on the median is others' work rather than the door's.
@@ -108,7 +111,6 @@ def told(section: "ModelsConfig", found: "Sweep | None", profile: "Profile | Non
 
 def draw(result: "BenchResult", path: Path) -> None:
     """Write the stages as an SVG file. Raises ``EvaluationError``."""
-    from edged.errors import EvaluationError
     from edged.evaluation.report.stages import stage_plot
 
     width, height = result.size
@@ -119,6 +121,24 @@ def draw(result: "BenchResult", path: Path) -> None:
     text = stage_plot(
         result.stages, result.networks, title=f"One frame at the door, {names(result)}", subtitle=subtitle
     )
+    _write(path, text)
+
+
+def draw_flame(
+    pipeline: "FacePipeline", source: "FrameSource", alive: "FaceLiveness | None", gallery: int, path: Path
+) -> None:
+    """Look for a second where the time of frames goes, and write it as an SVG file. Raises ``EdgedError``."""
+    from edged.evaluation.report.flame import flame_graph
+    from edged.evaluation.speed.stages import sample_frames
+
+    cues = None if alive is None else alive.apart()
+    stacks = sample_frames(pipeline, source, gallery=gallery, cues=cues)
+    _write(path, flame_graph(stacks, title="One second of frames at the door"))
+
+
+def _write(path: Path, text: str) -> None:
+    from edged.errors import EvaluationError
+
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:

@@ -12,7 +12,11 @@ _AXIS = 44
 # Their colours in the style sheet.
 _NETWORK, _AROUND = 0, 2
 # Of a figure that stands alone; the page has its own.
-_GROUND = "svg.plot { background: var(--back); } svg .bar { fill: var(--own); } svg .whisker { stroke: var(--text); stroke-width: 1.5; } svg .title { font-size: 15px; font-weight: 600; fill: var(--text); }"  # noqa: E501
+_GROUND = (
+    "svg.plot { background: var(--back); } svg .bar { fill: var(--own); } "
+    "svg .whisker { stroke: var(--text); stroke-width: 1.5; } "
+    "svg .title { font-size: 15px; font-weight: 600; fill: var(--text); }"
+)
 
 
 class Timing(Protocol):

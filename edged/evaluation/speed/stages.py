@@ -30,6 +30,7 @@ from edged.evaluation.embedding import Progress, main_face, silent
 from edged.evaluation.speed.frames import FrameSource
 from edged.evaluation.speed.journal import time_appends
 from edged.evaluation.speed.networks import NetworkClock, network_time
+from edged.evaluation.speed.sampling import Stacks, sampled_stacks
 from edged.vision.motion import MotionGate
 from edged.vision.pipeline import FacePipeline
 
@@ -160,6 +161,30 @@ def run_benchmark(
         pipeline, clock, rounds=rounds, faces=faces, gallery=gallery, liveness=liveness,
         size=(image.shape[1], image.shape[0]), before=before, after=board_state(board),
     )  # fmt: skip
+
+
+def sample_frames(
+    pipeline: FacePipeline,
+    source: FrameSource,
+    *,
+    gallery: int,
+    seconds: float = 1.0,
+    cues: Mapping[Cue, LivenessMeter] | None = None,
+) -> Stacks:
+    """Send frames through every stage for so long, one upon the other; return where the time went.
+
+    Raises ``EdgedError``.
+    """
+    door = _Door(pipeline, _gallery(gallery, pipeline, source.next()), cues or {})
+    clock = _Clock(NetworkClock())
+    for index in range(-_WARM_UP_ROUNDS, 0):
+        _one_frame(door, source, index, clock)
+    index, until = 0, time.monotonic() + seconds
+    with sampled_stacks(leave_out=(__name__,)) as stacks:
+        while time.monotonic() < until:
+            _one_frame(door, source, index, clock)
+            index += 1
+    return stacks
 
 
 def random_vectors(people: int, dimension: int, seed: int = 0) -> FloatArray:
