@@ -88,8 +88,8 @@ fmt: venv ## Format the code
 fmt-check: venv ## Is the code formatted?
 	$(BIN)/ruff format --check
 
-bench: venv ## Measure the models on this machine, on the frames of the demo where it has run
-	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--images var/demo/scene)
+bench: venv ## Measure every stage on this machine
+	$(BIN)/edged bench
 
 schema: venv ## Write the JSON Schema of the configuration anew
 	$(BIN)/edged config schema > edged/config/config.schema.json
