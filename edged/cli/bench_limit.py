@@ -80,9 +80,8 @@ def show_limits(reached: Sequence[StageLimit], threads: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        "stage", "kind", "MMAC", "GMAC/s", "bound", "network", "share", "whole", "share", title="milliseconds"
-    )
+    columns = ("stage", "kind", "MMAC", "GMAC/s", "bound", "network", "share", "whole", "share")
+    table = Table(*columns, title="milliseconds")
     for one in reached:
         table.add_row(
             one.stage,
