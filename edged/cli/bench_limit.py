@@ -98,8 +98,8 @@ def show_limits(reached: Sequence[StageLimit], threads: int) -> None:
     console.print(table)
     console.print(
         "MMAC: 10^6 multiply-accumulates of the network. bound: those over the peak, the rate of a matrix "
-        f"product in {threads} thread{'s' if threads > 1 else ''}. network, whole: what nine of ten runs of it "
-        "and of its stage took at least",
+        f"product in {threads} thread{'s' if threads > 1 else ''}. network, whole: what nine of ten runs of "
+        "it and of its stage took at least",
         soft_wrap=True,
         highlight=False,
     )
