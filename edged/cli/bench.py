@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,40 +94,109 @@ def bench(
     top. Stop a daemon first, or it is measured too.
     """
     from edged.cli import bench_view
-    from edged.cli.bench_limit import show_limits, stage_limits
     from edged.cli.measuring import models_section
-    from edged.evaluation.speed.settings import Workshop
 
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )
     pipeline, alive = _opened(section, config), _liveness(config, models, liveness)
-    found, profile = None, None
     with _source(images) as source:
+        told = _Bench(section, pipeline, source, alive, config)
         if sweep or write:
-            workshop = Workshop(section, _measured(config))
-            found, pipeline, section = _sweep(workshop, source, pipeline, rounds)
-        result = _measure(pipeline, source, alive, config, gallery=gallery, rounds=rounds)
+            told.sweep(rounds)
+        told.measure(gallery=gallery, rounds=rounds)
         if flame is not None:
-            bench_view.draw_flame(pipeline, source, alive, gallery, flame)
-        if found is not None:
-            found, profile = _profile(workshop, found, result, write=write)
-    reached = stage_limits(section, result) if limit else []
+            bench_view.draw_flame(told.pipeline, source, alive, gallery, flame)
+    if write:
+        told.write()
     if plot is not None:
-        bench_view.draw(result, plot)
-    if as_json:
-        limits = {"limits": [asdict(one) for one in reached]} if limit else {}
-        typer.echo(json.dumps(asdict(result) | bench_view.told(section, found, profile) | limits))
-        return
-    if found is not None:
-        bench_view.show_sweep(found)
-    bench_view.show(result, section, swept=found is not None)
-    if limit:
+        bench_view.draw(told.result, plot)
+    told.print(limit=limit, as_json=as_json)
+
+
+@dataclass
+class _Bench:
+    """What is measured, and what came of it; after a sweep in the setting that was chosen."""
+
+    section: "ModelsConfig"
+    pipeline: "FacePipeline"
+    source: "FrameSource"
+    alive: "FaceLiveness | None"
+    config: Path | None
+    workshop: "Workshop | None" = None
+    found: "Sweep | None" = None
+    profile: "Profile | None" = None
+    written: bool = False
+    result: "BenchResult" = field(init=False)
+
+    def sweep(self, rounds: int) -> None:
+        """Race all settings and go on in the chosen one."""
+        import msgspec
+
+        from edged.cli.measuring import progress_bar
+        from edged.evaluation.speed.settings import Workshop
+        from edged.evaluation.speed.tuning import frames_of, pipeline_of, sweep
+
+        self.workshop = workshop = Workshop(self.section, _measured(self.config))
+        frames = frames_of(self.source, self.pipeline)
+        with progress_bar("settings, in turns") as progress:
+            self.found = sweep(workshop, frames, rounds=rounds, seconds=_SWEEP_SECONDS, progress=progress)
+        chosen = self.found.chosen
+        self.section = msgspec.structs.replace(
+            self.section, threads=chosen.threads, precision=chosen.embedder_precision
+        )
+        self.pipeline = pipeline_of(workshop, chosen, self.pipeline.quality)
+
+    def measure(self, *, gallery: int, rounds: int) -> None:
+        """Time every stage, and choose how many frames a second they allow."""
+        from edged.cli.measuring import progress_bar, settings_of
+        from edged.config.sections import JournalConfig
+        from edged.evaluation.speed.stages import run_benchmark
+        from edged.evaluation.speed.tuning import make_profile
+
+        settings = settings_of(self.config)
+        with progress_bar("frames") as progress:
+            self.result = run_benchmark(
+                self.pipeline,
+                self.source,
+                gallery=gallery,
+                rounds=rounds,
+                journal=(settings.journal if settings else JournalConfig()).path,
+                progress=progress,
+                cues=None if self.alive is None else self.alive.apart(),
+                liveness=None if self.alive is None else self.alive.pack_name,
+            )
+        if self.found is not None and self.workshop is not None:
+            self.profile, cadence = make_profile(self.workshop, self.found, self.result)
+            self.found = replace(self.found, picks=(*self.found.picks, cadence))
+
+    def write(self) -> None:
+        """Put the profile in force. Raises ``ModelError``."""
+        from edged.vision.profile import write_profile
+
+        if self.profile is not None:
+            write_profile(self.profile, self.section)
+            self.written = True
+
+    def print(self, *, limit: bool, as_json: bool) -> None:
+        """Print all that was found. Raises ``ModelError`` where a limit cannot be counted."""
+        from edged.cli import bench_view
+        from edged.cli.bench_limit import show_limits, stage_limits
         from edged.vision.choice import running_threads
 
-        show_limits(reached, running_threads(section))
-    if profile is not None:
-        bench_view.show_picks(section, found, written=write)
+        reached = stage_limits(self.section, self.result) if limit else []
+        if as_json:
+            limits = {"limits": [asdict(one) for one in reached]} if limit else {}
+            facts = bench_view.told(self.section, self.found, self.profile)
+            typer.echo(json.dumps(asdict(self.result) | facts | limits))
+            return
+        if self.found is not None:
+            bench_view.show_sweep(self.found)
+        bench_view.show(self.result, self.section, swept=self.found is not None)
+        if limit:
+            show_limits(reached, running_threads(self.section))
+        if self.found is not None:
+            bench_view.show_picks(self.section, self.found, written=self.written)
 
 
 def _opened(section: "ModelsConfig", config: Path | None) -> "FacePipeline":
@@ -165,65 +234,6 @@ def _source(images: Path | None) -> "Iterator[FrameSource]":
         write_scene([photos[:2]], Path(folder), frames_a_visit=_VISIT_FRAMES, gap_frames=0)
         with open_source(Path(folder)) as source:
             yield source
-
-
-def _measure(
-    pipeline: "FacePipeline",
-    source: "FrameSource",
-    alive: "FaceLiveness | None",
-    config: Path | None,
-    *,
-    gallery: int,
-    rounds: int,
-) -> "BenchResult":
-    from edged.cli.measuring import progress_bar, settings_of
-    from edged.config.sections import JournalConfig
-    from edged.evaluation.speed.stages import run_benchmark
-
-    settings = settings_of(config)
-    with progress_bar("frames") as progress:
-        return run_benchmark(
-            pipeline,
-            source,
-            gallery=gallery,
-            rounds=rounds,
-            journal=(settings.journal if settings else JournalConfig()).path,
-            progress=progress,
-            cues=None if alive is None else alive.apart(),
-            liveness=None if alive is None else alive.pack_name,
-        )
-
-
-def _sweep(
-    workshop: "Workshop", source: "FrameSource", pipeline: "FacePipeline", rounds: int
-) -> "tuple[Sweep, FacePipeline, ModelsConfig]":
-    """Race all settings; return what came of it, and the pipeline and section as chosen."""
-    import msgspec
-
-    from edged.cli.measuring import progress_bar
-    from edged.evaluation.speed.tuning import frames_of, pipeline_of, sweep
-
-    frames = frames_of(source, pipeline)
-    with progress_bar("settings, in turns") as progress:
-        found = sweep(workshop, frames, rounds=rounds, seconds=_SWEEP_SECONDS, progress=progress)
-    chosen = msgspec.structs.replace(
-        workshop.models, threads=found.chosen.threads, precision=found.chosen.embedder_precision
-    )
-    return found, pipeline_of(workshop, found.chosen, pipeline.quality), chosen
-
-
-def _profile(
-    workshop: "Workshop", found: "Sweep", result: "BenchResult", *, write: bool
-) -> "tuple[Sweep, Profile]":
-    from dataclasses import replace
-
-    from edged.evaluation.speed.tuning import make_profile
-    from edged.vision.profile import write_profile
-
-    profile, cadence = make_profile(workshop, found, result)
-    if write:
-        write_profile(profile, workshop.models)
-    return replace(found, picks=(*found.picks, cadence)), profile
 
 
 def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "FaceLiveness | None":

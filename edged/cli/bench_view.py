@@ -77,11 +77,11 @@ def show_sweep(found: "Sweep") -> None:
     )
 
 
-def show_picks(section: "ModelsConfig", found: "Sweep | None", *, written: bool) -> None:
+def show_picks(section: "ModelsConfig", found: "Sweep", *, written: bool) -> None:
     """Print what was chosen and why, and where the profile lies."""
     from edged.vision.profile import profile_path
 
-    for pick in () if found is None else found.picks:
+    for pick in found.picks:
         typer.echo(f"{pick.what} {pick.value}: {pick.why}.")
     path = profile_path(section)
     typer.echo(
