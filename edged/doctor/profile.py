@@ -2,8 +2,10 @@
 
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
-from edged.vision.choice import running_threads
-from edged.vision.profile import standing
+from edged.storage.site_calibration import measured_weights
+from edged.vision.choice import running_precision, running_threads
+from edged.vision.packs import Catalogue
+from edged.vision.profile import TASKS, Profile, standing
 
 _MEASURE = "`edged bench --write` measures what this machine should run with"
 
@@ -23,10 +25,25 @@ def profile(patient: Patient) -> Finding:
         return Finding(State.NOT_APPLICABLE, f"{found.text}; {_MEASURE}", facts)
     if found.profile is None:
         return Finding(State.WARNING, f"{found.text}; {_MEASURE}", facts)
-    stated = [f"models.{key}" for key in ("precision", "threads") if getattr(models, key) != "auto"]
-    wins = f"; {' and '.join(stated)} of the configuration win over it" if stated else ""
+    wins = _wins(patient, found.profile)
     given, judged = getattr(patient.config.camera.source, "fps", None), found.profile.frames_per_second
     if given is not None and given > judged:
         more = f"; the camera gives {given:g}, more than it judges at ease: see camera.source.fps"
         return Finding(State.WARNING, f"{found.text}{wins}{more}", facts)
     return Finding(State.OK, f"{found.text}{wins}", facts)
+
+
+def _wins(patient: Patient, found: Profile) -> str:
+    """Say what the door goes by in place of the profile: what is stated, or what it was calibrated with."""
+    models = patient.config.models
+    stated = [f"models.{key}" for key in ("precision", "threads") if getattr(models, key) != "auto"]
+    told = f"; {' and '.join(stated)} of the configuration win over it" if stated else ""
+    if models.precision != "auto":
+        return told
+    measured, catalogue = measured_weights(patient.config.gallery), Catalogue(models.directory)
+    for task in TASKS:
+        pack = catalogue.in_force(models.detector if task == "detector" else models.embedder)
+        runs = running_precision(pack, pack.model(task), models, measured)
+        if measured and runs != found.precision.get(task, runs):
+            told += f"; {task} {runs} runs on, which this door was calibrated with"
+    return told

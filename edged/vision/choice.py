@@ -1,9 +1,13 @@
 """Which file of a pack the configuration asks for; nothing of it is opened."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from edged.config.sections import ModelsConfig
 from edged.vision.packs import PRECISIONS, CalibrationPoint, Catalogue, ModelSpec, Pack, Precision
+
+if TYPE_CHECKING:
+    from edged.vision.profile import Profile
 
 # SHA-256s of weights files by task.
 Weights = Mapping[str, str]
@@ -39,11 +43,7 @@ def wanted_precision(
     for one in usable:
         if measured and spec.files[one].sha256 == measured.get(spec.task):
             return one
-    if not _may_have_profile(models):
-        return precision
-    from edged.vision.profile import standing  # noqa: PLC0415 - rarely needed
-
-    found = standing(models).profile
+    found = _profile(models)
     profiled = None if found is None else found.precision.get(spec.task)
     return profiled if profiled in usable else precision
 
@@ -73,16 +73,14 @@ def running_threads(models: ModelsConfig) -> int:
     """Return with how many threads a network runs; ``auto`` is what the profile says, else two."""
     if models.threads != "auto":
         return models.threads
-    if not _may_have_profile(models):
-        return _USUAL_THREADS
-    from edged.vision.profile import standing  # noqa: PLC0415 - rarely needed
-
-    found = standing(models).profile
+    found = _profile(models)
     return _USUAL_THREADS if found is None else found.threads
 
 
-def _may_have_profile(models: ModelsConfig) -> bool:
-    return models.profile == "auto" and (models.directory / PROFILE).exists()
+def _profile(models: ModelsConfig) -> "Profile | None":
+    from edged.vision.profile import standing  # noqa: PLC0415 - it imports this module
+
+    return standing(models).profile
 
 
 def configured_space(models: ModelsConfig) -> str | None:

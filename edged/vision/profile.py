@@ -80,8 +80,8 @@ class Standing:
         found = self.profile
         kinds = ", ".join(f"{task} {precision}" for task, precision in found.precision.items())
         return (
-            f"profile in force: {kinds}, {found.threads} threads, {found.frames_per_second:g} frames "
-            f"a second, {found.frame.p95_ms:.1f} ms a frame"
+            f"profile in force, which chose {kinds or 'no file'}, threads {found.threads}, "
+            f"{found.frames_per_second:g} frames a second of {found.frame.p95_ms:.1f} ms"
         )
 
 

@@ -1,10 +1,14 @@
 """What the doctor says of a machine's profile."""
 
+import hashlib
+
 from edged.doctor.finding import State
 from edged.doctor.profile import profile
+from edged.storage.site_calibration import SiteCalibration, calibration_path, write_site
 from edged.vision.profile import write_profile
+from tests.fakes.model_packs import descriptor, write_pack
 from tests.unit.doctor.conftest import Site, json_safe
-from tests.unit.vision.test_profile import measured
+from tests.unit.vision.test_profile import BOTH, measured
 
 
 def test_a_machine_that_was_never_measured_is_told_how(site: Site) -> None:
@@ -44,3 +48,20 @@ def test_a_stale_profile_is_worth_a_warning(site: Site) -> None:
     assert (
         profile(site.patient(models={"directory": "models", "profile": "off"})).state is State.NOT_APPLICABLE
     )
+
+
+def test_what_the_door_was_calibrated_with_is_told(site: Site) -> None:
+    site.data.joinpath("models").mkdir()
+    write_pack(site.data / "models", descriptor(content=BOTH), BOTH)
+    chosen = {"directory": "models", "embedder": "toy"}
+    config = site.config(models=chosen)
+    write_profile(measured(config.models), config.models)
+    assert "calibrated" not in profile(site.patient(models=chosen)).detail
+    weights = {"detector": "0" * 64, "embedder": hashlib.sha256(BOTH["float32"]).hexdigest()}
+    kept = SiteCalibration(
+        space="toy/1", weights=weights, measured_at="2026-01-01", people=3, photographs=9, cohort=100,
+        genuine=12, points=(),
+    )  # fmt: skip
+    write_site(calibration_path(config.gallery), kept)
+    found = profile(site.patient(models=chosen))
+    assert "embedder float32 runs on, which this door was calibrated with" in found.detail
