@@ -63,5 +63,7 @@ def test_what_the_door_was_calibrated_with_is_told(site: Site) -> None:
         genuine=12, points=(),
     )  # fmt: skip
     write_site(calibration_path(config.gallery), kept)
-    found = profile(site.patient(models=chosen))
+    patient = site.patient(models=chosen)
+    found = profile(patient)
+    assert patient.pipeline.weights["embedder"] == weights["embedder"]
     assert "embedder float32 runs on, which this door was calibrated with" in found.detail
