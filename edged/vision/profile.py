@@ -81,7 +81,7 @@ class Standing:
         kinds = ", ".join(f"{task} {precision}" for task, precision in found.precision.items())
         return (
             f"profile in force, which chose {kinds or 'no file'}, threads {found.threads}, "
-            f"{found.frames_per_second:g} frames a second of {found.frame.p95_ms:.1f} ms"
+            f"{found.frames_per_second:g} frames a second, {found.frame.p50_ms:.1f} ms each"
         )
 
 

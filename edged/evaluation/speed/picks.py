@@ -145,14 +145,14 @@ def _remarks(base: Setting, raced: Sequence[Raced]) -> list[Pick]:
         elif one.setting.compiled != base.compiled and one.setting.detector == base.detector:
             made, own = (one, raced[0]) if one.setting.compiled else (raced[0], one)
             why = (
-                f"compiled {made.both_ms:.1f} ms, the packs' own {own.both_ms:.1f} "
-                f"({made.both_ms / own.both_ms:.2f} of it); models.compile decides, not the profile"
+                f"compiled {made.cpu_ms:.1f} ms of CPU, the packs' own {own.cpu_ms:.1f} "
+                f"({made.cpu_ms / own.cpu_ms:.2f} of it); models.compile decides, not the profile"
             )
             picks.append(Pick("compiled files", "auto" if base.compiled else "off", why))
         elif one.setting.detector != base.detector:
             why = (
-                f"{one.setting.detector} takes {one.detect_ms:.1f} ms to find faces, "
-                f"{base.detector} {raced[0].detect_ms:.1f}; models.detector decides: they find other faces"
+                f"{one.setting.detector} takes {one.detect_cpu_ms:.1f} ms of CPU to find faces, "
+                f"{base.detector} {raced[0].detect_cpu_ms:.1f}; models.detector decides: they find other faces"
             )
             picks.append(Pick("detector", base.detector, why))
     return picks
