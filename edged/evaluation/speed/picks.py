@@ -152,7 +152,7 @@ def _remarks(base: Setting, raced: Sequence[Raced]) -> list[Pick]:
         elif one.setting.detector != base.detector:
             why = (
                 f"{one.setting.detector} takes {one.detect_cpu_ms:.1f} ms of CPU to find faces, "
-                f"{base.detector} {raced[0].detect_cpu_ms:.1f}; models.detector decides: they find other faces"
+                f"{base.detector} {raced[0].detect_cpu_ms:.1f}; models.detector decides, not the profile"
             )
             picks.append(Pick("detector", base.detector, why))
     return picks
