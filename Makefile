@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 MINUTES ?= 20
+CUTS ?= 1000
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 FUZZ_STAMP := $(VENV)/.fuzz
@@ -62,8 +63,8 @@ chaos: system venv ## Kill, freeze and starve a door and all it needs, count eve
 soak: system venv ## Live through small faults for long: do memory, descriptors or threads grow? MINUTES=20
 	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
 
-powercuts: venv ## Cut the power to the journal 1,000 times, on a disk that tears sectors
-	$(BIN)/python -m tests.chaos.power_cuts --cuts 1000
+powercuts: venv ## Cut the power to the journal CUTS=1000 times, on a disk that tears sectors; fill it at each write
+	$(BIN)/python -m tests.chaos.storage --cuts $(CUTS)
 
 fuzz: venv $(FUZZ_STAMP) ## Feed every parser hostile input for MINUTES=20; TARGET=pack for one of them
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(addprefix --target ,$(TARGET))

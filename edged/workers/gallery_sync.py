@@ -83,6 +83,9 @@ class GallerySyncWorker(Worker):
     hour how many visits there are; None where that cannot be told.
     """
 
+    # Thousands of people are opened, compared and rated in one turn, and a large journal is counted in one.
+    stall_seconds = 10.0
+
     def __init__(
         self,
         people: People,
