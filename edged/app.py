@@ -33,6 +33,7 @@ from edged.storage.site_calibration import DoorCalibration, measured_weights
 from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
+from edged.vision.products import fast_products
 from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
 from edged.workers.challenge import challenge_watch
@@ -240,6 +241,7 @@ class Daemon:
             metrics=self.metrics,
             on_change=self._gallery_changed,
             traffic=lambda: traffic_of(self.config.journal.path, self.clock.unix()),
+            products=fast_products(),
         )
 
     def _recognition_worker(self) -> RecognitionWorker:

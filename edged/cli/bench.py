@@ -78,6 +78,14 @@ def bench(
         Path | None,
         typer.Option(help="Draw where one second of frames, one upon the other, goes into this SVG file."),
     ] = None,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search",
+            help="Measure the search alone, in galleries of 1,000 people and more up to --gallery, and hold "
+            "each answer against float64. No models are needed.",
+        ),
+    ] = False,
     limit: Annotated[
         bool,
         typer.Option(
@@ -94,8 +102,12 @@ def bench(
     top. Stop a daemon first, or it is measured too.
     """
     from edged.cli import bench_view
+    from edged.cli.bench_search import bench_search
     from edged.cli.measuring import models_section
 
+    if search:
+        bench_search(gallery, as_json=as_json)
+        return
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )
