@@ -13,8 +13,8 @@ from edged.evaluation.speed.settings import Setting
 
 # A door pauses between two frames as well.
 _PAUSE_SECONDS = 0.004
-# Threads that spin do so for 30 ms after a run (two x86-64 cores, onnxruntime 1.31.1): their own work, not to be
-# in the way of the next one.
+# Threads that spin do so for 30 ms after a run (two x86-64 cores, onnxruntime 1.31.1): it is their own work,
+# and must not be in the way of the next one.
 _SPUN_SECONDS = 0.05
 # On a machine at rest a dozen rounds tell a tenth.
 _LEAST_ROUNDS = 12
