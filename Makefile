@@ -97,8 +97,8 @@ fmt: venv ## Format the code
 fmt-check: venv ## Is the code formatted?
 	$(BIN)/ruff format --check
 
-bench: venv ## Measure the models on this machine, on the frames of the demo where it has run
-	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--images var/demo/scene)
+bench: venv ## Measure every stage on this machine
+	$(BIN)/edged bench
 
 bench-peers: venv $(PEERS_STAMP) ## edged beside InsightFace, OpenCV, uniface and face_recognition, in turns on the same frames
 	$(BIN)/python -m tests.peers --python $(PEERS_VENV)/bin/python
