@@ -64,22 +64,21 @@ def _grey(image: Image, box: Box, factor: float, chin: int) -> Image:
     It stays as large as the picture, because a warp of a part rounds otherwise.
     """
     blur = 0.4 / factor if factor < 0.5 else 0.0  # a warp reads four pixels however many it skips
-    # A blur of eight bits reaches three sigma and a pixel, a warp one pixel.
-    spare = 3 * blur + 4
-    aside = _SIDE_PX / 2 * (_MOST_COS + _MOST_SIN) / factor + spare
-    below = (chin + 1 - _SIDE_PX / 2 + _SIDE_PX / 2 * _MOST_SIN) / factor + spare
+    spare = ceil(3 * blur) + 3  # a blur of eight bits reaches three sigma and a pixel, a warp one pixel
+    aside = _SIDE_PX / 2 * (_MOST_COS + _MOST_SIN) / factor
+    below = (chin + 1 - _SIDE_PX / 2 + _SIDE_PX / 2 * _MOST_SIN) / factor
     (x, y), (height, width) = box.centre, image.shape[:2]
-    part = (_within(y - aside, y + below, height), _within(x - aside, x + aside, width))
+    part = (_within(y - aside, y + below, spare, height), _within(x - aside, x + aside, spare, width))
     grey = np.zeros((height, width), np.uint8)
     shown = np.asarray(cv2.cvtColor(image[part], cv2.COLOR_BGR2GRAY), np.uint8)
     grey[part] = cv2.GaussianBlur(shown, (0, 0), blur) if blur else shown
     return grey
 
 
-def _within(begin: float, end: float, size: int) -> slice:
-    """Return what of ``begin`` to ``end`` lies in the picture, or its pixel nearest to that."""
-    first = int(min(max(begin, 0), size - 1))
-    return slice(first, max(first + 1, ceil(min(end, size))))
+def _within(begin: float, end: float, spare: int, size: int) -> slice:
+    """Return what of ``begin`` to ``end`` lies in the picture, or its nearest pixel, and ``spare`` around it."""
+    first, last = (min(max(at, 0), size - 1) for at in (begin, end))
+    return slice(max(0, int(first) - spare), min(size, ceil(last) + 1 + spare))
 
 
 def _gradients(grey: Image, box: Box, factor: float, chin: int) -> tuple[_Levels, _Levels]:
@@ -169,8 +168,12 @@ def _past(sums: _Levels, line: IntArray, first: Any, last: Any) -> Any:
 def _best(support: _Levels) -> IntArray:
     """Return the places of the strongest lines of each lean, (leans, tried), none beside a stronger one.
 
-    Of equally strong ones the first; where there are not so many the strongest again.
+    Where there are not so many, the strongest fills up.
     """
     peak = (support >= np.roll(support, 1, axis=1)) & (support >= np.roll(support, -1, axis=1))
-    order = np.argsort(np.where(peak, -support, 1), axis=1, kind="stable")[:, :_TRIED]
-    return np.where(np.take_along_axis(peak, order, axis=1), order, order[:, :1])
+    places = np.empty((len(support), _TRIED), np.intp)
+    for own, at, key in zip(places, peak, -support.astype(np.float32), strict=True):
+        peaks = np.flatnonzero(at)
+        found = peaks[np.argsort(key[peaks])[:_TRIED]]
+        own[:], own[: len(found)] = found[0], found
+    return places
