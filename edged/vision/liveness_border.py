@@ -76,7 +76,7 @@ def _grey(image: Image, box: Box, factor: float, chin: int) -> Image:
 
 
 def _within(begin: float, end: float, spare: int, size: int) -> slice:
-    """Return what of ``begin`` to ``end`` lies in the picture, or its nearest pixel, and ``spare`` around it."""
+    """Return what of ``begin`` to ``end`` lies in the picture, or the nearest pixel, plus ``spare``."""
     first, last = (min(max(at, 0), size - 1) for at in (begin, end))
     return slice(max(0, int(first) - spare), min(size, ceil(last) + 1 + spare))
 
@@ -130,15 +130,21 @@ def _open(across: _Levels, down: _Levels, end: int) -> float:
 
 def _edges(across: _Levels, along: _Levels) -> _Levels:
     """Return how much each pixel is part of an edge, and in which direction it changes: up to ``_FULL``."""
-    steep = 2 * np.abs(across) > 3 * np.abs(along)
-    return np.clip(across, -_FULL, _FULL) * steep
+    strength, bound = np.abs(across), np.abs(along)
+    strength *= 2
+    bound *= 3
+    steep = strength > bound
+    # In place: fresh arrays as large as these cost more than the sums.
+    np.clip(across, -_FULL, _FULL, out=strength)
+    strength *= steep
+    return strength
 
 
 def _halves(edges: _Levels, axis: int) -> _Levels:
     """Return how much of lines along ``axis`` is one edge, each half with a direction of its own."""
     middle = edges.shape[axis] // 2
-    halves = np.split(edges, [middle], axis)
-    return np.abs(halves[0].sum(axis, np.int16)) + np.abs(halves[1].sum(axis, np.int16))
+    first, second = (half.sum(axis, np.int16) for half in np.split(edges, [middle], axis))
+    return np.asarray(np.abs(first) + np.abs(second), np.int16)
 
 
 def _sums(lines: _Levels) -> _Levels:
@@ -170,10 +176,12 @@ def _best(support: _Levels) -> IntArray:
 
     Where there are not so many, the strongest fills up.
     """
-    peak = (support >= np.roll(support, 1, axis=1)) & (support >= np.roll(support, -1, axis=1))
-    places = np.empty((len(support), _TRIED), np.intp)
-    for own, at, key in zip(places, peak, -support.astype(np.float32), strict=True):
-        peaks = np.flatnonzero(at)
-        found = peaks[np.argsort(key[peaks])[:_TRIED]]
+    key = -support.astype(np.float32)
+    ring = np.hstack([key[:, -1:], key, key[:, :1]])
+    peak = (key <= ring[:, :-2]) & (key <= ring[:, 2:])
+    places = np.empty((len(key), _TRIED), np.intp)
+    for own, at, row in zip(places, peak, key, strict=True):
+        peaks = at.nonzero()[0]
+        found = peaks[row[peaks].argsort()[:_TRIED]]
         own[:], own[: len(found)] = found[0], found
     return places
