@@ -47,7 +47,7 @@ class FaceDetector:
         if any(side % STRIDES[-1] for side in spec.input):
             raise ModelError(f"expected a detector input in multiples of {STRIDES[-1]}, got {spec.input}")
         check_size(session, spec.input)
-        self._session = session
+        self.session = session
         self._spec = spec
         self._family = _FAMILIES[spec.decoder]
         self._threshold = threshold
@@ -65,7 +65,7 @@ class FaceDetector:
         check_image(image)
         fit = letterbox((image.shape[1], image.shape[0]), self._spec.input)
         boxed = _boxed(image, fit, self._spec.input)
-        outputs = feed(self._session, [boxed], self._spec)
+        outputs = feed(self.session, [boxed], self._spec)
         found = self._family.decode(outputs, self._spec.input, self._threshold)
         return _faces(suppress(found, self._family.max_iou), fit)
 

@@ -25,7 +25,7 @@ class FaceEmbedder:
         check_size(session, spec.input)
         self.space: str = name
         self.dimension: int = spec.dimension
-        self._session = session
+        self.session = session
         self._spec = spec
         fixed = session.input_shape[0]
         self._batch = fixed if isinstance(fixed, int) else None
@@ -63,7 +63,7 @@ class FaceEmbedder:
     def _raw(self, faces: Sequence[Image], batch: int) -> FloatArray:
         # A file with a fixed batch gets its last one filled up with copies, which are dropped again.
         filled = [*faces, *[faces[-1]] * (batch - len(faces))]
-        outputs = feed(self._session, filled, self._spec)
+        outputs = feed(self.session, filled, self._spec)
         if len(outputs) != 1 or outputs[0].shape != (len(filled), self.dimension):
             raise ModelError(
                 f"expected one output ({len(filled)}, {self.dimension}), got {[out.shape for out in outputs]}"

@@ -50,6 +50,7 @@ class FacePipeline:
         self.dimension = embedder.dimension
         self._detector = detector
         self._embedder = embedder
+        self.networks = (detector.session, embedder.session)
         self.quality = quality
 
     @classmethod

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -42,14 +43,25 @@ class Session(Protocol):
         """Return every output, in the file's order. Raises ``ModelError``."""
 
 
+@dataclass(slots=True)
+class RunTimes:
+    """How often networks ran and for how many seconds of ``clock``: for those who measure."""
+
+    clock: Callable[[], float]
+    runs: int = 0
+    seconds: float = 0.0
+
+
 class _OrtFile:
     """An ONNX file in onnxruntime with one input of a stated type.
 
     The bytes that are hashed are the bytes that are loaded. Threads do not spin between runs:
     spinning cost 39 % of a core at 10 frames a second, and sessions that spin slow each other down.
-    ``input_size`` (width, height) fills in what the file leaves open, for the warm-up run.
+    ``input_size`` (width, height) fills in what the file leaves open, for the warm-up run. ``times`` is None
+    unless somebody measures.
     """
 
+    times: RunTimes | None = None
     _element: ClassVar[tuple[str, type[np.generic]]] = ("tensor(float)", np.float32)
     # Where a picture's height and width lie in the input.
     _sides: ClassVar[tuple[int, int]] = (2, 3)
@@ -72,6 +84,7 @@ class _OrtFile:
                 _read(path, sha256), _options(threads), providers=list(providers)
             )
             self._name, self._shape = self._only_input()
+            self._outputs = [one.name for one in self._session.get_outputs()]
         except _FAILURES as exc:
             raise ModelError(f"{path}: not a model that onnxruntime can load: {_first_line(exc)}") from exc
         active = self._session.get_providers()
@@ -89,7 +102,12 @@ class _OrtFile:
                 f"{self.path.name}: expected {kind} {self._shape}, got {tensor.dtype} {tensor.shape}"
             )
         try:
-            return [np.asarray(out, np.float32) for out in self._session.run(None, {self._name: tensor})]
+            started = self.times.clock() if self.times else 0.0
+            outputs = self._session.run(self._outputs, {self._name: tensor})
+            if self.times:
+                self.times.seconds += self.times.clock() - started
+                self.times.runs += 1
+            return [np.asarray(out, np.float32) for out in outputs]
         except _FAILURES as exc:
             raise ModelError(f"{self.path.name}: the run failed: {_first_line(exc)}") from exc
 
