@@ -59,7 +59,7 @@ def _show(cost: "FrameCost") -> None:
     from rich.table import Table
 
     title = f"{cost.detector} + {cost.embedder}, one face, {cost.width} x {cost.height}"
-    table = Table("stage", "networks ms", "around ms", title=title)
+    table = Table("stage", "networks CPU ms", "around CPU ms", title=title)
     for stage, part in [*cost.stages.items(), ("frame", cost.frame)]:
         table.add_row(stage, f"{part.networks_ms:.3f}" if part.networks_ms else "", f"{part.around_ms:.3f}")
     console = Console()

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PartCost:
-    """Milliseconds in the networks' runs, and around them."""
+    """CPU milliseconds in the networks' runs, and around them."""
 
     networks_ms: float
     around_ms: float
@@ -47,6 +47,7 @@ class PartCost:
 class FrameCost:
     """The cost of a frame with one face of ``width`` x ``height``, by stage; what nine of ten took at least.
 
+    Time of the processor, all threads together: on one thread it is what a clock shows on an idle machine.
     ``share`` 0..1 is the part of ``frame`` around the networks, ``share_settled`` that of a frame whose face
     needs no embedding, which has less of both.
     """
@@ -78,7 +79,7 @@ def around_the_networks(
     shown = [image for image in images if len(pipeline.detect(image)) == 1]
     if not shown:
         raise EvaluationError("expected pictures with one face each, found none")
-    watch = _Watch(RunTimes(time.perf_counter))
+    watch = _Watch(RunTimes(time.process_time))
     sessions = [one for one in pipeline.networks if isinstance(one, OrtSession | PixelSession)]
     if len(sessions) != len(pipeline.networks):
         raise EvaluationError("expected networks that onnxruntime runs")
@@ -89,7 +90,8 @@ def around_the_networks(
         for index in range(-_WARM_UP_ROUNDS, rounds):
             if index == 0:
                 watch.taken.clear()
-            door.frame(index + _WARM_UP_ROUNDS, shown[index % len(shown)])
+            # As a camera's picture comes: just written.
+            door.frame(index + _WARM_UP_ROUNDS, shown[index % len(shown)].copy())
             progress(max(0, index + 1), rounds)
     finally:
         for one in sessions:
@@ -106,9 +108,9 @@ class _Watch:
     taken: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def time(self, stage: str, work: Callable[[], T]) -> T:
-        inside, started = self.runs.seconds, time.perf_counter()
+        inside, started = self.runs.seconds, time.process_time()
         result = work()
-        whole, inside = time.perf_counter() - started, self.runs.seconds - inside
+        whole, inside = time.process_time() - started, self.runs.seconds - inside
         self.taken.setdefault(stage, []).append((inside, whole - inside))
         return result
 

@@ -4,8 +4,9 @@ Pure functions of arrays. Coordinates are pixels of the network's input unless s
 boxes are (x, y, width, height) with the top-left corner.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ STRIDES = (8, 16, 32)
 MAX_CANDIDATES = 1000
 # exp of more is a box larger than any picture; it keeps a broken network from overflowing.
 _MAX_LOG_SIZE = 12.0
+# Well beyond what float32 rounds.
+_ROUNDED = 0.999
 
 IntArray = npt.NDArray[np.intp]
 
@@ -77,18 +80,20 @@ def decode_yunet(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     ``exp(s) * stride``, landmarks ``(cell + d) * stride`` (libfacedetection, MIT).
     Raises ``ModelError`` for outputs of another number or shape, or scores that are not finite.
     """
-    parts = []
-    for stride, heads in _by_stride(outputs, input_size, {1: 2, 4: 1, 10: 1}, anchors=1):
-        (first, second), (offsets,), (points,) = heads[1], heads[4], heads[10]
-        # Which of the two is cls and which obj does not matter to their product.
-        scores = np.sqrt(np.clip(first, 0, 1) * np.clip(second, 0, 1))[:, 0]
-        rows = np.flatnonzero(scores >= threshold)
-        cells = _cells(input_size, stride, rows, anchors=1)
-        centres = (cells + offsets[rows, :2]) * stride
-        sizes = np.exp(np.minimum(offsets[rows, 2:], _MAX_LOG_SIZE)) * stride
-        marks = (points[rows].reshape(-1, 5, 2) + cells[:, None]) * stride
-        parts.append((np.hstack([centres - sizes / 2, sizes]), marks, scores[rows]))
-    return _joined(parts)
+    heads = _by_head(outputs, input_size, {1: 2, 4: 1, 10: 1}, anchors=1)
+    (first, second), (offsets,), (points,) = heads[1], heads[4], heads[10]
+    # Which of the two is cls and which obj does not matter to their product. Neither is above 1, so each has
+    # to reach the square of the score; few cells do.
+    rows = np.flatnonzero(first[:, 0] >= (threshold**2 * _ROUNDED if threshold > 0 else -np.inf))
+    scores = np.sqrt(np.clip(first[rows, 0], 0, 1) * np.clip(second[rows, 0], 0, 1))
+    reached = scores >= threshold
+    rows, scores = rows[reached], scores[reached]
+    cells, strides = (grid[rows] for grid in _grid(input_size, anchors=1))
+    offsets = offsets[rows]
+    centres = (cells + offsets[:, :2]) * strides
+    sizes = np.exp(np.minimum(offsets[:, 2:], _MAX_LOG_SIZE)) * strides
+    marks = (points[rows].reshape(-1, 5, 2) + cells[:, None]) * strides[:, None]
+    return Candidates(np.concatenate((centres - sizes / 2, sizes), axis=1), marks, scores)
 
 
 def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], threshold: float) -> Candidates:
@@ -98,58 +103,67 @@ def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     landmark the offset from there, both in strides; scores are probabilities (InsightFace).
     Raises ``ModelError`` for outputs of another number or shape, or scores that are not finite.
     """
-    parts = []
-    for stride, heads in _by_stride(outputs, input_size, {1: 1, 4: 1, 10: 1}, anchors=2):
-        (scores,), (distances,), (points,) = heads[1], heads[4], heads[10]
-        rows = np.flatnonzero(scores[:, 0] >= threshold)
-        anchors = _cells(input_size, stride, rows, anchors=2) * stride
-        sides = distances[rows] * stride
-        corners = anchors - sides[:, :2]
-        marks = anchors[:, None] + points[rows].reshape(-1, 5, 2) * stride
-        parts.append((np.hstack([corners, sides[:, :2] + sides[:, 2:]]), marks, scores[rows, 0]))
-    return _joined(parts)
+    heads = _by_head(outputs, input_size, {1: 1, 4: 1, 10: 1}, anchors=2)
+    (scores,), (distances,), (points,) = heads[1], heads[4], heads[10]
+    rows = np.flatnonzero(scores[:, 0] >= threshold)
+    cells, strides = (grid[rows] for grid in _grid(input_size, anchors=2))
+    anchors = cells * strides
+    sides = distances[rows] * strides
+    corners = anchors - sides[:, :2]
+    marks = anchors[:, None] + points[rows].reshape(-1, 5, 2) * strides[:, None]
+    return Candidates(
+        np.concatenate((corners, sides[:, :2] + sides[:, 2:]), axis=1), marks, scores[rows, 0]
+    )
 
 
 def suppress(candidates: Candidates, max_iou: float) -> Candidates:
     """Keep the best of any that overlap more than ``max_iou``; best score first."""
+    if len(candidates.scores) < 2:
+        return candidates
     kept = cv2.dnn.NMSBoxes(
         candidates.boxes.tolist(), candidates.scores.tolist(), 0.0, max_iou, top_k=MAX_CANDIDATES
     )
     return candidates.take(np.asarray(kept, np.intp).reshape(-1))
 
 
-def _by_stride(
-    outputs: Sequence[FloatArray], input_size: tuple[int, int], heads: dict[int, int], *, anchors: int
-) -> list[tuple[int, dict[int, list[FloatArray]]]]:
-    """Sort outputs by stride and last dimension, whatever their order in the file.
+def _by_head(
+    outputs: Sequence[FloatArray], input_size: tuple[int, int], heads: Mapping[int, int], *, anchors: int
+) -> dict[int, list[FloatArray]]:
+    """Put together what all strides say of one thing, finest first, whatever the outputs' order in the file.
 
-    ``heads`` maps a last dimension to how many outputs a stride has of it.
+    ``heads`` maps a last dimension to how many outputs a stride has of it; an array is (cells, last).
     """
-    flat = [out.reshape(-1, out.shape[-1]) for out in outputs]
-    found = []
-    for stride in STRIDES:
-        rows = (input_size[0] // stride) * (input_size[1] // stride) * anchors
-        found.append((stride, {last: [out for out in flat if out.shape == (rows, last)] for last in heads}))
-    counts_match = all(
-        len(group[last]) == count for _, group in found for last, count in heads.items()
-    ) and len(outputs) == sum(heads.values()) * len(STRIDES)
-    if not counts_match:
+    by_shape: dict[tuple[int, ...], list[FloatArray]] = {}
+    for out in outputs:
+        flat = out.reshape(-1, out.shape[-1])
+        by_shape.setdefault(flat.shape, []).append(flat)
+    rows = [(input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES]
+    groups = [by_shape.get((count, last), []) for last in heads for count in rows]
+    wanted = [number for number in heads.values() for _ in STRIDES]
+    if [len(group) for group in groups] != wanted or len(outputs) != sum(wanted):
         raise ModelError(
-            f"expected {sum(heads.values()) * len(STRIDES)} outputs of a {input_size[0]}x{input_size[1]} "
+            f"expected {sum(wanted)} outputs of a {input_size[0]}x{input_size[1]} "
             f"detector, got {[out.shape for out in outputs][:16]}"
         )
-    if not all(np.isfinite(out).all() for out in flat):
+    joined = {
+        last: [np.concatenate([by_shape[count, last][place] for count in rows]) for place in range(number)]
+        for last, number in heads.items()
+    }
+    if not all(np.isfinite(one).all() for group in joined.values() for one in group):
         raise ModelError("the detector gave numbers that are not finite")
-    return found
+    return joined
 
 
-def _cells(input_size: tuple[int, int], stride: int, rows: IntArray, *, anchors: int) -> FloatArray:
-    """Column and row (N, 2) of the grid cells that the flat ``rows`` belong to."""
-    columns = input_size[0] // stride
-    cell = rows // anchors
-    return np.stack([cell % columns, cell // columns], axis=1).astype(np.float32)
-
-
-def _joined(parts: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> Candidates:
-    boxes, marks, scores = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
-    return Candidates(boxes, marks, scores)
+@lru_cache(maxsize=8)
+def _grid(input_size: tuple[int, int], *, anchors: int) -> tuple[FloatArray, FloatArray]:
+    """Return column and row (N, 2), and the stride (N, 1), of every cell of all strides, finest first."""
+    cells, strides = [], []
+    for stride in STRIDES:
+        columns, lines = input_size[0] // stride, input_size[1] // stride
+        cell = np.arange(columns * lines * anchors) // anchors
+        cells.append(np.stack([cell % columns, cell // columns], axis=1))
+        strides.append(np.full((len(cell), 1), stride))
+    grids = tuple(np.concatenate(one).astype(np.float32) for one in (cells, strides))
+    for one in grids:
+        one.flags.writeable = False
+    return grids[0], grids[1]

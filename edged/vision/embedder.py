@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from edged.domain.types import FloatArray, Image
@@ -48,7 +49,7 @@ class FaceEmbedder:
         if self._spec.zoom is not None:
             views.append([enlarged(face, self._spec.zoom) for face in faces])
         if self._spec.mirrored:
-            views += [[np.ascontiguousarray(face[:, ::-1]) for face in view] for view in views]
+            views += [[np.asarray(cv2.flip(face, 1), np.uint8) for face in view] for view in views]
         vectors = self._units(views[0])
         if len(views) > 1:
             vectors = _normalised(sum((self._units(view) for view in views[1:]), vectors))

@@ -22,6 +22,7 @@ from edged.domain.sampling import FrameSampler, Glimpse
 from edged.domain.tracking import TrackedFace, Tracker
 from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
 from edged.metrics import Metrics
+from edged.vision.tracked_search import TrackedSearch
 from edged.workers.challenge import ChallengeWatch
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.liveness import LivenessWatch
@@ -67,7 +68,8 @@ class RecognitionWorker(Worker):
     ``on_decision`` answers False to a grant that opens nothing; its person may try again at once.
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
-    it lets nobody in. ``challenge`` stands between the engine and the door; None asks for no gesture.
+    it lets nobody in. ``search`` None searches every picture as a whole. ``challenge`` stands between the
+    engine and the door; None asks for no gesture.
     """
 
     def __init__(
@@ -84,12 +86,14 @@ class RecognitionWorker(Worker):
         on_seen: Callable[[Sight], None] = lambda _sight: None,
         liveness: LivenessWatch | None = None,
         challenge: ChallengeWatch | None = None,
+        search: TrackedSearch | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
         self.frames_done = 0
         self._slot = slot
         self._pipeline = pipeline
+        self._search = search or TrackedSearch(pipeline)
         self._gallery = gallery
         self._metrics = metrics
         self._clock = clock
@@ -148,7 +152,7 @@ class RecognitionWorker(Worker):
             self._metrics.frames.labels("idle").inc()
             return
         with self._timed("detect"):
-            faces = self._pipeline.detect(frame.image)
+            faces = self._search.find(frame.image, self._tracker.followed, frame.captured_at)
         with self._timed("track"):
             tracked = self._tracker.update(faces, frame.captured_at)
         self._searched += 1
