@@ -256,6 +256,7 @@ class Daemon:
             on_seen=showing(self.door, self._listeners.on_seen),
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
             challenge=challenge_watch(config.liveness, self._prompted, mirrored=config.camera.mirrored),
+            search=self.pipeline.search(config.models.whole_search_every),
         )
 
     def _decision_effects(self) -> DecisionEffects:

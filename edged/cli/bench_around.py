@@ -65,6 +65,6 @@ def _show(cost: "FrameCost") -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"around the networks: {cost.share:.1%} of a frame, {cost.share_settled:.1%} of one whose face is not "
-        f"embedded; what nine of ten of {cost.rounds} frames took at least"
+        f"around the networks: {cost.share:.1%} of a frame, {cost.share_settled:.1%} of one whose face is "
+        f"not embedded; what nine of ten of {cost.rounds} frames took at least"
     )

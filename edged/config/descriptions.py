@@ -63,6 +63,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "threads": "Threads for one inference. Leave a core to the camera.",
         "providers": "ONNX Runtime execution providers, best first.",
         "detection_threshold": "Confidence from which a finding counts as a face.",
+        "whole_search_every": "While somebody is in view, every so many frames is searched as a whole.",
     },
     "QualityConfig": {
         "min_face_px": "Least width of a face in pixels of the picture.",

@@ -132,6 +132,7 @@ class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     threads: Annotated[int, Meta(ge=1, le=64)] = 2
     providers: Annotated[tuple[Provider, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
     detection_threshold: Ratio = 0.6
+    whole_search_every: Annotated[int, Meta(ge=1, le=5)] = 3
 
 
 class QualityConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,10 +2,10 @@
 
 A face that was there a tenth of a second ago is there still, or right beside. Between two searches of the
 whole picture only the surroundings of the faces that are followed are looked at, as a smaller picture: a
-quarter of the work. That decides nothing about anybody: what is in doubt is answered by searching the whole
-picture, at once. So it is with a face that is not where it was, one that reaches out of what was searched, and
-a track without a face in the picture before. Whoever comes into view elsewhere is found with the next whole
-picture, ``whole_every`` pictures or ``WHOLE_SECONDS`` later at most.
+third of the time. That decides nothing about anybody, and what is in doubt is answered by searching the
+whole picture, at once: a face that is not where it was, one that reaches out of what was searched, a track
+without a face in the picture before. Whoever comes into view elsewhere is found with the next whole picture,
+``whole_every`` pictures or ``WHOLE_SECONDS`` later at most.
 """
 
 import math

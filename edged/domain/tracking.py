@@ -37,7 +37,7 @@ class Tracker:
 
     @property
     def followed(self) -> list[Box]:
-        """Where the faces of all tracks are; empty where one has none in the newest picture, or none is open."""
+        """Where the faces of all tracks are; empty where one of them has none in the newest picture."""
         if any(track.seen_at < self._updated_at for track in self._tracks.values()):
             return []
         return [track.box for track in self._tracks.values()]

@@ -1,7 +1,7 @@
 """What a frame costs around its networks: all that is not a run of onnxruntime.
 
-A network's time is bound by its multiplications. What stands around it is ours: pictures made smaller, numbers
-moved, boxes decoded, faces cut out, judged and decided on.
+A network's time is bound by its multiplications. What stands around it is ours: pictures made smaller,
+numbers moved, boxes decoded, faces cut out, judged and decided on.
 """
 
 import time

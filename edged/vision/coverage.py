@@ -62,7 +62,7 @@ def _eye_light(grey: Image) -> float:
 
 
 def _median(part: Image) -> float:
-    """Return the median of an even number of pixels: a sort of int16 takes a fifth of ``np.median``'s time."""
+    """Return the median of an even number of pixels: a sort of int16 takes a fifth of NumPy's."""
     ordered = part.astype(np.int16).ravel()
     ordered.sort()
     middle = ordered.size // 2

@@ -4,6 +4,7 @@ Pure functions of arrays. Coordinates are pixels of the network's input unless s
 boxes are (x, y, width, height) with the top-left corner.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -111,9 +112,7 @@ def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     sides = distances[rows] * strides
     corners = anchors - sides[:, :2]
     marks = anchors[:, None] + points[rows].reshape(-1, 5, 2) * strides[:, None]
-    return Candidates(
-        np.concatenate((corners, sides[:, :2] + sides[:, 2:]), axis=1), marks, scores[rows, 0]
-    )
+    return Candidates(np.concatenate((corners, sides[:, :2] + sides[:, 2:]), axis=1), marks, scores[rows, 0])
 
 
 def suppress(candidates: Candidates, max_iou: float) -> Candidates:
@@ -133,25 +132,43 @@ def _by_head(
 
     ``heads`` maps a last dimension to how many outputs a stride has of it; an array is (cells, last).
     """
-    by_shape: dict[tuple[int, ...], list[FloatArray]] = {}
-    for out in outputs:
-        flat = out.reshape(-1, out.shape[-1])
-        by_shape.setdefault(flat.shape, []).append(flat)
-    rows = [(input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES]
-    groups = [by_shape.get((count, last), []) for last in heads for count in rows]
-    wanted = [number for number in heads.values() for _ in STRIDES]
-    if [len(group) for group in groups] != wanted or len(outputs) != sum(wanted):
+    rows = tuple((input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES)
+    order = _order(tuple(out.shape for out in outputs), rows, tuple(heads.items()))
+    if order is None:
         raise ModelError(
-            f"expected {sum(wanted)} outputs of a {input_size[0]}x{input_size[1]} "
+            f"expected {sum(heads.values()) * len(STRIDES)} outputs of a {input_size[0]}x{input_size[1]} "
             f"detector, got {[out.shape for out in outputs][:16]}"
         )
-    joined = {
-        last: [np.concatenate([by_shape[count, last][place] for count in rows]) for place in range(number)]
-        for last, number in heads.items()
-    }
-    if not all(np.isfinite(one).all() for group in joined.values() for one in group):
+    # A copy: nothing of what comes out lies in memory that a network may write to.
+    numbers = np.concatenate([outputs[place].reshape(-1) for place in order])
+    if not np.isfinite(numbers).all():
         raise ModelError("the detector gave numbers that are not finite")
-    return joined
+    found: dict[int, list[FloatArray]] = {}
+    start, cells = 0, sum(rows)
+    for last, count in heads.items():
+        end = start + count * cells * last
+        found[last] = list(numbers[start:end].reshape(count, cells, last))
+        start = end
+    return found
+
+
+@lru_cache(maxsize=8)
+def _order(
+    shapes: tuple[tuple[int, ...], ...], rows: tuple[int, ...], heads: tuple[tuple[int, int], ...]
+) -> tuple[int, ...] | None:
+    """Return the outputs' places by head and stride; None where they are not those of such a detector."""
+    by_shape: dict[tuple[int, int], list[int]] = {}
+    for place, shape in enumerate(shapes):
+        if shape and shape[-1]:
+            by_shape.setdefault((math.prod(shape[:-1]), shape[-1]), []).append(place)
+    wanted = {(cells, last): count for last, count in heads for cells in rows}
+    if len(shapes) != sum(wanted.values()) or any(
+        len(by_shape.get(shape, ())) != count for shape, count in wanted.items()
+    ):
+        return None
+    return tuple(
+        by_shape[cells, last][number] for last, count in heads for number in range(count) for cells in rows
+    )
 
 
 @lru_cache(maxsize=8)

@@ -61,16 +61,18 @@ class FaceDetector:
         """The convention of the five points, which picks the template for alignment."""
         return self._spec.landmarks or self._spec.decoder
 
-    def at_size(self, size: tuple[int, int]) -> "FaceDetector | None":
-        """Return a detector of the same network that looks at pictures of ``size`` (width, height).
+    def at_half_size(self) -> "FaceDetector | None":
+        """Return a detector of the same network that looks at pictures half as wide and high.
 
-        None for a network that takes one size alone. Raises ``ModelError`` for a size off the grid.
+        None for a network that takes one size alone.
         """
-        if any(isinstance(side, int) for side in self.session.input_shape[2:]):
+        size = half_size(self.input_size)
+        if size is None or any(isinstance(side, int) for side in self.session.input_shape[2:]):
             return None
-        return FaceDetector(
-            self.session, msgspec.structs.replace(self._spec, input=size), threshold=self._threshold
-        )
+        spec = msgspec.structs.replace(self._spec, input=size)
+        half = FaceDetector(self.session, spec, threshold=self._threshold)
+        half.detect(np.zeros((size[1], size[0], 3), np.uint8))  # nobody waits for the first run of a size
+        return half
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -94,6 +96,13 @@ class FaceDetector:
             self._input.clear()  # of what a picture of other proportions left
             self._drawn = fit.width, fit.height
         _draw(image, fit, self._input.pixels)
+
+
+def half_size(size: tuple[int, int]) -> tuple[int, int] | None:
+    """Return half of an input (width, height), as near as the grid allows; None where nothing is left."""
+    coarsest = STRIDES[-1]
+    width, height = (side // 2 // coarsest * coarsest for side in size)
+    return (width, height) if width and height else None
 
 
 def network_input(image: Image, spec: ModelSpec) -> FloatArray:

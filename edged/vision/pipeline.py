@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import cv2
-import numpy as np
 
 from edged.config.sections import ModelsConfig, QualityConfig
 from edged.domain.region_search import RegionPlan
 from edged.domain.types import Face, FloatArray, Image, Quality
 from edged.vision import alignment
-from edged.vision.decoding import STRIDES
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
 from edged.vision.opening import open_detector, open_embedder
@@ -85,11 +83,9 @@ class FacePipeline:
 
     def search(self, whole_every: int) -> TrackedSearch:
         """Return the search of pictures that follow each other, every ``whole_every``-th as a whole."""
-        width, height = (side // 2 // STRIDES[-1] * STRIDES[-1] for side in self._detector.input_size)
-        part = self._detector.at_size((width, height)) if whole_every > 1 and width and height else None
-        if part is not None:
-            part.detect(np.zeros((height, width, 3), np.uint8))  # nobody waits for a size that is run first
-        return TrackedSearch(self._detector, part, RegionPlan(whole_every, min(width, height)))
+        part = self._detector.at_half_size() if whole_every > 1 else None
+        side = 1 if part is None else min(part.input_size)
+        return TrackedSearch(self._detector, part, RegionPlan(whole_every, side))
 
     def align(self, image: Image, face: Face) -> Image:
         """Return the (112, 112, 3) uint8 BGR aligned face."""

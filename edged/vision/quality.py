@@ -122,7 +122,7 @@ def _nose(landmarks: FloatArray) -> tuple[float, float, float, float]:
 def _turned(
     along: tuple[float, float], origin: tuple[float, float], point: Sequence[float]
 ) -> tuple[float, float]:
-    """Return where ``point`` is from ``origin``, along the unit vector ``along`` and at right angles to it."""
+    """Return where ``point`` is from ``origin``: along the unit vector ``along``, and across it."""
     x, y = point[0] - origin[0], point[1] - origin[1]
     return along[0] * x + along[1] * y, along[0] * y - along[1] * x
 

@@ -61,9 +61,10 @@ def feed(session: AnySession, images: Sequence[Image], feeding: Feeding) -> list
 class NetworkInput:
     """What a network is fed of one picture, in memory that is kept: each picture takes the last one's place.
 
-    ``pixels`` (H, W, 3) uint8 BGR, black at first, is to be drawn into. Fresh memory costs more than the numbers
-    that go into it: of 320 x 320 float32 0.75 ms a picture, kept 0.09. Outputs are never kept so: what a run
-    returned stays as it is. Not for several threads at once.
+    ``pixels`` (H, W, 3) uint8 BGR, black at first, is to be drawn into. Fresh memory costs more than the
+    numbers that go into it: of 320 x 320 float32 0.75 ms a picture, kept 0.09. Outputs are never kept so: what
+    a run returned stays as it is. Binding it to the network (``io_binding``), outputs too, gained nothing that
+    could be measured. Not for several threads at once.
     """
 
     def __init__(self, session: AnySession, feeding: Feeding, size: tuple[int, int]) -> None:

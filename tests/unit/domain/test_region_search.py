@@ -57,9 +57,7 @@ def test_faces_too_small_in_what_would_be_searched_mean_the_whole_picture() -> N
     assert plan().region(SIZE, [Box(0, 0, 60, 70), Box(560, 400, 60, 70)], 10.1) is None
 
 
-boxes = st.builds(
-    Box, st.floats(-200, 800), st.floats(-200, 600), st.floats(1, 600), st.floats(1, 600)
-)
+boxes = st.builds(Box, st.floats(-200, 800), st.floats(-200, 600), st.floats(1, 600), st.floats(1, 600))
 
 
 @given(st.lists(boxes, min_size=1, max_size=3), st.integers(1, 2000), st.integers(1, 2000))

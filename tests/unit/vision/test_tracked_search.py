@@ -13,6 +13,7 @@ from edged.domain.types import Box, Face, Image
 from edged.vision.tracked_search import TrackedSearch
 
 EVERY = 3
+Place = tuple[int, int, int, int]  # left, top, width, height
 SECONDS = 0.07
 
 
@@ -34,7 +35,7 @@ class Finder:
         return found
 
 
-def painted(*boxes: tuple[int, int, int, int]) -> Image:
+def painted(*boxes: Place) -> Image:
     """A picture of 320 x 240 with rectangles (left, top, width, height)."""
     image = np.zeros((240, 320, 3), np.uint8)
     for number, (left, top, width, height) in enumerate(boxes):
@@ -93,23 +94,22 @@ def test_a_network_of_one_size_searches_every_picture() -> None:
     assert finder.searched == [(320, 240)] * 6
 
 
-walks = st.lists(st.tuples(st.integers(-8, 8), st.integers(-8, 8)), min_size=12, max_size=25)
+steps = st.lists(st.tuples(st.integers(-8, 8), st.integers(-8, 8)), min_size=12, max_size=25)
 places = st.tuples(st.integers(0, 250), st.integers(0, 150), st.integers(40, 80), st.integers(40, 90))
+walks = st.tuples(places, steps)
 
 
-@given(places, walks, places, walks, st.integers(0, 11), st.integers(1, 25))
+@given(walks, walks, st.integers(0, 11), st.integers(1, 25))
 def test_nobody_is_missed_and_a_newcomer_is_found_soon(
-    one: tuple[int, int, int, int],
-    steps: list[tuple[int, int]],
-    other: tuple[int, int, int, int],
-    other_steps: list[tuple[int, int]],
+    first: tuple[Place, list[tuple[int, int]]],
+    second: tuple[Place, list[tuple[int, int]]],
     enters: int,
     stays: int,
 ) -> None:
     """Somebody walks about; a second one comes, walks too, goes. Held against the search of every picture."""
     watch, every = Watch(), Watch(every=1)
-    waiting = 0
-    for number, (step, other_step) in enumerate(zip(steps, other_steps, strict=False)):
+    one, other, waiting = first[0], second[0], 0
+    for number, (step, other_step) in enumerate(zip(first[1], second[1], strict=False)):
         one = moved(one, step)
         shown = [one]
         if enters <= number < enters + stays:
@@ -125,7 +125,7 @@ def test_nobody_is_missed_and_a_newcomer_is_found_soon(
         assert followed <= set(seen)  # whoever was there first is there in every picture
 
 
-def moved(box: tuple[int, int, int, int], step: tuple[int, int]) -> tuple[int, int, int, int]:
+def moved(box: Place, step: tuple[int, int]) -> Place:
     left, top = min(max(0, box[0] + step[0]), 320 - box[2]), min(max(0, box[1] + step[1]), 240 - box[3])
     return left, top, box[2], box[3]
 
