@@ -62,9 +62,9 @@ class NetworkInput:
     """What a network is fed of one picture, in memory that is kept: each picture takes the last one's place.
 
     ``pixels`` (H, W, 3) uint8 BGR, black at first, is to be drawn into. Fresh memory costs more than the
-    numbers that go into it: of 320 x 320 float32 0.75 ms a picture, kept 0.09. Outputs are never kept so: what
-    a run returned stays as it is. Binding it to the network (``io_binding``), outputs too, gained nothing that
-    could be measured. Not for several threads at once.
+    numbers that go into it: of 320 x 320 float32 0.75 ms a picture, kept 0.09. Outputs are never kept so:
+    what a run returned stays as it is. Binding memory to the network (``io_binding``), for its outputs too,
+    gained nothing that could be measured. Not for several threads at once.
     """
 
     def __init__(self, session: AnySession, feeding: Feeding, size: tuple[int, int]) -> None:
