@@ -5,7 +5,7 @@ boxes are (x, y, width, height) with the top-left corner.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -81,20 +81,22 @@ def decode_yunet(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     ``exp(s) * stride``, landmarks ``(cell + d) * stride`` (libfacedetection, MIT).
     Raises ``ModelError`` for outputs of another number or shape, or scores that are not finite.
     """
-    heads = _by_head(outputs, input_size, {1: 2, 4: 1, 10: 1}, anchors=1)
-    (first, second), (offsets,), (points,) = heads[1], heads[4], heads[10]
+    factors, offsets, points = _by_head(outputs, input_size, ((1, 2), (4, 1), (10, 1)), anchors=1)
+    _check_finite(factors)
     # Which of the two is cls and which obj does not matter to their product. Neither is above 1, so each has
     # to reach the square of the score; few cells do.
-    rows = np.flatnonzero(first[:, 0] >= (threshold**2 * _ROUNDED if threshold > 0 else -np.inf))
-    scores = np.sqrt(np.clip(first[rows, 0], 0, 1) * np.clip(second[rows, 0], 0, 1))
+    rows = np.flatnonzero(factors[0] >= (threshold**2 * _ROUNDED if threshold > 0 else -np.inf))
+    chosen = np.minimum(np.maximum(factors[:, rows, 0], 0), 1)
+    scores = np.sqrt(chosen[0] * chosen[1])
     reached = scores >= threshold
     rows, scores = rows[reached], scores[reached]
-    cells, strides = (grid[rows] for grid in _grid(input_size, anchors=1))
-    offsets = offsets[rows]
-    centres = (cells + offsets[:, :2]) * strides
-    sizes = np.exp(np.minimum(offsets[:, 2:], _MAX_LOG_SIZE)) * strides
-    marks = (points[rows].reshape(-1, 5, 2) + cells[:, None]) * strides[:, None]
-    return Candidates(np.concatenate((centres - sizes / 2, sizes), axis=1), marks, scores)
+    sides, marks, grid = offsets[0, rows], points[0, rows], _grid(input_size, anchors=1)[rows]
+    _check_finite(sides, marks)
+    corners, stride = grid[:, :2], grid[:, 2:]
+    sizes = np.exp(np.minimum(sides[:, 2:], _MAX_LOG_SIZE)) * stride
+    boxes = np.concatenate((corners + sides[:, :2] * stride - sizes / 2, sizes), axis=1)
+    marks = marks.reshape(-1, 5, 2) * stride[:, None] + corners[:, None]
+    return Candidates(boxes, marks, scores)
 
 
 def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], threshold: float) -> Candidates:
@@ -104,15 +106,16 @@ def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     landmark the offset from there, both in strides; scores are probabilities (InsightFace).
     Raises ``ModelError`` for outputs of another number or shape, or scores that are not finite.
     """
-    heads = _by_head(outputs, input_size, {1: 1, 4: 1, 10: 1}, anchors=2)
-    (scores,), (distances,), (points,) = heads[1], heads[4], heads[10]
-    rows = np.flatnonzero(scores[:, 0] >= threshold)
-    cells, strides = (grid[rows] for grid in _grid(input_size, anchors=2))
-    anchors = cells * strides
-    sides = distances[rows] * strides
-    corners = anchors - sides[:, :2]
-    marks = anchors[:, None] + points[rows].reshape(-1, 5, 2) * strides[:, None]
-    return Candidates(np.concatenate((corners, sides[:, :2] + sides[:, 2:]), axis=1), marks, scores[rows, 0])
+    likely, distances, points = _by_head(outputs, input_size, ((1, 1), (4, 1), (10, 1)), anchors=2)
+    _check_finite(likely)
+    rows = np.flatnonzero(likely[0] >= threshold)
+    sides, marks, grid = distances[0, rows], points[0, rows], _grid(input_size, anchors=2)[rows]
+    _check_finite(sides, marks)
+    anchors, stride = grid[:, :2], grid[:, 2:]
+    sides = sides * stride
+    boxes = np.concatenate((anchors - sides[:, :2], sides[:, :2] + sides[:, 2:]), axis=1)
+    marks = marks.reshape(-1, 5, 2) * stride[:, None] + anchors[:, None]
+    return Candidates(boxes, marks, likely[0, rows, 0])
 
 
 def suppress(candidates: Candidates, max_iou: float) -> Candidates:
@@ -126,61 +129,66 @@ def suppress(candidates: Candidates, max_iou: float) -> Candidates:
 
 
 def _by_head(
-    outputs: Sequence[FloatArray], input_size: tuple[int, int], heads: Mapping[int, int], *, anchors: int
-) -> dict[int, list[FloatArray]]:
+    outputs: Sequence[FloatArray],
+    input_size: tuple[int, int],
+    heads: tuple[tuple[int, int], ...],
+    *,
+    anchors: int,
+) -> list[FloatArray]:
     """Put together what all strides say of one thing, finest first, whatever the outputs' order in the file.
 
-    ``heads`` maps a last dimension to how many outputs a stride has of it; an array is (cells, last).
+    ``heads`` has a last dimension and how many outputs a stride has of it: (numbers, count). For each comes
+    an array (count, cells, numbers), a copy: nothing of it lies in memory that a network may write to.
     """
     rows = tuple((input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES)
-    order = _order(tuple(out.shape for out in outputs), rows, tuple(heads.items()))
-    if order is None:
+    places = _places(tuple(out.shape for out in outputs), rows, heads)
+    if places is None:
         raise ModelError(
-            f"expected {sum(heads.values()) * len(STRIDES)} outputs of a {input_size[0]}x{input_size[1]} "
-            f"detector, got {[out.shape for out in outputs][:16]}"
+            f"expected {sum(count for _, count in heads) * len(STRIDES)} outputs of a "
+            f"{input_size[0]}x{input_size[1]} detector, got {[out.shape for out in outputs][:16]}"
         )
-    # A copy: nothing of what comes out lies in memory that a network may write to.
-    numbers = np.concatenate([outputs[place].reshape(-1) for place in order])
-    if not np.isfinite(numbers).all():
+    return [
+        np.concatenate([outputs[place] for place in group], axis=-2).reshape(count, -1, numbers)
+        for (numbers, count), group in zip(heads, places, strict=True)
+    ]
+
+
+def _check_finite(*arrays: FloatArray) -> None:
+    """Raise ``ModelError`` unless all numbers are finite.
+
+    Asked of every score, so that a broken network is no empty corridor, and of all that is used of the rest.
+    """
+    if not all(np.isfinite(one).all() for one in arrays):
         raise ModelError("the detector gave numbers that are not finite")
-    found: dict[int, list[FloatArray]] = {}
-    start, cells = 0, sum(rows)
-    for last, count in heads.items():
-        end = start + count * cells * last
-        found[last] = list(numbers[start:end].reshape(count, cells, last))
-        start = end
-    return found
 
 
 @lru_cache(maxsize=8)
-def _order(
+def _places(
     shapes: tuple[tuple[int, ...], ...], rows: tuple[int, ...], heads: tuple[tuple[int, int], ...]
-) -> tuple[int, ...] | None:
-    """Return the outputs' places by head and stride; None where they are not those of such a detector."""
+) -> tuple[tuple[int, ...], ...] | None:
+    """Return which outputs belong to each head, stride by stride; None where they are not a detector's."""
     by_shape: dict[tuple[int, int], list[int]] = {}
     for place, shape in enumerate(shapes):
-        if shape and shape[-1]:
-            by_shape.setdefault((math.prod(shape[:-1]), shape[-1]), []).append(place)
-    wanted = {(cells, last): count for last, count in heads for cells in rows}
-    if len(shapes) != sum(wanted.values()) or any(
-        len(by_shape.get(shape, ())) != count for shape, count in wanted.items()
-    ):
+        if len(shape) != len(shapes[0]) or len(shape) < 2 or math.prod(shape[:-2]) != 1:
+            return None
+        by_shape.setdefault((shape[-2], shape[-1]), []).append(place)
+    wanted = {(cells, numbers): count for numbers, count in heads for cells in rows}
+    if {shape: len(places) for shape, places in by_shape.items()} != wanted:
         return None
     return tuple(
-        by_shape[cells, last][number] for last, count in heads for number in range(count) for cells in rows
+        tuple(by_shape[cells, numbers][number] for number in range(count) for cells in rows)
+        for numbers, count in heads
     )
 
 
 @lru_cache(maxsize=8)
-def _grid(input_size: tuple[int, int], *, anchors: int) -> tuple[FloatArray, FloatArray]:
-    """Return column and row (N, 2), and the stride (N, 1), of every cell of all strides, finest first."""
-    cells, strides = [], []
+def _grid(input_size: tuple[int, int], *, anchors: int) -> FloatArray:
+    """Return the corner of every cell of all strides, finest first, in pixels, and its stride: (N, 3)."""
+    found = []
     for stride in STRIDES:
         columns, lines = input_size[0] // stride, input_size[1] // stride
         cell = np.arange(columns * lines * anchors) // anchors
-        cells.append(np.stack([cell % columns, cell // columns], axis=1))
-        strides.append(np.full((len(cell), 1), stride))
-    grids = tuple(np.concatenate(one).astype(np.float32) for one in (cells, strides))
-    for one in grids:
-        one.flags.writeable = False
-    return grids[0], grids[1]
+        found.append(np.stack([cell % columns * stride, cell // columns * stride, cell * 0 + stride], axis=1))
+    grid: FloatArray = np.concatenate(found).astype(np.float32)
+    grid.flags.writeable = False
+    return grid

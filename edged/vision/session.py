@@ -97,7 +97,8 @@ class _OrtFile:
 
     def _run(self, tensor: npt.NDArray[Any]) -> list[FloatArray]:
         kind = np.dtype(self._element[1])
-        if tensor.dtype != kind or not _fits(tensor.shape, self._shape):
+        fits = tensor.shape == self._shape or _fits(tensor.shape, self._shape)
+        if tensor.dtype != kind or not fits:
             raise ModelError(
                 f"{self.path.name}: expected {kind} {self._shape}, got {tensor.dtype} {tensor.shape}"
             )

@@ -53,9 +53,22 @@ def feed(session: AnySession, images: Sequence[Image], feeding: Feeding) -> list
 
     A compiled file brings ``feeding`` with it. Raises ``ModelError`` where the run fails.
     """
+    return feed_in_parts(session, images, feeding, len(images))[0]
+
+
+def feed_in_parts(
+    session: AnySession, images: Sequence[Image], feeding: Feeding, step: int
+) -> list[list[FloatArray]]:
+    """Run ``session`` on ``step`` of the pictures at a time; return the outputs of each run.
+
+    All are made ready before the first run: what follows a run finds nothing of itself in the caches, and
+    takes three times as long. Raises ``ModelError`` where a run fails.
+    """
     if isinstance(session, PixelSession):
-        return session.run_pixels(images[0][None] if len(images) == 1 else np.stack(images))
-    return session.run(to_tensor(images, channels=feeding.channels, mean=feeding.mean, scale=feeding.scale))
+        pixels = images[0][None] if len(images) == 1 else np.stack(images)
+        return [session.run_pixels(pixels[at : at + step]) for at in range(0, len(images), step)]
+    tensor = to_tensor(images, channels=feeding.channels, mean=feeding.mean, scale=feeding.scale)
+    return [session.run(tensor[at : at + step]) for at in range(0, len(images), step)]
 
 
 class NetworkInput:
