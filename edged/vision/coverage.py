@@ -48,7 +48,7 @@ def cover(aligned: Image, grey: Image, detail: Detail) -> tuple[str, float]:
     parts = (
         ("covered_eyes", _left(_eye_light(grey), _DARK_EYES, _EYES_COVERED)),
         ("covered_mouth", _left(_mouth_detail(detail), _SMOOTH_MOUTH, _MOUTH_COVERED)),
-        ("cut_off", _left(_outside(aligned), _OUTSIDE, _CUT_OFF)),
+        ("cut_off", _left(_outside(aligned, grey), _OUTSIDE, _CUT_OFF)),
     )
     return min(parts, key=lambda part: part[1])
 
@@ -74,8 +74,10 @@ def _mouth_detail(detail: Detail) -> float:
     return math.log((1 + variance(detail[_MOUTH])) / (1 + variance(detail[_FACE])))
 
 
-def _outside(aligned: Image) -> float:
+def _outside(aligned: Image, grey: Image) -> float:
     """Share of the face that lies outside the picture, where alignment leaves nothing at all."""
+    if cv2.countNonZero(grey) == grey.size:
+        return 0.0
     nothing = cv2.inRange(aligned, _NOTHING, _NOTHING)
     return cv2.countNonZero(cv2.bitwise_and(nothing, _CORE)) / _CORE_PIXELS
 

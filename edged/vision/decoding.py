@@ -48,6 +48,7 @@ class Letterbox:
         return np.multiply(points, (self.scale_x, self.scale_y), dtype=np.float32)
 
 
+@lru_cache(maxsize=32)
 def letterbox(image_size: tuple[int, int], input_size: tuple[int, int]) -> Letterbox:
     """Fit ``image_size`` (width, height) into ``input_size``, keeping its proportions."""
     width, height = image_size
