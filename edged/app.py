@@ -33,6 +33,7 @@ from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
+from edged.vision.products import fast_products
 from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
 from edged.workers.challenge import challenge_watch
@@ -40,7 +41,7 @@ from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange
 from edged.workers.door_opening import DOOR_STOP_SECONDS, claim_door, showing
 from edged.workers.effects import DecisionEffects, Told
-from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
+from edged.workers.event_log import EventLog, Written, make_counted, reopen_damaged
 from edged.workers.factor_part import FactorPart
 from edged.workers.fleet_part import FleetPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
@@ -104,7 +105,7 @@ class Daemon:
         self.journal = Journal.open(
             config.journal,
             deliver=config.mqtt.enabled,
-            make_event=partial(make_event, self.clock, self.boot_id),
+            make_event=partial(make_counted, metrics, self.clock, self.boot_id),
         )
         building.callback(self.journal.close)
         self.metrics.storage_recoveries.inc(self.journal.recoveries)
@@ -240,6 +241,7 @@ class Daemon:
             metrics=self.metrics,
             on_change=self._gallery_changed,
             traffic=lambda: traffic_of(self.config.journal.path, self.clock.unix()),
+            products=fast_products(),
         )
 
     def _recognition_worker(self) -> RecognitionWorker:

@@ -59,15 +59,27 @@ def bench(
             "instead.",
         ),
     ] = False,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search",
+            help="Measure the search alone, in galleries of 1,000 people and more up to --gallery, and hold "
+            "each answer against float64. No models are needed.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
     from edged.cli.bench_limit import show_limits, stage_limits
+    from edged.cli.bench_search import bench_search
     from edged.cli.measuring import models_section, open_pipeline, progress_bar
     from edged.evaluation.benchmark import run_benchmark, synthetic_images
     from edged.evaluation.embedding import read_image
     from edged.evaluation.protocols import images_below
 
+    if search:
+        bench_search(gallery, as_json=as_json)
+        return
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )

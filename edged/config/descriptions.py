@@ -16,8 +16,8 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "url": "Address of the stream, without user name and password.",
         "username": "User name at the camera.",
         "password_file": "File that holds the password at the camera, and nothing else.",
-        "open_timeout_ms": "Longest wait for the connection.",
-        "read_timeout_ms": "Longest wait for the next bytes.",
+        "open_timeout_ms": "Longest time for opening: some cameras send a whole picture every few seconds.",
+        "read_timeout_ms": "Longest silence of the camera, also while it is opened.",
         "rtsp_transport": "How RTSP carries the pictures. udp loses packets on a busy network.",
     },
     "FileSource": {

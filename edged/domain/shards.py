@@ -4,8 +4,9 @@ A person belongs to one shard for ever, so that a change of one person changes o
 """
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,8 +19,8 @@ DEFAULT_SHARDS = 256
 MOST_SHARDS = 1024
 # Rounding of a quantised vector that was made a unit again; anything larger never was one.
 _UNIT_TOLERANCE = 1e-3
-# Rows compared at once with all others: 20 MB of cosines for 10,000 people.
-_BLOCK_ROWS = 512
+# Cosines in memory at once: 5 MB of float32.
+_BLOCK = 1_250_000
 # Pairs of strangers that may be stopped wrongly, in one gallery.
 _COLLISIONS = 0.01
 # A hundredth of what enrolment stops at: who looks alike and is two was seen by somebody there.
@@ -43,9 +44,12 @@ def misplaced(people: Sequence[Person], shard: int, shards: int) -> str | None:
 
 def repeated(people: Sequence[Person]) -> str | None:
     """Say whose id stands twice, or None."""
-    counts = Counter(person.person_id for person in people)
+    ids = [person.person_id for person in people]
+    if len(set(ids)) == len(ids):
+        return None
+    counts = Counter(ids)
     twice = sorted(person_id for person_id, count in counts.items() if count > 1)
-    return f"{twice[0]} is named {counts[twice[0]]} times" if twice else None
+    return f"{twice[0]} is named {counts[twice[0]]} times"
 
 
 def unusable(templates: Sequence[Template], dimension: int) -> str | None:
@@ -68,25 +72,37 @@ def collision(
     limit: float,
     distinct: Sequence[str],
     counts: Callable[[str], bool],
+    *,
+    alive: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Say who of ``new`` is closer than ``limit`` (cosine) to somebody of ``others``, or None.
 
     A person under two names could be removed under one of them and go on under the other. Only others whose
     id ``counts`` are meant; pairs that stand in ``distinct`` as ``"a b"`` (ids in order) were looked at by
-    somebody and are two people.
+    somebody and are two people. ``alive`` is called now and then: many people take a while.
     """
     known = frozenset(distinct)
-    for start in range(0, len(new.people), _BLOCK_ROWS):
-        # Against themselves each pair is looked at once.
-        ahead = start if new is others else 0
-        scores = new.matrix[start : start + _BLOCK_ROWS] @ others.matrix[ahead:].T
-        for row, column in np.argwhere(scores >= limit):
-            one, other = new.people[start + row].person_id, others.people[ahead + column].person_id
-            pair = " ".join(sorted((one, other)))
-            if one != other and pair not in known and counts(other):
-                names = pair.replace(" ", " and ")
-                return f"{names} have a cosine of {scores[row, column]:.2f}, as one person has"
+    for row, column, cosine in _near(new, others, limit, alive):
+        one, other = new.people[row].person_id, others.people[column].person_id
+        pair = " ".join(sorted((one, other)))
+        if one != other and pair not in known and counts(other):
+            names = pair.replace(" ", " and ")
+            return f"{names} have a cosine of {cosine:.2f}, as one person has"
     return None
+
+
+def _near(
+    new: GallerySnapshot, others: GallerySnapshot, limit: float, alive: Callable[[], None]
+) -> Iterator[tuple[int, int, float]]:
+    """Yield the rows of both whose cosine is ``limit`` or more; of a gallery with itself each pair once."""
+    side = max(1, math.isqrt(_BLOCK))
+    for start in range(0, len(new.people), side):
+        some = new.matrix[start : start + side]
+        for ahead in range(start if new is others else 0, len(others.people), side):
+            alive()
+            scores = some @ others.matrix[ahead : ahead + side].T
+            for row, column in np.argwhere(scores >= limit):
+                yield start + int(row), ahead + int(column), float(scores[row, column])
 
 
 def shrunk(before: int, after: int, allowed: float) -> bool:

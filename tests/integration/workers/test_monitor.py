@@ -1,10 +1,12 @@
 import gzip
 import http.client
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -163,3 +165,20 @@ def test_stop_does_not_wait_for_a_silent_peer(serve: Callable[..., Monitor]) -> 
     monitor.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+def own_addresses() -> list[str]:
+    """This machine's addresses beside 127.0.0.1, as the kernel has them; 127.0.0.2 always is one."""
+    text = Path("/proc/net/fib_trie").read_text() if Path("/proc/net/fib_trie").exists() else ""
+    found = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", text)
+    return ["127.0.0.2", *sorted(set(found) - {"127.0.0.1"})]
+
+
+@pytest.mark.parametrize("address", own_addresses())
+def test_nobody_hears_it_at_an_address_that_others_could_reach(
+    address: str, serve: Callable[..., Monitor]
+) -> None:
+    monitor = serve()
+    assert ask(monitor, "/metrics")[0].status == 200
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, monitor.port), 10)
