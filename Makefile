@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 MINUTES ?= 20
 CUTS ?= 1000
+VISITS ?= 2000
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 FUZZ_STAMP := $(VENV)/.fuzz
@@ -28,8 +29,8 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench bench-peers schema lock \
-	wheel install install-program install-service uninstall clean
+.PHONY: help system venv run demo test unit chaos soak visits powercuts fuzz check lint type fmt fmt-check bench bench-peers schema \
+	lock wheel install install-program install-service uninstall clean
 
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +58,8 @@ test: system unit ## All tests
 	$(BIN)/pytest tests/e2e
 
 unit: venv ## The fast tests, on all cores
+	@# Where Python may not write what it compiles, each of a thousand programs would compile it anew.
+	$(BIN)/python -m compileall -q edged tests
 	$(BIN)/pytest -n auto tests/unit
 
 chaos: system venv ## Kill, freeze and starve a door and all it needs, count events and open time; MINUTES=20
@@ -64,6 +67,9 @@ chaos: system venv ## Kill, freeze and starve a door and all it needs, count eve
 
 soak: system venv ## Live through small faults for long: do memory, descriptors or threads grow? MINUTES=20
 	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
+
+visits: venv ## Let VISITS=2000 come as fast as they can be judged: what does the daemon keep of them?
+	$(BIN)/python -m tests.chaos.visits --visits $(VISITS)
 
 powercuts: venv ## Cut the power to the journal CUTS=1000 times, on a disk that tears sectors; fill it at each write
 	$(BIN)/python -m tests.chaos.storage --cuts $(CUTS)
@@ -91,8 +97,8 @@ fmt: venv ## Format the code
 fmt-check: venv ## Is the code formatted?
 	$(BIN)/ruff format --check
 
-bench: venv ## Measure the models on this machine, on the frames of the demo where it has run
-	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--images var/demo/scene)
+bench: venv ## Measure every stage on this machine
+	$(BIN)/edged bench
 
 bench-peers: venv $(PEERS_STAMP) ## edged beside InsightFace, OpenCV, uniface and face_recognition, in turns on the same frames
 	$(BIN)/python -m tests.peers --python $(PEERS_VENV)/bin/python

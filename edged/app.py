@@ -29,7 +29,7 @@ from edged.storage.journal import Journal
 from edged.storage.journal_reader import newest_times, traffic_of
 from edged.storage.people import PeopleStore
 from edged.storage.probes import ProbeStore
-from edged.storage.site_calibration import DoorCalibration
+from edged.storage.site_calibration import DoorCalibration, measured_weights
 from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
@@ -149,7 +149,7 @@ class Daemon:
     def _load_models_and_people(self, building: ExitStack) -> None:
         """Load who may be recognised and by what; slow, so the lock is claimed by now."""
         config = self.config
-        self.pipeline = FacePipeline.load(config.models, config.quality)
+        self.pipeline = FacePipeline.load(config.models, config.quality, measured_weights(config.gallery))
         self.liveness = FaceLiveness.load(config.models, config.liveness)
         warn_about_models(config, self.pipeline, self.liveness)
         vault = Vault.open(config.gallery.key_file)

@@ -58,9 +58,12 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "directory": "Folder of the installed model packs.",
         "detector": "Pack that finds faces.",
         "embedder": "Pack that recognises them. Another embedder means enrolling everybody anew.",
-        "precision": "Which of the pack's files is run; auto: float32 if there, else int8.",
+        "precision": "Which of the pack's files is run; auto: as the profile says, else float32 if there, "
+        "else int8.",
         "compile": "auto: packs are compiled when they are installed, and verified files run in their place.",
-        "threads": "Threads for one inference. Leave a core to the camera.",
+        "threads": "Threads for one inference; auto: as the profile says, else 2. Leave the camera a core.",
+        "profile": "auto: what `edged bench --write` measured holds on this device with these packs; "
+        "off: it does not.",
         "providers": "ONNX Runtime execution providers, best first.",
         "detection_threshold": "Confidence from which a finding counts as a face.",
         "whole_search_every": "While somebody is in view, every so many frames is searched as a whole.",

@@ -129,7 +129,8 @@ class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     embedder: Slug = "starter"
     precision: Literal["auto", "float32", "int8"] = "auto"
     compile: Literal["auto", "off"] = "auto"
-    threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    threads: Annotated[int, Meta(ge=1, le=64)] | Literal["auto"] = "auto"
+    profile: Literal["auto", "off"] = "auto"
     providers: Annotated[tuple[Provider, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
     detection_threshold: Ratio = 0.6
     whole_search_every: Annotated[int, Meta(ge=1, le=5)] = 3

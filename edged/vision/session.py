@@ -3,8 +3,7 @@
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -43,25 +42,15 @@ class Session(Protocol):
         """Return every output, in the file's order. Raises ``ModelError``."""
 
 
-@dataclass(slots=True)
-class RunTimes:
-    """How often networks ran and for how many seconds of ``clock``: for those who measure."""
-
-    clock: Callable[[], float]
-    runs: int = 0
-    seconds: float = 0.0
-
-
 class _OrtFile:
     """An ONNX file in onnxruntime with one input of a stated type.
 
     The bytes that are hashed are the bytes that are loaded. Threads do not spin between runs:
-    spinning cost 39 % of a core at 10 frames a second, and sessions that spin slow each other down.
-    ``input_size`` (width, height) fills in what the file leaves open, for the warm-up run. ``times`` is None
-    unless somebody measures.
+    spinning cost 39 % of a core at 10 frames a second, and sessions that spin slow each other down;
+    ``spinning`` is there to measure that.
+    ``input_size`` (width, height) fills in what the file leaves open, for the warm-up run.
     """
 
-    times: RunTimes | None = None
     _element: ClassVar[tuple[str, type[np.generic]]] = ("tensor(float)", np.float32)
     # Where a picture's height and width lie in the input.
     _sides: ClassVar[tuple[int, int]] = (2, 3)
@@ -74,6 +63,7 @@ class _OrtFile:
         threads: int,
         providers: Sequence[str],
         input_size: tuple[int, int] | None = None,
+        spinning: bool = False,
     ) -> None:
         """Load and run once. Raises ``ModelError`` for anything that does not fit."""
         self.path = path
@@ -81,7 +71,7 @@ class _OrtFile:
         onnxruntime.set_default_logger_severity(_LOG_ERRORS_ONLY)
         try:
             self._session = onnxruntime.InferenceSession(
-                _read(path, sha256), _options(threads), providers=list(providers)
+                _read(path, sha256), _options(threads, spinning=spinning), providers=list(providers)
             )
             self._name, self._shape = self._only_input()
             self._outputs = [one.name for one in self._session.get_outputs()]
@@ -103,11 +93,7 @@ class _OrtFile:
                 f"{self.path.name}: expected {kind} {self._shape}, got {tensor.dtype} {tensor.shape}"
             )
         try:
-            started = self.times.clock() if self.times else 0.0
             outputs = self._session.run(self._outputs, {self._name: tensor})
-            if self.times:
-                self.times.seconds += self.times.clock() - started
-                self.times.runs += 1
             return [np.asarray(out, np.float32) for out in outputs]
         except _FAILURES as exc:
             raise ModelError(f"{self.path.name}: the run failed: {_first_line(exc)}") from exc
@@ -180,13 +166,13 @@ def _check_providers(providers: Sequence[str]) -> None:
         )
 
 
-def _options(threads: int) -> Any:
+def _options(threads: int, *, spinning: bool) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _LOG_ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     return options
 
 

@@ -84,11 +84,11 @@ def test_values_that_are_accepted(text: str, path: str, expected: object) -> Non
 
 test_fail = [
     # wrong types
-    ("models: {threads: true}", "models.threads: expected int, got True"),
-    ("models: {threads: 2.0}", "models.threads: expected int, got 2.0"),
-    ("models: {threads: '2'}", "models.threads: expected int, got '2'"),
-    ("models: {threads:}", "models.threads: expected int, got nothing"),
-    ("models: {threads: 0}", "models.threads: expected int >= 1, got 0"),
+    ("models: {threads: true}", "models.threads: expected int or auto, got True"),
+    ("models: {threads: 2.0}", "models.threads: expected int or auto, got 2.0"),
+    ("models: {threads: '2'}", "models.threads: expected int or auto, got '2'"),
+    ("models: {threads:}", "models.threads: expected int or auto, got nothing"),
+    ("models: {threads: 0}", "models.threads: expected int >= 1 or auto, got 0"),
     ("decision: {min_margin: true}", "decision.min_margin: expected float, got True"),
     ("decision: {min_margin: .nan}", "decision.min_margin: expected a finite number, got nan"),
     ("quality: {min_face_px: .inf}", "quality.min_face_px: expected a finite number, got inf"),

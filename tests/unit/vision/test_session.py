@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edged.errors import ModelError
-from edged.vision.session import OrtSession, RunTimes
+from edged.vision.session import OrtSession
 from tests.unit.vision import tiny_onnx
 
 CPU = ("CPUExecutionProvider",)
@@ -45,15 +45,6 @@ def test_what_a_run_gave_is_not_the_memory_it_was_fed_from(tmp_path: Path, opera
     (second,) = session.run(tensor)
     assert (first == 3).all()
     assert (second == 5).all()
-
-
-def test_runs_are_timed_for_who_measures(relu: Path) -> None:
-    session, ticks = open_cpu(relu), iter(range(10))
-    session.run(np.zeros((1, 3, 4, 4), np.float32))
-    session.times = RunTimes(lambda: next(ticks))
-    for _ in range(3):
-        session.run(np.zeros((1, 3, 4, 4), np.float32))
-    assert (session.times.runs, session.times.seconds) == (3, 3)
 
 
 def test_an_altered_file_is_not_loaded(relu: Path) -> None:
