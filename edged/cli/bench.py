@@ -51,9 +51,30 @@ def bench(
             "rate of a matrix product here, and which share of it is reached.",
         ),
     ] = False,
+    idle: Annotated[
+        int | None,
+        typer.Option(
+            min=5,
+            max=3600,
+            metavar="SECONDS",
+            help="Run a whole door before an empty corridor for so long; print its share of a core, and how "
+            "soon the motion gate has somebody looked for.",
+        ),
+    ] = None,
+    latency: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            metavar="ROUNDS",
+            help="Let the people of the demo come to a whole door so many times; print the time from the "
+            "first usable face to the lock line.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
+    from edged.cli.bench_idle import bench_door
     from edged.cli.bench_limit import show_limits, stage_limits
     from edged.cli.measuring import models_section, open_pipeline, progress_bar
     from edged.evaluation.benchmark import run_benchmark, synthetic_images
@@ -63,6 +84,9 @@ def bench(
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )
+    if idle or latency:
+        bench_door(section, idle, latency, as_json=as_json)
+        return
     pipeline = open_pipeline(config, models, detector, embedder, precision)
     alive = _liveness(config, models, liveness)
     pictures = (

@@ -57,7 +57,8 @@ class PictureWatch:
     """Judges the pictures of one camera in their order.
 
     A source that is not ``live`` may repeat itself. ``frozen_after`` repeated pictures in a row make
-    the camera frozen, ``blind_after`` without content make it blind; one good picture ends either.
+    the camera frozen, ``blind_after`` without content make it blind; one good picture ends either. Pictures
+    that were ``passed`` without a look count like the next one: how long it takes hangs on no cadence.
     """
 
     def __init__(self, *, live: bool, frozen_after: int, blind_after: int) -> None:
@@ -68,12 +69,12 @@ class PictureWatch:
         self._repeated = 0
         self._blind = 0
 
-    def step(self, facts: PictureFacts) -> Verdict:
+    def step(self, facts: PictureFacts, *, passed: int = 0) -> Verdict:
         """Judge the next picture. Blind wins over frozen: a covered lens may show the same black."""
         fresh = not self._live or facts.digest not in self._recent
         self._recent.append(facts.digest)
-        self._repeated = 0 if fresh else self._repeated + 1
-        self._blind = self._blind + 1 if facts.blind else 0
+        self._repeated = 0 if fresh else self._repeated + 1 + passed
+        self._blind = self._blind + 1 + passed if facts.blind else 0
         if self._blind >= self._blind_after:
             return Verdict(CameraState.BLIND, fresh)
         if self._repeated >= self._frozen_after:

@@ -163,3 +163,13 @@ def test_stop_does_not_wait_for_a_silent_peer(serve: Callable[..., Monitor]) -> 
     monitor.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+def test_nobody_asking_costs_nothing(serve: Callable[..., Monitor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = serve()
+    turns: list[float] = []
+    monkeypatch.setattr(monitor, "beat", lambda: turns.append(time.monotonic()))
+    time.sleep(0.6)
+    assert ask(monitor, "/healthz")[0].status == 200
+    time.sleep(0.6)
+    assert len(turns) < 20  # a wait between two of them, before and after somebody asked

@@ -49,7 +49,17 @@ class ScriptedCamera:
             raise session
         self._running = itertools.chain(session, [Fault.HANG]), threading.Event()
 
+    def grab(self) -> None:
+        self._image = self._next()
+
+    def retrieve(self) -> Image:
+        return self._image
+
     def read(self) -> Image:
+        self.grab()
+        return self.retrieve()
+
+    def _next(self) -> Image:
         running = self._running
         if running is None:
             raise CameraError("not open")
