@@ -10,6 +10,7 @@ from functools import partial
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edged.domain.types import FloatArray, Image
 from edged.evaluation.scene_corridor import corridor
@@ -125,8 +126,8 @@ def _frames(script: _Script, size: tuple[int, int]) -> Iterator[Image]:
             drift = np.roll(bands, int(number * 7), axis=0)
             frame = np.asarray(np.clip(frame * (1 + light.band * drift), 0, 255), np.uint8)
         frame = cv2.convertScaleAbs(frame, alpha=light.level)
-        grain = np.roll(grains[int(noise.integers(_GRAINS))], int(noise.integers(size[1])), axis=0)
-        yield np.asarray(cv2.add(frame, grain, dtype=cv2.CV_8U), np.uint8)
+        grain, start = grains[int(noise.integers(_GRAINS))], int(noise.integers(size[1]))
+        yield np.asarray(cv2.add(frame, grain[start : start + size[1]], dtype=cv2.CV_8U), np.uint8)
 
 
 def _figure(
@@ -194,5 +195,7 @@ def _bands(size: tuple[int, int]) -> FloatArray:
     return np.sin(np.linspace(0, 3 * 2 * np.pi, size[1], dtype=np.float32))[:, None, None]
 
 
-def _grain(noise: np.random.Generator, size: tuple[int, int], sigma: float) -> FloatArray:
-    return noise.normal(0, sigma, (size[1], size[0], 3)).astype(np.float32)
+def _grain(noise: np.random.Generator, size: tuple[int, int], sigma: float) -> npt.NDArray[np.int16]:
+    """Return a sensor's grain of twice the height, of which any picture's height is cut, (2 H, W, 3)."""
+    half = np.rint(noise.standard_normal((size[1], size[0], 3), np.float32) * sigma).astype(np.int16)
+    return np.concatenate([half, half])
