@@ -93,11 +93,17 @@ def _show_clips(watched: "list[Watched]") -> None:
     from rich.table import Table
 
     table = Table(
-        "clip", "looked at", "searched", "entry to search", title="The gate on drawn clips at 15 fps"
+        "clip",
+        "looked at",
+        "searched",
+        "entry to search",
+        "ms a look",
+        title="The gate on drawn clips at 15 fps",
     )
     for one in watched:
         waited = "missed" if one.missed else "" if one.waited is None else f"{one.waited} frames"
-        table.add_row(one.clip, f"{one.looked / one.frames:.0%}", f"{one.searched / one.frames:.1%}", waited)
+        looked, searched = one.looked / one.frames, one.searched / one.frames
+        table.add_row(one.clip, f"{looked:.0%}", f"{searched:.1%}", waited, f"{one.look_ms:.2f}")
     Console().print(table)
 
 

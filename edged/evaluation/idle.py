@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from edged.domain.types import Frame
@@ -23,7 +24,7 @@ class Watched:
     """Of ``frames`` so many were ``looked`` at and ``searched``.
 
     ``waited`` is the number of frames from somebody's entry to the first search, None where nobody enters
-    or nobody was searched for after it, which is ``missed``.
+    or nobody was searched for after it, which is ``missed``. ``look_ms`` is the median CPU time of a look.
     """
 
     clip: str
@@ -32,6 +33,7 @@ class Watched:
     searched: int
     waited: int | None
     missed: bool
+    look_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +51,22 @@ class IdleShare:
 
 def watch(clip: Clip, wanted: Callable[[float], bool], worth: Callable[[Frame], bool]) -> Watched:
     """Show ``clip``; ``wanted`` is asked of each frame's time, ``worth`` of each frame that is wanted."""
-    looked = searched = frames = 0
-    waited = None
+    searched = frames = 0
+    waited, spent = None, []
     for number, image in enumerate(clip.frames()):
         frames, at = number + 1, 100.0 + number / FPS
         if not wanted(at):
             continue
-        looked += 1
-        if worth(Frame(number, at, image)):
+        began = time.thread_time()
+        wanted_search = worth(Frame(number, at, image))
+        spent.append(time.thread_time() - began)
+        if wanted_search:
             searched += 1
             if clip.entry is not None and waited is None and number >= clip.entry:
                 waited = number - clip.entry
-    return Watched(clip.name, frames, looked, searched, waited, clip.entry is not None and waited is None)
+    missed = clip.entry is not None and waited is None
+    look_ms = round(1000 * median(spent), 3) if spent else 0.0
+    return Watched(clip.name, frames, len(spent), searched, waited, missed, look_ms)
 
 
 def idle_share(
