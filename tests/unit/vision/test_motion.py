@@ -8,7 +8,6 @@ from edged.domain.glance import Glance
 from edged.domain.types import Image
 from edged.vision.motion import MotionGate
 
-
 GRAINS = np.random.default_rng(1).standard_normal((24, 240, 320, 3), np.float32)
 
 
