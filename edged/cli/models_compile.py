@@ -47,7 +47,7 @@ def compile_packs(
     onnxruntime is fast at, and pictures go in as they are. Each file is compared with the original, refused
     where it differs, left out where it is no faster, and used from the daemon's next start on, until the
     original, onnxruntime or the processor changes. Files lie in `compiled` below the models directory;
-    they are used with `models.compile: auto` alone. Exit code 1 where one was refused.
+    they are used unless `models.compile` is off. Exit code 1 where one was refused.
     """
     from edged.cli.measuring import models_section
     from edged.vision.compilation.run import compile_pack
@@ -108,10 +108,9 @@ def compile_installed(
 
 def _configured(config: Path | None, models: "ModelsConfig") -> list[str]:
     from edged.cli.measuring import liveness_section
+    from edged.workers.first_compile import configured_packs
 
-    liveness = liveness_section(config)
-    used = liveness.mode != "off" and liveness.pack
-    return [models.detector, models.embedder, *([liveness.pack] if used and liveness.pack else [])]
+    return configured_packs(models, liveness_section(config))
 
 
 def _pictures(photos: Path | None) -> "list[Image]":

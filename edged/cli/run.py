@@ -22,6 +22,8 @@ def run(
     from edged import logs
     from edged.app import Daemon
     from edged.config import load
+    from edged.workers.first_compile import compile_unasked
+    from edged.workers.listeners import Listeners
 
     # Until the daemon answers it, a reload has nothing to reload, and its default is to end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -29,4 +31,9 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     loaded = load(config)
     logs.configure(loaded.logging)
-    sys.exit(Daemon(loaded, reload=lambda: load(config), until_end=until_end).run())
+
+    def ready(_daemon: Daemon) -> None:
+        compile_unasked(loaded, config)
+
+    listeners = Listeners(on_ready=ready)
+    sys.exit(Daemon(loaded, reload=lambda: load(config), until_end=until_end, listeners=listeners).run())

@@ -130,7 +130,7 @@ class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     detector: Slug = "starter"
     embedder: Slug = "starter"
     precision: Literal["auto", "float32", "int8"] = "auto"
-    compile: Literal["auto", "off"] = "off"
+    compile: Literal["auto", "off"] = "auto"
     threads: Annotated[int, Meta(ge=1, le=64)] = 2
     providers: Annotated[tuple[Provider, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
     detection_threshold: Ratio = 0.6

@@ -31,6 +31,8 @@ COMPILER = 1
 FOLDER = "compiled"
 MODEL = "model.onnx"
 RECORD = "record.json"
+# The form of a record without a file: rewriting was tried, and gained nothing or was refused.
+ORIGINAL = "original"
 # A record has some 700 bytes.
 _LIMIT_BYTES = 16_384
 _OTHERS_MAY_WRITE = 0o022
@@ -102,7 +104,7 @@ def device() -> str:
 
 
 def find_compiled(spec: ModelSpec, precision: Precision, models: ModelsConfig) -> CompiledFile | None:
-    """Return the compiled file of ``spec``, None where there is none.
+    """Return the compiled file of ``spec``, None where there is none or the original was found to be as good.
 
     Raises ``ModelError`` for one that must not be used, with the reason.
     """
@@ -110,11 +112,14 @@ def find_compiled(spec: ModelSpec, precision: Precision, models: ModelsConfig) -
     if not folder.exists():
         return None
     path = folder / MODEL
-    for one in (folder.parent, folder, path, folder / RECORD):
+    for one in (folder.parent, folder, folder / RECORD):
         _check_place(one)
     record = _read_record(folder / RECORD)
     if record.source != spec.files[precision].sha256:
         raise ModelError(f"{folder}: made of another file")
+    if record.form == ORIGINAL:
+        return None
+    _check_place(path)
     return CompiledFile(path, record)
 
 

@@ -13,8 +13,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edged.fleet.acks import ack_payload
+from edged.fleet.acks import MOST_IDS, ack_payload
 from edged.fleet.messages import EventMessage, parse_event
+
+# As a collector that stores in batches: a broker that saves at every change is slow with a word an event.
+_ACK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,9 @@ class Collector:
         self._subscribed = threading.Event()
         self._lock = threading.Lock()
         self._messages: list[Message] = []
+        self._to_ack: dict[str, list[str]] = {}
+        self._closing = threading.Event()
+        self._acking = threading.Thread(target=self._ack, name="collector-acks", daemon=True)
         self.errors: queue.SimpleQueue[str] = queue.SimpleQueue()
         client = self._client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv5
@@ -59,6 +65,7 @@ class Collector:
         client.connect("127.0.0.1", port, 10, clean_start=False, properties=properties)
         client.loop_start()
         assert self._subscribed.wait(10)
+        self._acking.start()
 
     def _on_connect(self, client: paho.Client, *_: Any) -> None:
         # Retained messages come with the flag they were published with only where this is asked for.
@@ -81,8 +88,18 @@ class Collector:
             return
         with self._lock:
             self._messages.append(one)
-        if is_event and self.acks:  # MQTT 3.1.1 has no user property, the payload says it always
-            self._client.publish(f"{root}/events/ack", ack_payload([parse_event(one.payload).id]), qos=1)
+            if is_event and self.acks:  # MQTT 3.1.1 has no user property, the payload says it always
+                self._to_ack.setdefault(root, []).append(parse_event(one.payload).id)
+
+    def _ack(self) -> None:
+        while not self._closing.wait(_ACK_SECONDS):
+            with self._lock:
+                stored, self._to_ack = self._to_ack, {}
+            for root, ids in stored.items():
+                for start in range(0, len(ids), MOST_IDS):
+                    self._client.publish(
+                        f"{root}/events/ack", ack_payload(ids[start : start + MOST_IDS]), qos=1
+                    )
 
     def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
@@ -110,6 +127,8 @@ class Collector:
             self._messages.clear()
 
     def close(self) -> None:
+        self._closing.set()
+        self._acking.join(10)
         self._client.disconnect()
         self._client.loop_stop()
 

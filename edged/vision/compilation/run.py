@@ -1,5 +1,6 @@
 """``edged models compile``: rewritten, compared with the original, kept where it is the same and faster."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ from edged.vision.compilation.prelu import FORMS, Form, expand_prelu
 from edged.vision.compiled import (
     FOLDER,
     MODEL,
+    ORIGINAL,
     RECORD,
     Record,
     compiled_folder,
@@ -48,6 +50,8 @@ from edged.vision.tensors import AnySession, feed
 
 _ROUNDS = 80
 _QUANTIZED = "DequantizeLinear"
+_ENDLESS = 1e9
+_UNTIMED = Speed((0.0, 0.0), (1.0, 1.0))
 
 Progress = Callable[[str, int, int], None]
 
@@ -148,15 +152,19 @@ class _Job:
         # One that an earlier run made may have been as wrong.
         _remove(compiled_folder(self.spec, self.precision, self.models))
         if not agreeing:
+            # Not tried again unasked: the same rewriting would be as wrong.
+            self._install(None, self._record(ORIGINAL, source, made[0].agreement, _UNTIMED), root)
             return self._outcome(None, f"refused: {made[0].agreement.problem}", fresh=True, refused=True)
         speed = self._speed([original, *[one.session for one in agreeing]])
         best = min(range(len(agreeing)), key=lambda index: speed.ratios[index + 1])
         shown = Speed((speed.ms[0], speed.ms[best + 1]), (speed.ratios[0], speed.ratios[best + 1]))
         if shown.ratios[1] > WORTH_IT:
             reason = f"no faster here: {shown.ratios[1]:.2f} of the original's time"
+            self._install(None, self._record(ORIGINAL, source, agreeing[best].agreement, shown), root)
             return self._outcome(None, reason, fresh=True, measured=shown)
-        record = self._record(agreeing[best], shown)
-        self._install(agreeing[best].path, record, root)
+        chosen = agreeing[best]
+        record = self._record(chosen.form, chosen.path, chosen.agreement, shown)
+        self._install(chosen.path, record, root)
         return self._outcome(record, None, fresh=True, measured=shown)
 
     def _models(self, source: Path) -> list[tuple[str, onnx.ModelProto]]:
@@ -220,15 +228,16 @@ class _Job:
             input_size=self.spec.input,
         )
 
-    def _record(self, chosen: _Candidate, speed: Speed) -> Record:
+    def _record(self, form: str, path: Path, agreement: Agreement, speed: Speed) -> Record:
         return Record(
             source=self.spec.files[self.precision].sha256,
-            sha256=sha256_of(chosen.path),
-            size=chosen.path.stat().st_size,
-            form=chosen.form,
-            deviation=chosen.agreement.deviation,
-            cosine=chosen.agreement.cosine,
-            samples=chosen.agreement.samples,
+            sha256=sha256_of(path),
+            size=path.stat().st_size,
+            form=form,
+            # JSON has no infinity.
+            deviation=agreement.deviation if math.isfinite(agreement.deviation) else _ENDLESS,
+            cosine=agreement.cosine,
+            samples=agreement.samples,
             original_ms=round(speed.ms[0], 3),
             compiled_ms=round(speed.ms[1], 3),
             ratio=round(speed.ratios[1], 3),
@@ -238,11 +247,14 @@ class _Job:
             device=device(),
         )
 
-    def _install(self, path: Path, record: Record, root: Path) -> None:
+    def _install(self, path: Path | None, record: Record, root: Path) -> None:
         destination = compiled_folder(self.spec, self.precision, self.models)
         with staged(root) as folder:
             try:
-                for name, content in ((MODEL, path.read_bytes()), (RECORD, encode_record(record))):
+                files = {RECORD: encode_record(record)}
+                if path is not None:
+                    files[MODEL] = path.read_bytes()
+                for name, content in files.items():
                     (folder / name).write_bytes(content)
                     (folder / name).chmod(0o644)
             except OSError as exc:

@@ -16,7 +16,7 @@ from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
 from edged.vision import compiled as compiled_files
 from edged.vision.compilation import run
-from edged.vision.compilation.comparison import Speed
+from edged.vision.compilation.comparison import Agreement, Speed
 from edged.vision.compilation.pixels import take_pixels
 from edged.vision.compilation.prelu import Form
 from edged.vision.compilation.run import compile_pack
@@ -123,8 +123,18 @@ def test_another_function_is_refused_and_an_older_file_goes(
     assert done.refused
     assert done.record is None
     assert "differs from the original" in (done.reason or "")
-    assert not folder_of(pack, models).exists()
+    assert sorted(one.name for one in folder_of(pack, models).iterdir()) == [RECORD]
     assert isinstance(session_of(models), OrtSession)
+
+
+def test_outputs_that_are_no_numbers_are_on_record_too(
+    pack: Pack, models: ModelsConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = Agreement(float("inf"), -1.0, 1)
+    monkeypatch.setattr(run, "compare", lambda *_: never)
+    (done,) = compile_pack(pack, models)
+    assert done.refused
+    assert find_compiled(pack.model("embedder"), "float32", models) is None
 
 
 def test_what_is_no_faster_is_left_out(
@@ -135,6 +145,10 @@ def test_what_is_no_faster_is_left_out(
     assert not done.refused
     assert "no faster here" in (done.reason or "")
     assert isinstance(session_of(models), OrtSession)
+    races(monkeypatch, 0.5)  # asked for, it is tried again
+    (again,) = compile_pack(pack, models)
+    assert again.record is not None
+    assert isinstance(session_of(models), PixelSession)
 
 
 def test_an_altered_original_is_not_compiled(pack: Pack, models: ModelsConfig) -> None:
