@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 MINUTES ?= 20
+SECONDS ?= 60
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 FUZZ_STAMP := $(VENV)/.fuzz
@@ -25,7 +26,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench schema lock wheel \
+.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench idle schema lock wheel \
 	install install-program install-service uninstall clean
 
 help: ## Print the targets
@@ -90,6 +91,9 @@ fmt-check: venv ## Is the code formatted?
 
 bench: venv ## Measure the models on this machine, on the frames of the demo where it has run
 	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--images var/demo/scene)
+
+idle: venv ## What a door costs while nobody comes, and how soon it opens for who does; SECONDS=60
+	$(BIN)/edged bench --idle $(SECONDS) --latency 6
 
 schema: venv ## Write the JSON Schema of the configuration anew
 	$(BIN)/edged config schema > edged/config/config.schema.json

@@ -71,16 +71,25 @@ def decision_latency(
 
 def _latency(folder: Path, visits: int) -> Latency:
     changes = [json.loads(line) for line in (folder / TRACE).read_text(encoding="utf-8").splitlines()]
-    opened = [change["monotonic_at"] for change in changes if change["state"] == "unlocked"]
+    opened = [float(change["monotonic_at"]) for change in changes if change["state"] == "unlocked"]
     with JournalReader.open(folder / JOURNAL) as journal:
-        grants = [one for one in journal.events() if _is_grant(one)]
-    found = []
-    for grant in grants:
-        decided = grant.event.monotonic_at
-        line = next((at for at in opened if at >= decided), None)
-        if line is not None:
-            before = float(grant.event.body["latency_ms"])
-            found.append((before, before + (line - decided) * 1000))
+        events = [stored.event for stored in journal.events() if _is_grant(stored)]
+    return told([(one.monotonic_at, float(one.body["latency_ms"])) for one in events], opened, visits=visits)
+
+
+def told(grants: Sequence[tuple[float, float]], opened: Sequence[float], *, visits: int) -> Latency:
+    """Hold each grant, made at a monotonic second so many ms after the first face, against the line.
+
+    ``opened`` are the monotonic seconds at which that moved; a move answers the newest grant before it.
+    Raises ``EvaluationError`` where none was answered.
+    """
+    ends = [*[decided for decided, _ in grants[1:]], float("inf")]
+    found = [
+        (before, before + (line - decided) * 1000)
+        for (decided, before), end in zip(grants, ends, strict=False)
+        for line in opened
+        if decided <= line < end
+    ]
     if not found:
         raise EvaluationError(f"none of {visits} visits was let in, so there is no time to tell")
     decided_ms, total = np.array(found).T
