@@ -35,6 +35,7 @@ _GAIN = (0.5, 2.0)
 # Less than noise makes of it.
 _SAME_LIGHT = 0.01
 _WHITE = 250
+_PUNCTUAL_SECONDS = 0.01
 
 
 class MotionGate:
@@ -56,10 +57,12 @@ class MotionGate:
     def look(self, image: Image, now: float) -> Glance:
         """Say what speaks for searching ``image`` (H, W, 3) uint8 that came at monotonic second ``now``."""
         small = self._newest = _small(image)
-        moved = self._moved(small, now)
+        passed = 0.0 if self._looked_at is None else min(max(0.0, now - self._looked_at), 1.0)
+        self._looked_at = now
+        moved = self._moved(small, passed)
         if moved:
             self._moved_at = now
-        if self._searched_at is None or not 0 <= now - self._searched_at < self._patience:
+        if self._due(now, passed):
             return Glance.DUE
         if moved:
             return Glance.MOTION
@@ -82,17 +85,19 @@ class MotionGate:
         """Take down that somebody is in view: every picture is searched, and nothing learnt from it."""
         self._reference, self._moved_at, self._searched_at = None, now, now
 
-    @property
-    def _patience(self) -> float:
-        return self._config.force_detection_ms / 1000
+    def _due(self, now: float, pause: float) -> bool:
+        """Whether the next look, after a ``pause`` like the last one, comes too late for the next search."""
+        if self._searched_at is None or now < self._searched_at:
+            return True
+        return now + pause - self._searched_at > self._config.force_detection_ms / 1000 + _PUNCTUAL_SECONDS
 
-    def _moved(self, small: Image, now: float) -> bool:
+    def _moved(self, small: Image, passed: float) -> bool:
         reference = self._reference
         if reference is None or reference.shape != small.shape:
             return True
         difference = _difference(small, reference)
         limit = self._limit(small.shape)
-        self._learn(difference, now)
+        cv2.accumulateWeighted(difference, self._usual, 1 - math.exp(-passed / _LEARN_SECONDS))
         if limit is None:
             return True
         pixels = cv2.countNonZero(cv2.compare(difference, limit, cv2.CMP_GT))
@@ -105,11 +110,6 @@ class MotionGate:
         limit: Image = cv2.convertScaleAbs(self._usual, alpha=_TIMES, beta=_FLOOR)
         unsure = cv2.countNonZero(cv2.compare(limit, _UNSURE_LEVELS, cv2.CMP_GT))
         return None if unsure > _UNSURE_SHARE * limit.size else limit
-
-    def _learn(self, difference: Image, now: float) -> None:
-        passed = 0.0 if self._looked_at is None else min(max(0.0, now - self._looked_at), 1.0)
-        self._looked_at = now
-        cv2.accumulateWeighted(difference, self._usual, 1 - math.exp(-passed / _LEARN_SECONDS))
 
 
 def _difference(small: Image, reference: Image) -> Image:

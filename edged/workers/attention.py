@@ -68,6 +68,7 @@ class Attention:
         self._late_seconds = late_seconds
         self._glance = Glance.DUE
         self._searched_at = float("-inf")
+        self._causes: frozenset[Pressure] = frozenset()
         self._tally = _Tally()
 
     @property
@@ -128,11 +129,12 @@ class Attention:
 
     def _shed(self) -> None:
         self._metrics.frames.labels("shed").inc()
-        for pressure in self._governor.pressures:
+        for pressure in self._causes:
             self._metrics.shed.labels(pressure.value).inc()
 
     def _tell(self, before: int) -> None:
         level, pressures = self._governor.level, self._governor.pressures
+        self._causes = pressures or self._causes  # a board that cools down sheds for what made it hot
         self._metrics.governor_level.set(level)
         for pressure in Pressure:
             self._metrics.governor_pressure.labels(pressure.value).set(pressure in pressures)

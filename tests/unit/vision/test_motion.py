@@ -8,6 +8,7 @@ from edged.domain.glance import Glance
 from edged.domain.types import Image
 from edged.vision.motion import MotionGate
 
+FORCE = 2.0
 GRAINS = np.random.default_rng(1).standard_normal((24, 240, 320, 3), np.float32)
 
 
@@ -52,6 +53,15 @@ def test_a_still_scene_is_skipped_until_detection_is_due() -> None:
     assert set(answers) == {Glance.STILL, Glance.DUE}
 
 
+@pytest.mark.parametrize("pause", [0.07, 0.2, 0.3, 0.4])
+def test_no_pause_between_two_searches_is_longer_than_stated(pause: float) -> None:
+    one = quiet_gate(scene())
+    times = [100 + step * pause for step in range(1, 100)]
+    searched = [100.0, *[at for at in times if look(one, scene(), at) is not Glance.STILL]]
+    assert max(np.diff(searched)) <= FORCE + 0.011
+    assert min(np.diff(searched)) >= FORCE - pause - 0.011
+
+
 @pytest.mark.parametrize("sigma", [2, 5, 8])
 def test_noise_is_not_motion(sigma: float) -> None:
     one = quiet_gate(scene(seed=1, sigma=sigma))
@@ -86,7 +96,7 @@ def test_slow_movement_adds_up() -> None:
 def test_what_was_not_searched_stays_news() -> None:
     one = quiet_gate(scene())
     assert one.look(scene(person_at=0), 100.1) is Glance.MOTION
-    assert one.look(scene(person_at=0), 101.9) is Glance.MOTION
+    assert one.look(scene(person_at=0), 100.9) is Glance.MOTION
 
 
 @pytest.mark.parametrize("level", [0.6, 0.8, 1.25, 1.6])
@@ -138,8 +148,9 @@ def test_who_is_in_view_teaches_nothing() -> None:
     for step in range(100):
         one.occupied(100 + step / 10)
     assert look(one, scene(), 110.5) is Glance.MOTION  # nothing to compare with yet
-    assert look(one, scene(), 112.0) is Glance.STILL
-    assert look(one, scene(person_at=10, person=110), 112.1) is Glance.MOTION
+    assert look(one, scene(), 111.0) is Glance.LINGER
+    assert look(one, scene(), 111.6) is Glance.STILL
+    assert look(one, scene(person_at=10, person=110), 111.7) is Glance.MOTION
 
 
 def test_another_resolution_is_looked_at() -> None:
