@@ -62,10 +62,10 @@ class CommandCamera:
 
     def read(self) -> Image:
         """Return the next frame. Raises ``CameraError``, with the command's last words when it ended."""
-        while True:
-            self.grab()
-            if (image := self.retrieve()) is not None:
-                return image
+        child, frames = self._playing()
+        image = frames.read(child, time.monotonic() + self._patience)
+        self._patience = self._frame_seconds
+        return image
 
     def close(self) -> None:
         """End the command and what it started."""
@@ -101,6 +101,10 @@ class _RawFrames:
             data += child.read(size - len(data), deadline)
         self._data = data
 
+    def read(self, child: Child, deadline: float) -> Image:
+        self.grab(child, deadline)
+        return self.retrieve(child)
+
     def retrieve(self, _child: Child) -> Image:
         frame: Image = np.frombuffer(self._data, np.uint8).reshape(self._shape)
         if not self._bgr:
@@ -121,6 +125,12 @@ class _JpegFrames:
         while (data := self._splitter.next()) is None:
             self._splitter.feed(child.read(_CHUNK, deadline))
         self._data = data
+
+    def read(self, child: Child, deadline: float) -> Image:
+        while True:
+            self.grab(child, deadline)
+            if (image := self.retrieve(child)) is not None:
+                return image
 
     def retrieve(self, child: Child) -> Image | None:
         image = self._decoded(child, self._data)
