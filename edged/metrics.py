@@ -276,8 +276,17 @@ class Metrics:
             "edged_fleet_gallery_last_day_timestamp_seconds", "Unix time at which the gallery lapses",
             registry=registry,
         )  # fmt: skip
-        for moment in (self.fleet_gallery_expires, self.fleet_gallery_lapses):
-            moment.set(float("nan"))  # without a fleet neither is ever due
+        self.fleet_signatures_end = Gauge(
+            "edged_fleet_signatures_end_timestamp_seconds",
+            "Unix time at which signatures end that no daily word renews: the root keys', the galleries'",
+            registry=registry,
+        )
+        for moment in (self.fleet_gallery_expires, self.fleet_gallery_lapses, self.fleet_signatures_end):
+            moment.set(float("nan"))  # without a fleet none is ever due
+        self.fleet_group = Gauge(
+            "edged_fleet_group_info", "1 for the group of doors that this one belongs to", ["site", "group"],
+            registry=registry,
+        )  # fmt: skip
         self.fleet_attempts = Counter(
             "edged_fleet_updates", "Looks at what the publisher offers, by result", ["result"],
             registry=registry,

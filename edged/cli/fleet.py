@@ -90,7 +90,7 @@ def init(
         "and from each other."
     )
     typer.echo(f"Enrol people with:  edged enrol --config {fleet / 'config.yaml'} NAME PHOTO...")
-    typer.echo("At a door, run:     edged fleet card > door.json")
+    typer.echo("At a door, run:     edged fleet card -o front.card")
 
 
 @app.command()
@@ -178,14 +178,59 @@ def join(
 @app.command("remove-door")
 def remove_door(
     door: Annotated[str, typer.Argument(metavar="DOOR", help="A door's name.")],
+    *,
+    messages_only: Annotated[
+        bool, typer.Option("--messages-only", help="It has left already: only clear what it said last.")
+    ] = False,
+    discovery_prefix: Annotated[
+        str, typer.Option(help="Where Home Assistant hears of it, as in the door's file.")
+    ] = "homeassistant",
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Shut a door out of all that is published from now on. What it has, it keeps: wipe it."""
+    """Shut a door out of all that is published from now on, and clear what it said last from the broker.
+
+    What it has, it keeps: wipe it. A door that still reaches the broker says all of it again.
+    """
+    from edged.errors import NotFoundError
     from edged.publishing import doors
 
-    group = doors.remove_door(open_fleet(fleet, passphrase_file), door)
-    typer.echo(f"door {door} left group {group}; run `edged fleet publish {group}` to tell the others")
+    folder = open_fleet(fleet, passphrase_file, ask=not messages_only)
+    if messages_only and door in folder.register.read().doors:
+        raise typer.BadParameter(f"door {door} is a door of this fleet", param_hint="--messages-only")
+    try:
+        group = None if messages_only else doors.remove_door(folder, door)
+    except NotFoundError as exc:
+        raise NotFoundError(f"{exc}; for one that has left there is --messages-only") from exc
+    if group is not None:
+        typer.echo(f"door {door} left group {group}; run `edged fleet publish {group}` to tell the others")
+    _clear(folder, door, discovery_prefix)
+
+
+def _clear(folder: "FleetFolder", door: str, discovery_prefix: str) -> None:
+    """Clear what a door said last; exit status 1 where some of it stays on the broker."""
+    import os
+
+    from edged.errors import FleetError
+    from edged.fleet.broker import BrokerClient
+    from edged.fleet.topics import Topics
+    from edged.publishing.clearing import clear, retained_topics
+
+    register = folder.register.read()
+    topics = retained_topics(Topics(register.prefix, register.site, door), discovery_prefix)
+    client = BrokerClient(register.broker, client_id=f"edged-publisher-clears-{os.getpid()}", will=None)
+    try:
+        refused = clear(client, topics)
+    except FleetError as exc:
+        again = f"`edged fleet remove-door {door} --messages-only` clears it"
+        raise FleetError(f"{exc}; what door {door} said last stays on the broker until {again}") from exc
+    finally:
+        client.close(goodbye=True)
+    for topic in refused:
+        typer.echo(f"the broker does not let us clear {topic}: see docs/broker.md", err=True)
+    if refused:
+        raise typer.Exit(1)
+    typer.echo(f"what door {door} said last is cleared from the broker")
 
 
 def _bytes(path: Path) -> bytes:

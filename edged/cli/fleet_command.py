@@ -138,13 +138,15 @@ def _command(
 
     from edged.errors import FleetError
     from edged.fleet.broker import BrokerClient
-    from edged.publishing.commanding import Commander
+    from edged.publishing.commanding import Commander, objection
 
-    register = folder.register.read()
+    register, signing = folder.register.read(), folder.keyring.signing(f"command-{key}")
+    public = signing.public_key().public_bytes_raw()
+    objections = [objection(register, key, public, order.action, door) for door in doors]
+    if any(objections):
+        raise FleetError("; ".join(text for text in objections if text is not None))
     client = BrokerClient(register.broker, client_id=f"edged-commander-{os.getpid()}", will=None)
-    commander = Commander(
-        client, register.prefix, register.site, key, folder.keyring.signing(f"command-{key}")
-    )
+    commander = Commander(client, register.prefix, register.site, key, signing)
     replies: list[dict[str, Any]] = []
     try:
         for door in doors:

@@ -115,6 +115,9 @@ def deny(
     people: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of people.")],
     *,
     undo: Annotated[bool, typer.Option("--undo", help="Refuse them no longer.")] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Also ids that no gallery of the group has, or had lately.")
+    ] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
 ) -> None:
@@ -123,7 +126,7 @@ def deny(
     With ``--undo`` they may enter again as far as the gallery has them; publish it once more.
     """
     opened = open_fleet(fleet, passphrase_file)
-    version = opened.readmit(group, people) if undo else opened.deny(group, people)
+    version = opened.readmit(group, people) if undo else opened.deny(group, people, unknown=unknown)
     push(opened, group)
     typer.echo(
         f"group {group}: deny list {version}, {len(opened.register.read().group(group).denied)} people"
@@ -141,6 +144,7 @@ def renew(
             opened.repository(group).renew(days)
         push(opened, group)
         typer.echo(f"group {group}: in force for {days:g} more days")
+    tell_endings(opened)
 
 
 def rotate_keys(
@@ -159,6 +163,16 @@ def rotate_keys(
         push(opened, group)
     where = "" if aside is None else f"; the old one lies in {aside}"
     typer.echo(f"{key}: a new key signs from now on{where}")
+
+
+def tell_endings(folder: "FleetFolder") -> None:
+    """Say on standard error what ends soon although it is renewed every day."""
+    from datetime import UTC, datetime
+
+    from edged.publishing.endings import endings
+
+    for line in endings(folder, datetime.now(UTC)):
+        typer.echo(line, err=True)
 
 
 def push(folder: "FleetFolder", group: str, *, again: bool = False) -> "Pushed":

@@ -85,7 +85,9 @@ def _show(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("what", "all doors after", "to the broker", "to each door", "CPU of a door", box=None)
+    table = Table(box=None)
+    for title in ("what", "all after", "to the broker", "to a door", "CPU a door"):
+        table.add_column(title, no_wrap=True)
     for step in steps:
         table.add_row(
             step.what,
@@ -95,7 +97,9 @@ def _show(
             f"{step.cpu * 1000:,.0f} ms",
         )
     console = Console()
-    console.print(f"{doors} doors, {people:,} people; {rss:,.0f} MB for all doors")
+    console.print(
+        f"{doors} doors, {people:,} people; {rss:,.0f} MB for all doors, {rss / doors:,.0f} MB each"
+    )
     console.print(table)
     for text in refusals:
         console.print(f"refused  {text}", style="red", markup=False)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edged.cli.fleet import DEFAULT_FLEET, FleetOption, GroupArgument, PassphraseOption, open_fleet
-from edged.cli.fleet_publish import push
+from edged.cli.fleet_publish import push, tell_endings
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edged.publishing.hearing import Hearing
-    from edged.publishing.register import Fleet
+    from edged.publishing.hearing import DoorWord, Hearing
+    from edged.publishing.register import Fleet, GroupEntry
     from edged.publishing.release import FleetFolder
 
 
@@ -35,6 +35,7 @@ def status(
 
     folder = open_fleet(fleet, None, ask=False)
     register = folder.register.read()
+    tell_endings(folder)
     with _hearing(register) as hearing:
         hearing.settle()
         _hear_health(hearing, wait)
@@ -166,7 +167,7 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
                 else round(now - receipt.applied_at),
                 "people": None if receipt is None else receipt.people,
                 "denied": None if receipt is None else receipt.denied,
-                "state": _state(name, entry.version, entry.denied_version, entry.canary, word),
+                "state": _state(name, entry, word),
                 "model": None if receipt is None else receipt.space,
                 "edged": birth.get("version"),
                 "last_event": (health.get("facts") or {}).get("last_event"),
@@ -177,19 +178,20 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
     return found
 
 
-def _state(name: str, version: int, denied: int, canary: list[str], word: Any) -> str:
+def _state(name: str, entry: "GroupEntry", word: "DoorWord") -> str:
     receipt = word.receipt
+    due = entry.held if entry.canary and name not in entry.canary else entry.version
     if receipt is None:
         return word.forged or "never heard of"
     if receipt.refused is not None:
         return f"refused: {receipt.refused}"
     if receipt.lapsed:
         return "past its last day"
-    if receipt.denied < denied:
+    if receipt.denied < entry.denied_version:
         return "denial not applied"
-    if receipt.version < version:
-        return _WAITS if canary and name not in canary else "behind"
-    return "in force"
+    if receipt.version < due:
+        return "behind"
+    return "in force" if receipt.version >= entry.version else _WAITS
 
 
 def _table(rows: list[dict[str, Any]]) -> "Table":

@@ -7,6 +7,7 @@ import typer
 
 from edged.cli.measuring import progress_bar
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from edged.cli.people_view import tell_of_fleet
 
 if TYPE_CHECKING:
     from edged.enrolment.distinctions import Told
@@ -36,6 +37,7 @@ def audit(
     from edged.enrolment.opening import audit_gallery
 
     settings = load(config)
+    tell_of_fleet(settings)
     with progress_bar("comparing") as progress:
         findings, people = audit_gallery(
             settings.models, settings.quality, settings.gallery, settings.security, settings.decision,
@@ -76,7 +78,9 @@ def different(
 
     if (one is None) != (other is None):
         raise typer.BadParameter("who is somebody else? Name two people, or none for a list")
-    with open_distinctions(load(config).gallery, writable=one is not None) as distinctions:
+    settings = load(config)
+    tell_of_fleet(settings)
+    with open_distinctions(settings.gallery, writable=one is not None) as distinctions:
         if one is None or other is None:
             if undo or reason:
                 raise typer.BadParameter("of whom? Name two people")

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption
-from edged.cli.people_view import tell_of_fleet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edged.config.sections import AccessConfig, Config
     from edged.enrolment.identification import Identification
+    from edged.storage.people import Contents
 
 
 def identify(
@@ -32,8 +35,10 @@ def identify(
     from edged.workers.policy import access_rules
 
     settings = load(config)
-    tell_of_fleet(settings)
-    clock, rules = Clock(settings.access.time_zone), access_rules(settings.access)
+    clock, hours, read = Clock(settings.access.time_zone), settings.access, None
+    if settings.fleet.enabled:
+        hours, read = _fleet(settings)
+    rules = access_rules(hours)
     identifier, threshold, full = open_identifier(
         settings.models,
         settings.quality,
@@ -41,6 +46,7 @@ def identify(
         security=settings.security,
         decision=settings.decision,
         refusal=lambda person: rules.refusal(person, clock.local(clock.unix())),
+        read=read,
     )
     if (gap := identifier.gap()) is not None:
         typer.echo(f"edged: {gap}", err=True)
@@ -56,6 +62,20 @@ def identify(
                 typer.echo(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else _line(answer))
     if unread:
         raise typer.Exit(1)
+
+
+def _fleet(settings: "Config") -> "tuple[AccessConfig, Callable[[str], Contents]]":
+    """Return the hours and the people that the fleet gave this door."""
+    from edged.membership.opening import open_membership, received_contents
+    from edged.storage.vault import Vault
+    from edged.workers.fleet_part import fleet_hours
+
+    vault = Vault.open(settings.gallery.key_file)
+    membership = open_membership(settings, vault)
+    typer.echo("people of the fleet: their ids stand for their names", err=True)
+    access = membership.store.access()
+    hours = settings.access if access is None else fleet_hours(access, settings)
+    return hours, lambda space: received_contents(membership, settings, vault, space)
 
 
 def _line(answer: "Identification") -> str:

@@ -18,7 +18,7 @@ def tell_of_fleet(settings: "Config") -> None:
     if settings.fleet.enabled:
         typer.echo(
             "this door gets its people from a fleet (fleet.enabled): those enrolled here count for nothing; "
-            "enrol at the publisher's desk",
+            "enrol and look after them at the publisher's desk",
             err=True,
         )
 

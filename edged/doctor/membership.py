@@ -5,8 +5,9 @@ from edged.doctor.patient import Patient
 from edged.membership.state import FleetState
 
 _DAY = 86_400
-# Whoever has to publish again wants a week to notice.
+# Whoever has to publish again wants a week to notice; root keys have to be fetched out of a safe.
 _SOON_DAYS = 7
+_KEYS_SOON_DAYS = 30
 
 
 def membership(patient: Patient) -> Finding:
@@ -31,6 +32,11 @@ def membership(patient: Patient) -> Finding:
         worries.append("the publisher has been silent: `edged fleet renew` at its desk")
     if left < _SOON_DAYS:
         worries.append(f"it ends in {left:.0f} days: `edged fleet publish`")
+    keys_left = float("inf") if state.signed_until is None else (state.signed_until - patient.now) / _DAY
+    if keys_left < _KEYS_SOON_DAYS:
+        worries.append(
+            f"what was signed ends in {keys_left:.0f} days: `edged fleet status` at the desk says what"
+        )
     if state.refused is not None:
         worries.append(_refused(state).removeprefix("; "))
     if worries:
@@ -66,6 +72,7 @@ def _facts(state: FleetState, group: str, now: float) -> dict[str, object]:
         "age_seconds": None if gallery is None else round(now - gallery.applied_at),
         "last_day": None if gallery is None else gallery.valid_until,
         "publisher_due": state.expires,
+        "signed_until": state.signed_until,
         "lapsed": state.lapsed,
         "refused": state.refused,
     }

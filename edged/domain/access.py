@@ -13,6 +13,8 @@ from edged.domain.people import Person
 from edged.domain.types import Reason
 
 MINUTES_A_DAY = 24 * 60
+# As configurations name them; the place of each is the number that ``datetime.weekday`` gives.
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)

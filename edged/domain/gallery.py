@@ -4,6 +4,7 @@ A person is scored by the centroid of their templates, each weighted by its qual
 people, three photographs each) a centroid misses 1.8 % at FPIR 1e-3, the best of three templates 3.0 %.
 """
 
+import itertools
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,12 @@ import numpy as np
 
 from edged.domain.lookalikes import Bar, LookalikeRule, NearestOthers, nearest_others, raised_bars
 from edged.domain.people import Person, Template, Veto
-from edged.domain.types import FloatArray
+from edged.domain.types import FloatArray, IntArray
 
 # float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
 _UNIT_TOLERANCE = 1e-3
+# People whose templates are copied at once: 6 MB for three each, in place of 60 MB for 10,000.
+_AT_ONCE = 1000
 # A usable face keeps half of its likeness or more: this is for templates stored without a quality.
 _LEAST_WEIGHT = 0.1
 
@@ -97,7 +100,8 @@ def build_snapshot(
         raise ValueError("a person id occurs twice")
     matrix = np.zeros((len(kept), dimension), np.float32)
     fresh = _taken_over(previous, sources, index, matrix)
-    _fill(matrix, fresh, sources, index, dimension)
+    for first in range(0, len(fresh), _AT_ONCE):
+        _fill(matrix, fresh[first : first + _AT_ONCE], sources, index, dimension)
     matrix.flags.writeable = False
     return GallerySnapshot(
         space,
@@ -113,11 +117,12 @@ def build_snapshot(
 
 
 def _by_person(templates: Iterable[Template], space: str) -> dict[str, tuple[Template, ...]]:
-    found: dict[str, list[Template]] = {}
-    for template in templates:
-        if template.space == space:
-            found.setdefault(template.person_id, []).append(template)
-    return {person_id: tuple(theirs) for person_id, theirs in found.items()}
+    """Group them; whoever stores templates has those of one person together, mostly."""
+    usable = (template for template in templates if template.space == space)
+    found: dict[str, tuple[Template, ...]] = {}
+    for person_id, theirs in itertools.groupby(usable, operator.attrgetter("person_id")):
+        found[person_id] = (*found.get(person_id, ()), *theirs)
+    return found
 
 
 def _taken_over(
@@ -132,15 +137,17 @@ def _taken_over(
     same = {
         person_id: row
         for person_id, row in previous.index.items()
-        if person_id in index and _identical(previous.sources.get(person_id, ()), sources[person_id])
+        # Templates equal nothing but themselves.
+        if person_id in index and previous.sources.get(person_id) == sources[person_id]
     }
-    if same:
-        matrix[[index[person_id] for person_id in same]] = previous.matrix[list(same.values())]
+    then = np.fromiter(same.values(), np.intp, len(same))
+    now = np.fromiter((index[person_id] for person_id in same), np.intp, len(same))
+    if np.array_equal(then, now):  # in one piece; whatever else is copied so will be written over
+        rows = min(len(matrix), len(previous.matrix))
+        matrix[:rows] = previous.matrix[:rows]
+    else:
+        matrix[now] = previous.matrix[then]
     return [person_id for person_id in index if person_id not in same]
-
-
-def _identical(before: tuple[Template, ...], now: tuple[Template, ...]) -> bool:
-    return len(before) == len(now) and all(map(operator.is_, before, now))
 
 
 def _fill(
@@ -163,14 +170,27 @@ def _fill(
     if bad.size:
         raise ValueError(f"template {templates[bad[0]].template_id}: expected a finite unit vector")
     weights = np.array([weight_of(template.quality) for template in templates], np.float32)
-    starts = np.cumsum([0] + [len(sources[person_id]) for person_id in person_ids[:-1]])
+    counts = np.array([len(sources[person_id]) for person_id in person_ids])
     vectors *= weights[:, None]
-    centres = np.add.reduceat(vectors, starts) / np.add.reduceat(weights, starts)[:, None]
+    centres = _sums(vectors, counts) / _sums(weights[:, None], counts)
     norms = _norms(np.asarray(centres, np.float32))
     if (lost := np.flatnonzero(norms < _UNIT_TOLERANCE)).size:
         person_id = person_ids[lost[0]]
         raise ValueError(f"person {person_id}: templates cancel out, their mean has no direction")
     matrix[[index[person_id] for person_id in person_ids]] = centres / norms[:, None]
+
+
+def _sums(rows: FloatArray, counts: IntArray) -> FloatArray:
+    """Return the sum of the first ``counts[0]`` rows, of the next ``counts[1]``, and so on.
+
+    By equal counts at once: ``np.add.reduceat`` took four times as long.
+    """
+    starts = np.cumsum(counts) - counts
+    sums = np.empty((len(counts), rows.shape[1]), np.float32)
+    for count in np.unique(counts):
+        of_count = np.flatnonzero(counts == count)
+        sums[of_count] = rows[starts[of_count, None] + np.arange(count)].sum(axis=1)
+    return sums
 
 
 def _norms(rows: FloatArray) -> FloatArray:

@@ -32,7 +32,8 @@ until their centres lie at ``c``; of some 146,000 such visits, with limits for 1
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,8 +49,12 @@ ALIKE_FMR = 1e-4
 
 # The cosine between two people is rounded up to such a step.
 _STEPS = 1000
-# Cosines in memory at once: 40 MB of float32, which the smallest board has.
-_BLOCK = 10_000_000
+# More than float32 may round such a step.
+_ROUNDING = 1e-6
+# From so few on, one in eight, to compare twice costs less than to copy.
+_FEW = 8
+# Cosines in memory at once: 8 MB of float32, which the smallest board has; larger blocks are no faster.
+_BLOCK = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +95,31 @@ class LookalikeRule:
             limits.append((score, margin))
         object.__setattr__(self, "_limits", tuple(limits))
 
-    def bar(self, cosine: float) -> Bar | None:
+    def bar(self, cosine: float, other_id: str | None = None) -> Bar | None:
         """Return what two people at ``cosine`` need, None where everybody's limits are enough."""
         step = math.ceil(min(1.0, max(0.0, cosine)) * _STEPS)
         score, margin = self._limits[step]
         if score <= self.threshold and margin <= self.min_margin:
             return None
-        return Bar(max(score, self.threshold), margin, cosine, alike=cosine >= self.alike)
+        return Bar(max(score, self.threshold), margin, cosine, other_id, alike=cosine >= self.alike)
 
-    def likeness(self, cosine: float) -> Bar | None:
+    @property
+    def least(self) -> float:
+        """A cosine up to which nobody gets a bar, and nobody is a look-alike."""
+        raised = (
+            step
+            for step, (score, margin) in enumerate(self._limits)
+            if score > self.threshold or margin > self.min_margin
+        )
+        first = next(raised, _STEPS + 1)
+        lowest = (first - 1) / _STEPS if first else -1.0  # the first step is that of all who are not alike
+        return min(self.alike, lowest) - _ROUNDING
+
+    def likeness(self, cosine: float, other_id: str | None = None) -> Bar | None:
         """Return everybody's limits as the bar of look-alikes, who must be known as such; None for others."""
         if cosine < self.alike:
             return None
-        return Bar(self.threshold, self.min_margin, cosine)
+        return Bar(self.threshold, self.min_margin, cosine, other_id)
 
     def _needed(self, cosine: float) -> tuple[float, float]:
         """Return T and r at ``cosine`` alone; r is on top of the margin, and within T."""
@@ -131,6 +148,10 @@ def _peak(cosine: float, apart: float) -> float:
     return cosine / length if length > 0 else 0.0
 
 
+# Its thousand steps are worked out once, and not whenever somebody comes or goes.
+_made = lru_cache(maxsize=4)(LookalikeRule)
+
+
 def lookalike_rule(
     points: Sequence[MeasuredPoint], *, threshold: float | None, min_margin: float, risk: Risk
 ) -> LookalikeRule | None:
@@ -140,7 +161,7 @@ def lookalike_rule(
         return None
     strictest = max(threshold, *(point.threshold for point in points))
     alike = alike_level(points)
-    return LookalikeRule(threshold, min_margin, strictest, stranger, 1.0 if alike is None else alike)
+    return _made(threshold, min_margin, strictest, stranger, 1.0 if alike is None else alike)
 
 
 def alike_level(points: Sequence[MeasuredPoint]) -> float | None:
@@ -169,10 +190,12 @@ class NearestOthers:
 def raised_bars(nearest: NearestOthers, rule: LookalikeRule) -> dict[str, Bar]:
     """Return the bar of each person who needs one or has a look-alike."""
     bars = {}
-    for person_id, cosine, other in zip(nearest.ids, nearest.cosine, nearest.other, strict=True):
-        bar = rule.bar(float(cosine)) or rule.likeness(float(cosine))
+    for row in np.flatnonzero(nearest.cosine > rule.least):
+        cosine, other = float(nearest.cosine[row]), nearest.other[row]
+        other_id = nearest.ids[other] if other >= 0 else None
+        bar = rule.bar(cosine, other_id) or rule.likeness(cosine, other_id)
         if bar is not None:
-            bars[person_id] = replace(bar, other_id=nearest.ids[other] if other >= 0 else None)
+            bars[nearest.ids[row]] = bar
     return bars
 
 
@@ -188,11 +211,12 @@ def nearest_others(
         tuple(ids), matrix, np.full(len(ids), -1, np.float32), np.full(len(ids), -1, np.intp)
     )
     fresh = _carried_over(known, found)
-    if not fresh.size:
+    if _FEW * len(fresh) <= len(ids):
+        _compare_few(found, fresh)
         return found
     # Those to be compared first, so that each pair is looked at once: a row and the rows after it.
     order = np.concatenate([fresh, np.setdiff1d(np.arange(len(ids)), fresh, assume_unique=True)])
-    ordered = matrix[order]
+    ordered = matrix if len(fresh) == len(ids) else matrix[order]
     block = max(1, _BLOCK // max(1, len(ids)))
     for first in range(0, len(fresh), block):
         rows = order[first : min(first + block, len(fresh))]
@@ -201,6 +225,17 @@ def nearest_others(
         _improve(found, rows, scores.max(axis=1), order[first:][scores.argmax(axis=1)])
         _improve(found, order[first:], scores.max(axis=0), rows[scores.argmax(axis=0)])
     return found
+
+
+def _compare_few(found: NearestOthers, fresh: IntArray) -> None:
+    """Compare some rows with all; those among them with each other twice, which saves a copy of all."""
+    every, block = np.arange(len(found.ids)), max(1, _BLOCK // max(1, len(found.ids)))
+    for first in range(0, len(fresh), block):
+        rows = fresh[first : first + block]
+        scores = found.matrix[rows] @ found.matrix.T
+        scores[np.arange(len(rows)), rows] = -1
+        _improve(found, rows, scores.max(axis=1), scores.argmax(axis=1))
+        _improve(found, every, scores.max(axis=0), rows[scores.argmax(axis=0)])
 
 
 def _improve(found: NearestOthers, rows: IntArray, cosine: FloatArray, other: IntArray) -> None:
@@ -219,7 +254,10 @@ def _carried_over(known: NearestOthers | None, found: NearestOthers) -> IntArray
     then = np.array([old_rows.get(person_id, -1) for person_id in found.ids], np.intp)
     same = np.zeros(len(every), bool)
     have = np.flatnonzero(then >= 0)
-    same[have] = (known.matrix[then[have]] == found.matrix[have]).all(axis=1)
+    if np.array_equal(then, np.arange(len(known.ids))):  # nobody came or went: no copies of 10,000 rows
+        same[:] = (known.matrix == found.matrix).all(axis=1)
+    else:
+        same[have] = (known.matrix[then[have]] == found.matrix[have]).all(axis=1)
     now = np.full(len(known.ids), -1, np.intp)  # by old row: the new one, where nothing has changed
     now[then[same]] = np.flatnonzero(same)
     partner = np.full(len(every), -1, np.intp)

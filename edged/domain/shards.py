@@ -18,8 +18,8 @@ DEFAULT_SHARDS = 256
 MOST_SHARDS = 1024
 # Rounding of a quantised vector that was made a unit again; anything larger never was one.
 _UNIT_TOLERANCE = 1e-3
-# Rows compared at once with all others: 20 MB of cosines for 10,000 people.
-_BLOCK_ROWS = 512
+# Rows compared at once with all others: 5 MB of cosines for 10,000 people.
+_BLOCK_ROWS = 128
 # Pairs of strangers that may be stopped wrongly, in one gallery.
 _COLLISIONS = 0.01
 # A hundredth of what enrolment stops at: who looks alike and is two was seen by somebody there.
@@ -43,9 +43,12 @@ def misplaced(people: Sequence[Person], shard: int, shards: int) -> str | None:
 
 def repeated(people: Sequence[Person]) -> str | None:
     """Say whose id stands twice, or None."""
-    counts = Counter(person.person_id for person in people)
+    ids = [person.person_id for person in people]
+    if len(set(ids)) == len(ids):
+        return None
+    counts = Counter(ids)
     twice = sorted(person_id for person_id, count in counts.items() if count > 1)
-    return f"{twice[0]} is named {counts[twice[0]]} times" if twice else None
+    return f"{twice[0]} is named {counts[twice[0]]} times"
 
 
 def unusable(templates: Sequence[Template], dimension: int) -> str | None:
@@ -68,15 +71,18 @@ def collision(
     limit: float,
     distinct: Sequence[str],
     counts: Callable[[str], bool],
+    *,
+    alive: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Say who of ``new`` is closer than ``limit`` (cosine) to somebody of ``others``, or None.
 
     A person under two names could be removed under one of them and go on under the other. Only others whose
     id ``counts`` are meant; pairs that stand in ``distinct`` as ``"a b"`` (ids in order) were looked at by
-    somebody and are two people.
+    somebody and are two people. ``alive`` is called now and then: many people take a while.
     """
     known = frozenset(distinct)
     for start in range(0, len(new.people), _BLOCK_ROWS):
+        alive()
         # Against themselves each pair is looked at once.
         ahead = start if new is others else 0
         scores = new.matrix[start : start + _BLOCK_ROWS] @ others.matrix[ahead:].T

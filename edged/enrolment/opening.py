@@ -23,7 +23,7 @@ from edged.enrolment.identification import Identifier
 from edged.enrolment.levels import Levels, levels_for
 from edged.enrolment.service import Enrolment, Policy
 from edged.errors import EnrolmentError
-from edged.storage.people import PeopleStore
+from edged.storage.people import Contents, PeopleStore
 from edged.storage.probes import ProbeStore
 from edged.storage.site_calibration import DoorCalibration
 from edged.storage.vault import Vault
@@ -74,8 +74,11 @@ def open_identifier(
     security: SecurityConfig,
     decision: DecisionConfig,
     refusal: Callable[[Person], Reason | None],
+    read: Callable[[str], Contents] | None = None,
 ) -> tuple[Identifier, Threshold, str | None]:
     """Open models and read the gallery once; ``refusal`` as ``Identifier`` has it.
+
+    ``read`` gives the people of an embedding space where those enrolled here do not count.
 
     Returns the identifier, the threshold, and what is to be said where the calibration does not carry so
     many people.
@@ -83,8 +86,7 @@ def open_identifier(
     Raises ``ModelError``, ``StoreError``.
     """
     pipeline = FacePipeline.load(models, quality)
-    with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
-        contents = store.contents(pipeline.space)
+    contents = (read or _enrolled(gallery))(pipeline.space)
     snapshot = build_snapshot(
         pipeline.space,
         pipeline.dimension,
@@ -99,6 +101,14 @@ def open_identifier(
     barred = with_bars(snapshot, rule)
     identifier = Identifier(pipeline, barred, threshold, decision.min_margin, refusal=refusal)
     return identifier, threshold, overfull(points, len(snapshot.people), risk)
+
+
+def _enrolled(gallery: GalleryConfig) -> Callable[[str], Contents]:
+    def read(space: str) -> Contents:
+        with PeopleStore.open(gallery.path, Vault.open(gallery.key_file), writable=False) as store:
+            return store.contents(space)
+
+    return read
 
 
 def audit_gallery(

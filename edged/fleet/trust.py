@@ -30,7 +30,9 @@ _LIMITS = UpdaterConfig(
     snapshot_max_length=60_000,
     targets_max_length=60_000,
 )
-TARGETS = ("manifest", "keys", "denied", "roles")
+# What doors that are no canaries have in force while canaries try the manifest.
+HELD = "held"
+TARGETS = ("manifest", "keys", "denied", "roles", HELD)
 
 Rejection = Literal[
     "rollback",
@@ -87,11 +89,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What the publisher says now. ``expires`` is when it must have spoken again."""
+    """What the publisher says now. ``expires`` is when it must have spoken again.
+
+    ``signed_until`` is when something ends that the daily word does not renew: root keys or galleries.
+    """
 
     floor: Floor
     targets_version: int
     expires: datetime
+    signed_until: datetime
     targets: Mapping[str, Target]
 
 
@@ -155,24 +161,32 @@ class PublisherTrust:
     def _checked(
         self, floor: Floor, not_before: datetime, targets: Mapping[str, TargetFile | None]
     ) -> Trusted:
-        root, timestamp, snapshot, top = (self._read(kind) for kind in (Root, Timestamp, Snapshot, Targets))
+        root, timestamp, snapshot, top = (
+            self._read(role) for role in (Root.type, Timestamp.type, Snapshot.type, Targets.type)
+        )
         seen = Floor(root.version, timestamp.version)
         if seen < floor:
             text = f"version {seen.timestamp} of root {seen.root}, newer than that was seen before"
             raise UntrustedError("rollback", "timestamp", text)
-        expires = min(part.expires for part in (root, timestamp, snapshot, top))
-        expires = expires.replace(tzinfo=UTC) if expires.tzinfo is None else expires
+        lasting = [root, snapshot, top]
+        if top.delegations is not None and "denied" in (top.delegations.roles or ()):
+            lasting.append(self._read("denied"))  # it was asked for, so it is there
+        signed_until = min(_aware(part.expires) for part in lasting)
+        expires = min(signed_until, _aware(timestamp.expires))
         if expires <= not_before:
             raise UntrustedError(
                 "expired", "timestamp", f"good until {expires:%Y-%m-%d %H:%M}, which has passed"
             )
-        return Trusted(
-            seen, top.version, expires, {n: _target(t) for n, t in targets.items() if t is not None}
-        )
+        found = {name: _target(target) for name, target in targets.items() if target is not None}
+        return Trusted(seen, top.version, expires, signed_until, found)
 
-    def _read(self, kind: Any) -> Any:
+    def _read(self, role: str) -> Any:
         """Return what the updater has just verified and stored; its own objects are private."""
-        return Metadata.from_file(str(self._directory / f"{kind.type}.json")).signed
+        return Metadata.from_file(str(self._directory / f"{role}.json")).signed
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _group_of(data: bytes) -> str | None:

@@ -46,8 +46,10 @@ def check_gallery(
     shards: Mapping[ShardEntry, OpenedShard],
     before: Before,
     too_close: Callable[[int], float],
+    *,
+    alive: Callable[[], None] = lambda: None,
 ) -> None:
-    """Raise ``RefusedError`` where a whole gallery cannot be right."""
+    """Raise ``RefusedError`` where a whole gallery cannot be right. ``alive`` is called now and then."""
     people = [person for shard in shards.values() for person in shard.people]
     if len(people) != manifest.people:
         raise RefusedError("gate_count", f"{len(people)} people, the manifest says {manifest.people}")
@@ -58,7 +60,7 @@ def check_gallery(
         raise RefusedError("gate_shrink", text)
     new = [entry for entry in shards if entry not in before.entries]
     if new:
-        _check_likeness(manifest, shards, new, before.serving, too_close(len(people)))
+        _check_likeness(manifest, shards, new, before.serving, too_close(len(people)), alive=alive)
 
 
 def _check_likeness(
@@ -67,6 +69,8 @@ def _check_likeness(
     new: Sequence[ShardEntry],
     serving: GallerySnapshot | None,
     limit: float,
+    *,
+    alive: Callable[[], None],
 ) -> None:
     """Compare the people of new shards with everybody: the others were compared when they came."""
     fresh = _snapshot(manifest, [shards[entry] for entry in new])
@@ -74,12 +78,15 @@ def _check_likeness(
     changed = {entry.number for entry in new} | (
         set(range(manifest.shards)) - {entry.number for entry in shards}
     )
-    fault = collision(fresh, fresh, limit, manifest.distinct, lambda _person_id: True) or collision(
+    fault = collision(
+        fresh, fresh, limit, manifest.distinct, lambda _person_id: True, alive=alive
+    ) or collision(
         fresh,
         rest,
         limit,
         manifest.distinct,
         lambda person_id: shard_of(person_id, manifest.shards) not in changed,
+        alive=alive,
     )
     if fault:
         raise RefusedError("gate_collision", fault)

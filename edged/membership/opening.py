@@ -13,6 +13,7 @@ from edged.membership.blobs import BlobFolder
 from edged.membership.identity import DoorIdentity, load_identity
 from edged.membership.store import FleetStore, Member
 from edged.storage.files import is_there, make_private_directory, replace_private_file
+from edged.storage.people import Contents, PeopleStore
 from edged.storage.vault import Vault
 
 
@@ -57,6 +58,17 @@ def open_membership(config: Config, vault: Vault) -> Membership:
     member = Member(config.site, config.door_id, invitation.group, identity.sealing)
     store = FleetStore(config.fleet.directory, vault, member)
     return Membership(invitation, identity, store, config.fleet.directory)
+
+
+def received_contents(membership: Membership, config: Config, vault: Vault, space: str) -> Contents:
+    """Return the fleet's people with the templates of ``space``, and this door's own vetoes.
+
+    Raises ``StoreError``.
+    """
+    store = membership.store
+    with PeopleStore.open(config.gallery.path, vault, writable=False) as local:
+        vetoes = tuple(local.vetoes(space))
+    return Contents(store.generation(), tuple(store.people()), tuple(store.templates(space)), vetoes)
 
 
 def accept(config: Config, vault: Vault, invitation: Invitation) -> None:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -55,6 +56,9 @@ class Member:
     sealing: X25519PrivateKey
 
 
+T = TypeVar("T")
+
+
 class FleetStore:
     """The folder of what was received. One thread writes; any may read. Raises ``StoreError``.
 
@@ -68,6 +72,7 @@ class FleetStore:
         self._file = StateFile(directory / "state", vault)
         self._read: tuple[tuple[int, ...] | None, FleetState] | None = None
         self._opened: dict[tuple[ShardEntry, str, int], OpenedShard] = {}
+        self._manifest: tuple[InForce, Manifest] | None = None
         self.swept = False
         self.past_last_day = False
 
@@ -124,7 +129,9 @@ class FleetStore:
 
     def people(self) -> list[Person]:
         """Return everybody of the gallery in force; who is denied is disabled."""
-        state = self.state()
+        return self._settled(self._people)
+
+    def _people(self, state: FleetState) -> list[Person]:
         if state.gallery is None or state.lapsed or self.past_last_day:
             return []
         denied = self.denied(state)
@@ -133,13 +140,29 @@ class FleetStore:
             for person in self.received(state).people
         ]
 
+    def _settled(self, read: Callable[[FleetState], T]) -> T:
+        """Return what ``read`` makes of the state in force; its files may go while another comes into force.
+
+        Raises ``StoreError``.
+        """
+        while True:
+            state = self.state()
+            try:
+                return read(state)
+            except StoreCorruptError:
+                if self.state() == state:
+                    raise
+
     def templates(self, space: str | None = None) -> list[Template]:
         """Return the templates in force, if they are of ``space``."""
-        state = self.state()
-        lapsed = state.lapsed or self.past_last_day
-        if state.gallery is None or lapsed or space not in (None, state.gallery.space):
-            return []
-        return list(self.received(state).templates)
+
+        def read(state: FleetState) -> list[Template]:
+            lapsed = state.lapsed or self.past_last_day
+            if state.gallery is None or lapsed or space not in (None, state.gallery.space):
+                return []
+            return list(self.received(state).templates)
+
+        return self._settled(read)
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return none: a fleet has no vetoes of its own."""
@@ -169,7 +192,8 @@ class FleetStore:
             opened = [self.shard(entry, manifest, opener, self.blobs.get)[0] for entry in manifest.entries]
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
-        self.keep_open(manifest, dict(zip(manifest.entries, opened, strict=True)))
+        if self.state().gallery == state.gallery:  # else somebody who was in it may be forgotten meanwhile
+            self.keep_open(manifest, dict(zip(manifest.entries, opened, strict=True)))
         return Received(
             manifest,
             tuple(itertools.chain.from_iterable(shard.people for shard in opened)),
@@ -208,17 +232,22 @@ class FleetStore:
             entries = self.manifest(part).entries
         except StoreError:
             return False
-        return all(self.blobs.whole(entry.sha256) for entry in entries)
+        return all(map(self.blobs.whole, (part.sha256, part.keys, *(entry.sha256 for entry in entries))))
 
     def manifest(self, part: InForce) -> Manifest:
-        """Return the manifest in force. Raises ``StoreCorruptError``."""
+        """Return the manifest in force, opened once. Raises ``StoreCorruptError``."""
+        known = self._manifest  # another thread may open another one meanwhile
+        if known is not None and known[0] == part:
+            return known[1]
         space = getattr(part, "space", "")
         try:
             opener = Opener(self.member, decode(self.blobs.get(part.keys), Keys))
             plain = opener.open(self.blobs.get(part.sha256), "manifest", space, part.version, part.epoch)
-            return decode(plain, Manifest)
+            manifest = decode(plain, Manifest)
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
+        self._manifest = (part, manifest)
+        return manifest
 
     def command_keys(self) -> list[CommandKey]:
         """Return who may give commands now. Raises ``StoreCorruptError``."""

@@ -26,7 +26,7 @@ from edged.fleet.gallery_format import (
     ShardEntry,
     decode,
 )
-from edged.fleet.trust import Floor, PublisherTrust, Target, Trusted, UntrustedError, check_blob
+from edged.fleet.trust import HELD, Floor, PublisherTrust, Target, Trusted, UntrustedError, check_blob
 from edged.membership.gates import Before, RefusedError, check_gallery, check_shard
 from edged.membership.state import AppliedGallery, FleetState, InForce, RolesInForce
 from edged.membership.store import FleetStore, OpenedShard, Opener
@@ -61,6 +61,7 @@ class GalleryUpdate:
     """``too_close`` gives the cosine from which on two people of a gallery of that many must be one.
 
     ``serving`` gives the gallery in memory if it is the one of a revision, which saves making it again.
+    ``alive`` is called now and then while many people are opened and compared.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class GalleryUpdate:
         too_close: Callable[[int], float],
         now: Callable[[], datetime],
         serving: Callable[[int], GallerySnapshot | None] = lambda _revision: None,
+        alive: Callable[[], None] = lambda: None,
         step: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._store = store
@@ -84,6 +86,7 @@ class GalleryUpdate:
         self._too_close = too_close
         self._now = now
         self._serving = serving
+        self._alive = alive
         self._step = step
 
     def attempt(self, not_before: datetime) -> Attempt:
@@ -92,6 +95,8 @@ class GalleryUpdate:
         Raises ``StoreError`` where the disk fails: what was in force still is.
         """
         state = self._begin()
+        # Before a deny list is taken: that changes who may enter, and nobody's face.
+        serving = self._serving(state.revision)
         changed = False
         try:
             trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
@@ -99,7 +104,7 @@ class GalleryUpdate:
             self._step("trusted")
             changed = self._take_denied(trusted)
             self._take_roles(trusted)
-            return self._take_gallery(trusted, denied=changed)
+            return self._take_gallery(trusted, serving, denied=changed)
         except (UntrustedError, RefusedError) as exc:
             return Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
         except StoreCorruptError as exc:
@@ -128,10 +133,15 @@ class GalleryUpdate:
 
     def _seen(self, trusted: Trusted) -> None:
         """Remember how new the metadata are before anything of them is used."""
-        state, expires = self._store.state(), trusted.expires.timestamp()
-        floor = (trusted.floor.root, trusted.floor.timestamp)
-        if floor != (state.root, state.timestamp) or expires != state.expires:
-            self._commit(root=floor[0], timestamp=floor[1], expires=expires)
+        state = self._store.state()
+        seen = {
+            "root": trusted.floor.root,
+            "timestamp": trusted.floor.timestamp,
+            "expires": trusted.expires.timestamp(),
+            "signed_until": trusted.signed_until.timestamp(),
+        }
+        if any(getattr(state, name) != value for name, value in seen.items()):
+            self._commit(**seen)
 
     def _take_denied(self, trusted: Trusted) -> bool:
         target, known = trusted.targets.get("denied"), self._store.state().denied
@@ -168,7 +178,7 @@ class GalleryUpdate:
         self._store.blobs.put(target.sha256, data)
         self._commit(roles=RolesInForce(sha256=target.sha256, version=version, root=root))
 
-    def _take_gallery(self, trusted: Trusted, *, denied: bool) -> Attempt:
+    def _take_gallery(self, trusted: Trusted, serving: GallerySnapshot | None, *, denied: bool) -> Attempt:
         state = self._store.state()
         target = trusted.targets.get("manifest")
         if target is None:
@@ -180,12 +190,22 @@ class GalleryUpdate:
         keys, opener = self._keys(trusted)
         manifest, sealed = self._manifest(target, opener)
         self._check(manifest, None if same else state.gallery, trusted)
-        if manifest.only is not None and self._store.member.door not in manifest.only:
-            return Attempt(denied=denied, waiting=True, text=f"version {manifest.version} is tried elsewhere")
+        if self._is_for_others(manifest):
+            waiting = Attempt(
+                denied=denied, waiting=True, text=f"version {manifest.version} is tried elsewhere"
+            )
+            held = self._held(trusted, state)
+            if held is None:
+                return waiting
+            target = held
+            manifest, sealed = self._manifest(target, opener)
+            self._check(manifest, None, trusted)
+            if self._is_for_others(manifest):
+                return waiting
         self._fetch(manifest)
         self._step("fetched")
         shards = self._opened(manifest, opener)
-        check_gallery(manifest, shards, self._before(state), self._too_close)
+        check_gallery(manifest, shards, self._before(state, serving), self._too_close, alive=self._alive)
         self._step("checked")
         self._store.blobs.put(target.sha256, sealed)
         self._step("stored")
@@ -204,6 +224,23 @@ class GalleryUpdate:
         self._store.keep_open(manifest, shards)
         self._step("in force")
         return Attempt(applied=True, denied=denied)
+
+    def _is_for_others(self, manifest: Manifest) -> bool:
+        return manifest.only is not None and self._store.member.door not in manifest.only
+
+    def _held(self, trusted: Trusted, state: FleetState) -> Target | None:
+        """Return what this door is to have while others try something newer; None where it has that, or more.
+
+        Somebody may have been forgotten meanwhile, or its own files are damaged. Having been a canary once it
+        has more: it goes back to nothing older.
+        """
+        held, current = trusted.targets.get(HELD), state.gallery
+        if held is None or current is None:
+            return held
+        offered, has = (trusted.floor.root, _number(held, "version")), (current.root, current.version)
+        if offered == has:
+            return None if self._store.intact(state) else held
+        return held if offered > has else None
 
     def _keys(self, trusted: Trusted) -> tuple[str, Opener]:
         target = trusted.targets.get("keys")
@@ -249,15 +286,21 @@ class GalleryUpdate:
         whole = self._store.blobs.whole
         missing = {entry.sha256: entry for entry in manifest.entries if not whole(entry.sha256)}
         wanted = [(sha256, entry.length) for sha256, entry in missing.items()]
-        for sha256, data in self._source.blobs(wanted) if wanted else ():
-            entry = missing[sha256]
-            check_blob(f"shard-{entry.number}", Target(sha256, entry.length), data)
-            self._store.blobs.put(sha256, data)
+
+        def checked() -> Iterator[tuple[str, bytes]]:
+            for sha256, data in self._source.blobs(wanted):
+                entry = missing[sha256]
+                check_blob(f"shard-{entry.number}", Target(sha256, entry.length), data)
+                yield sha256, data
+
+        if wanted:
+            self._store.blobs.put_all(checked())
 
     def _opened(self, manifest: Manifest, opener: Opener) -> dict[ShardEntry, OpenedShard]:
         """Return every shard in the open, each checked by itself."""
         opened = {}
         for entry in manifest.entries:
+            self._alive()
             shard, fresh = self._store.shard(entry, manifest, opener, self._store.blobs.get)
             if fresh:  # what is open already is in force, so it was checked
                 check_shard(shard, entry, manifest)
@@ -267,14 +310,14 @@ class GalleryUpdate:
     def _whole(self, part: InForce) -> bool:
         return all(self._store.blobs.whole(sha256) for sha256 in (part.sha256, part.keys))
 
-    def _before(self, state: FleetState) -> Before:
+    def _before(self, state: FleetState, serving: GallerySnapshot | None) -> Before:
         if state.gallery is None:
             return Before(0, frozenset(), None)
         try:
             entries = frozenset(self._store.manifest(state.gallery).entries)
         except StoreError:  # damaged: everything counts as new, and is compared
             return Before(state.gallery.people, frozenset(), None)
-        return Before(state.gallery.people, entries, self._serving(state.revision))
+        return Before(state.gallery.people, entries, serving)
 
     def _blob(self, name: str, target: Target, most: int) -> bytes:
         """Return a blob from disk or from the source, checked; its length is known before it is asked for."""

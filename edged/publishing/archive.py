@@ -3,6 +3,7 @@
 Everything here is sealed for the doors and for the publisher's own reading key.
 """
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -69,14 +70,14 @@ class Archive:
         replace_private_file(self._directory / "keys", data)
         return data
 
-    def keep(self, manifest: Manifest, blobs: dict[str, bytes]) -> None:
-        """Keep a version and its blobs, and let go of the oldest."""
+    def keep(self, manifest: Manifest, blobs: dict[str, bytes], spare: Collection[int] = ()) -> None:
+        """Keep a version and its blobs, and let go of the oldest but for ``spare``."""
         make_private_directory(self._directory / "versions")
-        for sha256, data in blobs.items():
-            self.blobs.put(sha256, data)
+        self.blobs.put_all(blobs.items())
         replace_private_file(self._path(manifest.version), encode(manifest))
         for version in self.versions()[:-KEPT_VERSIONS]:
-            self._path(version).unlink()
+            if version not in spare:
+                self._path(version).unlink()
         self.sweep()
 
     def sweep(self, spare: frozenset[str] = frozenset()) -> None:
@@ -84,9 +85,9 @@ class Archive:
         wanted = {entry.sha256 for version in self.versions() for entry in self.manifest(version).entries}
         self.blobs.keep_only(wanted | spare)
 
-    def erase_shard(self, number: int, but: int) -> None:
-        """Erase what older versions than ``but`` hold of a shard: somebody in it is to be forgotten."""
-        newest = {entry.sha256 for entry in self.manifest(but).entries}
+    def erase_shard(self, number: int, but: Collection[int]) -> None:
+        """Erase what other versions than ``but`` hold of a shard: somebody in it is to be forgotten."""
+        newest = {entry.sha256 for version in but for entry in self.manifest(version).entries}
         old = {
             entry.sha256
             for version in self.versions()
@@ -117,6 +118,15 @@ class Archive:
         except FleetError as exc:
             raise StoreCorruptError(f"version {version} of group {self._group}: {exc}") from exc
         return Previous({entry.number: entry for entry in manifest.entries}, shards)
+
+    def strangers(self, people: Iterable[str]) -> set[str]:
+        """Return those of ``people`` who are in no version that is kept. Raises ``StoreCorruptError``."""
+        strange = set(people)
+        for version in reversed(self.versions()):
+            if not strange:
+                break
+            strange -= people_in(self.previous(version)).keys()
+        return strange
 
     def _path(self, version: int) -> Path:
         return self._directory / "versions" / f"{version}.manifest"

@@ -25,6 +25,7 @@ from edged.fleet.connection import Arrived
 from edged.fleet.gallery_format import Action
 from edged.fleet.topics import Topics
 from edged.publishing.connecting import await_broker
+from edged.publishing.register import Fleet
 
 _TURN_SECONDS = 0.2
 T = TypeVar("T")
@@ -37,6 +38,26 @@ class Order:
     action: Action
     reason: str = ""
     args: Mapping[str, str | int] = field(default_factory=dict)
+
+
+def objection(fleet: Fleet, name: str, public: bytes, action: Action, door: str) -> str | None:
+    """Say why ``door`` will drop ``action`` by the key ``name``, as far as this desk has published it.
+
+    None where it has nothing against it; the door looks for itself all the same.
+    """
+    group = fleet.door(door).group
+    key = next((known for known in fleet.group(group).commanders if known.name == name), None)
+    if key is None:
+        return f"door {door}: no key {name!r} gives commands to group {group}"
+    if key.public != public:
+        return f"door {door}: the key {name!r} in this folder is not the one that was published"
+    if action not in key.may:
+        return f"door {door}: key {name!r} may not {action}, only {', '.join(key.may)}"
+    if key.doors is not None and door not in key.doors:
+        return f"door {door}: key {name!r} commands only {', '.join(key.doors)}"
+    if key.until is not None and time.time() >= key.until:
+        return f"door {door}: the last day of key {name!r} is past"
+    return None
 
 
 class Commander:

@@ -7,10 +7,9 @@ import msgspec
 import yaml
 
 from edged.config.sections import AccessConfig
+from edged.domain.access import WEEKDAYS
 from edged.errors import ConfigError
 from edged.fleet.gallery_format import AccessRecord
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def access_record(path: Path) -> AccessRecord:
@@ -25,7 +24,7 @@ def access_record(path: Path) -> AccessRecord:
         raise ConfigError([f"{path}: groups name the schedule {min(unknown)!r}, which is not there"])
     schedules = {
         name: [
-            {"days": [_DAYS.index(day) for day in period.days], "start": period.start, "end": period.end}
+            {"days": [WEEKDAYS.index(day) for day in period.days], "start": period.start, "end": period.end}
             for period in periods
         ]
         for name, periods in access.schedules.items()

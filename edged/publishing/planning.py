@@ -47,11 +47,11 @@ class Wanted:
 
 def objections(archive: Archive, entry: GroupEntry, wanted: Wanted, built: Built, change: Change) -> None:
     """Raise ``FleetError`` where a door would refuse the version."""
-    before = archive.manifest(entry.version) if entry.version else None
-    if before is not None and not wanted.allow_shrink:
-        explain_shrink(before.people, change.people)
+    at_doors = [archive.manifest(version) for version in entry.offered]
+    if at_doors and not wanted.allow_shrink:
+        explain_shrink(max(before.people for before in at_doors), change.people)
     new = {item.number for item in built.entries if item.sha256 in built.blobs}
-    if before is not None and set(before.distinct) - set(wanted.distinct):
+    if any(set(before.distinct) - set(wanted.distinct) for before in at_doors):
         new = set(range(entry.shards))  # somebody took back that two people are two
     proofread(
         (record for record in wanted.records if record.id not in entry.denied),

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from edged.domain.gallery import GallerySnapshot, build_snapshot
+from edged.domain.gallery import build_snapshot
 from edged.domain.shards import collision, repeated, shard_of, shrunk, unusable
 from edged.errors import FleetError
 from edged.fleet.gallery_format import PersonRecord, Shard, people_of
@@ -21,15 +21,19 @@ def proofread(
 ) -> None:
     """Raise ``FleetError`` where two of ``records`` are one person for a door, or a template is none.
 
-    Only people of the shards ``new`` are compared with everybody; ``limit`` is the cosine from which on.
+    Only people of the shards ``new`` are looked at, and compared with everybody; ``limit`` is the cosine from
+    which on.
     """
     everybody = list(records)
     people, templates = people_of(Shard(people=everybody), space, dimension)
-    if fault := repeated(people) or unusable(templates, dimension):
+    changed = {person.person_id for person in people if shard_of(person.person_id, shards) in new}
+    theirs = [template for template in templates if template.person_id in changed]
+    if fault := repeated(people) or unusable(theirs, dimension):
         raise FleetError(f"every door would refuse this: {fault}")
-    changed = [record for record in everybody if shard_of(record.id, shards) in new]
     fault = collision(
-        _snapshot(changed, space, dimension),
+        build_snapshot(
+            space, dimension, 0, (person for person in people if person.person_id in changed), theirs
+        ),
         build_snapshot(space, dimension, 0, people, templates),
         limit,
         distinct,
@@ -49,8 +53,3 @@ def explain_shrink(before: int, after: int) -> None:
         raise FleetError(
             f"every door would refuse this: {after} people after {before}; --allow-shrink says it is meant"
         )
-
-
-def _snapshot(records: Sequence[PersonRecord], space: str, dimension: int) -> GallerySnapshot:
-    people, templates = people_of(Shard(people=list(records)), space, dimension)
-    return build_snapshot(space, dimension, 0, people, templates)

@@ -22,7 +22,8 @@ class GroupEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A gallery and the doors that have it. ``people_groups`` empty: everybody of the people's store.
 
     ``version`` is the newest published (0: none), ``epoch`` of the secret in use, ``denied_version`` of the
-    deny list. ``valid_days`` is how long a door relies on a gallery without a newer one.
+    deny list. ``valid_days`` is how long a door relies on a gallery without a newer one. While ``canary``
+    doors try ``version``, the others are to have ``held`` (0: whatever they have).
     """
 
     shards: Annotated[int, Meta(ge=1, le=MOST_SHARDS)] = DEFAULT_SHARDS
@@ -36,8 +37,14 @@ class GroupEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     denied_version: Whole = 0
     denied: list[str] = []
     canary: list[str] = []
+    held: Whole = 0
     roles_version: Whole = 0
     commanders: list[CommandKey] = []
+
+    @property
+    def offered(self) -> tuple[int, ...]:
+        """The versions that doors of the group may have in force now, the newest last."""
+        return tuple(version for version in (self.held, self.version) if version)
 
 
 class DoorEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,10 +18,12 @@ import msgspec
 from tuf.api.metadata import TargetFile
 
 from edged.domain.shards import shard_of
-from edged.errors import FleetError, NotFoundError
+from edged.errors import FleetError, NotFoundError, StoreError
 from edged.fleet.gallery_format import CommandKey, Denied, Keys, Manifest, Roles, encode
 from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
+from edged.fleet.trust import HELD
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
+from edged.publishing.content import Built
 from edged.publishing.keyring import Keyring
 from edged.publishing.planning import Change, Wanted, objections, planned
 from edged.publishing.register import Fleet, Forgotten, GroupEntry, RegisterFile
@@ -118,10 +120,13 @@ class FleetFolder:
             distinct=list(wanted.distinct),
             access=entry.access,
         )
-        archive.keep(manifest, built.blobs)
-        self._sign(group, manifest, entry.epoch, archive)
+        held = 0
+        if wanted.only is not None:  # what the others have, whatever is tried after it
+            held = entry.held if entry.canary else entry.version
+        archive.keep(manifest, built.blobs, (held,))
+        self._sign(group, manifest, entry.epoch, archive, held)
         entry = msgspec.structs.replace(
-            entry, version=version, space=wanted.space, dimension=wanted.dimension,
+            entry, version=version, space=wanted.space, dimension=wanted.dimension, held=held,
             canary=[] if wanted.only is None else list(wanted.only),
         )  # fmt: skip
         self.register.write(fleet.with_group(group, entry))
@@ -139,7 +144,7 @@ class FleetFolder:
         everywhere = msgspec.structs.replace(manifest, version=version, only=None)
         archive.keep(everywhere, {})
         self._sign(group, everywhere, entry.epoch, archive)
-        entry = msgspec.structs.replace(entry, version=version, canary=[])
+        entry = msgspec.structs.replace(entry, version=version, canary=[], held=0)
         self.register.write(fleet.with_group(group, entry))
         return version
 
@@ -156,9 +161,23 @@ class FleetFolder:
         self.repository(group).publish({"keys": Blob(keys, {})})
 
     @_alone
-    def deny(self, group: str, people: Iterable[str]) -> int:
-        """Refuse people from now on, at all doors of the group; return the deny list's version."""
-        return self._set_denied(group, {*self.register.read().group(group).denied, *people})
+    def deny(self, group: str, people: Iterable[str], *, unknown: bool = False) -> int:
+        """Refuse people from now on, at all doors of the group; return the deny list's version.
+
+        Raises ``NotFoundError`` where no gallery that is kept has one of them, unless ``unknown``: whoever
+        was meant by a mistyped id would go on entering. ``StoreError`` where those cannot be read.
+        """
+        denied, wanted = set(self.register.read().group(group).denied), set(people)
+        if not unknown:
+            try:
+                strange = self.archive(group).strangers(wanted - denied)
+            except StoreError as exc:
+                raise StoreError(f"{exc}; --unknown denies without a look at the galleries") from exc
+            if strange:
+                raise NotFoundError(
+                    f"{min(strange)!r} is in no gallery of group {group!r}; --unknown denies it all the same"
+                )
+        return self._set_denied(group, denied | wanted)
 
     @_alone
     def readmit(self, group: str, people: Iterable[str]) -> int:
@@ -199,35 +218,53 @@ class FleetFolder:
     def forget(self, group: str, person_id: str) -> Forgotten:
         """Deny a person and publish the group without them; open until every door has confirmed.
 
-        Raises ``NotFoundError`` where no gallery of the group has them: nobody could confirm a mistyped id.
+        What canaries try stays with the canaries. Raises ``NotFoundError`` where no gallery that is kept has
+        the person: nobody could confirm a mistyped id.
         """
-        before, kept = self.register.read().group(group), self.archive(group)
+        before = self.register.read().group(group)
         sure = before.version == 0 or person_id in before.denied
-        if not sure and person_id not in people_in(kept.previous(before.version)):
-            raise NotFoundError(f"{person_id!r} is not in the gallery of group {group!r}")
-        self.deny(group, [person_id])
+        if not sure and self.archive(group).strangers([person_id]):
+            raise NotFoundError(f"{person_id!r} is in no gallery of group {group!r}")
+        self.deny(group, [person_id], unknown=True)
+        version = self._publish_without(group, person_id) if before.version else 0
         fleet = self.register.read()
-        entry, archive = fleet.group(group), self.archive(group)
-        if entry.version:
-            rest = people_in(archive.previous(entry.version))
-            rest.pop(person_id, None)
-            known = tuple(archive.manifest(entry.version).distinct)
-            wanted = Wanted(
-                list(rest.values()), entry.space or "", entry.dimension, allow_shrink=True, distinct=known
-            )
-            self.publish(group, wanted)
-            fleet = self.register.read()
-            archive.erase_shard(shard_of(person_id, entry.shards), fleet.group(group).version)
         item = Forgotten(
             person_id=person_id,
             group=group,
-            version=fleet.group(group).version,
+            version=version,
             asked_at=time.time(),
             # Where nothing was ever published no door has anything to erase.
-            doors=sorted(fleet.doors_of(group)) if fleet.group(group).version else [],
+            doors=sorted(fleet.doors_of(group)) if version else [],
         )
         self.register.write(msgspec.structs.replace(fleet, forgotten=[*fleet.forgotten, item]))
         return item
+
+    def _publish_without(self, group: str, person_id: str) -> int:
+        """Publish anew, without a person, each version that doors may have now; return the oldest of them."""
+        fleet = self.register.read()
+        entry, archive = fleet.group(group), self.archive(group)
+        secret, now = self._secret(fleet, group, archive), time.time()
+        first = _after(entry.version, self.repository(group).target("manifest"))
+        made: list[tuple[Manifest, Built]] = []
+        for version, base in enumerate(entry.offered, first):
+            old, previous = archive.manifest(base), archive.previous(base)
+            rest = [record for record in people_in(previous).values() if record.id != person_id]
+            wanted = Wanted(rest, old.space, old.dimension)
+            built, _ = planned(entry, group, wanted, previous, version=version, secret=secret)
+            manifest = msgspec.structs.replace(
+                old, version=version, people=built.people, entries=built.entries, allow_shrink=True,
+                created_at=now, valid_until=now + entry.valid_days * _DAY_SECONDS,
+            )  # fmt: skip
+            made.append((manifest, built))
+        versions = [manifest.version for manifest, _ in made]
+        for manifest, built in made:
+            archive.keep(manifest, built.blobs, versions)
+        newest, held = made[-1][0], first if len(made) > 1 else 0
+        self._sign(group, newest, entry.epoch, archive, held)
+        entry = msgspec.structs.replace(entry, version=newest.version, held=held)
+        self.register.write(fleet.with_group(group, entry))
+        archive.erase_shard(shard_of(person_id, entry.shards), versions)
+        return first
 
     @_alone
     def set_roles(self, group: str, commanders: Iterable[CommandKey]) -> int:
@@ -248,7 +285,7 @@ class FleetFolder:
         """Publish the people of an older version as a new one; who was denied since stays out."""
         entry, archive = self.register.read().group(group), self.archive(group)
         manifest = archive.manifest(to)
-        now = people_in(archive.previous(entry.version))
+        now = people_in(archive.previous(entry.held or entry.version))
         then = archive.previous(to)
         records = people_in(then)
         # A shard that was erased since, for somebody's sake, is taken as it is today.
@@ -271,14 +308,15 @@ class FleetFolder:
         """Return everything that a door of the group may ask for now, by SHA-256."""
         entry, archive = self.register.read().group(group), self.archive(group)
         found: dict[str, bytes] = {}
-        for name in ("keys", "denied", "roles", "manifest"):
+        for name in ("keys", "denied", "roles", "manifest", *([HELD] if entry.held else ())):
             path = self.blob_path(group, name)
             if path.exists():
                 data = path.read_bytes()
                 found[hashlib.sha256(data).hexdigest()] = data
-        if entry.version:
-            for item in archive.manifest(entry.version).entries:
-                found[item.sha256] = archive.blobs.get(item.sha256)
+        for version in entry.offered:
+            for item in archive.manifest(version).entries:
+                if item.sha256 not in found:
+                    found[item.sha256] = archive.blobs.get(item.sha256)
         return found
 
     def _keys(self, fleet: Fleet, group: str, archive: Archive) -> bytes:
@@ -286,8 +324,8 @@ class FleetFolder:
         entry, known = fleet.group(group), archive.keys()
         kept = {e.epoch for version in archive.versions() for e in archive.manifest(version).entries}
         used = {entry.epoch}
-        if entry.version:
-            used |= {item.epoch for item in archive.manifest(entry.version).entries}
+        for version in entry.offered:
+            used |= {item.epoch for item in archive.manifest(version).entries}
         # A door that comes tomorrow must be able to read a deny list of long ago.
         old = self.repository(group).target("denied", DENIED)
         epoch_of_denied = 0 if old is None else int((old.custom or {}).get("epoch", 0))
@@ -312,13 +350,18 @@ class FleetFolder:
             self._keys(fleet, group, archive)
         return archive.secret(epoch)
 
-    def _sign(self, group: str, manifest: Manifest, epoch: int, archive: Archive) -> None:
-        name = BlobName(group, manifest.space, "manifest", manifest.version, epoch)
-        sealed = seal(encode(manifest), archive.secret(epoch), name)
-        replace_private_file(self.blob_path(group, "manifest"), sealed)
-        custom = {"version": manifest.version, "epoch": epoch, "space": manifest.space}
-        keys = self.blob_path(group, "keys").read_bytes()
-        self.repository(group).publish({"keys": Blob(keys, {}), "manifest": Blob(sealed, custom)})
+    def _sign(self, group: str, manifest: Manifest, epoch: int, archive: Archive, held: int = 0) -> None:
+        """Sign what is offered, and where that is for canaries what is ``held`` for the others."""
+        offered = {"manifest": manifest} | ({HELD: archive.manifest(held)} if held else {})
+        blobs = {"keys": Blob(self.blob_path(group, "keys").read_bytes(), {})}
+        for path, part in offered.items():
+            name = BlobName(group, part.space, "manifest", part.version, epoch)
+            sealed = seal(encode(part), archive.secret(epoch), name)
+            replace_private_file(self.blob_path(group, path), sealed)
+            blobs[path] = Blob(sealed, {"version": part.version, "epoch": epoch, "space": part.space})
+        self.repository(group).publish(blobs, drop=() if held else (HELD,))
+        if not held:
+            self.blob_path(group, HELD).unlink(missing_ok=True)
 
 
 def _after(entered: int, signed: TargetFile | None) -> int:

@@ -4,7 +4,7 @@
 and those which blobs. ``root`` says who may sign each, and is signed by a threshold of the root keys.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -90,11 +90,14 @@ class Repository:
         self,
         blobs: Mapping[str, Blob],
         *,
+        drop: Collection[str] = (),
         revoke_only: bool = False,
         days: float = TIMESTAMP_DAYS,
         now: datetime | None = None,
     ) -> None:
-        """Sign a new version that names ``blobs``; those not named stay. ``revoke_only`` changes ``denied``.
+        """Sign a new version that names ``blobs`` and not ``drop``; the rest stays.
+
+        ``revoke_only`` changes ``denied``.
 
         A key that has no part in the change is not asked for; but where the revoker's is at hand, a deny list
         whose signature ages is signed again.
@@ -114,6 +117,8 @@ class Repository:
             targets.targets[path] = TargetFile(
                 len(blob.data), {"sha256": digest}, path, {"custom": dict(blob.custom)}
             )
+        for path in drop:
+            targets.targets.pop(path, None)
         self._write(targets, [REVOKER if revoke_only else PUBLISHER], name)
         snapshot = self._newest(Snapshot.type, Snapshot)
         snapshot.version += 1

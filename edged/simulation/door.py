@@ -104,6 +104,7 @@ class SimulatedDoor:
                 too_close=lambda count: collision_level(CALIBRATION, count),
                 now=lambda: datetime.fromtimestamp(time.time(), UTC),
                 serving=serving,
+                alive=self._beat,
             ).attempt
 
         self.member = FleetMemberWorker(
@@ -119,6 +120,9 @@ class SimulatedDoor:
             changed=self.gallery.hurry,
             swapped=swapped,
         )
+
+    def _beat(self) -> None:
+        self.member.beat()
 
     def start(self) -> None:
         """Follow the publisher."""

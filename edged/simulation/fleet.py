@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from edged.config.sections import MqttConfig
+from edged.domain.shards import collision_level
 from edged.errors import FleetError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.joining import Invitation
@@ -22,7 +23,7 @@ from edged.publishing.planning import Wanted
 from edged.publishing.pushing import Push
 from edged.publishing.release import FleetFolder
 from edged.publishing.rotation import rotate
-from edged.simulation.crowd import DIMENSION, SPACE, crowd, somebody
+from edged.simulation.crowd import CALIBRATION, DIMENSION, SPACE, crowd, somebody
 from edged.simulation.house import House
 from edged.storage.vault import Vault
 
@@ -155,7 +156,8 @@ class SimulatedFleet:
         return list({id(house): house for house in self._houses.values()}.values())
 
     def _publish(self) -> None:
-        wanted = Wanted(list(self._records.values()), SPACE, DIMENSION, allow_shrink=True)
+        level = collision_level(CALIBRATION, len(self._records))
+        wanted = Wanted(list(self._records.values()), SPACE, DIMENSION, allow_shrink=True, too_close=level)
         self.folder.publish(GROUP, wanted)
 
     def _push(self) -> int:

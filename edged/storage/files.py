@@ -52,10 +52,11 @@ def make_private_directory(path: Path) -> None:
         raise StoreError(f"{path}: a directory cannot be made below it: {exc.strerror}") from exc
 
 
-def create_private_file(path: Path, content: bytes = b"") -> bool:
+def create_private_file(path: Path, content: bytes = b"", *, settle: bool = True) -> bool:
     """Create ``path`` with ``content``, mode 0600, durably; False if it existed and was left alone.
 
-    Another process never sees half the content: it is written beside and linked into place.
+    Another process never sees half the content: it is written beside and linked into place. Whoever creates
+    many does not ``settle`` each, and calls ``sync_directory`` before they are relied on.
     Raises ``StoreError``.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
@@ -64,7 +65,8 @@ def create_private_file(path: Path, content: bytes = b"") -> bool:
         # link() fails where rename() would replace: two first starts must agree on one file.
         os.link(beside, path)
         beside.unlink()
-        sync_directory(path.parent)
+        if settle:
+            sync_directory(path.parent)
     except FileExistsError:
         return False
     except OSError as exc:

@@ -64,7 +64,7 @@ class FleetMemberWorker(Worker):
     ``lapse`` False lets a gallery past its last day serve on, with an alarm.
     """
 
-    stall_seconds = 60.0  # ten thousand people are opened and compared in seconds, on a small board too
+    stall_seconds = 60.0  # a turn may connect: TCP, TLS, and a resolver that hangs
 
     def __init__(
         self,

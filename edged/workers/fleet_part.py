@@ -10,6 +10,7 @@ import msgspec
 
 from edged.config.sections import AccessConfig, Config
 from edged.devices.clock import Clock
+from edged.domain.access import WEEKDAYS
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.shards import collision_level
 from edged.domain.types import EventKind
@@ -39,8 +40,6 @@ from edged.workers.policy import access_rules, recognition_settings
 from edged.workers.publisher import PublisherWorker
 from edged.workers.recognition import RecognitionSettings
 from edged.workers.supervisor import Supervisor
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Embedding(Protocol):
@@ -109,6 +108,7 @@ class FleetPart:
                 dimension=model.dimension,
                 too_close=lambda people: collision_level(gallery.current.calibration, people),
                 serving=serving,
+                alive=self._beat,
                 now=lambda: datetime.fromtimestamp(clock.unix(), UTC),
             ).attempt
 
@@ -127,8 +127,13 @@ class FleetPart:
             tried=self._tried,
             lapse=config.fleet.on_lapsed == "deny",
         )
+        self._metrics.fleet_group.labels(invitation.site, invitation.group).set(1)
         with suppress(StoreError):  # the worker says so; a door that hears nothing still knows its last day
             self._show(store.state())
+
+    def _beat(self) -> None:
+        if self._worker is not None:
+            self._worker.beat()
 
     def _tried(self, attempt: Attempt, state: FleetState) -> None:
         self._show(state)
@@ -139,6 +144,7 @@ class FleetPart:
         metrics, gallery = self._metrics, state.gallery
         metrics.fleet_gallery_version.set(0 if gallery is None else gallery.version)
         metrics.fleet_gallery_expires.set(state.expires or float("nan"))
+        metrics.fleet_signatures_end.set(state.signed_until or float("nan"))
         metrics.fleet_gallery_lapses.set(float("nan") if gallery is None else gallery.valid_until)
 
     def obey(
@@ -192,7 +198,9 @@ class FleetPart:
         """Return what recognition takes over, with the fleet's own hours where it has any."""
         settings = recognition_settings(config)
         access = None if self._membership is None else self._membership.store.access()
-        return settings if access is None else replace(settings, rules=access_rules(_section(access, config)))
+        return (
+            settings if access is None else replace(settings, rules=access_rules(fleet_hours(access, config)))
+        )
 
 
 def _alarm(log: EventLog, kind: str, facts: Mapping[str, Any]) -> None:
@@ -212,13 +220,13 @@ def _record(log: EventLog, command: Command, result: str, text: str) -> None:
     log.record(log.event(EventKind.SYSTEM, body))
 
 
-def _section(access: AccessRecord, config: Config) -> AccessConfig:
+def fleet_hours(access: AccessRecord, config: Config) -> AccessConfig:
     """Return the fleet's hours as a section, in the door's own time zone. Raises ``ConfigError``."""
     plain = {
         "time_zone": config.access.time_zone,
         "schedules": {
             name: [
-                {"days": [_DAYS[day] for day in period.days], "from": period.start, "to": period.end}
+                {"days": [WEEKDAYS[day] for day in period.days], "from": period.start, "to": period.end}
                 for period in periods
             ]
             for name, periods in access.schedules.items()

@@ -12,7 +12,7 @@ from edged.config.sections import (
     LivenessConfig,
 )
 from edged.devices.clock import Clock
-from edged.domain.access import MINUTES_A_DAY, AccessRules, OpenPeriod
+from edged.domain.access import MINUTES_A_DAY, WEEKDAYS, AccessRules, OpenPeriod
 from edged.domain.attempts import AttemptLimit
 from edged.domain.attendance import AttendanceClock
 from edged.domain.decision import DecisionPolicy
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 # A toggling door needs today's punches, and today may have begun in another time zone.
 _RESTORED_SECONDS = 2 * 86_400
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def decision_policy(
@@ -80,7 +79,7 @@ def access_rules(access: AccessConfig) -> AccessRules:
     schedules = {
         name: tuple(
             OpenPeriod(
-                frozenset(_DAYS.index(day) for day in period.days),
+                frozenset(WEEKDAYS.index(day) for day in period.days),
                 _minutes(period.start),
                 _minutes(period.end),
             )

@@ -76,6 +76,10 @@ def test_a_publisher_says_who_may_enter(site: Site) -> None:
     assert (row["door"], row["version"], row["people"], row["state"]) == ("front", 1, 1, "in force")
     assert site.visit() == ("granted", "matched")
     assert not list(site.door.folder.glob("people.db"))  # nobody was enrolled at the door itself
+    photo = next(iter(bundled_cast()[0].values()))[3]
+    known = site.json("people", "list", "--config", "fleet/config.yaml")[0]["person_id"]
+    found = site.run("identify", photo, "--config", "front/config.yaml", "--json")
+    assert known in found.splitlines()[-1]
 
 
 def test_keys_command_what_they_may(site: Site) -> None:

@@ -256,14 +256,26 @@ def test_uninstall_keeps_people_and_events_unless_told(tmp_path: Path) -> None:
     waiting = tmp_path / "var/lib/edged-door/events"
     waiting.parent.mkdir()
     waiting.write_text("events")
+    collected = tmp_path / "var/lib/private/edged-collect/events.db"  # as systemd keeps it with DynamicUser=
+    collected.parent.mkdir(parents=True)
+    collected.write_text("events")
+    other = tmp_path / "var/lib/private/another/file"
+    other.parent.mkdir()
+    other.touch()
+    link = tmp_path / "var/lib/edged-collect"
+    link.symlink_to("private/edged-collect")
     assert "PURGE=1 removes them" in make("uninstall", tmp_path).stdout
-    kept = {"etc/edged/config.yaml", "var/lib/edged/people.db", "var/lib/edged-door/events"}
+    kept = {
+        "etc/edged/config.yaml", "var/lib/edged/people.db", "var/lib/edged-door/events",
+        "var/lib/private/edged-collect/events.db", "var/lib/private/another/file",
+    }  # fmt: skip
     assert files(tmp_path) == kept
     make("uninstall", tmp_path)
     assert files(tmp_path) == kept
     for _ in range(2):
         make("uninstall", tmp_path, "PURGE=1")
-        assert files(tmp_path) == set()
+        assert files(tmp_path) == {"var/lib/private/another/file"}
+        assert not link.is_symlink()
 
 
 @needs_make

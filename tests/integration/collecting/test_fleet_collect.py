@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edged.collecting.links import open_link
+from edged.config.sections import MqttConfig
+from edged.publishing.founding import found, keyring
+from edged.publishing.release import FleetFolder
 from tests.fakes.collector import Collector as Listener
 from tests.fakes.collector import eventually
 from tests.fakes.mosquitto import Mosquitto, free_port
@@ -74,6 +77,25 @@ def test_a_database_that_stops_costs_nothing_and_frees_no_door(
     eventually(settled([front]), 40)
     assert Counter(ids(url)) == Counter(expected)
     assert running.stop()["stored"] == 100
+
+
+def test_the_desk_of_a_fleet_collects_with_the_file_that_it_has(
+    tmp_path: Path, broker: Mosquitto, door: NewDoor
+) -> None:
+    folder = FleetFolder(tmp_path / "fleet", keyring(tmp_path / "fleet", b"a passphrase"))
+    found(
+        folder, site="hq", prefix="edged", broker=MqttConfig(port=broker.port), root_keys=1, threshold=1,
+        group="doors", models={},
+    )  # fmt: skip
+    url, front = f"sqlite:{tmp_path / 'events.db'}", door()
+    running = CollectorProcess(tmp_path / "fleet/config.yaml", tmp_path / "log", url, "desk")
+    try:
+        expected = front.record(*(event() for _ in range(20)))
+        eventually(settled([front]), 20)
+        assert Counter(ids(url)) == Counter(expected)
+    finally:
+        counts = running.stop()
+    assert counts == {"stored": 20, "duplicate": 0}
 
 
 def test_a_gap_is_found_and_filled_by_a_replay(tmp_path: Path, collector: Begin, door: NewDoor) -> None:

@@ -18,6 +18,7 @@ from edged.fleet.gallery_format import CommandKey
 from edged.fleet.gallery_topics import PIECE_BYTES
 from edged.fleet.messages import availability_payload
 from edged.metrics import Metrics
+from edged.publishing.clearing import clear, retained_topics
 from edged.publishing.commanding import Commander, Order
 from edged.publishing.pushing import Push
 from edged.workers.publisher import PublisherWorker
@@ -42,6 +43,8 @@ DOORS = [f"{ROOT}/{part}" for part in OWN]
 ORDERS = [f"{ROOT}/{part}" for part in HEARD]
 FLEET = [f"edged/hq/gallery/doors/{part}" for part in GALLERY]
 SHOWN = ["homeassistant/device/hq/front/config", "homeassistant/status"]
+# What a door leaves behind: the desk clears it when the door is gone.
+LEFT = [f"{ROOT}/{part}" for part in ("availability", "birth", "state", "gallery/receipt")] + SHOWN[:1]
 EVERYTHING = [
     *DOORS,
     *ORDERS,
@@ -55,7 +58,7 @@ EVERYTHING = [
 MAY_WRITE = {
     "hq/front": {*DOORS, SHOWN[0]},
     "hq/back": set(),
-    "publisher": set(FLEET),
+    "publisher": {*FLEET, *LEFT},
     "commander": {f"{ROOT}/command/hello", f"{ROOT}/command/run"},
     "collector": {f"{ROOT}/events/ack", f"{ROOT}/events/replay"},
     "monitoring": set(),
@@ -149,6 +152,26 @@ def test_a_door_that_is_shut_out_says_and_hears_nothing_more(tmp_path: Path) -> 
             assert commander.may(f"{ROOT}/command/hello")
         front.may("elsewhere")
         assert not any(front.has(topic) for topic in EVERYTHING)
+
+
+def test_what_a_door_left_behind_is_cleared_by_the_desk_and_by_no_other(broker: ExampleBroker) -> None:
+    topics = retained_topics(TOPICS, "homeassistant")
+    assert set(topics) == set(LEFT)
+    with Peer(broker, "hq/front") as front:
+        assert all(front.may(topic, retain=True) for topic in topics)
+    for name, refused in (("commander", topics), ("publisher", ())):
+        config = broker.config(broker.authority.issue(name))
+        client = BrokerClient(config, client_id=f"{name}-clears", will=None)
+        try:
+            assert clear(client, topics) == refused
+        finally:
+            client.close(goodbye=True)
+    with Peer(broker, "home-assistant") as reader, Peer(broker, "publisher") as desk:
+        reader.hear("edged/hq/#", "homeassistant/#")
+        desk.hear("edged/hq/front/gallery/receipt")
+        assert desk.may(FLEET[0])
+        reader.may("elsewhere"), desk.may("elsewhere")
+        assert not any(peer.has(topic) for topic in topics for peer in (reader, desk))
 
 
 def test_a_piece_of_a_gallery_fits_and_outlives_a_restart_of_the_broker(tmp_path: Path) -> None:

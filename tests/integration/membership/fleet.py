@@ -111,7 +111,7 @@ class Door:
         member = Member(SITE, self.name, self.group, self.identity.sealing)
         return FleetStore(self.folder, Vault.open(self.folder / "vault.key"), member)
 
-    def attempt(self, step: object = None, store: FleetStore | None = None) -> Attempt:
+    def attempt(self, step: object = None, store: FleetStore | None = None, **options: object) -> Attempt:
         update = GalleryUpdate(
             store or self.store,
             PublisherTrust(self.folder / "tuf", self.root, self.source, self.group),
@@ -121,6 +121,7 @@ class Door:
             too_close=lambda _people: 0.9,
             now=lambda: datetime.now(UTC),
             step=step or (lambda _name: None),  # type: ignore[arg-type]
+            **options,  # type: ignore[arg-type]
         )
         return update.attempt(self.not_before)
 

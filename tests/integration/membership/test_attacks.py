@@ -13,6 +13,8 @@ from edged.errors import FleetError, NotFoundError, StoreError
 from edged.fleet.gallery_format import PersonRecord, Shard, ShardEntry, TemplateRecord, encode
 from edged.fleet.gallery_seal import BlobName, seal
 from edged.membership.blobs import BlobFolder
+from edged.membership.state import FleetState
+from edged.membership.store import FleetStore, Received
 from edged.publishing.content import Built
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
@@ -149,7 +151,7 @@ def test_a_full_disk_is_a_trouble_of_the_store(
     assert len(front.people()) == 3
 
 
-def full_store(*_: object) -> bool:
+def full_store(*_: object, **__: object) -> bool:
     raise StoreError("no space left")
 
 
@@ -424,3 +426,73 @@ def test_somebody_forgotten_before_anything_was_published_leaves_nothing_open(
     folder: FleetFolder, front: Door
 ) -> None:
     assert folder.forget(GROUP, "p-00001").open == []
+
+
+def test_bytes_are_read_again_once_a_file_was_touched_and_once_an_hour(tmp_path: Path) -> None:
+    now = [0.0]
+    blobs, data = BlobFolder(tmp_path, clock=lambda: now[0]), b"sealed bytes"
+    blobs.put(digest(data), data)
+    assert blobs.whole(digest(data))
+    path = tmp_path / digest(data)
+    path.write_bytes(b"other bytes!")
+    assert not blobs.whole(digest(data))
+    path.write_bytes(data)
+    assert blobs.whole(digest(data))
+
+    reads: list[str] = []
+    real = blobs.get
+    blobs.get = lambda sha256: (reads.append(sha256), real(sha256))[1]  # type: ignore[method-assign]
+    now[0] = 3599.0
+    assert blobs.whole(digest(data))
+    assert reads == []
+    now[0] = 3600.0
+    assert blobs.whole(digest(data))
+    assert len(reads) == 1
+    blobs.keep_only(())
+    assert not blobs.whole(digest(data))
+
+
+def test_a_denial_on_the_way_does_not_cost_a_comparison_of_everybody(
+    folder: FleetFolder, front: Door
+) -> None:
+    """The faces in memory are those of the gallery in force, whoever of them may enter."""
+    from edged.domain.gallery import build_snapshot
+    from edged.membership import gates
+
+    folder.publish(GROUP, wanted(*range(1, 20)))
+    store = front.store
+    assert front.attempt(store=store).applied
+    revision = store.state().revision
+    memory = build_snapshot(SPACE, 64, 0, store.people(), store.templates(SPACE))
+    folder.forget(GROUP, "p-00003")
+    made: list[int] = []
+
+    def counted(*arguments: object, **options: object) -> object:
+        made.append(len(arguments[3]))  # type: ignore[arg-type]
+        return build_snapshot(*arguments, **options)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gates, "build_snapshot", counted)
+        attempt = front.attempt(store=store, serving=lambda known: memory if known == revision else None)
+    assert attempt.applied
+    assert attempt.denied
+    assert len(made) == 1  # of the one shard that is new
+    assert made[0] < 10
+
+
+def test_a_gallery_that_is_replaced_while_it_is_read_is_read_anew(
+    folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gallery's own thread reads; the fleet's erases what is in force no more."""
+    folder.publish(GROUP, wanted(1, 2))
+    front.attempt()
+    reader, real = front.store, type(front.store).received
+
+    def replaced(store: FleetStore, state: FleetState) -> Received:
+        monkeypatch.setattr(FleetStore, "received", real)
+        folder.publish(GROUP, wanted(1, 2, 3))
+        assert front.attempt().applied
+        return real(store, state)
+
+    monkeypatch.setattr(FleetStore, "received", replaced)
+    assert {person.person_id for person in reader.people()} == {"p-00001", "p-00002", "p-00003"}

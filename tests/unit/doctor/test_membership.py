@@ -72,6 +72,11 @@ def until(moment: float) -> AppliedGallery:
         ({"expires": NOW - 1}, State.WARNING, "publisher has been silent"),
         ({"refused": "gate_collision"}, State.WARNING, "refused: gate_collision"),
         ({"gallery": until(NOW + 3 * DAY)}, State.WARNING, "ends in 3 days"),
+        (
+            {"signed_until": NOW + 29 * DAY},
+            State.WARNING,
+            "what was signed ends in 29 days: `edged fleet status`",
+        ),
         ({"gallery": until(NOW - 1)}, State.FAILED, "nobody is let in"),
         ({"lapsed": True, "seen_at": NOW + 9_000 * DAY}, State.FAILED, "9000 days ahead once"),
     ],

@@ -107,13 +107,30 @@ def test_nobody_passes_both_gates_of_the_other_with_less_than_a_strangers_luck(
     assert not (score > least + 1e-9 and score - own > margin + 1e-9)
 
 
+@given(rules, st.floats(0.1, 1), st.floats(-1, 1))
+def test_up_to_the_least_cosine_nobody_gets_a_bar(rule: LookalikeRule, alike: float, cosine: float) -> None:
+    rule = replace(rule, alike=alike)
+    if rule.bar(cosine) or rule.likeness(cosine):
+        assert cosine > rule.least
+    assert rule.least <= alike
+
+
 def nearest(rows: np.ndarray) -> np.ndarray:
     return nearest_others([str(row) for row in range(len(rows))], rows).cosine
 
 
-@given(st.data(), st.integers(0, 2**31))
-def test_what_is_known_of_a_gallery_changes_nothing_about_the_next(data: st.DataObject, seed: int) -> None:
+@pytest.mark.parametrize("few", [1, 2, 8])
+@given(data=st.data(), seed=st.integers(0, 2**31))
+def test_what_is_known_of_a_gallery_changes_nothing_about_the_next(
+    few: int, data: st.DataObject, seed: int
+) -> None:
     """People come, go and change: the nearest are those of a comparison of everybody with everybody."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edged.domain.lookalikes._FEW", few)
+        compare_step_by_step(data, seed)
+
+
+def compare_step_by_step(data: st.DataObject, seed: int) -> None:
     random = np.random.default_rng(seed)
     known = None
     gallery: dict[str, np.ndarray] = {}
