@@ -2,10 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 MINUTES ?= 20
+CUTS ?= 1000
+VISITS ?= 2000
 SECONDS ?= 60
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 FUZZ_STAMP := $(VENV)/.fuzz
+PEERS_VENV ?= .venv-peers
+PEERS_STAMP := $(PEERS_VENV)/.locked
 
 # Where `make install` puts things. DESTDIR stages them elsewhere, without touching the system.
 PROGRAM_DIR ?= /opt/edged
@@ -26,8 +30,8 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos soak powercuts fuzz check lint type fmt fmt-check bench idle schema lock wheel \
-	install install-program install-service uninstall clean
+.PHONY: help system venv run demo test unit chaos soak visits powercuts fuzz check lint type fmt fmt-check bench bench-peers idle schema \
+	lock wheel install install-program install-service uninstall clean
 
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +59,8 @@ test: system unit ## All tests
 	$(BIN)/pytest tests/e2e
 
 unit: venv ## The fast tests, on all cores
+	@# Where Python may not write what it compiles, each of a thousand programs would compile it anew.
+	$(BIN)/python -m compileall -q edged tests
 	$(BIN)/pytest -n auto tests/unit
 
 chaos: system venv ## Kill, freeze and starve a door and all it needs, count events and open time; MINUTES=20
@@ -63,8 +69,11 @@ chaos: system venv ## Kill, freeze and starve a door and all it needs, count eve
 soak: system venv ## Live through small faults for long: do memory, descriptors or threads grow? MINUTES=20
 	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
 
-powercuts: venv ## Cut the power to the journal 1,000 times, on a disk that tears sectors
-	$(BIN)/python -m tests.chaos.power_cuts --cuts 1000
+visits: venv ## Let VISITS=2000 come as fast as they can be judged: what does the daemon keep of them?
+	$(BIN)/python -m tests.chaos.visits --visits $(VISITS)
+
+powercuts: venv ## Cut the power to the journal CUTS=1000 times, on a disk that tears sectors; fill it at each write
+	$(BIN)/python -m tests.chaos.storage --cuts $(CUTS)
 
 fuzz: venv $(FUZZ_STAMP) ## Feed every parser hostile input for MINUTES=20; TARGET=pack for one of them
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(addprefix --target ,$(TARGET))
@@ -89,8 +98,18 @@ fmt: venv ## Format the code
 fmt-check: venv ## Is the code formatted?
 	$(BIN)/ruff format --check
 
-bench: venv ## Measure the models on this machine, on the frames of the demo where it has run
-	$(BIN)/edged bench $(if $(wildcard var/demo/scene),--images var/demo/scene)
+bench: venv ## Measure every stage on this machine
+	$(BIN)/edged bench
+
+bench-peers: venv $(PEERS_STAMP) ## edged beside InsightFace, OpenCV, uniface and face_recognition, in turns on the same frames
+	$(BIN)/python -m tests.peers --python $(PEERS_VENV)/bin/python
+
+# Apart from edged's own, which none of it belongs to. Whoever has no wheel here is a line that says so.
+$(PEERS_STAMP): requirements-peers.lock requirements-peers-dlib.lock
+	@test -x $(PEERS_VENV)/bin/python || $(PYTHON) -m venv $(PEERS_VENV)
+	-$(PEERS_VENV)/bin/python $(LOCKED) requirements-peers.lock
+	-$(PEERS_VENV)/bin/python $(LOCKED) requirements-peers-dlib.lock
+	@touch $@
 
 idle: venv ## What a door costs while nobody comes, and how soon it opens for who does; SECONDS=60
 	$(BIN)/edged bench --idle $(SECONDS) --latency 6
@@ -104,6 +123,8 @@ lock: ## Resolve the lock files anew (needs uv)
 	echo 'hatchling>=1.27' | $(COMPILE) - -o requirements-build.lock
 	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print(*project["optional-dependencies"]["fuzz"], sep="\n")' | $(COMPILE) - -o requirements-fuzz.lock
+	$(COMPILE) tests/peers/requirements.in -c requirements.lock --no-emit-package opencv-python -o requirements-peers.lock
+	$(COMPILE) tests/peers/requirements-dlib.in -c requirements-peers.lock --no-emit-package dlib -o requirements-peers-dlib.lock
 
 wheel: ## Build build/wheel/edged-*.whl
 	@test -x build/venv/bin/python || $(PYTHON) -m venv build/venv

@@ -30,10 +30,11 @@ from edged.storage.journal import Journal
 from edged.storage.journal_reader import newest_times, traffic_of
 from edged.storage.people import PeopleStore
 from edged.storage.probes import ProbeStore
-from edged.storage.site_calibration import DoorCalibration
+from edged.storage.site_calibration import DoorCalibration, measured_weights
 from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
+from edged.vision.products import fast_products
 from edged.workers.attention import attention_of
 from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
@@ -42,7 +43,7 @@ from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange
 from edged.workers.door_opening import DOOR_STOP_SECONDS, claim_door, showing
 from edged.workers.effects import DecisionEffects, Told
-from edged.workers.event_log import EventLog, Written, make_event, reopen_damaged
+from edged.workers.event_log import EventLog, Written, make_counted, reopen_damaged
 from edged.workers.factor_part import FactorPart
 from edged.workers.fleet_part import FleetPart
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
@@ -106,7 +107,7 @@ class Daemon:
         self.journal = Journal.open(
             config.journal,
             deliver=config.mqtt.enabled,
-            make_event=partial(make_event, self.clock, self.boot_id),
+            make_event=partial(make_counted, metrics, self.clock, self.boot_id),
         )
         building.callback(self.journal.close)
         self.metrics.storage_recoveries.inc(self.journal.recoveries)
@@ -152,7 +153,7 @@ class Daemon:
     def _load_models_and_people(self, building: ExitStack) -> None:
         """Load who may be recognised and by what; slow, so the lock is claimed by now."""
         config = self.config
-        self.pipeline = FacePipeline.load(config.models, config.quality)
+        self.pipeline = FacePipeline.load(config.models, config.quality, measured_weights(config.gallery))
         self.liveness = FaceLiveness.load(config.models, config.liveness)
         warn_about_models(config, self.pipeline, self.liveness)
         vault = Vault.open(config.gallery.key_file)
@@ -244,6 +245,7 @@ class Daemon:
             metrics=self.metrics,
             on_change=self._gallery_changed,
             traffic=lambda: traffic_of(self.config.journal.path, self.clock.unix()),
+            products=fast_products(),
         )
 
     def _recognition_worker(self) -> RecognitionWorker:

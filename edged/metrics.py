@@ -33,6 +33,15 @@ LOCK_REFUSALS = (
     "stale", "queue_full", "stopping", "line_failed", "away", "rate_limited", "unlocked_too_much",
     "emergency", "reader_gone", "locked_down",
 )  # fmt: skip
+# Every type of alarm that the journal knows; a type that is missing here counts as "other".
+ALARMS = (
+    "forced_open", "held_open_soon", "held_open", "emergency", "reset_refused", "tamper", "input_fault",
+    "line_failed", "relocked_late", "request_flood", "events_lost", "door_hung", "not_live",
+    "too_many_attempts", "camera_up", "camera_down", "camera_frozen", "camera_blind", "gallery_refused",
+    "gallery_stale", "gallery_lapsed", "gallery_disk", "command_dropped", "disk_full",
+    "disk_space_back", "events_held", "other",
+)  # fmt: skip
+DOOR_CONDITIONS = ("locked", "granted", "open", "held", "forced", "emergency")
 COMMAND_RESULTS = (
     "done", "failed", "retained", "oversized", "malformed", "unknown_key", "signature", "wrong_door",
     "not_allowed", "key_expired", "nonce", "counter", "expired", "refused",
@@ -187,6 +196,25 @@ class Metrics:
         self.lock_overruns = Counter(
             "edged_lock_overrun", "Pulses ended later than 50 ms past their deadline", registry=registry
         )
+        self.door_condition = Gauge(
+            "edged_door_condition", "1 for what the door is in, as its door process says; 0 without one",
+            ["condition"], registry=registry,
+        )  # fmt: skip
+        self.door_tampered = Gauge(
+            "edged_door_tampered", "1 while the tamper input is active", registry=registry
+        )
+        self.alarms = Counter("edged_alarms", "Alarms by kind", ["alarm"], registry=registry)
+
+    def door_is(self, condition: str | None, *, released: bool = False, tampered: bool = False) -> None:
+        """Show what a door process says of itself; ``condition`` None: it says nothing."""
+        self.lock_unlocked.set(released)
+        self.door_tampered.set(tampered)
+        for one in DOOR_CONDITIONS:
+            self.door_condition.labels(one).set(one == condition)
+
+    def alarm(self, kind: str) -> None:
+        """Count an alarm."""
+        self.alarms.labels(kind if kind in ALARMS else "other").inc()
 
     def _broker(self, registry: CollectorRegistry) -> None:
         self.mqtt_connected = Gauge("edged_mqtt_connected", "1 while the broker answers", registry=registry)
@@ -304,6 +332,8 @@ class Metrics:
             (self.liveness_failures, "cause", LIVENESS_FAILURES),
             (self.lock_actuations, "cause", LOCK_CAUSES),
             (self.lock_refusals, "reason", LOCK_REFUSALS),
+            (self.door_condition, "condition", DOOR_CONDITIONS),
+            (self.alarms, "alarm", ALARMS),
             (self.publishes, "result", PUBLISH_RESULTS),
             (self.acks, "result", ACK_RESULTS),
             (self.replay_requests, "result", REPLAY_RESULTS),

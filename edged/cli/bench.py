@@ -1,7 +1,9 @@
-"""``edged bench``: how long each stage takes on this machine."""
+"""``edged bench``: how long each stage takes on this machine, and what it should run with."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,11 +19,19 @@ from edged.cli.measuring import (
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from edged.evaluation.benchmark import BenchResult
+    from edged.config.sections import ModelsConfig
+    from edged.evaluation.speed.frames import FrameSource
+    from edged.evaluation.speed.settings import Workshop
+    from edged.evaluation.speed.stages import BenchResult
+    from edged.evaluation.speed.tuning import Sweep
+    from edged.vision.choice import Weights
     from edged.vision.liveness_meter import FaceLiveness
+    from edged.vision.pipeline import FacePipeline
+    from edged.vision.profile import Profile
 
-# Photographs are kept in memory; more than this many tell nothing new.
-_MAX_IMAGES = 64
+_VISIT_FRAMES = 12
+# A dozen settings on a board that needs 100 ms for each of them.
+_SWEEP_SECONDS = 90.0
 
 
 def bench(
@@ -39,10 +49,51 @@ def bench(
         ),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="A folder of photographs; without it frames are synthetic.")
+        Path | None,
+        typer.Option(
+            help="A video, a picture, or a folder of pictures; without it somebody walks up to a camera of "
+            "640 x 480."
+        ),
     ] = None,
     gallery: Annotated[int, typer.Option(min=0, max=1_000_000, help="People to match against.")] = 1000,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Frames to measure.")] = 100,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep",
+            help="Run float32 and int8, every number of threads, spinning, compiled files and detectors of "
+            "other sizes in turns, say what this machine should run with, and measure the stages so.",
+        ),
+    ] = False,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="Sweep, and put what was chosen in force: profile.json in the models directory, see "
+            "models.profile.",
+        ),
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the stages into this SVG file.")] = None,
+    flame: Annotated[
+        Path | None,
+        typer.Option(help="Draw where one second of frames, one upon the other, goes into this SVG file."),
+    ] = None,
+    start: Annotated[
+        bool,
+        typer.Option(
+            "--start",
+            help="Measure instead how soon a door with so many people is ready after its start, how soon it "
+            "decides, and what it holds in memory.",
+        ),
+    ] = False,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search",
+            help="Measure the search alone, in galleries of 1,000 people and more up to --gallery, and hold "
+            "each answer against float64. No models are needed.",
+        ),
+    ] = False,
     limit: Annotated[
         bool,
         typer.Option(
@@ -73,43 +124,164 @@ def bench(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure detection, alignment, quality, embedding, matching and liveness with the configured models."""
-    from edged.cli.bench_idle import bench_door
-    from edged.cli.bench_limit import show_limits, stage_limits
-    from edged.cli.measuring import models_section, open_pipeline, progress_bar
-    from edged.evaluation.benchmark import run_benchmark, synthetic_images
-    from edged.evaluation.embedding import read_image
-    from edged.evaluation.protocols import images_below
+    """Measure every stage from the camera to the journal with the configured models.
 
+    Every frame is searched whole and every face embedded: what tracking and the motion gate save comes on
+    top. Stop a daemon first, or it is measured too.
+    """
+    from edged.cli import bench_view
+    from edged.cli.bench_idle import bench_door
+    from edged.cli.bench_search import bench_search
+    from edged.cli.bench_start import MOST_STARTS, bench_start
+    from edged.cli.measuring import models_section
+
+    if search:
+        bench_search(gallery, as_json=as_json)
+        return
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )
     if idle or latency:
         bench_door(section, idle, latency, as_json=as_json)
         return
-    pipeline = open_pipeline(config, models, detector, embedder, precision)
-    alive = _liveness(config, models, liveness)
-    pictures = (
-        [read_image(path) for path in images_below(images)[:_MAX_IMAGES]] if images else synthetic_images()
-    )
-    with progress_bar("frames") as progress:
-        result = run_benchmark(
-            pipeline,
-            pictures,
-            gallery=gallery,
-            rounds=rounds,
-            progress=progress,
-            cues=None if alive is None else alive.apart(),
-            liveness=None if alive is None else alive.pack_name,
-        )
-    reached = stage_limits(section, result) if limit else []
-    if as_json:
-        told = asdict(result) | ({"limits": [asdict(one) for one in reached]} if limit else {})
-        typer.echo(json.dumps(told))
+    if start:
+        bench_start(section, people=gallery, runs=min(rounds, MOST_STARTS), as_json=as_json)
         return
-    _show(result)
-    if limit:
-        show_limits(reached, section.threads)
+    pipeline, alive = _opened(section, config), _liveness(config, models, liveness)
+    with _source(images) as source:
+        told = _Bench(section, pipeline, source, alive, config)
+        if sweep or write:
+            told.sweep(rounds)
+        told.measure(gallery=gallery, rounds=rounds)
+        if flame is not None:
+            bench_view.draw_flame(told.pipeline, source, alive, gallery, flame)
+    if write:
+        told.write()
+    if plot is not None:
+        bench_view.draw(told.result, plot)
+    told.print(limit=limit, as_json=as_json)
+
+
+@dataclass
+class _Bench:
+    """What is measured, and what came of it; after a sweep in the setting that was chosen."""
+
+    section: "ModelsConfig"
+    pipeline: "FacePipeline"
+    source: "FrameSource"
+    alive: "FaceLiveness | None"
+    config: Path | None
+    workshop: "Workshop | None" = None
+    found: "Sweep | None" = None
+    profile: "Profile | None" = None
+    written: bool = False
+    result: "BenchResult" = field(init=False)
+
+    def sweep(self, rounds: int) -> None:
+        """Race all settings and go on in the chosen one."""
+        import msgspec
+
+        from edged.cli.measuring import progress_bar
+        from edged.evaluation.speed.settings import Workshop
+        from edged.evaluation.speed.tuning import frames_of, pipeline_of, sweep
+
+        self.workshop = workshop = Workshop(self.section, _measured(self.config))
+        frames = frames_of(self.source, self.pipeline)
+        with progress_bar("settings, in turns") as progress:
+            self.found = sweep(workshop, frames, rounds=rounds, seconds=_SWEEP_SECONDS, progress=progress)
+        chosen = self.found.chosen
+        self.section = msgspec.structs.replace(
+            self.section, threads=chosen.threads, precision=chosen.embedder_precision
+        )
+        self.pipeline = pipeline_of(workshop, chosen, self.pipeline.quality)
+
+    def measure(self, *, gallery: int, rounds: int) -> None:
+        """Time every stage, and choose how many frames a second they allow."""
+        from edged.cli.measuring import progress_bar, settings_of
+        from edged.config.sections import JournalConfig
+        from edged.evaluation.speed.stages import run_benchmark
+        from edged.evaluation.speed.tuning import make_profile
+
+        settings = settings_of(self.config)
+        with progress_bar("frames") as progress:
+            self.result = run_benchmark(
+                self.pipeline,
+                self.source,
+                gallery=gallery,
+                rounds=rounds,
+                journal=(settings.journal if settings else JournalConfig()).path,
+                progress=progress,
+                cues=None if self.alive is None else self.alive.apart(),
+                liveness=None if self.alive is None else self.alive.pack_name,
+            )
+        if self.found is not None and self.workshop is not None:
+            self.profile, cadence = make_profile(self.workshop, self.found, self.result)
+            self.found = replace(self.found, picks=(*self.found.picks, cadence))
+
+    def write(self) -> None:
+        """Put the profile in force. Raises ``ModelError``."""
+        from edged.vision.profile import write_profile
+
+        if self.profile is not None:
+            write_profile(self.profile, self.section)
+            self.written = True
+
+    def print(self, *, limit: bool, as_json: bool) -> None:
+        """Print all that was found. Raises ``ModelError`` where a limit cannot be counted."""
+        from edged.cli import bench_view
+        from edged.cli.bench_limit import show_limits, stage_limits
+        from edged.vision.choice import running_threads
+
+        reached = stage_limits(self.section, self.result) if limit else []
+        if as_json:
+            limits = {"limits": [asdict(one) for one in reached]} if limit else {}
+            facts = bench_view.told(self.section, self.found, self.profile)
+            typer.echo(json.dumps(asdict(self.result) | facts | limits))
+            return
+        if self.found is not None:
+            bench_view.show_sweep(self.found)
+        bench_view.show(self.result, self.section, swept=self.found is not None)
+        if limit:
+            show_limits(reached, running_threads(self.section))
+        if self.found is not None:
+            bench_view.show_picks(self.section, self.found, written=self.written)
+
+
+def _opened(section: "ModelsConfig", config: Path | None) -> "FacePipeline":
+    from edged.cli.measuring import quality_section
+    from edged.vision.pipeline import FacePipeline
+
+    return FacePipeline.load(section, quality_section(config), _measured(config))
+
+
+def _measured(config: Path | None) -> "Weights | None":
+    """Return the files that the configured door was calibrated with, and therefore runs."""
+    from edged.cli.measuring import settings_of
+    from edged.storage.site_calibration import measured_weights
+
+    settings = settings_of(config)
+    return measured_weights(settings.gallery) if settings else None
+
+
+@contextmanager
+def _source(images: Path | None) -> "Iterator[FrameSource]":
+    """Open what is shown; drawn frames lie in a folder of their own for as long."""
+    import tempfile
+
+    from edged.evaluation.speed.frames import open_source
+
+    if images is not None:
+        with open_source(images) as source:
+            yield source
+        return
+    from edged.demo.bundled import bundled_cast
+    from edged.evaluation.scene import write_scene
+
+    with tempfile.TemporaryDirectory(prefix="edged-bench-") as folder:
+        photos = next(iter(bundled_cast()[0].values()))
+        write_scene([photos[:2]], Path(folder), frames_a_visit=_VISIT_FRAMES, gap_frames=0)
+        with open_source(Path(folder)) as source:
+            yield source
 
 
 def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "FaceLiveness | None":
@@ -120,19 +292,3 @@ def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "Fa
 
     section = liveness_section(config) if pack is None else LivenessConfig(mode="advisory", pack=pack)
     return FaceLiveness.load(models_section(config, directory=models), section)
-
-
-def _show(result: "BenchResult") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    names = (result.detector, result.embedder, result.liveness)
-    table = Table("stage", "p50 ms", "p95 ms", title=" + ".join(filter(None, names)))
-    for stage, took in [*result.stages.items(), ("frame", result.frame)]:
-        table.add_row(stage, f"{took.p50_ms:.2f}", f"{took.p95_ms:.2f}")
-    console = Console()
-    console.print(table)
-    console.print(
-        f"{result.rounds} frames, {result.faces} with a face, {result.gallery} people, "
-        f"peak memory {result.peak_rss_mb:.0f} MB"
-    )

@@ -34,14 +34,14 @@ def calibrate(
     from edged.domain.calibration import refined, threshold_for
     from edged.evaluation.site import Models, measure_site
     from edged.storage.people import PeopleStore
-    from edged.storage.site_calibration import calibration_path, write_site
+    from edged.storage.site_calibration import calibration_path, measured_weights, write_site
     from edged.storage.vault import Vault
     from edged.vision.cohort import cohort_of
     from edged.vision.packs import Catalogue
     from edged.vision.pipeline import FacePipeline
 
     settings = load(config)
-    pipeline = FacePipeline.load(settings.models, settings.quality)
+    pipeline = FacePipeline.load(settings.models, settings.quality, measured_weights(settings.gallery))
     cohort = cohort_of(Catalogue(settings.models.directory), settings.models.embedder, pipeline.space)
     vault = Vault.open(settings.gallery.key_file)
     with PeopleStore.open(settings.gallery.path, vault, writable=False) as store:

@@ -38,16 +38,19 @@ def check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) ->
 def show(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Print all values in force, defaults and absolute paths included; keys that are not set are left out.
 
-    It holds no secret, only the paths of their files.
+    It holds no secret, only the paths of their files. A comment at the end says which profile `auto` goes by.
     """
     from edged.config.document import write_document
     from edged.config.effective import effective
     from edged.config.loading import load
+    from edged.vision.profile import standing
 
-    values = effective(load(config))
-    typer.echo(
-        json.dumps(values, indent=2, ensure_ascii=False) if as_json else write_document(values), nl=as_json
-    )
+    loaded = load(config)
+    values = effective(loaded)
+    if as_json:
+        typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(f"{write_document(values)}# {standing(loaded.models).text}")
 
 
 @app.command()

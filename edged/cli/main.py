@@ -10,10 +10,13 @@ from typing import Annotated
 import typer
 
 from edged import __version__
+from edged.cli.lazy import LazyGroup, prepare_pages
+from edged.cli.light_values import lighten
 from edged.errors import EdgedError
 
 app = typer.Typer(
     name="edged",
+    cls=LazyGroup,
     help="Face recognition at an office door: camera to lock, attendance over MQTT, Prometheus.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -39,9 +42,8 @@ def root(
 
 def main() -> None:
     """Run the command line; an ``EdgedError`` becomes one line on stderr and its exit code."""
-    from edged.cli import registry  # late: a broken group must not break --version
-
-    registry.register(app)
+    lighten()
+    prepare_pages(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # The name of a file may be no text: \\udcff, in JSON as well, tells more than a traceback.

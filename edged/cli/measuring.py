@@ -160,6 +160,11 @@ def liveness_section(config: Path | None) -> "LivenessConfig":
     return settings.liveness if settings else LivenessConfig()
 
 
+def quality_section(config: Path | None) -> "QualityConfig":
+    """Return the configured floor of quality. Raises ``ConfigError``."""
+    return _sections(config)[1]
+
+
 def _sections(config: Path | None) -> "tuple[ModelsConfig, QualityConfig]":
     from edged.config.sections import ModelsConfig, QualityConfig
 

@@ -20,10 +20,7 @@ def run(
     SIGHUP reads the configuration again, SIGUSR1 prints the stacks of all threads.
     """
     from edged import logs
-    from edged.app import Daemon
     from edged.config import load
-    from edged.workers.first_compile import compile_unasked
-    from edged.workers.listeners import Listeners
 
     # Until the daemon answers it, a reload has nothing to reload, and its default is to end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -31,6 +28,10 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     loaded = load(config)
     logs.configure(loaded.logging)
+    # After the check, which need not wait for the half second that all parts of a door take to import.
+    from edged.app import Daemon
+    from edged.workers.first_compile import compile_unasked
+    from edged.workers.listeners import Listeners
 
     def ready(_daemon: Daemon) -> None:
         compile_unasked(loaded, config)

@@ -17,8 +17,8 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "url": "Address of the stream, without user name and password.",
         "username": "User name at the camera.",
         "password_file": "File that holds the password at the camera, and nothing else.",
-        "open_timeout_ms": "Longest wait for the connection.",
-        "read_timeout_ms": "Longest wait for the next bytes.",
+        "open_timeout_ms": "Longest time for opening: some cameras send a whole picture every few seconds.",
+        "read_timeout_ms": "Longest silence of the camera, also while it is opened.",
         "rtsp_transport": "How RTSP carries the pictures. udp loses packets on a busy network.",
     },
     "FileSource": {
@@ -60,9 +60,12 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "directory": "Folder of the installed model packs.",
         "detector": "Pack that finds faces.",
         "embedder": "Pack that recognises them. Another embedder means enrolling everybody anew.",
-        "precision": "Which of the pack's files is run; auto: float32 if there, else int8.",
+        "precision": "Which of the pack's files is run; auto: as the profile says, else float32 if there, "
+        "else int8.",
         "compile": "auto: packs are compiled when they are installed, and verified files run in their place.",
-        "threads": "Threads for one inference. Leave a core to the camera.",
+        "threads": "Threads for one inference; auto: as the profile says, else 2. Leave the camera a core.",
+        "profile": "auto: what `edged bench --write` measured holds on this device with these packs; "
+        "off: it does not.",
         "providers": "ONNX Runtime execution providers, best first.",
         "detection_threshold": "Confidence from which a finding counts as a face.",
     },

@@ -51,7 +51,7 @@ class UrlSource(Section, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     username: str | None = None
     password_file: Path | None = None
     open_timeout_ms: Millis = 5000
-    read_timeout_ms: Millis = 3000
+    read_timeout_ms: Millis = 2500
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
 
 
@@ -101,7 +101,7 @@ class CameraConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     first_frame_timeout_ms: Millis = 10_000
     no_frame_timeout_ms: Millis = 3000
     reconnect_min_ms: Millis = 500
-    reconnect_max_ms: Millis = 30_000
+    reconnect_max_ms: Millis = 4000
     frozen_after_frames: Count = 45
     blind_after_frames: Count = 30
 
@@ -131,7 +131,8 @@ class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     embedder: Slug = "starter"
     precision: Literal["auto", "float32", "int8"] = "auto"
     compile: Literal["auto", "off"] = "auto"
-    threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    threads: Annotated[int, Meta(ge=1, le=64)] | Literal["auto"] = "auto"
+    profile: Literal["auto", "off"] = "auto"
     providers: Annotated[tuple[Provider, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
     detection_threshold: Ratio = 0.6
 

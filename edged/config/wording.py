@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+import types
 import typing
 from collections.abc import Iterable
 from typing import Any, get_args, get_origin
@@ -37,6 +38,9 @@ def why(hint: Any, raw: object) -> str:
     try:
         msgspec.convert(raw, hint, strict=True)
     except msgspec.ValidationError as exc:
+        value, words = _value_or_words(hint)
+        if words and (told := why(value, raw)):
+            return told.replace(", got ", f" or {words}, got ", 1)
         return _explain(str(exc), hint, raw)
     if isinstance(raw, str) and not raw.isprintable():
         return f": expected printable text, got {said(raw)}"
@@ -61,6 +65,18 @@ def _explain(text: str, hint: Any, raw: Any) -> str:
         expected = expected.replace(theirs, ours)
     hint_text = "; write true or false" if expected == "expected `bool`" else ""
     return f"{where}: {expected.replace('`', '')}, got {said(raw)}{hint_text}"
+
+
+def _value_or_words(hint: Any) -> tuple[Any, str]:
+    """Split what is a value or one of some words, such as ``int | Literal["auto"]``; "" where it is not."""
+    words = [
+        choice for part in get_args(hint) if get_origin(part) is typing.Literal for choice in get_args(part)
+    ]
+    values = [
+        part for part in get_args(hint) if get_origin(part) is not typing.Literal and part is not type(None)
+    ]
+    union = get_origin(hint) in (typing.Union, types.UnionType)
+    return (values[0], ", ".join(map(_as_written, words))) if union and words and values else (None, "")
 
 
 def _as_written(choice: object) -> str:

@@ -13,6 +13,7 @@ from edged.demo.broker_watch import BrokerWatch
 from edged.demo.bundled import bundled_cast
 from edged.demo.console import DemoConsole
 from edged.demo.moments import Moments, last_seconds
+from edged.demo.pace import Pace
 from edged.demo.photographs import digest, people_in
 from edged.demo.preparation import (
     CONFIG_NAME,
@@ -72,15 +73,16 @@ def perform(console: DemoConsole, options: Options, wishes: Wishes) -> dict[str,
             watch = BrokerWatch(broker.port, config.mqtt.topic_prefix, console.arrived)
             watch.start()
             stack.callback(watch.stop)
-        code = _run(config, show, wishes.seconds)
+        code, pace = _run(config, show, wishes.seconds)
     if wishes.picture is not None:
         write_picture(_story(config, show), wishes.picture)
         console.happened("picture", str(wishes.picture))
     if code != 0:
         console.happened("problem", "the daemon failed; its log above says why", "bold red")
     path = options.folder / CONFIG_NAME
-    sum_up(console, show.tally, config, path, pulses=show.pulses)
-    return {"ok": code == 0 and not show.tally.problems, "config": str(path), **show.tally.as_json()}
+    sum_up(console, show.tally, config, path, pulses=show.pulses, pace=pace)
+    ok = code == 0 and not show.tally.problems
+    return {"ok": ok, "config": str(path), "pictures": pace.as_json(), **show.tally.as_json()}
 
 
 def _configure(options: Options, wishes: Wishes, broker: LocalBroker | None) -> Config:
@@ -148,16 +150,16 @@ def _guard(config: Config) -> str:
     return f"required, by {by}: a deterrent against photographs, no guarantee"
 
 
-def _run(config: Config, show: Show, seconds: float | None) -> int:
-    """Run the daemon to its end, or for ``seconds`` from when it is ready."""
+def _run(config: Config, show: Show, seconds: float | None) -> tuple[int, Pace]:
+    """Run the daemon to its end, or for ``seconds`` from when it is ready; return its status and its pace."""
     daemon = Daemon(config, until_end=True, listeners=show.listeners)
     if seconds is None:
-        return daemon.run()
+        return daemon.run(), Pace.of(daemon.metrics)
     timer = threading.Timer(seconds, daemon.supervisor.request_stop)
     timer.daemon = True
     show.when_ready = timer.start
     try:
-        return daemon.run()
+        return daemon.run(), Pace.of(daemon.metrics)
     finally:
         timer.cancel()
 

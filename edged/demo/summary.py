@@ -8,12 +8,18 @@ from pathlib import Path
 
 from edged.config import Config
 from edged.demo.console import DemoConsole
+from edged.demo.pace import Pace
 from edged.demo.tally import Tally, Verdict
 from edged.domain.types import Outcome, Reason
 
 
-def sum_up(console: DemoConsole, tally: Tally, config: Config, path: Path, *, pulses: int) -> None:
-    """Say what the door did, what speaks against it, and what to try next; ``path`` is the configuration."""
+def sum_up(
+    console: DemoConsole, tally: Tally, config: Config, path: Path, *, pulses: int, pace: Pace | None = None
+) -> None:
+    """Say what the door did, what speaks against it, and what to try next; ``path`` is the configuration.
+
+    Where somebody was missed and ``pace`` says that the machine did not keep up, that is said as well.
+    """
     console.heading("summary")
     denied = ", ".join(f"{count} {reason}" for reason, count in sorted(tally.denied.items()))
     if tally.visits:
@@ -32,6 +38,8 @@ def sum_up(console: DemoConsole, tally: Tally, config: Config, path: Path, *, pu
         _tell_prints(console, tally)
     for problem in tally.problems:
         console.say("problem", problem, "bold red")
+    if pace is not None and pace.too_slow and tally.recognised < tally.enrolled:
+        console.say("machine", pace.words, "bold yellow")
     console.say("records", f"{config.journal.path} (events)   {config.gallery.path} (people)")
     console.heading("to try next")
     for line in commands(path):

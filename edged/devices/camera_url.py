@@ -1,7 +1,11 @@
 """A network camera: RTSP or HTTP through FFmpeg.
 
-FFmpeg waits 30 s by default, for the answer as for each frame; the two timeouts hold only with the
+FFmpeg waits 30 s by default, for the answer as for each frame; OpenCV's two timeouts hold only with the
 FFmpeg backend named. A stream that timed out once fails at every later read: it must be opened again.
+
+To open a stream takes seconds where a camera sends a whole picture only every few seconds, and it sends
+something all the while. So the whole may take ``open_timeout_ms``, but a peer that is silent for
+``read_timeout_ms`` is given up at any time: FFmpeg's own limit on one wait at the socket.
 """
 
 import os
@@ -47,11 +51,15 @@ class UrlCamera:
         target = self._target()
         started_at = time.monotonic()
         with _OPTIONS_LOCK:
-            os.environ[_OPTIONS_VARIABLE] = f"rtsp_transport;{source.rtsp_transport}|fflags;discardcorrupt"
+            os.environ[_OPTIONS_VARIABLE] = (
+                f"rtsp_transport;{source.rtsp_transport}|fflags;discardcorrupt"
+                f"|timeout;{1000 * source.read_timeout_ms}"
+            )
         if not video.open(target, cv2.CAP_FFMPEG, options):
             video.close()
-            if timed_out(started_at, source.open_timeout_ms):
-                raise CameraTimeoutError(f"{self._what} did not answer within {source.open_timeout_ms} ms")
+            limit_ms = min(source.open_timeout_ms, source.read_timeout_ms)
+            if timed_out(started_at, limit_ms):
+                raise CameraTimeoutError(f"{self._what} did not answer within {limit_ms} ms")
             raise CameraError(f"{self._what} cannot be opened: unreachable, refused, or no video")
 
     def grab(self) -> None:

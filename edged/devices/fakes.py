@@ -10,6 +10,9 @@ from typing import Literal, Self
 
 from edged.errors import LockError
 
+# A desk's door may run for months.
+_KEPT = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class LockTransition:
@@ -21,7 +24,7 @@ class LockTransition:
 
 
 class FakeLock:
-    """A ``DoorLock`` that records; the first transition is the claim.
+    """A ``DoorLock`` that records the newest thousand transitions; the very first is the claim.
 
     With ``trace_path`` each transition is also appended to that file as one JSON line with the fields of
     ``LockTransition``, written through at once. The file stands for the line: it has one owner among all
@@ -83,6 +86,7 @@ class FakeLock:
     def _record(self, state: Literal["locked", "unlocked"]) -> None:
         transition = LockTransition(time.monotonic(), time.time(), state)
         self.transitions.append(transition)
+        del self.transitions[:-_KEPT]
         if self._trace is None:
             return
         try:

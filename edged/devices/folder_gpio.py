@@ -2,9 +2,10 @@
 
 ``chip: folder:/some/where`` names it, for the lock and for every other line. It obeys the kernel's rules as
 ``fake_gpio`` does, between processes: a line has one owner, and a second claim fails with EBUSY; direction,
-polarity and first value are set in one step; the level of a line whose owner dies stays, as with Raspberry
-Pi kernels. The world outside is played by whoever writes "0", "1" or "" (floating: the pull decides) to the
-file ``line-N``. Each level that an output is driven to is appended to ``timeline.jsonl``.
+polarity and first value are set in one step; the level of a line whose owner dies stays, as with Raspberry Pi
+kernels. The world outside is played by whoever writes "0", "1", "" (floating: the pull decides) or "!" (an
+expander that does not answer: the line cannot be read) to the file ``line-N``. Each level that an output is
+driven to is appended to ``timeline.jsonl``.
 """
 
 import errno
@@ -92,6 +93,8 @@ class FolderRequest:
         """Read the physical level as this request's polarity sees it."""
         offset = self._held(line)
         level = os.pread(self._files[offset], 1, 0)
+        if level == b"!":
+            raise OSError(errno.EREMOTEIO, os.strerror(errno.EREMOTEIO))
         high = level == b"1" or (not level and self._settings[offset].bias is Bias.PULL_UP)
         return Value.ACTIVE if high != self._settings[offset].active_low else Value.INACTIVE
 

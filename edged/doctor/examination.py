@@ -21,6 +21,7 @@ from edged.doctor.lock_line import boot_pull, persistence
 from edged.doctor.membership import membership
 from edged.doctor.patient import Patient
 from edged.doctor.permissions import permissions
+from edged.doctor.profile import profile
 from edged.doctor.record import record
 from edged.doctor.running import running
 from edged.doctor.swap import swap
@@ -42,6 +43,7 @@ _PROBE_SECONDS = 10.0
 CHECKS: Mapping[str, Check] = {
     **checks.CHECKS,
     "liveness": liveness,
+    "profile": profile,
     "running": running,
     "door process": door_process,
     "gpio persistence": persistence,

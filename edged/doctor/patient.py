@@ -16,7 +16,7 @@ from edged.errors import StoreCorruptError
 from edged.membership.opening import Membership, open_membership
 from edged.storage.journal_reader import JournalReader
 from edged.storage.people import Contents, PeopleStore
-from edged.storage.site_calibration import DoorCalibration
+from edged.storage.site_calibration import DoorCalibration, measured_weights
 from edged.storage.vault import Vault
 from edged.vision.pipeline import FacePipeline
 
@@ -44,7 +44,9 @@ class Patient:
     @cached_property
     def pipeline(self) -> FacePipeline:
         """The models."""
-        return FacePipeline.load(self.config.models, self.config.quality)
+        return FacePipeline.load(
+            self.config.models, self.config.quality, measured_weights(self.config.gallery)
+        )
 
     @cached_property
     def membership(self) -> Membership:

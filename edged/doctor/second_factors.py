@@ -74,4 +74,4 @@ def _always_asked(
         min_margin=patient.config.decision.min_margin,
         risk=patient.risk,
     )
-    return everybody & with_bars(patient.snapshot, rule).bars.keys()
+    return everybody & with_bars(patient.snapshot, rule, all_at_once=True).bars.keys()

@@ -74,6 +74,8 @@ class Act(StrEnum):
     RESET_REFUSED = "reset_refused"
     TAMPER = "tamper"
     TAMPER_OVER = "tamper_over"
+    INPUT_FAULT = "input_fault"  # told by whoever reads the inputs; the reason names the one
+    INPUT_FAULT_OVER = "input_fault_over"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Exact cosine search over a snapshot, the distance to the runner-up, and the limits they are held to."""
+"""The nearest people of a snapshot, the distance to the runner-up, and the limits they are held to."""
 
 from dataclasses import dataclass
 
@@ -43,6 +43,7 @@ def veto_limit(match: Match, limits: Limits) -> float:
 def best_match(snapshot: GallerySnapshot, vector: FloatArray) -> Match:
     """Return the two people nearest to ``vector`` (D,) float32 unit length, and how near a veto lies.
 
+    Of people whose rows are kept as codes ``score`` is the least that it may be, ``second_score`` the most.
     Raises ``ValueError`` when the vector is of another dimension or not finite.
     """
     if vector.shape != snapshot.matrix.shape[1:]:
@@ -51,18 +52,14 @@ def best_match(snapshot: GallerySnapshot, vector: FloatArray) -> Match:
         raise ValueError("expected a finite vector, got NaN or infinity")
     if not snapshot.people:
         return NOBODY
-    scores = snapshot.matrix @ vector
-    best = int(np.argmax(scores))
-    if len(scores) == 1:
-        second_id, second_score = None, -1.0
-    else:
-        pair = np.argpartition(scores, -2)[-2:]
-        best, second = sorted(map(int, pair), key=lambda row: (-float(scores[row]), row))
-        second_id, second_score = snapshot.people[second].person_id, float(scores[second])
-    person_id = snapshot.people[best].person_id
+    best, *others = snapshot.search.nearest(vector)
+    second_id, second_score = None, -1.0
+    if others:
+        second_id, second_score = snapshot.people[others[0].row].person_id, others[0].most
+    person_id = snapshot.people[best.row].person_id
     anchors = snapshot.vetoes.get(person_id)
     veto_score = None if anchors is None else float((anchors @ vector).max())
-    return Match(person_id, float(scores[best]), second_id, second_score, veto_score)
+    return Match(person_id, best.least, second_id, second_score, veto_score)
 
 
 def at_least(value: float, limit: float | None) -> bool:

@@ -33,7 +33,7 @@ class Person:
     created_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Template:
     """One reference of a person: ``vector`` (D,) float32, unit length, read-only.
 

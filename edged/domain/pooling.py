@@ -49,7 +49,7 @@ class Pool:
         match = best_match(gallery, centre)
         if match.person_id == person_id:
             return match
-        own = float(gallery.matrix[gallery.index[person_id]] @ centre)
+        own = gallery.search.between(gallery.index[person_id], centre).least
         return replace(
             match, person_id=person_id, score=own, second_id=match.person_id, second_score=match.score
         )

@@ -42,4 +42,4 @@ def _held(seen: Observation, gallery: GallerySnapshot, person_id: str) -> Match 
     if seen.vector is None or row is None:
         return None
     veto = float((gallery.vetoes[person_id] @ seen.vector).max())
-    return Match(person_id, float(gallery.matrix[row] @ seen.vector), None, -1.0, veto)
+    return Match(person_id, gallery.search.between(row, seen.vector).least, None, -1.0, veto)

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from edged.config.sections import DoorConfig
-from edged.devices.gpio_lines import Switches
 from edged.devices.lock import DoorLock
-from edged.domain.debounce import Debounced
 from edged.domain.door import PulseLimits, Unlocked
-from edged.domain.doorway import DoorLimits, Doorway, Happening, Holder, Signal, due_in, step
+from edged.domain.doorway import Act, DoorLimits, Doorway, Happening, Holder, Signal, due_in, step
 from edged.domain.throttle import Throttle, ThrottleLimits
+from edged.doorway.inputs import InputFault, Inputs, Readable, Settled
 from edged.doorway.messages import Unlock
 from edged.errors import LockError
 
@@ -25,8 +24,6 @@ logger = logging.getLogger(__name__)
 INBOX = 2
 # As in edged.workers.door: ten times what a waiting process oversleeps on an idle machine.
 OVERRUN_SECONDS = 0.05
-# A press of a button lasts 50 ms at least; two samples fall into it.
-SAMPLE_SECONDS = 0.02
 _FLOOD_QUIET_SECONDS = 10.0
 
 _SIGNALS: dict[str, tuple[Signal | None, Signal | None]] = {  # when it becomes active, when it ceases to be
@@ -36,7 +33,7 @@ _SIGNALS: dict[str, tuple[Signal | None, Signal | None]] = {  # when it becomes 
     "tamper": (Signal.TAMPER, Signal.TAMPER_OVER),
     "reset": (Signal.RESET, None),
 }
-# Buttons: one that is stuck when the door process starts is no press.
+# Buttons: one that is stuck when the door process starts, or when it can be read again, is no press.
 _EDGES = ("exit", "reset")
 
 
@@ -70,7 +67,7 @@ class Keeper:
     def __init__(
         self,
         lock: DoorLock,
-        switches: Switches,
+        switches: Readable,
         config: DoorConfig,
         listener: Listener,
         clock: Callable[[], float],
@@ -78,17 +75,14 @@ class Keeper:
         emergency: bool = False,
     ) -> None:
         self._lock = lock
-        self._switches = switches
+        self._inputs = Inputs(switches, config.inputs)
         self._listener = listener
         self._clock = clock
+        self._config = config
         self._limits = limits_of(config)
         self._max_age_seconds = config.max_grant_age_ms / 1000
         self._throttle = Throttle(ThrottleLimits(config.max_requests, config.max_unlocked_share))
-        self._debounced = {
-            name: Debounced(getattr(config.inputs, name).debounce_ms / 1000) for name in switches.names
-        }
         self._inbox: deque[tuple[str, Unlock]] = deque()
-        self._sample_at = float("-inf")
         self._flooded_at = float("-inf")
         self._sealed = False
         self.door = Doorway(emergency=emergency)
@@ -97,8 +91,13 @@ class Keeper:
 
     @property
     def has_contact(self) -> bool:
-        """Whether the leaf is watched."""
+        """Whether the leaf is watched: there is a contact, and it can be read."""
         return self._limits.has_contact
+
+    @property
+    def faulty(self) -> tuple[str, ...]:
+        """Which inputs cannot be read."""
+        return self._inputs.faulty
 
     def request(self, reader: str, wanted: Unlock) -> None:
         """Hear a grant of ``reader``. It is answered at once, or at the next ``turn`` that has room."""
@@ -139,9 +138,7 @@ class Keeper:
         due = due_in(self.door, now, self._limits)
         if self._inbox:
             due = min(due, 0.01)
-        if self._switches.names:
-            due = min(due, max(0.0, self._sample_at + SAMPLE_SECONDS - now))
-        return due
+        return min(due, self._inputs.due_in(now))
 
     def close(self) -> None:
         """Secure the line whatever the door is in, answer what waits, give every line back.
@@ -161,7 +158,7 @@ class Keeper:
             try:
                 self._lock.close()
             finally:
-                self._switches.close()
+                self._inputs.close()
 
     def _admit(self, reader: str, wanted: Unlock) -> None:
         now = self._clock()
@@ -189,26 +186,31 @@ class Keeper:
         return None
 
     def _sample(self) -> None:
-        now = self._clock()
-        if now - self._sample_at < SAMPLE_SECONDS:
-            return
-        self._sample_at = now
-        for name, switch in self._debounced.items():
-            first = switch.settled is None
-            if not switch.feed(self._switches.active(name), now):
-                continue
-            if first and (not switch.settled or name in _EDGES):
-                continue  # how it stood at the start; what is at rest then is no news
-            self._switched(name, active=bool(switch.settled), first=first)
+        in_pulse = isinstance(self.door.pulse, Unlocked)
+        for news in self._inputs.sample(self._clock(), in_pulse=in_pulse):
+            if isinstance(news, InputFault):
+                self._faulted(news)
+            elif not (news.first and news.name in _EDGES):
+                self._switched(news)
 
-    def _switched(self, name: str, *, active: bool, first: bool) -> None:
-        signal = _SIGNALS[name][0 if active else 1]
-        if name == "contact" and first:
+    def _switched(self, input_: Settled) -> None:
+        signal = _SIGNALS[input_.name][0 if input_.active else 1]
+        now = self._clock()
+        if signal is Signal.OPENED and input_.first and self.door.leaf_open:
+            self.door = replace(self.door, open_since=now)  # nobody saw whether it was open all the time
+        elif signal is Signal.OPENED and input_.first:
             # Who opened it before there was anybody to see is not known: no burglar is made of it.
-            now = self._clock()
             self.door = replace(self.door, leaf_open=True, rightful=True, open_since=now, used=True)
         elif signal is not None:
             self._step(signal)
+
+    def _faulted(self, fault: InputFault) -> None:
+        """Tell of an input that cannot be read. Of a leaf that nobody sees nothing is said meanwhile."""
+        if fault.name == "contact":
+            self._limits = limits_of(self._config, contact_works=fault.over)
+            self.door = replace(self.door, unused_at=None)
+        act = Act.INPUT_FAULT_OVER if fault.over else Act.INPUT_FAULT
+        self._listener.happened(Happening(act, reason=fault.name), self._clock())
 
     def _step(self, signal: Signal, *, holder: Holder | None = None) -> None:
         before, now = self.door, self._clock()
@@ -228,7 +230,10 @@ class Keeper:
             self._lock.unlock() if after.released else self._lock.secure()
         except LockError:
             logger.exception("the line does not obey cause=%s", None if holder is None else holder.cause)
-            self._lock.secure()
+            try:
+                self._lock.secure()
+            finally:
+                self._listener.alarm("line_failed")
             self.door = Doorway(leaf_open=before.leaf_open, tampered=before.tampered)
             raise
 
@@ -250,9 +255,9 @@ class Keeper:
         self._listener.refused(Refusal(reader, wanted.request, result, reason, self._clock()))
 
 
-def limits_of(config: DoorConfig) -> DoorLimits:
-    """Return the limits that a configuration asks for."""
-    contact, button = config.inputs.contact, config.inputs.exit
+def limits_of(config: DoorConfig, *, contact_works: bool = True) -> DoorLimits:
+    """Return the limits that a configuration asks for; a contact that does not work counts as none."""
+    contact, button = config.inputs.contact if contact_works else None, config.inputs.exit
     return DoorLimits(
         PulseLimits(config.unlock_seconds, config.max_unlock_seconds),
         has_contact=contact is not None,

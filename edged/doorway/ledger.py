@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 # What is told in the records alone; everything else is an alarm.
 _ORDINARY = frozenset(
     {Act.UNLOCKED, Act.LOCKED, Act.NEVER_OPENED, Act.EXIT, Act.OPENED, Act.SHUT, Act.HELD_OPEN_OVER,
-     Act.FORCED_OPEN_OVER, Act.EMERGENCY_OVER, Act.TAMPER_OVER}
+     Act.FORCED_OPEN_OVER, Act.EMERGENCY_OVER, Act.TAMPER_OVER, Act.INPUT_FAULT_OVER}
 )  # fmt: skip
 # adjtimex(2) returns TIME_ERROR while the clock is not disciplined; struct timex has 208 bytes.
 _TIME_ERROR = 5

@@ -1,12 +1,4 @@
-"""``python -m edged.doorway``: the door process.
-
-    --config PATH   the configuration, of which only the section ``door`` is read; ``-``: standard input
-    --state FOLDER  where events wait for a reader (default: var/door beside the configuration)
-    --peer FD       serve the one connection that was inherited, and end with it, instead of a socket
-    --secure        claim the line, which secures it, let it go and end: for a service manager, after a crash
-
-Exit codes: 0 stopped, 1 failed, 2 usage, 78 bad configuration.
-"""
+"""``python -m edged.doorway``: the door process. ``--help`` tells its options and exit codes."""
 
 import argparse
 import contextlib
@@ -59,11 +51,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("edged door run", description="Keep the door: lock, switches, lamps.")
-    parser.add_argument("--config", default=os.environ.get("EDGED_CONFIG", "config.yaml"))
-    parser.add_argument("--state", type=Path, default=None)
-    parser.add_argument("--peer", type=int, default=None)
-    parser.add_argument("--secure", action="store_true")
+    parser = argparse.ArgumentParser(
+        "edged door run", description="Keep the door: lock, switches, lamps. Readers find it at door.socket.",
+        epilog="Exit codes: 0 stopped, 1 failed, 2 usage, 78 bad configuration.",
+    )  # fmt: skip
+    add = parser.add_argument
+    add(
+        "--config", metavar="PATH", default=os.environ.get("EDGED_CONFIG", "config.yaml"),
+        help="configuration, of which only the section door is read; -: standard input "
+        "(default: $EDGED_CONFIG or config.yaml)",
+    )  # fmt: skip
+    add(
+        "--state", metavar="FOLDER", type=Path, default=None,
+        help="where events wait for a reader (default: var/door beside the configuration)",
+    )  # fmt: skip
+    add(
+        "--peer", metavar="FD", type=int, default=None,
+        help="serve the one connection that was inherited, and end with it, instead of a socket",
+    )  # fmt: skip
+    add(
+        "--secure", action="store_true",
+        help="claim the line, which secures it, let it go and end: for a service manager, after a crash",
+    )  # fmt: skip
     return parser
 
 
@@ -127,14 +136,18 @@ def _keep(
         server.turn()
         now = time.monotonic()
         look = server.look if now < server.look_until else "idle"
-        show.light(
-            shown(keeper.door, look, look_age=server.look_age(now), faulty=server.readers == 0, now=now)
-        )
+        faulty = server.readers == 0 or bool(keeper.faulty)
+        show.light(shown(keeper.door, look, look_age=server.look_age(now), faulty=faulty, now=now))
         if now - told_at >= _WATCHDOG_SECONDS or keeper.door.condition != condition:
             told_at, condition = now, keeper.door.condition
-            systemd.notify("WATCHDOG=1", f"STATUS={condition}, {server.readers} readers")
+            systemd.notify("WATCHDOG=1", f"STATUS={_status(keeper, server)}")
             spool.mend()
     systemd.notify("STOPPING=1")
+
+
+def _status(keeper: Keeper, server: Server) -> str:
+    unread = f", cannot read: {', '.join(keeper.faulty)}" if keeper.faulty else ""
+    return f"{keeper.door.condition.value}, {server.readers} readers{unread}"
 
 
 class _Stop:

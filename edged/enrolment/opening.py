@@ -25,7 +25,7 @@ from edged.enrolment.service import Enrolment, Policy
 from edged.errors import EnrolmentError
 from edged.storage.people import Contents, PeopleStore
 from edged.storage.probes import ProbeStore
-from edged.storage.site_calibration import DoorCalibration
+from edged.storage.site_calibration import DoorCalibration, measured_weights
 from edged.storage.vault import Vault
 from edged.vision.pipeline import FacePipeline
 
@@ -53,7 +53,7 @@ def open_enrolment(
 
     Raises ``ModelError``, ``StoreError``, ``EnrolmentError`` (no_calibration).
     """
-    pipeline = FacePipeline.load(models, quality)
+    pipeline = FacePipeline.load(models, quality, measured_weights(gallery))
     levels = levels_for(pipeline.calibration, gallery.max_similar_score)
     vault = Vault.open(gallery.key_file)
     with PeopleStore.open(gallery.path, vault, writable=not policy.dry_run) as store:
@@ -85,7 +85,7 @@ def open_identifier(
 
     Raises ``ModelError``, ``StoreError``.
     """
-    pipeline = FacePipeline.load(models, quality)
+    pipeline = FacePipeline.load(models, quality, measured_weights(gallery))
     contents = (read or _enrolled(gallery))(pipeline.space)
     snapshot = build_snapshot(
         pipeline.space,
@@ -126,7 +126,7 @@ def audit_gallery(
 
     Raises ``ModelError``, ``StoreError``, ``EnrolmentError`` (no_calibration).
     """
-    pipeline = FacePipeline.load(models, quality)
+    pipeline = FacePipeline.load(models, quality, measured_weights(gallery))
     points, risk = DoorCalibration.beside(gallery, pipeline).points(), stated_risk(security, decision)
     if len(points) < 2:
         raise EnrolmentError("no_calibration", "the embedder's pack has no calibration table to audit by")
@@ -146,7 +146,9 @@ def audit_gallery(
 
 def levels_of(models: ModelsConfig, quality: QualityConfig, gallery: GalleryConfig) -> Levels:
     """Return the levels of the configured embedder. Raises ``ModelError``, ``EnrolmentError``."""
-    return levels_for(FacePipeline.load(models, quality).calibration, gallery.max_similar_score)
+    return levels_for(
+        FacePipeline.load(models, quality, measured_weights(gallery)).calibration, gallery.max_similar_score
+    )
 
 
 def _digest(vault: Vault) -> Callable[[bytes], bytes]:

@@ -47,6 +47,6 @@ class Gallery:
     def scores(self, vectors: FloatArray, rule: Rule) -> FloatArray:
         """Return the cosine (N, people) of each of ``vectors`` (N, D) with every person."""
         if rule is Rule.CENTROID:
-            return np.asarray(vectors @ self.snapshot.matrix.T, np.float32)
+            return np.asarray(vectors @ self.snapshot.matrix[:].T, np.float32)
         every = vectors @ self._templates.T
         return np.asarray(np.maximum.reduceat(every, self._starts, axis=1), np.float32)

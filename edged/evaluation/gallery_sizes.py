@@ -135,7 +135,7 @@ class _Trial:
             )
         # Who could not be enrolled is dealt into no gallery; their probes are missed whatever its size.
         self.truth = np.array([snapshot.index.get(probe.person, -1) for probe in self.mated], np.int64)
-        self._matrix = snapshot.matrix
+        self._matrix = snapshot.matrix[:]
         self._order = np.random.default_rng(seed).permutation(self.people)
         self._probes = _vectors(embedded, self.mated)
         self._others = _vectors(embedded, self.strangers)

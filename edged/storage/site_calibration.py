@@ -104,6 +104,18 @@ def read_site(path: Path) -> SiteCalibration | None:
     return found.measured
 
 
+def measured_weights(gallery: GalleryConfig) -> Mapping[str, str]:
+    """Return the SHA-256s by task that ``gallery`` was calibrated with; none where it was not.
+
+    What cannot be read is none as well: who asks for the calibration itself is told.
+    """
+    try:
+        found = read_site(calibration_path(gallery))
+    except StoreError:
+        return {}
+    return {} if found is None else found.weights
+
+
 class Models(Protocol):
     """The models in force; ``vision.pipeline.FacePipeline`` is the real one."""
 

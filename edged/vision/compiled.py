@@ -10,6 +10,7 @@ that edged does not describe: compiled files that others may write are not taken
 import hashlib
 import logging
 import platform
+import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from msgspec import Meta
 
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
+from edged.vision.choice import running_threads
 from edged.vision.packs import ModelSpec, Pack, Precision, sha256_of
 from edged.vision.session import PixelSession
 
@@ -113,13 +115,13 @@ def find_compiled(spec: ModelSpec, precision: Precision, models: ModelsConfig) -
         return None
     path = folder / MODEL
     for one in (folder.parent, folder, folder / RECORD):
-        _check_place(one)
+        check_place(one)
     record = _read_record(folder / RECORD)
     if record.source != spec.files[precision].sha256:
         raise ModelError(f"{folder}: made of another file")
     if record.form == ORIGINAL:
         return None
-    _check_place(path)
+    check_place(path)
     return CompiledFile(path, record)
 
 
@@ -140,7 +142,7 @@ def open_compiled(
         session = PixelSession(
             found.path,
             sha256=found.record.sha256,
-            threads=models.threads,
+            threads=running_threads(models),
             providers=models.providers,
             input_size=spec.input,
         )
@@ -163,13 +165,16 @@ def _as_described(path: Path, spec: ModelSpec, precision: Precision) -> bool:
     return path.is_file() and sha256_of(path) == spec.files[precision].sha256
 
 
-def _check_place(path: Path) -> None:
+def check_place(path: Path) -> None:
+    """Raise ``ModelError`` for a link, a pipe or device, or what others than its owner may write."""
     try:
         mode = path.lstat().st_mode
     except OSError as exc:
         raise ModelError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
     if path.is_symlink():
         raise ModelError(f"{path}: a symbolic link")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ModelError(f"{path}: neither a file nor a folder")
     if mode & _OTHERS_MAY_WRITE:
         raise ModelError(f"{path}: others than its owner may write it")
 

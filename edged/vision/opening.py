@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
-from edged.vision.choice import chosen_precision, running_precision
+from edged.vision.choice import Weights, running_precision, running_threads, wanted_precision
 from edged.vision.compiled import open_compiled
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
@@ -14,28 +14,30 @@ from edged.vision.session import OrtSession
 from edged.vision.tensors import AnySession
 
 
-def open_detector(models: ModelsConfig) -> tuple[Pack, FaceDetector, str]:
+def open_detector(models: ModelsConfig, measured: Weights | None = None) -> tuple[Pack, FaceDetector, str]:
     """Open the detector of ``models.detector``; return its pack, it, and the SHA-256 of its file.
 
     One that comes in a single precision runs in that, whatever is configured: YuNet in int8 is slower
-    (4.1 ms to 3.0) and no better. Raises ``ModelError`` naming the command that mends it.
+    (4.1 ms to 3.0) and no better. ``measured``: see ``wanted_precision``.
+    Raises ``ModelError`` naming the command that mends it.
     """
     pack = Catalogue(models.directory).in_force(models.detector)
     spec = pack.model("detector")
-    precision = running_precision(pack, spec, models)
+    precision = running_precision(pack, spec, models, measured)
     session = _session(pack, spec, precision, models)
     detector = FaceDetector(session, spec, threshold=models.detection_threshold)
     return pack, detector, spec.files[precision].sha256
 
 
-def open_embedder(models: ModelsConfig) -> tuple[Pack, FaceEmbedder, str]:
+def open_embedder(models: ModelsConfig, measured: Weights | None = None) -> tuple[Pack, FaceEmbedder, str]:
     """Open the embedder of ``models.embedder``; return its pack, it, and the SHA-256 of its file.
 
+    ``measured``: see ``wanted_precision``.
     Raises ``ModelError`` naming the command that mends it.
     """
     pack = Catalogue(models.directory).in_force(models.embedder)
     spec = pack.model("embedder")
-    precision = chosen_precision(pack, spec, models.precision)
+    precision = wanted_precision(pack, spec, models, measured)
     if precision not in spec.files:
         raise ModelError(
             f"models.precision: pack {pack.name} has no {precision} embedder, only {', '.join(spec.files)}"
@@ -73,7 +75,7 @@ def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsCo
     return OrtSession(
         path,
         sha256=spec.files[precision].sha256,
-        threads=models.threads,
+        threads=running_threads(models),
         providers=models.providers,
         input_size=spec.input,
     )

@@ -7,6 +7,7 @@ import cv2
 from edged.config.sections import ModelsConfig, QualityConfig
 from edged.domain.types import Face, FloatArray, Image, Quality
 from edged.vision import alignment
+from edged.vision.choice import Weights
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
 from edged.vision.opening import open_detector, open_embedder
@@ -53,12 +54,17 @@ class FacePipeline:
         self.quality = quality
 
     @classmethod
-    def load(cls, models: ModelsConfig, quality: QualityConfig) -> "FacePipeline":
-        """Open the configured packs. Raises ``ModelError`` naming the command that mends it."""
+    def load(
+        cls, models: ModelsConfig, quality: QualityConfig, measured: Weights | None = None
+    ) -> "FacePipeline":
+        """Open the configured packs; ``measured`` are the weights that this door was calibrated with.
+
+        Raises ``ModelError`` naming the command that mends it.
+        """
         # Pictures this small gain nothing from OpenCV's threads, which would compete with inference.
         cv2.setNumThreads(1)
-        detectors, detector, detector_sha256 = open_detector(models)
-        embedders, embedder, embedder_sha256 = open_embedder(models)
+        detectors, detector, detector_sha256 = open_detector(models, measured)
+        embedders, embedder, embedder_sha256 = open_embedder(models, measured)
         embedding = embedders.model("embedder")
         return cls(
             detector,

@@ -46,7 +46,8 @@ class _OrtFile:
     """An ONNX file in onnxruntime with one input of a stated type.
 
     The bytes that are hashed are the bytes that are loaded. Threads do not spin between runs:
-    spinning cost 39 % of a core at 10 frames a second, and sessions that spin slow each other down.
+    spinning cost 39 % of a core at 10 frames a second, and sessions that spin slow each other down;
+    ``spinning`` is there to measure that.
     ``input_size`` (width, height) fills in what the file leaves open, for the warm-up run.
     """
 
@@ -62,6 +63,7 @@ class _OrtFile:
         threads: int,
         providers: Sequence[str],
         input_size: tuple[int, int] | None = None,
+        spinning: bool = False,
     ) -> None:
         """Load and run once. Raises ``ModelError`` for anything that does not fit."""
         self.path = path
@@ -69,7 +71,7 @@ class _OrtFile:
         onnxruntime.set_default_logger_severity(_LOG_ERRORS_ONLY)
         try:
             self._session = onnxruntime.InferenceSession(
-                _read(path, sha256), _options(threads), providers=list(providers)
+                _read(path, sha256), _options(threads, spinning=spinning), providers=list(providers)
             )
             self._name, self._shape = self._only_input()
         except _FAILURES as exc:
@@ -161,13 +163,13 @@ def _check_providers(providers: Sequence[str]) -> None:
         )
 
 
-def _options(threads: int) -> Any:
+def _options(threads: int, *, spinning: bool) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _LOG_ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     return options
 
 

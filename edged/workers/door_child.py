@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 # It claims the line within half a second, and a small board that starts everything at once is slower.
 _START_SECONDS = 20.0
+# What the service manager gave the daemon. A child that is ready, feeds the watchdog or stops must not say so
+# in its name: the daemon may still load its models, or hang.
+_OF_THE_DAEMON = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
 # It secures the line within a turn, and writes for two seconds at most.
 _END_SECONDS = 2.5
 
@@ -92,7 +95,7 @@ class DoorChild:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                     [sys.executable, *command, "--state", os.fspath(self._state)],
-                    stdin=subprocess.PIPE, pass_fds=[theirs.fileno()], text=True,
+                    stdin=subprocess.PIPE, pass_fds=[theirs.fileno()], text=True, env=_environment(),
                 )  # fmt: skip
             stdin = self._process.stdin
             if stdin is not None:
@@ -110,3 +113,7 @@ class DoorChild:
         ready, _, _ = select.select([ours], [], [], _START_SECONDS)
         if not ready or not ours.recv(1, socket.MSG_PEEK):
             raise DoorwayError("the door process did not claim the line; its own message stands above")
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _OF_THE_DAEMON}

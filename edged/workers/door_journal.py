@@ -7,6 +7,7 @@ not be written is tried again, and what is written already, since the word got l
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Protocol
 
 from edged.domain.types import Event, EventKind, StoredEvent
@@ -27,11 +28,18 @@ class Recorder(Protocol):
 class DoorJournal:
     """One thread offers; ``holds`` says whether the journal has an event of this id, and may read the disk.
 
-    ``on_recorded`` is called after each write, in the writer's thread.
+    ``on_recorded`` is called after each write, ``on_alarm`` with the type of each alarm that was written,
+    once; both in the writer's thread.
     """
 
-    def __init__(self, recorder: Recorder, holds: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        holds: Callable[[str], bool],
+        on_alarm: Callable[[str], None] = lambda _type: None,
+    ) -> None:
         self.on_recorded: Callable[[], None] = lambda: None
+        self._on_alarm = on_alarm
         self._recorder = recorder
         self._holds = holds
         self._open: dict[str, tuple[Event, Future[Any]]] = {}
@@ -73,12 +81,15 @@ class DoorJournal:
 
     def _submit(self, event: Event) -> "Future[Any]":
         future = self._recorder.submit([event])
-        future.add_done_callback(self._settled)
+        future.add_done_callback(partial(self._settled, event))
         return future
 
-    def _settled(self, future: "Future[Any]") -> None:
-        if not future.cancelled() and future.exception() is None:
-            self.on_recorded()
+    def _settled(self, event: Event, future: "Future[Any]") -> None:
+        if future.cancelled() or future.exception() is not None:
+            return
+        if event.kind is EventKind.ALARM:
+            self._on_alarm(event.body["type"])
+        self.on_recorded()
 
 
 def event_of(happened: Happened) -> Event:

@@ -300,7 +300,7 @@ class DoorLink(Worker):
                 raise DoorwayError(f"{reason}; each needs a site and door_id of its own")
             case Status() as status:
                 line.status = status
-                self._metrics.lock_unlocked.set(status.released)
+                self._metrics.door_is(status.condition, released=status.released, tampered=status.tampered)
                 self._tell(words_of(status))
             case Answer() as answer:
                 self._answered(answer)
@@ -367,7 +367,7 @@ class DoorLink(Worker):
         line.channel.close()
         self._journal.forget()
         self._metrics.door_connected.set(0)
-        self._metrics.lock_unlocked.set(0)
+        self._metrics.door_is(None)
         if not self._sealed:
             self._tell(self._words.gone())
 

@@ -86,7 +86,7 @@ def _linked(  # noqa: PLR0917 - all but the last three are bound
 ) -> DoorLink:
     """Return a running link; what waited at the door is in the journal, if the door was there in time."""
     name = f"{config.site}.{config.door_id}"
-    records = DoorJournal(journal, partial(_holds, config))
+    records = DoorJournal(journal, partial(_holds, config), metrics.alarm)
     link = DoorLink(
         way.connect, reader=name, config=config.door, metrics=metrics, journal=records, on_change=on_change,
         close=way.close, end_hung=way.kill,

@@ -56,6 +56,20 @@ def make_event(
     )
 
 
+def make_counted(  # noqa: PLR0917 - the first three are bound
+    metrics: Metrics,
+    clock: Clock,
+    boot_id: str,
+    kind: EventKind,
+    body: Mapping[str, Any],
+    person_id: str | None = None,
+) -> Event:
+    """Return an event of this moment; an alarm is counted, whether or not the disk will take it."""
+    if kind is EventKind.ALARM:
+        metrics.alarm(body["type"])
+    return make_event(clock, boot_id, kind, body, person_id)
+
+
 def reopen_damaged(journal: Journal) -> None:
     """Mend a journal that broke while it was written to, so that what waits in memory can be written.
 
@@ -96,7 +110,7 @@ class EventLog:
 
     def event(self, kind: EventKind, body: Mapping[str, Any], *, person_id: str | None = None) -> Event:
         """Return a new event of now."""
-        return make_event(self._clock, self.boot_id, kind, body, person_id)
+        return make_counted(self._metrics, self._clock, self.boot_id, kind, body, person_id)
 
     def record(self, *events: Event) -> None:
         """Hand events to the journal; what fails is kept for ``retry``. Never blocks."""

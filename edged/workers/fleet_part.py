@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -17,22 +17,18 @@ from edged.domain.types import EventKind
 from edged.errors import ConfigError, StoreError
 from edged.fleet.broker import BrokerClient
 from edged.fleet.commands import Command
-from edged.fleet.gallery_channel import GalleryChannel
 from edged.fleet.gallery_format import AccessRecord
 from edged.fleet.gallery_topics import GalleryTopics
 from edged.fleet.topics import Topics
-from edged.fleet.trust import PublisherTrust
 from edged.membership.command_memory import CommandMemoryFile
 from edged.membership.opening import Membership, open_membership
 from edged.membership.people import FleetPeople
 from edged.membership.state import FleetState
-from edged.membership.update import Attempt, GalleryUpdate
 from edged.metrics import Metrics
 from edged.storage.vault import Vault
 from edged.workers.command_acts import CommandActs, Reach
 from edged.workers.command_desk import CommandDesk
 from edged.workers.event_log import EventLog
-from edged.workers.fleet_member import FleetMemberWorker
 from edged.workers.gallery_sync import GallerySyncWorker, People
 from edged.workers.health import HealthReport
 from edged.workers.lockdown import LockableDoor
@@ -40,6 +36,11 @@ from edged.workers.policy import access_rules, recognition_settings
 from edged.workers.publisher import PublisherWorker
 from edged.workers.recognition import RecognitionSettings
 from edged.workers.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from edged.fleet.gallery_channel import GalleryChannel
+    from edged.membership.update import Attempt
+    from edged.workers.fleet_member import FleetMemberWorker
 
 
 class Embedding(Protocol):
@@ -82,6 +83,11 @@ class FleetPart:
         membership, config = self._membership, self._config
         if membership is None:
             return
+        # A door without a fleet does without TUF: a twentieth of a second of the start, and three megabytes.
+        from edged.fleet.trust import PublisherTrust  # noqa: PLC0415 - see above
+        from edged.membership.update import GalleryUpdate  # noqa: PLC0415 - see above
+        from edged.workers.fleet_member import FleetMemberWorker  # noqa: PLC0415 - see above
+
         invitation, store = membership.invitation, membership.store
         client_id = config.mqtt.client_id or f"edged-{config.site}-{config.door_id}"
         own = msgspec.structs.replace(config.mqtt, client_id=f"{client_id}-fleet")
@@ -96,7 +102,7 @@ class FleetPart:
             same = state.revision == revision and serves and swapped()
             return gallery.current.snapshot if same else None
 
-        def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:
+        def make_update(channel: "GalleryChannel") -> "Callable[[datetime], Attempt]":
             trust = PublisherTrust(
                 membership.directory / "tuf", invitation.root.encode(), channel, invitation.group
             )
@@ -135,7 +141,7 @@ class FleetPart:
         if self._worker is not None:
             self._worker.beat()
 
-    def _tried(self, attempt: Attempt, state: FleetState) -> None:
+    def _tried(self, attempt: "Attempt", state: FleetState) -> None:
         self._show(state)
         result = "applied" if attempt.changed else attempt.refused or "unchanged"
         self._metrics.fleet_attempts.labels(result).inc()

@@ -10,13 +10,16 @@ does a calibration that cannot be used, or a gallery that is damaged at the star
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from edged.devices.memory import release_freed_memory
+from edged.domain.bars import BarsOnDemand
 from edged.domain.calibration import MeasuredPoint, Threshold, no_threshold, threshold_for
+from edged.domain.codes import Products, blocked_products
 from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
-from edged.domain.lookalikes import lookalike_rule
+from edged.domain.lookalikes import Bar, lookalike_rule
 from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk, Traffic, false_accepts_a_year
 from edged.errors import StoreCorruptError, StoreError
@@ -80,8 +83,12 @@ class GallerySyncWorker(Worker):
     """Owns ``current``; ``risk`` and ``min_margin`` may be changed while it runs.
 
     ``max_unread_seconds`` None lets the gallery in memory serve for ever. ``traffic`` is asked about once an
-    hour how many visits there are; None where that cannot be told.
+    hour how many visits there are; None where that cannot be told. ``products`` multiplies the codes of a
+    large gallery.
     """
+
+    # Thousands of people are opened, compared and rated in one turn, and a large journal is counted in one.
+    stall_seconds = 10.0
 
     def __init__(
         self,
@@ -97,6 +104,7 @@ class GallerySyncWorker(Worker):
         metrics: Metrics,
         on_change: Callable[[GalleryState], None] = lambda _state: None,
         traffic: Callable[[], Traffic | None] = lambda: None,
+        products: Products = blocked_products,
     ) -> None:
         super().__init__("gallery")
         self.risk = risk
@@ -109,6 +117,7 @@ class GallerySyncWorker(Worker):
         self._dimension = dimension
         self._calibration = calibration
         self._traffic = traffic
+        self._products = products
         self._metrics = metrics
         self._identity: tuple[int, ...] | None = None
         self._measured: tuple[int, ...] | None = None
@@ -117,6 +126,7 @@ class GallerySyncWorker(Worker):
         self._failing = self._lapsed = self._unread_told = False
         self._unread_since: float | None = None
         self._current = self._first()
+        release_freed_memory()
 
     @property
     def current(self) -> GalleryState:
@@ -175,13 +185,14 @@ class GallerySyncWorker(Worker):
         if same_people and self._same_risk() and not self._lapsed:
             return
         self._current = self._load()
+        release_freed_memory()
         self._expect()
         logger.info(
-            "gallery loaded generation=%d people=%d templates=%d raised_bars=%d",
+            "gallery loaded generation=%d people=%d templates=%d raised_bars=%s",
             self._current.snapshot.version,
             len(self._current.snapshot.people),
             self._current.snapshot.templates,
-            len(self._current.snapshot.bars),
+            _count(self._current.snapshot.bars),
         )
         self.on_change(self._current)
 
@@ -207,7 +218,14 @@ class GallerySyncWorker(Worker):
         vetoes = self._people.vetoes(self._space)
         try:
             snapshot = build_snapshot(
-                self._space, self._dimension, version, people, templates, vetoes=vetoes, previous=self._before
+                self._space,
+                self._dimension,
+                version,
+                people,
+                templates,
+                vetoes=vetoes,
+                previous=self._before,
+                products=self._products,
             )
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
@@ -292,3 +310,7 @@ class GallerySyncWorker(Worker):
             logger.warning("gallery is read again")
         self._failing, self._unread_since, self._unread_told, self._lapsed = False, None, False, False
         self._metrics.gallery_unread.set(0)
+
+
+def _count(bars: Mapping[str, Bar]) -> str:
+    return "on demand" if isinstance(bars, BarsOnDemand) else str(len(bars))

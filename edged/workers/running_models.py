@@ -6,6 +6,7 @@ from edged.config import Config
 from edged.config.sections import FakeLockConfig
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
+from edged.vision.profile import standing
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,12 @@ def model_names(pipeline: FacePipeline, liveness: FaceLiveness | None) -> dict[s
 
 
 def warn_about_models(config: Config, pipeline: FacePipeline, liveness: FaceLiveness | None) -> None:
-    """Log what a real lock should not rely on; nothing where the lock is a fake."""
+    """Log the profile that they run by, and what a real lock should not rely on."""
+    found = standing(config.models)
+    if found.profile is not None:
+        logger.info("%s", found.text)
+    elif found.passed_over is not None and config.models.profile != "off":
+        logger.warning("the profile of this machine is passed over reason=%r", found.passed_over)
     if isinstance(config.door.lock, FakeLockConfig):
         return
     own = {} if liveness is None else liveness.restrictions

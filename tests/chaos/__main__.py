@@ -1,7 +1,8 @@
 """``python -m tests.chaos``: inject, count, print one table; exit status 1 on any breach.
 
 The numbers of faults are those of a run of twenty minutes, in proportion to ``--minutes``, at least one each.
-Two lanes run side by side: what an event meets on its way to the collector, and what a door meets.
+Lanes run side by side: what an event meets on its way to the collector, what a door meets, and, at a fifth of
+a core, what threads do to one another.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from tests.chaos import (
     camera_rows,
     door_rows,
     forgetful_broker,
+    full_disk,
+    interleaving,
     messaging,
     part_rows,
     power_cuts,
@@ -30,7 +33,6 @@ from tests.chaos import (
 from tests.chaos.plan import FULL_MINUTES, Plan
 from tests.chaos.row import Row, show
 
-_POWER_CUT = "power cut, sectors torn"
 _FULL_CUTS = 1000
 _FULL_FORGOTTEN = 30
 
@@ -73,7 +75,7 @@ def main() -> None:
 
 
 def run(folder: Path, plan: Plan) -> list[Row]:
-    """Run both lanes in ``folder``; a part that fails is a row that is broken."""
+    """Run all lanes in ``folder``; a part that fails is a row that is broken."""
     lanes: tuple[tuple[tuple[str, Part], ...], ...] = (
         (("messaging", messaging.rows), ("forgetful", _forgetful), ("broker", broker_rows.rows)),
         (
@@ -84,6 +86,7 @@ def run(folder: Path, plan: Plan) -> list[Row]:
             ("start-stop", part_rows.start_stop),
             ("power", _power),
         ),
+        (("interleaving", interleaving.rows),),
     )
     with ThreadPoolExecutor(len(lanes)) as pool:
         done = [pool.submit(_lane, folder, plan, lane) for lane in lanes]
@@ -109,18 +112,12 @@ def _forgetful(folder: Path, plan: Plan) -> list[Row]:
 
 
 def _power(_folder: Path, plan: Plan) -> list[Row]:
-    if not plan.wants(_POWER_CUT):
-        return []
-    found = power_cuts.run(plan.times(_FULL_CUTS), plan.seed)
-    wrong = {"invented": found.invented, "without a start": found.not_started, "damaged": found.damaged}
-    breaches = [f"{times} {what}" for what, times in wrong.items() if times]
-    if found.lost:
-        breaches.append(f"{found.lost} cuts lost events")
-    row = Row(
-        _POWER_CUT, found.cuts, "0 lost, none invented, every start works",
-        f"{found.acknowledged} events", found.lost, breaches=tuple(breaches),
-    )  # fmt: skip
-    return [plan.done(row)]
+    rows = []
+    if plan.wants(power_cuts.FAULT):
+        rows.append(plan.done(power_cuts.row(power_cuts.run(plan.times(_FULL_CUTS), plan.seed))))
+    if plan.wants(full_disk.FAULT):
+        rows.append(plan.done(full_disk.row(full_disk.run(plan.times(full_disk.WRITES)))))
+    return rows
 
 
 def _plan(chosen: argparse.Namespace, progress: Progress) -> Plan:

@@ -1,20 +1,18 @@
-"""The journal under power cuts: ``python -m tests.chaos.power_cuts --cuts 1000 --json``.
+"""The journal under power cuts, as the rows of ``tests.chaos`` and of ``tests.chaos.storage``.
 
 The journal's own code runs, statement by statement, on a disk that tears (see ``torn_disk``); the power
 goes at a random write, and a start with the library of this machine must find everything that was
-acknowledged. ``--normal`` weakens ``synchronous`` to show that the trial can fail.
+acknowledged. ``normal`` weakens ``synchronous`` to show that the trial can fail.
 """
 
-import argparse
-import json
 import random
 import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,9 +25,11 @@ from edged.errors import EdgedError, StoreError
 from edged.storage import connections
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
+from tests.chaos.row import Row
 from tests.chaos.torn_disk import TornDisk, TornVfs
 from tests.integration.storage.conftest import event
 
+FAULT = "power cut, sectors torn"
 # Small, so that pruning, checkpoints and freed pages are part of every longer trial.
 _MAX_ROWS = 120
 _MOST_OPERATIONS = 900
@@ -211,10 +211,17 @@ def _start_again(path: Path, acknowledged: Sequence[str], offered: int, result: 
     result.invented += extra > offered
 
 
-def run(cuts: int, seed: int = 1, *, normal: bool = False, first_steps: bool = False) -> Result:
+def run(
+    cuts: int,
+    seed: int = 1,
+    *,
+    normal: bool = False,
+    first_steps: bool = False,
+    step: Callable[[int], None] = lambda _number: None,
+) -> Result:
     """Cut the power ``cuts`` times; half of the lives begin with no journal at all.
 
-    ``first_steps``: all of them do, and are cut within their first 40 writes.
+    ``first_steps``: all of them do, and are cut within their first 40 writes. ``step`` hears the number.
     """
     result, chance = Result(), random.Random(seed)
     with tempfile.TemporaryDirectory() as scratch:
@@ -232,21 +239,17 @@ def run(cuts: int, seed: int = 1, *, normal: bool = False, first_steps: bool = F
             begin = base if number % 2 and not first_steps else None
             cut_once(begin, directory, disk, chance, result, normal=normal)
             shutil.rmtree(directory)
+            step(number + 1)
     return result
 
 
-def main() -> int:
-    """Run from the command line; exit status 1 where anything was lost."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cuts", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--normal", action="store_true", help="weaken synchronous: the trial must fail")
-    parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args()
-    result = run(wanted.cuts, wanted.seed, normal=wanted.normal)
-    sys.stdout.write(f"{json.dumps(asdict(result)) if wanted.json else result}\n")
-    return 0 if result.ok else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def row(result: Result) -> Row:
+    """Return the line of the table."""
+    wrong = {"invented": result.invented, "without a start": result.not_started, "damaged": result.damaged}
+    breaches = [f"{times} {what}" for what, times in wrong.items() if times]
+    if result.lost:
+        breaches.append(f"{result.lost} cuts lost events")
+    return Row(
+        FAULT, result.cuts, "0 lost, none invented, every start works",
+        f"{result.acknowledged} events", result.lost, breaches=tuple(breaches),
+    )  # fmt: skip

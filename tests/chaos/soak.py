@@ -3,8 +3,9 @@
 Visits, brokers that restart, camera programs that die or stall, bursts of refused attempts, reloads: all of
 it is what one process has to live through. Printed is the slope of memory, descriptors and threads with its
 95 % interval, of the daemon and of the door process, the first quarter left out. Exit status 1 where one
-grows significantly, by two megabytes or one of the others, an event is lost or the line is open too long.
-What fills during the first minutes is no leak: a soak of less than ten says little.
+grows significantly, by two megabytes or one of the others, and still does in the second half; where an event
+is lost or the line is open too long. What fills during the first minutes is no leak: a soak of less than ten
+says little. ``python -m tests.chaos.visits`` says more of memory in less time.
 """
 
 import argparse
@@ -217,16 +218,26 @@ def _silent_camera(folder: Path, cycles: int) -> "subprocess.Popen[str]":
 
 def _show(report: dict[str, Any], found: list[Grown]) -> None:
     table = Table()
-    for heading in ("process", "figure", "after warm-up", "at the end", "slope per hour", "95 %", ""):
+    for heading in (
+        "process",
+        "figure",
+        "after warm-up",
+        "at the end",
+        "slope per hour",
+        "95 %",
+        "second half",
+        "",
+    ):
         table.add_column(heading)
     for one in found:
         rate = one.slope
         table.add_row(
             one.process, f"{one.figure}{' MB' if one.figure == 'rss' else ''}", f"{one.first:.1f}",
             f"{one.last:.1f}", f"{rate.per_hour:+.2f}", f"{rate.low:+.2f} … {rate.high:+.2f}",
+            f"{rate.late:+.2f}",
             "grows" if one.leaks else "",
         )  # fmt: skip
-    console = Console(width=110)
+    console = Console(width=120)
     console.print(table)
     done = ", ".join(f"{count} {what}" for what, count in report["done"].items())
     console.print(f"{report['minutes']:g} minutes: {done}; {report['openings']} openings.", markup=False)

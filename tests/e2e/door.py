@@ -73,7 +73,7 @@ http: {{port: {self.http_port}}}
 
     def events(self, *options: object) -> list[dict[str, Any]]:
         """The journal, the facts of each body beside the keys that every event has."""
-        if not (self.folder / "journal.db").exists():
+        if "--config" not in options and not (self.folder / "journal.db").exists():
             return []
         text = self.edged("events", "export", *options, "--json").stdout
         return [{**event, **event["body"]} for event in map(json.loads, text.splitlines())]

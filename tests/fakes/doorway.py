@@ -28,7 +28,7 @@ from edged.doorway.messages import (
 from edged.errors import DoorwayError
 
 T = TypeVar("T")
-LOCK, EXIT, CONTACT, FIRE, TAMPER, RESET, BUZZER, LAMP = 17, 4, 5, 6, 7, 8, 22, 23
+LOCK, EXIT, CONTACT, FIRE, TAMPER, RESET, BUZZER, LAMP, FAULT = 17, 4, 5, 6, 7, 8, 22, 23, 24
 WAIT_SECONDS = 60.0
 
 
@@ -70,6 +70,7 @@ door:
   signals:
     buzzer: {{chip: 'folder:{self.chip}', line: {BUZZER}, active: high}}
     granted: {{chip: 'folder:{self.chip}', line: {LAMP}, active: high}}
+    fault: {{chip: 'folder:{self.chip}', line: {FAULT}, active: high}}
 {door}""")
 
     def start(self) -> Self:
@@ -100,10 +101,17 @@ door:
 
     def level(self, line: int, *, high: bool) -> None:
         """Play the world: put a level on a wire."""
+        self._put(line, b"1" if high else b"0")
+
+    def break_line(self, line: int) -> None:
+        """Play the world: the line cannot be read until it has a level again."""
+        self._put(line, b"!")
+
+    def _put(self, line: int, level: bytes) -> None:
         self.chip.mkdir(exist_ok=True)
         descriptor = os.open(self.chip / f"line-{line}", os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            os.pwrite(descriptor, b"1" if high else b"0", 0)
+            os.pwrite(descriptor, level, 0)
         finally:
             os.close(descriptor)
 

@@ -1,4 +1,4 @@
-"""Model packs: the descriptor, the cohort, the weights."""
+"""Model packs: the descriptor, the cohort, the weights, and the profile beside them."""
 
 import hashlib
 import io
@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from edged.config.sections import ModelsConfig
 from edged.domain.calibration import MeasuredPoint
 from edged.errors import ModelError
+from edged.vision.choice import PROFILE, running_threads
 from edged.vision.cohort import read_cohort
 from edged.vision.fitness import check_model
 from edged.vision.packs import Cohort, ModelSpec, Pack, load_pack, parse_pack
+from edged.vision.profile import cores, read_profile, standing, write_profile
 from tests.fuzz.target import Target, put
+from tests.unit.vision.test_profile import measured
 from tests.unit.vision.tiny_onnx import model
 
 _MODELS = Path(__file__).parents[2] / "models"
@@ -84,8 +88,23 @@ def _weights_seeds(_folder: Path) -> Iterator[bytes]:
     yield model(("n", 3, "h", "w"), operator="Flatten")
 
 
+def _profile(data: bytes, folder: Path) -> None:
+    path = put(folder / PROFILE, data)
+    models = ModelsConfig(directory=folder)
+    assert standing(models).text.isprintable()
+    assert 1 <= running_threads(models) <= max(2, cores())
+    read_profile(path)
+
+
+def _profile_seeds(folder: Path) -> Iterator[bytes]:
+    models = ModelsConfig(directory=folder)
+    yield write_profile(measured(models), models).read_bytes()
+    yield write_profile(measured(models, cores=64, threads=64), models).read_bytes()
+
+
 TARGETS = (
     Target("pack", _pack, _pack_seeds, (ModelError,), 8192, ("yaml",)),
     Target("cohort", _cohort, _cohort_seeds, (ModelError,), 4096),
     Target("weights", _weights, _weights_seeds, (ModelError,), 2048),
+    Target("profile", _profile, _profile_seeds, (ModelError,), 4096),
 )

@@ -23,6 +23,7 @@ from edged.evaluation.quantization.embedders import (
     supported_rates,
 )
 from edged.evaluation.quantization.split import MIN_CALIBRATION_FACES, Split, split_people
+from edged.vision.choice import running_threads
 from edged.vision.detector import FaceDetector, network_input
 from edged.vision.embedder import FaceEmbedder
 from edged.vision.packs import Catalogue, ModelSpec, Pack, Task, sha256_of, verify_file
@@ -237,7 +238,7 @@ def _session(path: Path, spec: ModelSpec, order: Order) -> OrtSession:
     return OrtSession(
         path,
         sha256=None,
-        threads=order.models.threads,
+        threads=running_threads(order.models),
         providers=("CPUExecutionProvider",),
         input_size=spec.input,
     )

@@ -17,7 +17,7 @@ from edged import __version__
 from edged.config.sections import ModelsConfig
 from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError
-from edged.vision.choice import running_precision
+from edged.vision.choice import running_precision, running_threads
 from edged.vision.compilation.comparison import (
     WORTH_IT,
     Agreement,
@@ -214,7 +214,7 @@ class _Job:
         return OrtSession(
             path,
             sha256=self.spec.files[self.precision].sha256,
-            threads=self.models.threads,
+            threads=running_threads(self.models),
             providers=self.models.providers,
             input_size=self.spec.input,
         )
@@ -223,7 +223,7 @@ class _Job:
         return PixelSession(
             path,
             sha256=None,
-            threads=self.models.threads,
+            threads=running_threads(self.models),
             providers=self.models.providers,
             input_size=self.spec.input,
         )
@@ -241,7 +241,7 @@ class _Job:
             original_ms=round(speed.ms[0], 3),
             compiled_ms=round(speed.ms[1], 3),
             ratio=round(speed.ratios[1], 3),
-            threads=self.models.threads,
+            threads=running_threads(self.models),
             edged=__version__,
             onnxruntime=onnxruntime.__version__,
             device=device(),

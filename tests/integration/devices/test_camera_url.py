@@ -74,7 +74,8 @@ def test_a_peer_that_never_answers_fails_the_opening_in_time(scheme: str) -> Non
 def test_a_refusal_is_no_timeout() -> None:
     with serving() as server:
         server.mode = "refuse"
-        with pytest.raises(CameraError, match="cannot be opened") as caught, opened(server.url):
+        patient = opened(server.url, read_timeout_ms=5000)
+        with pytest.raises(CameraError, match="cannot be opened") as caught, patient:
             pass
     assert not isinstance(caught.value, CameraTimeoutError)
 
@@ -148,3 +149,15 @@ def task_count() -> int:
 
 def descriptor_count() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_peer_that_falls_silent_is_given_up_though_opening_may_take_long(scheme: str) -> None:
+    # Some cameras need seconds to their first whole picture, and say something all the while.
+    with silent_port() as port:
+        source = UrlSource(url=f"{scheme}://127.0.0.1:{port}/x", open_timeout_ms=60_000, read_timeout_ms=500)
+        camera = UrlCamera(source)
+        started_at = time.monotonic()
+        with pytest.raises(CameraTimeoutError, match="did not answer within 500 ms"):
+            camera.open()
+        assert time.monotonic() - started_at < 30

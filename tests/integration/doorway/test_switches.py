@@ -12,6 +12,7 @@ from tests.fakes.doorway import (
     BUZZER,
     CONTACT,
     EXIT,
+    FAULT,
     FIRE,
     LAMP,
     RESET,
@@ -203,3 +204,22 @@ def command(door: DoorProcess, *words: str) -> "subprocess.CompletedProcess[str]
         [sys.executable, "-m", "edged", "door", *words, "--config", str(door.folder / "config.yaml")],
         capture_output=True, text=True, timeout=100, check=False, env=environment(),
     )  # fmt: skip
+
+
+def test_an_input_that_cannot_be_read_is_told_and_the_others_and_the_lock_go_on(door: DoorProcess) -> None:
+    assert door.process is not None
+    with door.reader() as reader:
+        door.break_line(TAMPER)
+        reader.wait(lambda: "input_fault" in reader.events)
+        (fault,) = [event for event in reader.of(Happened) if event.what == "input_fault"]
+        assert (fault.alarm, fault.reason) == (True, "tamper")
+        assert until(lambda: door.lit(FAULT))
+        door.press(EXIT, seen=lambda: door.released)
+        reader.wait(lambda: "locked" in reader.events)
+        reader.ask("R1")
+        reader.wait(lambda: reader.events.count("locked") == 2)
+        door.level(FIRE, high=True)
+        reader.wait(lambda: "emergency" in reader.events)
+    assert door.process.poll() is None
+    assert [released for _, released in door.timeline] == [False, True, False, True, False, True]
+    assert "input cannot be read, the door goes on without it name=tamper" in door.log

@@ -11,9 +11,10 @@ import pytest
 from edged.fleet import broker as broker_module
 from edged.fleet.connection import Connection, Credentials
 from edged.workers import delivery
+from tests.chaos.interleaving import LockingOutbox
 from tests.fakes.collector import Collector, eventually
 from tests.fakes.mosquitto import Mosquitto
-from tests.fakes.outbox import FakeOutbox, event
+from tests.fakes.outbox import event
 from tests.integration.fleet.conftest import ALL, STATE, Rig, mqtt_config
 
 Start = Callable[..., Rig]
@@ -61,18 +62,6 @@ def test_what_a_callback_raises_costs_one_connection_and_nothing_else(
         assert rig.worker.alive
         assert rig.worker.connected
         assert rig.sample("edged_mqtt_connected") == 1
-
-
-class LockingOutbox(FakeOutbox):
-    """Takes the lock of those who publish when something was delivered, as a careless owner does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.theirs = threading.Lock()
-
-    def delivered(self, seqs: Any) -> None:
-        with self.theirs:
-            super().delivered(seqs)
 
 
 def test_many_threads_that_publish_under_a_lock_that_answers_take_too_do_not_deadlock(

@@ -5,84 +5,35 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import apsw
 import pytest
 
 from edged.config.sections import JournalConfig
 from edged.domain.types import EventKind
-from edged.errors import StoreError, StoreFullError
 from edged.storage import ballast as ballast_module
 from edged.storage.ballast import Ballast
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
-from tests.chaos.power_cuts import written_to
-from tests.chaos.torn_disk import TornDisk
+from tests.chaos.full_disk import Result, fill_once, template
 from tests.integration.storage.conftest import event
 from tests.integration.storage.test_crashes import tiny_disk
 
 __all__ = ["tiny_disk"]
 
 
-class FullDisk(TornDisk):
-    """Has no space from write ``full_at`` on, until ``emptied``."""
-
-    def __init__(self, full_at: int) -> None:
-        super().__init__(cut_at=1_000_000)
-        self._full_at = full_at
-        self.emptied = False
-
-    @property
-    def full(self) -> bool:
-        return self.operations >= self._full_at and not self.emptied
-
-    def step(self) -> None:
-        if self.full:
-            raise apsw.FullError("no space")
-        self.operations += 1
+@pytest.fixture(scope="module")
+def begin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return template(tmp_path_factory.mktemp("begin") / "template.db")
 
 
-@pytest.fixture
-def template(tmp_path: Path) -> Path:
-    path = tmp_path / "template.db"
-    journal = Journal.open(JournalConfig(path=path))
-    journal.submit([event(number) for number in range(10)]).result()
-    journal.close()
-    return path
-
-
-# The start of a journal and its first rows take less than 48 writes; from there on they repeat.
+# The start of a journal and its first rows take less than 48 writes; `make powercuts` tries more of them.
 @pytest.mark.parametrize("full_at", range(48))
 def test_a_disk_that_is_full_at_any_write_refuses_keeps_and_goes_on(
-    tmp_path: Path, template: Path, full_at: int
+    tmp_path: Path, begin: Path, full_at: int
 ) -> None:
-    path = tmp_path / "journal.db"
-    path.write_bytes(template.read_bytes())
-    disk = FullDisk(full_at)
-    acknowledged: list[str] = []
-    refused = 0
-    with written_to(disk, normal=False):
-        try:
-            journal = Journal.open(JournalConfig(path=path))
-        except StoreError:
-            disk.emptied = True
-            journal = Journal.open(JournalConfig(path=path))
-        for number in range(20, 60):
-            try:
-                stored = journal.submit([replace(event(number), body={"note": "x" * 2000})]).result()
-                acknowledged += [each.event.event_id for each in stored]
-            except StoreFullError:
-                refused += 1
-                disk.emptied = refused >= 3
-        assert not disk.full
-        journal.close()
-    assert (journal.damaged, journal.recoveries) == (False, 0)
-    with JournalReader.open(path) as reader:
-        assert reader.verify().ok
-        found = [stored.event.event_id for stored in reader.events()]
-    assert [one for one in found if one in acknowledged] == acknowledged
-    # What was refused is not there: it may be offered again, or be told as a denial.
-    assert len(found) == 10 + len(acknowledged)
-    assert found[-1] == event(59).event_id
+    result = Result()
+    fill_once(tmp_path, begin, full_at, result)
+    assert (result.breaches, result.lost) == ([], 0)
+    assert result.refused > 0
 
 
 @pytest.fixture

@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
+import msgspec
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from edged.cli import bench
 from edged.cli import eval as evaluation
+from edged.config.sections import ModelsConfig
 from edged.demo.bundled import bundled_cast
 from edged.errors import EvaluationError, ModelError
+from edged.vision.choice import running_threads
+from edged.vision.profile import standing
 from tests.fakes.model_packs import write_liveness_pack
 
-STAGES = {"detect", "align", "quality", "embed", "match"}
+STAGES = ["capture", "motion", "detect", "track", "align", "quality", "embed", "match", "decide", "journal"]
 
 
 @pytest.fixture
@@ -107,10 +113,43 @@ def test_template(app: typer.Typer, few: Path, packs_dir: Path) -> None:
 @pytest.mark.parametrize("with_images", [True, False])
 def test_bench(app: typer.Typer, few: Path, with_images: bool) -> None:
     images = ["--images", few / "tree" / next((few / "tree").iterdir()).name] if with_images else []
-    report = run(app, "bench", "--rounds", 5, "--gallery", 10, *images, "--json")
-    assert set(report["stages"]) == STAGES  # type: ignore[call-overload]
-    assert report["faces"] == (5 if with_images else 0)
-    assert report["frame"]["p50_ms"] > 0  # type: ignore[index]
+    report = run(app, "bench", "--rounds", 5, "--gallery", 10, *images, "--json", "--plot", few / "plot.svg")
+    assert list(report["stages"]) == STAGES  # type: ignore[call-overload]
+    assert report["faces"] == 5
+    width, height = report["size"]  # type: ignore[misc]
+    assert (width == height) is with_images
+    within = [report["stages"][one]["p50_ms"] for one in STAGES[1:-1]]  # type: ignore[index]
+    assert report["frame"]["p95_ms"] > max(within) > 0  # type: ignore[index]
+    assert 0 < report["around"] < 1  # type: ignore[operator]
+    assert report["cpu_ms"]["p50_ms"] > 0  # type: ignore[index]
+    assert (few / "plot.svg").read_text().startswith("<?xml")
+    assert not list(few.glob("**/.edged-bench-*"))
+
+
+def test_bench_shows_a_video(app: typer.Typer, tmp_path: Path) -> None:
+    video = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
+    for level in range(3):
+        video.write(np.full((240, 320, 3), 60 * level, np.uint8))
+    video.release()
+    report = run(app, "bench", "--rounds", 5, "--images", tmp_path / "v.avi", "--json")
+    assert (report["size"], report["faces"]) == ([320, 240], 0)
+
+
+def test_a_sweep_says_why_and_what_it_wrote_is_what_runs(app: typer.Typer, few: Path, tmp_path: Path) -> None:
+    person = next((few / "tree").iterdir())
+    written = run(app, "bench", "--rounds", 3, "--write", "--images", person, "--json")
+    assert {one["what"] for one in written["picks"]} >= {  # type: ignore[attr-defined]
+        "detector precision", "embedder precision", "threads", "frames a second",
+    }  # fmt: skip
+    assert all(one["why"] for one in written["picks"])  # type: ignore[attr-defined]
+    models = ModelsConfig(directory=tmp_path / "var/models")
+    assert json.loads(msgspec.json.encode(standing(models).profile)) == written["profile"]
+    assert running_threads(models) == written["chosen"]["threads"]  # type: ignore[index]
+    later = CliRunner().invoke(
+        app, ["bench", "--rounds", "3", "--sweep", "--images", str(person)], catch_exceptions=False
+    )
+    assert "nothing written" in later.stdout
+    assert "profile in force" in later.stdout
 
 
 def test_bench_times_each_cue_of_liveness_and_counts_it_into_the_frame(
@@ -121,7 +160,7 @@ def test_bench_times_each_cue_of_liveness_and_counts_it_into_the_frame(
     stages, frame = report["stages"], report["frame"]
     cues = {"liveness model", "liveness border", "liveness screen", "liveness parallax"}
     assert report["liveness"] == "toy-liveness"
-    assert set(stages) == STAGES | cues  # type: ignore[call-overload]
+    assert set(stages) == {*STAGES, *cues}  # type: ignore[call-overload]
     assert frame["p95_ms"] >= max(stages[name]["p50_ms"] for name in cues)  # type: ignore[index]
 
 

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edged.config import Config, load
-from edged.metrics import Metrics
+from edged.metrics import DOOR_CONDITIONS, Metrics
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
 from edged.workers.door import DoorChange, UnlockRequest
@@ -40,6 +40,16 @@ class Site:
         assert isinstance(link, DoorLink)
         self.link = link
         link.tell(self.words.append, lambda: None, self.alarms.append)
+
+    def sample(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    @property
+    def condition(self) -> str | None:
+        """What the door is in, by the figures."""
+        found = [one for one in DOOR_CONDITIONS if self.sample("edged_door_condition", condition=one)]
+        assert len(found) <= 1
+        return found[0] if found else None
 
     @property
     def locks(self) -> list[str]:
@@ -142,8 +152,14 @@ def test_contact_tamper_and_fire_are_told(door: DoorProcess) -> None:
         until(lambda: site.words[-1] == DoorWords("locked", "forced", tampered=True))
         door.level(FIRE, high=True)
         until(lambda: site.words[-1] == DoorWords("unlocked", "open", tampered=True, emergency=True))
+        # Each alarm is counted once, when it is in the journal.
+        for alarm in ("forced_open", "tamper", "emergency"):
+            until(lambda alarm=alarm: site.sample("edged_alarms_total", alarm=alarm) == 1)
+        assert site.condition == "emergency"
+        assert site.sample("edged_door_tampered") == 1
         door.end(signal.SIGKILL)
         until(lambda: site.words[-1] == DoorWords("unknown", "unknown", tampered=True, emergency=True))
+        assert site.condition is None
     finally:
         site.close()
 

@@ -1,10 +1,12 @@
 import gzip
 import http.client
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -173,3 +175,20 @@ def test_nobody_asking_costs_nothing(serve: Callable[..., Monitor], monkeypatch:
     assert ask(monitor, "/healthz")[0].status == 200
     time.sleep(0.6)
     assert len(turns) < 20  # a wait between two of them, before and after somebody asked
+
+
+def own_addresses() -> list[str]:
+    """This machine's addresses beside 127.0.0.1, as the kernel has them; 127.0.0.2 always is one."""
+    text = Path("/proc/net/fib_trie").read_text() if Path("/proc/net/fib_trie").exists() else ""
+    found = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", text)
+    return ["127.0.0.2", *sorted(set(found) - {"127.0.0.1"})]
+
+
+@pytest.mark.parametrize("address", own_addresses())
+def test_nobody_hears_it_at_an_address_that_others_could_reach(
+    address: str, serve: Callable[..., Monitor]
+) -> None:
+    monitor = serve()
+    assert ask(monitor, "/metrics")[0].status == 200
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, monitor.port), 10)

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from edged.config import load, load_lock, parse
 from edged.config.document import MAX_BYTES, read_document, write_document
 from edged.config.effective import effective
-from edged.config.sections import Config, FakeLockConfig, FolderSource, GpiodLockConfig, UrlSource
+from edged.config.sections import (
+    CameraConfig,
+    Config,
+    FakeLockConfig,
+    FolderSource,
+    GpiodLockConfig,
+    UrlSource,
+)
 from edged.errors import ConfigError
 
 SMALL = """\
@@ -77,11 +84,11 @@ def test_values_that_are_accepted(text: str, path: str, expected: object) -> Non
 
 test_fail = [
     # wrong types
-    ("models: {threads: true}", "models.threads: expected int, got True"),
-    ("models: {threads: 2.0}", "models.threads: expected int, got 2.0"),
-    ("models: {threads: '2'}", "models.threads: expected int, got '2'"),
-    ("models: {threads:}", "models.threads: expected int, got nothing"),
-    ("models: {threads: 0}", "models.threads: expected int >= 1, got 0"),
+    ("models: {threads: true}", "models.threads: expected int or auto, got True"),
+    ("models: {threads: 2.0}", "models.threads: expected int or auto, got 2.0"),
+    ("models: {threads: '2'}", "models.threads: expected int or auto, got '2'"),
+    ("models: {threads:}", "models.threads: expected int or auto, got nothing"),
+    ("models: {threads: 0}", "models.threads: expected int >= 1 or auto, got 0"),
     ("decision: {min_margin: true}", "decision.min_margin: expected float, got True"),
     ("decision: {min_margin: .nan}", "decision.min_margin: expected a finite number, got nan"),
     ("quality: {min_face_px: .inf}", "quality.min_face_px: expected a finite number, got inf"),
@@ -429,3 +436,13 @@ def test_a_file_of_nothing_but_mistakes_is_told_in_a_hundred_lines() -> None:
     found = problems("\n".join("k: 1" for _ in range(5000)))
     assert len(found) == 101
     assert found[-1].startswith("... and ")
+
+
+def test_by_default_a_camera_is_lost_within_three_seconds_and_back_within_ten() -> None:
+    camera = CameraConfig(source=UrlSource(url="rtsp://camera/1"))
+    source = camera.source
+    assert isinstance(source, UrlSource)
+    assert source.read_timeout_ms < 3000
+    assert camera.no_frame_timeout_ms <= 3000
+    # The attempt that runs as it comes back, the longest pause, and three seconds to the first picture.
+    assert source.read_timeout_ms + camera.reconnect_max_ms + 3000 <= 10_000

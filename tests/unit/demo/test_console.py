@@ -6,16 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from edged.config import Config
 from edged.demo.console import DemoConsole, Limits
+from edged.demo.pace import Pace
 from edged.demo.preparation import Options, write_config
 from edged.demo.stage import Appearance, Role
 from edged.demo.summary import commands, sum_up
 from edged.demo.tally import Tally, Verdict
 from edged.domain.challenge import Gesture, Prompt
 from edged.domain.types import Decision, Outcome, Reason
+from edged.metrics import Metrics
 from edged.workers.door import DoorChange
 
 GRANT = Decision(
@@ -132,3 +135,36 @@ def test_the_commands_to_try_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> N
     assert lines[0] == "'/opt/my edged/bin/edged' events tail --config 'my demo/config.yaml'"
     monkeypatch.setattr(sys, "argv", ["/somewhere/edged/__main__.py"])
     assert commands(Path("config.yaml"))[0].endswith("-m edged events tail --config config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("pace", "told"),
+    [
+        (Pace(came=200, seen=180, stale=20, late=0), False),
+        (Pace(came=200, seen=60, stale=120, late=0), True),
+        (Pace(came=200, seen=180, stale=20, late=1), True),
+    ],
+)
+def test_where_somebody_was_missed_by_a_machine_that_did_not_keep_up_that_is_said(
+    page: Page, tmp_path: Path, pace: Pace, told: bool
+) -> None:
+    config = write_config(Options(tmp_path), broker=None, source=None)
+    tally = Tally([ADA])
+    tally.saw(1, 0)
+    tally.decided(1, Verdict(Outcome.DENY, "stale", None))
+    sum_up(page.console, tally, config, tmp_path / "c.yaml", pulses=0, pace=pace)
+    assert ("this machine was too slow" in page.text) is told
+    tally.decided(1, Verdict(Outcome.GRANT, "matched", "Ada"))
+    before = page.text
+    sum_up(page.console, tally, config, tmp_path / "c.yaml", pulses=1, pace=pace)
+    assert "too slow" not in page.text[len(before) :]  # everybody came in: nobody was missed
+
+
+def test_the_pace_is_what_the_daemon_counted() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for kind, times in (("captured", 100), ("processed", 20), ("idle", 10), ("stale", 30), ("replaced", 40)):
+        metrics.frames.labels(kind).inc(times)
+    assert Pace.of(metrics) == Pace(came=100, seen=30, stale=30, late=0)
+    metrics.lock_refusals.labels("stale").inc()
+    metrics.decisions.labels("denied", "stale").inc()
+    assert Pace.of(metrics).late == 2

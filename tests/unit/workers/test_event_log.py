@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from edged.domain.types import Event, EventKind, StoredEvent
 from edged.errors import StoreError
-from edged.metrics import Metrics
+from edged.metrics import ALARMS, Metrics
 from edged.workers.event_log import EventLog, Written
 from tests.unit.workers.test_recognition import FakeClock
 
@@ -159,3 +159,16 @@ def test_a_disk_that_hangs_counts_as_dead_until_it_answers(desk: Desk) -> None:
     assert desk.log.record_within(1, desk.event()) is Written.YES
     assert desk.log.trouble is None
     assert len(desk.journal.rows) == 3
+
+
+def test_alarms_are_counted_by_kind_whatever_becomes_of_their_record(desk: Desk) -> None:
+    desk.journal.mode = "fail"
+    for kind in ("camera_blind", "camera_blind", "too_many_attempts", "something new"):
+        desk.log.record(desk.log.event(EventKind.ALARM, {"type": kind}))
+    desk.log.record(desk.log.event(EventKind.SYSTEM, {"type": "camera_blind"}))
+    desk.retry()
+    counted = {
+        kind: desk.metrics.registry.get_sample_value("edged_alarms_total", {"alarm": kind}) for kind in ALARMS
+    }
+    expected = {"camera_blind": 2, "too_many_attempts": 1, "other": 1}
+    assert {kind: count for kind, count in counted.items() if count} == expected

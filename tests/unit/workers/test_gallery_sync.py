@@ -292,7 +292,12 @@ def test_without_a_count_of_visits_nothing_is_expected() -> None:
         assert sync.join(2)
 
 
-def test_look_alikes_and_vetoes_come_with_the_gallery_and_a_new_margin_is_taken_over() -> None:
+@pytest.mark.parametrize(("on_demand_from", "told"), [(5_000, "raised_bars=2"), (0, "raised_bars=on demand")])
+def test_look_alikes_and_vetoes_come_with_the_gallery_and_a_new_margin_is_taken_over(
+    on_demand_from: int, told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edged.domain.gallery._ON_DEMAND_FROM", on_demand_from)
+    caplog.set_level(logging.INFO)
     people = FakePeople()
     people.add("p-ada", 0)
     people.add("p-eve", 1)
@@ -308,6 +313,7 @@ def test_look_alikes_and_vetoes_come_with_the_gallery_and_a_new_margin_is_taken_
     try:
         sync.min_margin = 0.0
         assert eventually(lambda: sync.current.min_margin == 0.0)
+        assert eventually(lambda: told in caplog.text)
     finally:
         sync.stop()
         assert sync.join(2)

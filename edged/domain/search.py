@@ -1,0 +1,146 @@
+"""Who is nearest to a face: exact, whatever the number of people and however their vectors are kept.
+
+Every row gets a cheap score first, of which it is known by how much it may be off. Only rows that may be
+among the best by that are scored in float64, so that the answer is the one of float64 for all rows. What is
+cheap depends on the size: float32 for a few thousand rows, int8 codes beyond, which are a quarter of the
+bytes to read.
+
+Of the largest galleries only the codes are kept. A cosine is then known up to the error of a row's code, and
+``least`` and ``most`` say between what it lies: whoever takes ``least`` of the nearest and ``most`` of the
+runner-up lets nobody in whom the vectors themselves would not let in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edged.domain.codes import Codes, Products, blocked_products, coded, row_products
+from edged.domain.types import FloatArray, IntArray
+
+Doubles = npt.NDArray[np.float64]
+
+# A sum of D products in float32 is off by at most D x 2**-24 of the lengths, in any order (Higham, Accuracy
+# and Stability of Numerical Algorithms, section 3.1); twice that covers rows that are a little too long.
+_ROUNDING = 2.0**-23
+# Of a product of codes, which is exact, by its two scales; and of the bounds themselves.
+_FACTORS = 2e-6
+# Rows scored in float64 at once: 16 MB at 512 d, should very many lie within a hair of the best.
+_MOST_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row, and what its cosine lies between; both are the same where the row itself is kept."""
+
+    row: int
+    least: float
+    most: float
+
+
+def _nothing(_rows: int) -> None:
+    """Listen to nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """``rows`` (N, D) are what counts: unit vectors, or their codes where nothing else is kept.
+
+    ``screen`` holds codes of the same rows, in the same order, to be looked through first; None for few.
+    ``products`` multiplies codes; see ``codes.Products``.
+    """
+
+    rows: FloatArray | Codes
+    screen: Codes | None = None
+    products: Products = blocked_products
+
+    def nearest(
+        self, vector: FloatArray, count: int = 2, told: Callable[[int], None] = _nothing
+    ) -> list[Found]:
+        """Return the ``count`` rows nearest to ``vector`` (D,) float32, fewer where there are fewer.
+
+        First comes the row of the greatest ``least``, then those of the greatest ``most``; of equals the
+        lower row. ``told`` hears how many rows were scored in float64.
+        """
+        count = min(count, len(self.rows))
+        if count <= 0:
+            return []
+        scores, off = self._screened(vector)
+        rows = _promising(scores, off, count)
+        told(len(rows))
+        cosines, error = self._scored(rows, vector)
+        least, most = cosines - error, cosines + error
+        first = int(np.argmax(least))
+        order = [first, *(int(one) for one in np.lexsort((rows, -most)) if one != first)][:count]
+        return [Found(int(rows[one]), float(least[one]), float(most[one])) for one in order]
+
+    def nearest_other(self, row: int) -> Found | None:
+        """Return the row that is nearest to ``row``, besides it; None where there is no other."""
+        own = self.rows[row]
+        # By ``most``: where only codes are kept, the first place may go to another than the most alike.
+        others = [one for one in self.nearest(own, 3) if one.row != row]
+        if not others:
+            return None
+        best = max(others, key=lambda one: one.most)
+        if not isinstance(self.rows, Codes):
+            return best
+        # ``own`` itself is off by the error of its code.
+        return Found(
+            best.row, best.least - float(self.rows.error[row]), best.most + float(self.rows.error[row])
+        )
+
+    def between(self, row: int, vector: FloatArray) -> Found:
+        """Return what the cosine of ``row`` and ``vector`` (D,) lies between."""
+        if not isinstance(self.rows, Codes):
+            cosine = float(np.dot(self.rows[row].astype(np.float64), vector.astype(np.float64)))
+            return Found(row, cosine, cosine)
+        cosines, error = self._scored(np.array([row]), vector)
+        return Found(row, float(cosines[0] - error[0]), float(cosines[0] + error[0]))
+
+    def _screened(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the cheap scores (N,), and by how much each may be off: (N,) or, alike for all, (1,)."""
+        length = float(np.linalg.norm(vector.astype(np.float64)))
+        codes = self.rows if isinstance(self.rows, Codes) else self.screen
+        if codes is not None:
+            return _by_codes(codes, self.products, vector, length)
+        return row_products(np.asarray(self.rows), vector), np.full(
+            1, len(vector) * _ROUNDING * length, np.float32
+        )
+
+    def _scored(self, rows: IntArray, vector: FloatArray) -> tuple[Doubles, Doubles]:
+        """Return the cosines (K,) of rows in float64, and by how much the vectors themselves may differ."""
+        probe, found = vector.astype(np.float64), np.empty(len(rows))
+        for start in range(0, len(rows), _MOST_AT_ONCE):
+            some = rows[start : start + _MOST_AT_ONCE]
+            # Not by BLAS, which may sum equal rows in different orders: they would be no ties.
+            found[start : start + len(some)] = np.einsum("ij,j->i", self._doubles(some), probe)
+        if isinstance(self.rows, Codes):
+            return found, self.rows.error[rows] * np.linalg.norm(probe)
+        return found, np.zeros(len(rows))
+
+    def _doubles(self, rows: IntArray) -> Doubles:
+        return self.rows.doubles(rows) if isinstance(self.rows, Codes) else self.rows[rows].astype(np.float64)
+
+
+def _by_codes(
+    codes: Codes, products: Products, vector: FloatArray, length: float
+) -> tuple[FloatArray, FloatArray]:
+    """Score all rows by codes.
+
+    With r = c + e for a row of unit length and q = p + d for the vector, p of the codes, the cosine is
+    r q = c p + e p + r d, of which the last two are at most |e| |p| and |d|.
+    """
+    probe, scale, error = coded(vector)
+    scores = products(codes.values, probe).astype(np.float32, copy=False) * (codes.scale * np.float32(scale))
+    off = codes.error * np.float32(length + error)
+    off += np.float32(1.001 * error + _FACTORS * length)
+    return scores, off
+
+
+def _promising(scores: FloatArray, off: FloatArray, count: int) -> IntArray:
+    """Return, in order, the rows that may be among the ``count`` best: as good as those surely are."""
+    surely = scores - off
+    for _ in range(count - 1):
+        surely[np.argmax(surely)] = -np.inf
+    return np.flatnonzero(scores + off >= surely.max())

@@ -1,0 +1,1 @@
+"""How long a door's work takes on this machine, and what it should therefore run with."""

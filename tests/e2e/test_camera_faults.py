@@ -1,0 +1,105 @@
+"""A camera that shows nothing new, or nothing: told by name, it opens nothing, and people still get out."""
+
+import os
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edged.evaluation.scene import write_scene
+from tests.chaos.stage_camera import LOOPS
+from tests.e2e.conftest import Cast
+from tests.e2e.door import Daemon, OfficeDoor
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("setting", ["bundled"], indirect=True)]
+
+EXIT = 4
+
+
+def played(door: OfficeDoor, photo: Path) -> Path:
+    """What the camera may be told to show; the face is near enough to be let in by any of its frames."""
+    stage = door.folder / "stage"
+    for name in LOOPS:
+        (stage / name).mkdir(parents=True)
+    write_scene([[photo]], stage / "face", frames_a_visit=24, gap_frames=0)
+    for far in sorted((stage / "face").iterdir())[:12]:
+        far.unlink()
+    write_scene([], stage / "empty", gap_frames=12)
+    write_scene([], stage / "stranger", gap_frames=1)
+    black(stage / "black")
+    return stage
+
+
+def black(folder: Path) -> None:
+    for number in range(12):
+        grain = np.random.default_rng(number).integers(0, 6, (480, 640, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{number}.jpg"), grain)
+
+
+def show(stage: Path, mode: str) -> None:
+    beside = stage / "mode.new"
+    beside.write_text(mode)
+    beside.replace(stage / "mode")
+
+
+def press_exit(door: OfficeDoor, daemon: Daemon) -> None:
+    """Leave by the button, and shut the door behind."""
+    name = 'edged_lock_actuations_total{cause="exit"}'
+    before = daemon.metrics()[name]
+    line = os.open(door.folder / f"wired/line-{EXIT}", os.O_WRONLY)
+    try:
+        os.pwrite(line, b"1", 0)
+        daemon.until(lambda: daemon.metrics()[name] > before)
+        os.pwrite(line, b"0", 0)
+        daemon.until(lambda: daemon.metrics()["edged_lock_unlocked"] == 0)
+    finally:
+        os.close(line)
+
+
+def test_a_frozen_face_and_a_covered_lens_are_told_open_nothing_and_the_exit_works(
+    door: OfficeDoor, cast: Cast
+) -> None:
+    stage = played(door, cast.visits[0][0])
+    chip = f"chip: 'folder:{door.folder / 'wired'}'"
+    camera = f"argv: [{sys.executable}, -m, tests.chaos.stage_camera, '{stage}', '15'], format: mjpeg"
+    (door.folder / "wired.yaml").write_text(f"""
+site: test
+door_id: wired
+camera: {{source: {{type: command, {camera}}}, frozen_after_frames: 12, blind_after_frames: 12}}
+door:
+  unlock_seconds: 0.3
+  lock: {{driver: gpiod, {chip}, line: 17, active: high, power: fail_secure}}
+  inputs: {{exit: {{{chip}, line: {EXIT}, active: high}}}}
+mqtt: {{enabled: false}}
+journal: {{path: wired.db}}
+gallery: {{path: people.db, key_file: vault.key}}
+http: {{port: {door.http_port}}}
+""")
+    show(stage, "frozen")
+    with door.start("--config", "wired.yaml") as daemon:
+        for mode, alarm in (("frozen", "camera_frozen"), ("black", "camera_blind")):
+            show(stage, mode)
+            daemon.until(lambda alarm=alarm: count(daemon, f'edged_alarms_total{{alarm="{alarm}"}}'), 60)
+            assert daemon.metrics()["edged_camera_up"] == 0
+            press_exit(door, daemon)
+            assert count(daemon, 'edged_lock_actuations_total{cause="face"}') == 0
+        show(stage, "face")  # the very face, once it moves
+        daemon.until(lambda: count(daemon, 'edged_lock_actuations_total{cause="face"}'), 60)
+        assert daemon.end() == 0
+    events = door.events("--config", "wired.yaml")
+    told = [e["type"] for e in events if e["kind"] == "alarm"]
+    assert [kind for kind in told if kind in ("camera_frozen", "camera_blind")] == [
+        "camera_frozen",
+        "camera_blind",
+    ]
+    opened = [e["cause"] for e in events if e["kind"] == "door" and e["type"] == "unlocked"]
+    assert opened[:3] == ["exit", "exit", "face"]
+
+
+def count(daemon: Daemon, name: str) -> float:
+    try:
+        return daemon.metrics()[name]
+    except OSError:  # nobody listens there yet
+        return 0.0

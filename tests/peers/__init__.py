@@ -1,0 +1,1 @@
+"""edged beside others, on the same frames and weights, in one run."""

@@ -1,0 +1,94 @@
+"""From happenings to events: their times, and whom an event is offered to."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edged.domain.doorway import Act, Condition, Happening
+from edged.doorway import ledger as module
+from edged.doorway import server
+from edged.doorway.channel import Channel, pair
+from edged.doorway.ledger import Ledger
+from edged.doorway.messages import Happened, Hello
+from edged.doorway.spool import Spool
+from edged.doorway.ulid import new_id
+from edged.metrics import ALARMS, DOOR_CONDITIONS
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    made = Spool(tmp_path)
+    yield made
+    assert made.close(10)
+
+
+class Kernel:
+    """adjtimex(2) as far as it is asked: what it returns is the state of the clock."""
+
+    def __init__(self, state: int) -> None:
+        self._state = state
+
+    def adjtimex(self, buffer: object) -> int:
+        """Return the state."""
+        del buffer
+        return self._state
+
+
+# adjtimex(2): TIME_OK 0, TIME_INS 1 ... TIME_ERROR 5; -1 where the call fails.
+@pytest.mark.parametrize(("state", "synced"), [(0, True), (1, True), (5, False), (-1, False)])
+def test_an_event_says_whether_the_clock_was_disciplined(
+    state: int, synced: bool, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.ctypes, "CDLL", lambda _name: Kernel(state))
+    Ledger(spool).happened(Happening(Act.OPENED), 1.0)
+    (event,) = spool.waiting.values()
+    assert event.time_synced is synced
+
+
+def test_what_is_wrong_is_an_alarm_and_names_its_reason(spool: Spool) -> None:
+    ledger = Ledger(spool)
+    ledger.happened(Happening(Act.INPUT_FAULT, reason="fire"), 1.0)
+    ledger.happened(Happening(Act.INPUT_FAULT_OVER, reason="fire"), 2.0)
+    ledger.alarm("line_failed")
+    told = [(event.what, event.alarm, event.reason) for event in spool.waiting.values()]
+    assert told == [
+        ("input_fault", True, "fire"),
+        ("input_fault_over", False, "fire"),
+        ("line_failed", True, None),
+    ]
+
+
+def reader(name: str) -> server._Peer:
+    near, far = pair()
+    far.close()
+    return server._Peer(Channel(near), 0.0, Hello(reader=name))
+
+
+def event_of(reader: str | None, *, age: float = 0.0) -> Happened:
+    return Happened(
+        event=new_id(), what="locked", alarm=False, ts=time.time() - age, at=1.0, boot_id="b",
+        time_synced=True, reader=reader,
+    )  # fmt: skip
+
+
+def test_an_event_goes_to_its_reader_and_one_whose_reader_stays_away_to_any() -> None:
+    way_in, way_out = reader("in"), reader("out")
+    listening = [way_in, way_out]
+    assert server._addressee(event_of("out"), listening) is way_out
+    assert server._addressee(event_of(None), listening) is way_in
+    assert server._addressee(event_of("gone", age=60), listening) is None
+    # Renamed, or gone for good: what it did must not wait for ever.
+    assert server._addressee(event_of("gone", age=2 * 3600), listening) is way_in
+    assert server._addressee(event_of("gone", age=2 * 3600), []) is None
+    for peer in listening:
+        peer.channel.close()
+
+
+def test_every_alarm_of_a_door_process_has_a_name_in_the_figures() -> None:
+    acts = {act.value for act in Act if act not in module._ORDINARY}
+    assert acts < set(ALARMS)
+    # What the keeper, the ledger and a reader tell of themselves.
+    assert {"line_failed", "relocked_late", "request_flood", "events_lost", "door_hung"} < set(ALARMS)
+    assert {condition.value for condition in Condition} == set(DOOR_CONDITIONS)
