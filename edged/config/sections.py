@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from edged.config.door_lines import InputsConfig, SignalsConfig
 from edged.config.fleet_section import FleetConfig
+from edged.config.governor_section import GovernorConfig
 from edged.config.home_assistant_section import HomeAssistantConfig
 from edged.domain.risk import LEVELS, Level
 
@@ -111,6 +112,7 @@ class MotionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     enabled: bool = True
     changed_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.002
     force_detection_ms: Millis = 2000
+    idle_fps: Annotated[float, Meta(ge=1, le=240)] = 5.0
 
 
 # What onnxruntime is built with for Linux boards; whether this build has one shows when a model is opened.
@@ -382,6 +384,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     door: DoorConfig
     models: ModelsConfig = ModelsConfig()
     motion: MotionConfig = MotionConfig()
+    governor: GovernorConfig = GovernorConfig()
     quality: QualityConfig = QualityConfig()
     security: SecurityConfig = SecurityConfig()
     decision: DecisionConfig = DecisionConfig()
