@@ -117,9 +117,8 @@ class MotionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 # What onnxruntime is built with for Linux boards; whether this build has one shows when a model is opened.
 Provider = Literal[
-    "CPUExecutionProvider", "XnnpackExecutionProvider", "ACLExecutionProvider",
-    "ArmNNExecutionProvider", "OpenVINOExecutionProvider",
-    "CUDAExecutionProvider", "TensorrtExecutionProvider", "QNNExecutionProvider",
+    "CPUExecutionProvider", "XnnpackExecutionProvider", "ACLExecutionProvider", "ArmNNExecutionProvider",
+    "OpenVINOExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider", "QNNExecutionProvider",
 ]  # fmt: skip
 
 
