@@ -4,6 +4,7 @@ VENV ?= .venv
 MINUTES ?= 20
 CUTS ?= 1000
 VISITS ?= 2000
+SECONDS ?= 60
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 FUZZ_STAMP := $(VENV)/.fuzz
@@ -29,7 +30,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help system venv run demo test unit chaos soak visits powercuts fuzz check lint type fmt fmt-check bench bench-peers schema \
+.PHONY: help system venv run demo test unit chaos soak visits powercuts fuzz check lint type fmt fmt-check bench bench-peers idle schema \
 	lock wheel install install-program install-service uninstall clean
 
 help: ## Print the targets
@@ -109,6 +110,9 @@ $(PEERS_STAMP): requirements-peers.lock requirements-peers-dlib.lock
 	-$(PEERS_VENV)/bin/python $(LOCKED) requirements-peers.lock
 	-$(PEERS_VENV)/bin/python $(LOCKED) requirements-peers-dlib.lock
 	@touch $@
+
+idle: venv ## What a door costs while nobody comes, and how soon it opens for who does; SECONDS=60
+	$(BIN)/edged bench --idle $(SECONDS) --latency 6
 
 schema: venv ## Write the JSON Schema of the configuration anew
 	$(BIN)/edged config schema > edged/config/config.schema.json

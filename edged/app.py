@@ -19,6 +19,7 @@ from edged.config.risk import stated_risk
 from edged.devices.board import Board
 from edged.devices.camera_factory import open_camera
 from edged.devices.clock import Clock
+from edged.domain.cadence import Cadence
 from edged.domain.challenge import Prompt
 from edged.domain.liveness import LivenessMode
 from edged.domain.picture import CameraState
@@ -34,6 +35,7 @@ from edged.storage.vault import Vault
 from edged.vision.liveness_meter import FaceLiveness
 from edged.vision.pipeline import FacePipeline
 from edged.vision.products import fast_products
+from edged.workers.attention import attention_of
 from edged.workers.board_watch import watch_board
 from edged.workers.capture import CaptureWorker
 from edged.workers.challenge import challenge_watch
@@ -132,10 +134,12 @@ class Daemon:
             on_corrected=self._punches_changed,
         )
         self.slot: LatestSlot[Frame] = LatestSlot()
+        self.cadence = Cadence(config.motion.idle_fps)
         self.recognition = self._recognition_worker()
         self.capture = CaptureWorker(
-            open_camera(config.camera), self.slot, config.camera, metrics, self._camera_changed
-        )
+            open_camera(config.camera), self.slot, config.camera, metrics, self._camera_changed,
+            wanted=self.cadence.wanted,
+        )  # fmt: skip
         self.supervisor = Supervisor(
             first_on_stop=self._stopping, on_reload=self._reload, status=self._status
         )
@@ -258,6 +262,8 @@ class Daemon:
             on_seen=showing(self.door, self._listeners.on_seen),
             liveness=liveness_watch(self.liveness, config.liveness, self.metrics, self.clock.monotonic),
             challenge=challenge_watch(config.liveness, self._prompted, mirrored=config.camera.mirrored),
+            search=self.pipeline.search(config.models.whole_search_every),
+            attention=attention_of(config, self.cadence, self.metrics),
         )
 
     def _decision_effects(self) -> DecisionEffects:

@@ -14,6 +14,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from edged.domain.governor import Pressure
 from edged.domain.liveness import Cue, LivenessMode
 from edged.domain.second_factor import FactorCause, FactorOutcome
 from edged.domain.types import Outcome, Reason
@@ -22,7 +23,7 @@ STAGES = (
     "motion", "detect", "track", "align", "quality", "embed", "match", "liveness", "decide", "journal",
     "actuate",
 )  # fmt: skip
-FRAME_RESULTS = ("captured", "replaced", "stale", "idle", "processed")
+FRAME_RESULTS = ("captured", "skipped", "replaced", "stale", "idle", "shed", "processed")
 ACK_RESULTS = ("taken", "unknown", "retained", "malformed", "oversized")
 REPLAY_RESULTS = ("taken", "busy", "epoch", "failed", "repeated", "retained", "malformed", "oversized")
 REPLAYED_RESULTS = ("delivered", "nobody", "refused", "unsendable")
@@ -58,6 +59,7 @@ LIVENESS_SCORES = (*(cue.value for cue in Cue), "face")
 FACTOR_REJECTIONS = (
     "peer", "malformed", "too_many", "unknown", "retained", "duplicate", "forged", "shut",
 )  # fmt: skip
+PRESSURES = tuple(pressure.value for pressure in Pressure)
 CAMERA_FAULTS = ("open", "timeout", "ended", "frozen", "blind", "format")
 
 # The whole way has a budget of 250-700 ms on a small board, so the buckets are densest there.
@@ -274,6 +276,18 @@ class Metrics:
             "edged_throttled", "1 while heat or the power supply slows the board down; NaN where unknown",
             registry=registry,
         )  # fmt: skip
+        self.governor_level = Gauge(
+            "edged_governor_level", "Steps by which less work is done, 0 to 3; see edged_governor_pressure",
+            registry=registry,
+        )  # fmt: skip
+        self.governor_pressure = Gauge(
+            "edged_governor_pressure", "1 for what makes the door do less work now", ["cause"],
+            registry=registry,
+        )  # fmt: skip
+        self.shed = Counter(
+            "edged_searches_shed", "Pictures of a movement without a face that were not searched, by cause",
+            ["cause"], registry=registry,
+        )  # fmt: skip
         self.storage_free = Gauge("edged_storage_free_bytes", "Room on the journal's disk", registry=registry)
         self.storage_size = Gauge("edged_storage_size_bytes", "Size of the journal's disk", registry=registry)
 
@@ -328,6 +342,8 @@ class Metrics:
             (self.factor_messages, "cause", FACTOR_REJECTIONS),
             (self.fleet_attempts, "result", FLEET_RESULTS),
             (self.commands, "result", COMMAND_RESULTS),
+            (self.governor_pressure, "cause", PRESSURES),
+            (self.shed, "cause", PRESSURES),
         ):
             for value in values:
                 counter.labels(**{label: value})

@@ -102,6 +102,26 @@ def bench(
             "rate of a matrix product here, and which share of it is reached.",
         ),
     ] = False,
+    idle: Annotated[
+        int | None,
+        typer.Option(
+            min=5,
+            max=3600,
+            metavar="SECONDS",
+            help="Run a whole door before an empty corridor for so long; print its share of a core, and how "
+            "soon the motion gate has somebody looked for.",
+        ),
+    ] = None,
+    latency: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            metavar="ROUNDS",
+            help="Let the people of the demo come to a whole door so many times; print the time from the "
+            "first usable face to the lock line.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure every stage from the camera to the journal with the configured models.
@@ -110,6 +130,7 @@ def bench(
     top. Stop a daemon first, or it is measured too.
     """
     from edged.cli import bench_view
+    from edged.cli.bench_idle import bench_door
     from edged.cli.bench_search import bench_search
     from edged.cli.bench_start import MOST_STARTS, bench_start
     from edged.cli.measuring import models_section
@@ -120,6 +141,9 @@ def bench(
     section = models_section(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )
+    if idle or latency:
+        bench_door(section, idle, latency, as_json=as_json)
+        return
     if start:
         bench_start(section, people=gallery, runs=min(rounds, MOST_STARTS), as_json=as_json)
         return

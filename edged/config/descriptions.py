@@ -2,6 +2,7 @@
 
 from edged.config.door_lines import LINE_DESCRIPTIONS
 from edged.config.fleet_section import FLEET_DESCRIPTIONS
+from edged.config.governor_section import GOVERNOR_DESCRIPTIONS
 from edged.config.home_assistant_section import HOME_ASSISTANT_DESCRIPTIONS
 
 DESCRIPTIONS: dict[str, dict[str, str]] = {
@@ -53,6 +54,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "enabled": "Look for faces only where something moves. Saves computing time at a quiet door.",
         "changed_ratio": "Share of the picture that must have changed.",
         "force_detection_ms": "Look for faces at least this often, motion or not.",
+        "idle_fps": "Pictures a second that are decoded while nothing moves; all are once something does.",
     },
     "ModelsConfig": {
         "directory": "Folder of the installed model packs.",
@@ -66,6 +68,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "off: it does not.",
         "providers": "ONNX Runtime execution providers, best first.",
         "detection_threshold": "Confidence from which a finding counts as a face.",
+        "whole_search_every": "While somebody is in view, every so many frames is searched as a whole.",
     },
     "QualityConfig": {
         "min_face_px": "Least width of a face in pixels of the picture.",
@@ -157,6 +160,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
     },
     **LINE_DESCRIPTIONS,
     **FLEET_DESCRIPTIONS,
+    **GOVERNOR_DESCRIPTIONS,
     **HOME_ASSISTANT_DESCRIPTIONS,
     "AttendanceConfig": {
         "enabled": "Record when people come and go. A purpose of its own beside access: ask who must agree.",
@@ -216,6 +220,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "door": "The lock and its pulse.",
         "models": "Which model packs are used, and how they are run.",
         "motion": "The gate before detection.",
+        "governor": "What the board may be put to before it does less.",
         "quality": "The floor below which a face is neither enrolled nor matched.",
         "security": "The risk that a stranger is let in.",
         "decision": "What it takes to be let in.",

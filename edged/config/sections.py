@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from edged.config.door_lines import InputsConfig, SignalsConfig
 from edged.config.fleet_section import FleetConfig
+from edged.config.governor_section import GovernorConfig
 from edged.config.home_assistant_section import HomeAssistantConfig
 from edged.domain.risk import LEVELS, Level
 
@@ -111,13 +112,13 @@ class MotionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     enabled: bool = True
     changed_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.002
     force_detection_ms: Millis = 2000
+    idle_fps: Annotated[float, Meta(ge=1, le=240)] = 5.0
 
 
 # What onnxruntime is built with for Linux boards; whether this build has one shows when a model is opened.
 Provider = Literal[
-    "CPUExecutionProvider", "XnnpackExecutionProvider", "ACLExecutionProvider",
-    "ArmNNExecutionProvider", "OpenVINOExecutionProvider",
-    "CUDAExecutionProvider", "TensorrtExecutionProvider", "QNNExecutionProvider",
+    "CPUExecutionProvider", "XnnpackExecutionProvider", "ACLExecutionProvider", "ArmNNExecutionProvider",
+    "OpenVINOExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider", "QNNExecutionProvider",
 ]  # fmt: skip
 
 
@@ -133,6 +134,7 @@ class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     profile: Literal["auto", "off"] = "auto"
     providers: Annotated[tuple[Provider, ...], Meta(min_length=1)] = ("CPUExecutionProvider",)
     detection_threshold: Ratio = 0.6
+    whole_search_every: Annotated[int, Meta(ge=1, le=5)] = 3
 
 
 class QualityConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -381,6 +383,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     door: DoorConfig
     models: ModelsConfig = ModelsConfig()
     motion: MotionConfig = MotionConfig()
+    governor: GovernorConfig = GovernorConfig()
     quality: QualityConfig = QualityConfig()
     security: SecurityConfig = SecurityConfig()
     decision: DecisionConfig = DecisionConfig()

@@ -37,12 +37,21 @@ class Camera(Protocol):
     def open(self) -> None:
         """Start. Raises ``CameraError``."""
 
-    def read(self) -> Image:
-        """Block until the next picture, (H, W, 3) uint8 BGR.
+    def grab(self) -> None:
+        """Block until the next picture is there and leave it as it came: most need not be decoded.
 
         Raises ``EndOfStream`` when a replay is over, ``CameraTimeoutError`` when no frame came,
         ``CameraFormatError`` when it is not the expected picture, ``CameraError`` when it is gone.
         """
+
+    def retrieve(self) -> Image | None:
+        """Return the picture of the last ``grab``, (H, W, 3) uint8 BGR; None where this one is damaged.
+
+        Call it once a ``grab`` at most. Raises as ``grab`` does.
+        """
+
+    def read(self) -> Image:
+        """Block until the next whole picture and return it. Raises as ``grab`` does."""
 
     def close(self) -> None:
         """Stop and free the device; wakes a ``read`` in another thread. Harmless when closed."""

@@ -49,12 +49,20 @@ class CommandCamera:
         self._patience = self._first_frame_seconds
         self._running = Child(self._source.argv), frames
 
+    def grab(self) -> None:
+        """Wait for the next frame. Raises ``CameraError``, with the command's last words when it ended."""
+        child, frames = self._playing()
+        frames.grab(child, time.monotonic() + self._patience)
+        self._patience = self._frame_seconds
+
+    def retrieve(self) -> Image | None:
+        """Decode it; None where it is damaged. Raises ``CameraFormatError``, also for the last of many."""
+        child, frames = self._playing()
+        return frames.retrieve(child)
+
     def read(self) -> Image:
         """Return the next frame. Raises ``CameraError``, with the command's last words when it ended."""
-        running = self._running
-        if running is None:
-            raise CameraError(f"command {self._source.argv[0]!r} is not running")
-        child, frames = running
+        child, frames = self._playing()
         image = frames.read(child, time.monotonic() + self._patience)
         self._patience = self._frame_seconds
         return image
@@ -64,6 +72,11 @@ class CommandCamera:
         running, self._running = self._running, None
         if running is not None:
             running[0].close()
+
+    def _playing(self) -> "tuple[Child, _JpegFrames | _RawFrames]":
+        if self._running is None:
+            raise CameraError(f"command {self._source.argv[0]!r} is not running")
+        return self._running
 
 
 class _RawFrames:
@@ -79,13 +92,21 @@ class _RawFrames:
         )
         if not self._bgr and (source.width % 2 or source.height % 2):
             raise CameraFormatError(f"i420 needs an even size, got {source.width}x{source.height}")
+        self._data = bytearray()
 
-    def read(self, child: Child, deadline: float) -> Image:
+    def grab(self, child: Child, deadline: float) -> None:
         size = int(np.prod(self._shape))
         data = bytearray()
         while len(data) < size:
             data += child.read(size - len(data), deadline)
-        frame: Image = np.frombuffer(data, np.uint8).reshape(self._shape)
+        self._data = data
+
+    def read(self, child: Child, deadline: float) -> Image:
+        self.grab(child, deadline)
+        return self.retrieve(child)
+
+    def retrieve(self, _child: Child) -> Image:
+        frame: Image = np.frombuffer(self._data, np.uint8).reshape(self._shape)
         if not self._bgr:
             frame = cv2.cvtColor(frame, cv2.COLOR_YUV2BGR_I420)
         return frame
@@ -98,24 +119,31 @@ class _JpegFrames:
         self._width, self._height = source.width, source.height
         self._splitter = MjpegSplitter(_MAX_JPEG_BYTES)
         self._damaged = 0
+        self._data = b""
+
+    def grab(self, child: Child, deadline: float) -> None:
+        while (data := self._splitter.next()) is None:
+            self._splitter.feed(child.read(_CHUNK, deadline))
+        self._data = data
 
     def read(self, child: Child, deadline: float) -> Image:
         while True:
-            data = self._splitter.next()
-            if data is None:
-                self._splitter.feed(child.read(_CHUNK, deadline))
-                continue
-            image = self._decoded(child, data)
-            if image is not None:
-                self._check_size(child, image.shape[1], image.shape[0])
-                self._damaged = 0
+            self.grab(child, deadline)
+            if (image := self.retrieve(child)) is not None:
                 return image
-            self._damaged += 1
-            if self._damaged > _MAX_DAMAGED:
-                raise CameraFormatError(
-                    f"command {child.name!r}: {self._damaged} pictures in a row cannot be decoded"
-                    f"{child.quoted()}"
-                )
+
+    def retrieve(self, child: Child) -> Image | None:
+        image = self._decoded(child, self._data)
+        if image is not None:
+            self._check_size(child, image.shape[1], image.shape[0])
+            self._damaged = 0
+            return image
+        self._damaged += 1
+        if self._damaged > _MAX_DAMAGED:
+            raise CameraFormatError(
+                f"command {child.name!r}: {self._damaged} pictures in a row cannot be decoded{child.quoted()}"
+            )
+        return None
 
     def _decoded(self, child: Child, data: bytes) -> Image | None:
         """Return the picture, None where it is damaged. Raises ``CameraFormatError`` on another size."""

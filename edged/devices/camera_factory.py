@@ -36,9 +36,21 @@ class RotatedCamera:
         """Open the camera behind it."""
         self._camera.open()
 
+    def grab(self) -> None:
+        """Wait for its next picture."""
+        self._camera.grab()
+
+    def retrieve(self) -> Image | None:
+        """Return that picture, turned."""
+        image = self._camera.retrieve()
+        return None if image is None else self._turned(image)
+
     def read(self) -> Image:
         """Return its next picture, turned."""
-        turned: Image = cv2.rotate(self._camera.read(), self._turn)
+        return self._turned(self._camera.read())
+
+    def _turned(self, image: Image) -> Image:
+        turned: Image = cv2.rotate(image, self._turn)
         return turned
 
     def close(self) -> None:

@@ -41,6 +41,14 @@ class FileCamera:
         tape = _Tape(self._source.path, loop=self._source.loop)
         self._replay = _Replay(tape, self._source.fps or tape.fps)
 
+    def grab(self) -> None:
+        """Wait until the next picture is due. Raises ``EndOfStream`` after the last one."""
+        _playing(self._replay, self._source.path).grab()
+
+    def retrieve(self) -> Image | None:
+        """Return that picture."""
+        return _playing(self._replay, self._source.path).retrieve()
+
     def read(self) -> Image:
         """Return the next picture when it is due. Raises ``EndOfStream`` after the last one."""
         return _playing(self._replay, self._source.path).read()
@@ -66,6 +74,14 @@ class FolderCamera:
         self.close()
         self._replay = _Replay(_Album(self._source), self._source.fps)
 
+    def grab(self) -> None:
+        """Wait until the next picture is due. Raises ``EndOfStream`` after the last one."""
+        _playing(self._replay, self._source.path).grab()
+
+    def retrieve(self) -> Image | None:
+        """Return that picture."""
+        return _playing(self._replay, self._source.path).retrieve()
+
     def read(self) -> Image:
         """Return the next picture when it is due. Raises ``EndOfStream`` after the last one."""
         return _playing(self._replay, self._source.path).read()
@@ -90,7 +106,9 @@ def read_picture(path: Path) -> Image | None:
 
 
 class _Recording(Protocol):
-    def next(self) -> Image | None: ...
+    def advance(self) -> bool: ...
+
+    def picture(self) -> Image | None: ...
 
     def close(self) -> None: ...
 
@@ -111,17 +129,20 @@ class _Tape:
         own = self._video.property(cv2.CAP_PROP_FPS)
         return own if 0 < own <= _MAX_FPS else _FALLBACK_FPS
 
-    def next(self) -> Image | None:
-        image = self._video.read()
-        if image is None:
+    def advance(self) -> bool:
+        there = self._video.grab()
+        if not there:
             self._check_whole()
             if not self._loop:
-                return None
+                return False
             self._video.close()
             self._video = self._start()
-            image = self._video.read()
+            there = self._video.grab()
         self._count += 1
-        return image
+        return there
+
+    def picture(self) -> Image | None:
+        return self._video.retrieve()
 
     def close(self) -> None:
         self._video.close()
@@ -129,7 +150,8 @@ class _Tape:
     def _start(self) -> VideoHandle:
         self._count = 0
         video = VideoHandle(str(self._path))
-        if not video.open(str(self._path), cv2.CAP_FFMPEG):
+        # Frames of a camera's size are decoded faster than threads could share them out.
+        if not video.open(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]):
             video.close()
             raise CameraFormatError(f"{self._path} is no video that can be read")
         return video
@@ -157,9 +179,15 @@ class _Album:
             known = ", ".join(sorted(PICTURE_SUFFIXES))
             raise CameraError(f"{source.path} holds no photograph; expected one of {known}")
         self._pictures = self._turn_pages()
+        self._shown: Image | None = None
 
-    def next(self) -> Image | None:
-        return next(self._pictures, None)
+    def advance(self) -> bool:
+        # Whether there is a next one shows only in decoding it.
+        self._shown = next(self._pictures, None)
+        return self._shown is not None
+
+    def picture(self) -> Image | None:
+        return self._shown
 
     def close(self) -> None:
         self._pictures.close()
@@ -192,14 +220,23 @@ class _Replay:
         self._handle = Handle(recording.close)
         self._pacer = Pacer(fps, self._handle.closing)
 
-    def read(self) -> Image:
+    def grab(self) -> None:
         with self._handle.use():
             self._pacer.wait()
             self._handle.check()
-            image = self._recording.next()
-        if image is None:
+            there = self._recording.advance()
+        if not there:
             raise EndOfStream("the replay is over")
-        return image
+
+    def retrieve(self) -> Image | None:
+        with self._handle.use():
+            return self._recording.picture()
+
+    def read(self) -> Image:
+        while True:
+            self.grab()
+            if (image := self.retrieve()) is not None:
+                return image
 
     def close(self) -> None:
         self._handle.close()

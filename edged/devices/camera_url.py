@@ -62,25 +62,38 @@ class UrlCamera:
                 raise CameraTimeoutError(f"{self._what} did not answer within {limit_ms} ms")
             raise CameraError(f"{self._what} cannot be opened: unreachable, refused, or no video")
 
-    def read(self) -> Image:
-        """Return the next picture. Raises ``CameraTimeoutError`` or ``CameraError``."""
-        video = self._video
-        if video is None:
-            raise CameraError(f"{self._what} is not open")
+    def grab(self) -> None:
+        """Wait for the next picture. Raises ``CameraTimeoutError`` or ``CameraError``."""
         started_at = time.monotonic()
-        image = video.read()
+        there = self._opened().grab()
         # After a stall FFmpeg hands out what it has of the picture: as old as the stall, and half of it.
         if timed_out(started_at, self._source.read_timeout_ms):
             raise CameraTimeoutError(f"{self._what} gave no frame within {self._source.read_timeout_ms} ms")
+        if not there:
+            raise CameraError(f"{self._what} ended the stream")
+
+    def retrieve(self) -> Image:
+        """Convert it. Raises ``CameraError``."""
+        image = self._opened().retrieve()
         if image is None:
             raise CameraError(f"{self._what} ended the stream")
         return image
+
+    def read(self) -> Image:
+        """Return the next picture. Raises ``CameraTimeoutError`` or ``CameraError``."""
+        self.grab()
+        return self.retrieve()
 
     def close(self) -> None:
         """Hang up."""
         video, self._video = self._video, None
         if video is not None:
             video.close()
+
+    def _opened(self) -> VideoHandle:
+        if self._video is None:
+            raise CameraError(f"{self._what} is not open")
+        return self._video
 
     def _target(self) -> str:
         source = self._source

@@ -55,21 +55,33 @@ class V4l2Camera:
             video.close()
             raise
 
-    def read(self) -> Image:
-        """Return the next picture. Raises ``CameraTimeoutError`` when the driver gives none."""
-        video = self._video
-        if video is None:
-            raise CameraError(f"{self._source.device} is not open")
-        image = video.read()
+    def grab(self) -> None:
+        """Wait for the next picture. Raises ``CameraTimeoutError`` when the driver gives none."""
+        if not self._opened().grab():
+            raise CameraTimeoutError(f"{self._source.device} gave no frame: stalled or unplugged")
+
+    def retrieve(self) -> Image:
+        """Unpack it. Raises ``CameraTimeoutError`` where that fails: half a picture is a stall as well."""
+        image = self._opened().retrieve()
         if image is None:
             raise CameraTimeoutError(f"{self._source.device} gave no frame: stalled or unplugged")
         return image
+
+    def read(self) -> Image:
+        """Return the next picture. Raises ``CameraTimeoutError`` when the driver gives none."""
+        self.grab()
+        return self.retrieve()
 
     def close(self) -> None:
         """Free the device."""
         video, self._video = self._video, None
         if video is not None:
             video.close()
+
+    def _opened(self) -> VideoHandle:
+        if self._video is None:
+            raise CameraError(f"{self._source.device} is not open")
+        return self._video
 
     def _set_mode(self, video: VideoHandle) -> None:
         source = self._source

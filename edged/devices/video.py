@@ -33,11 +33,22 @@ class VideoHandle:
             except cv2.error as exc:
                 raise CameraError(f"{self._what}: OpenCV refuses the options (code {exc.code})") from None
 
-    def read(self) -> Image | None:
-        """Return the next picture, (H, W, 3) uint8 BGR, or None when there is none."""
+    def grab(self) -> bool:
+        """Fetch the next picture without handing it out; False when there is none.
+
+        FFmpeg decodes it all the same and saves the conversion to BGR; Video4Linux leaves it packed.
+        """
         with self._handle.use():
             try:
-                ok, image = self._capture.read()
+                return bool(self._capture.grab())
+            except cv2.error as exc:
+                raise CameraError(f"{self._what}: decoding failed (code {exc.code})") from exc
+
+    def retrieve(self) -> Image | None:
+        """Return what ``grab`` fetched, (H, W, 3) uint8 BGR, or None when it cannot be decoded."""
+        with self._handle.use():
+            try:
+                ok, image = self._capture.retrieve()
             except cv2.error as exc:
                 raise CameraError(f"{self._what}: decoding failed (code {exc.code})") from exc
             return image if ok else None

@@ -57,7 +57,9 @@ class PictureWatch:
     """Judges the pictures of one camera in their order.
 
     A source that is not ``live`` may repeat itself. ``frozen_after`` repeated pictures in a row make
-    the camera frozen, ``blind_after`` without content make it blind; one good picture ends either.
+    the camera frozen, ``blind_after`` without content make it blind; one good picture ends either. Pictures
+    that were ``passed`` without a look count like those before and after where both are alike: how long it
+    takes does not hang on how often somebody looks.
     """
 
     def __init__(self, *, live: bool, frozen_after: int, blind_after: int) -> None:
@@ -68,14 +70,19 @@ class PictureWatch:
         self._repeated = 0
         self._blind = 0
 
-    def step(self, facts: PictureFacts) -> Verdict:
+    def step(self, facts: PictureFacts, *, passed: int = 0) -> Verdict:
         """Judge the next picture. Blind wins over frozen: a covered lens may show the same black."""
         fresh = not self._live or facts.digest not in self._recent
         self._recent.append(facts.digest)
-        self._repeated = 0 if fresh else self._repeated + 1
-        self._blind = self._blind + 1 if facts.blind else 0
+        self._repeated = 0 if fresh else _longer(self._repeated, passed)
+        self._blind = _longer(self._blind, passed) if facts.blind else 0
         if self._blind >= self._blind_after:
             return Verdict(CameraState.BLIND, fresh)
         if self._repeated >= self._frozen_after:
             return Verdict(CameraState.FROZEN, fresh)
         return Verdict(CameraState.UP, fresh)
+
+
+def _longer(row: int, passed: int) -> int:
+    """Return the length of a row of pictures with the next one; those between two of a kind are of it too."""
+    return row + 1 + passed if row else 1

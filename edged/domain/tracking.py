@@ -33,6 +33,14 @@ class Tracker:
         self._min_iou = min_iou
         self._tracks: dict[int, _Track] = {}
         self._next_id = 1
+        self._updated_at = float("-inf")
+
+    @property
+    def followed(self) -> list[Box]:
+        """Where the faces of all tracks are; empty where one of them has none in the newest picture."""
+        if any(track.seen_at < self._updated_at for track in self._tracks.values()):
+            return []
+        return [track.box for track in self._tracks.values()]
 
     @property
     def tracking(self) -> bool:
@@ -49,6 +57,7 @@ class Tracker:
             ),
             reverse=True,
         )
+        self._updated_at = at
         owner: dict[int, int] = {}
         for iou, track_id, index in pairs:
             if iou >= self._min_iou and index not in owner and track_id not in owner.values():

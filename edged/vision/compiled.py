@@ -29,7 +29,7 @@ from edged.vision.session import PixelSession
 logger = logging.getLogger(__name__)
 
 # Raised with every change of what compiled files hold.
-COMPILER = 1
+COMPILER = 2
 FOLDER = "compiled"
 MODEL = "model.onnx"
 RECORD = "record.json"

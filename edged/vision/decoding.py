@@ -4,8 +4,10 @@ Pure functions of arrays. Coordinates are pixels of the network's input unless s
 boxes are (x, y, width, height) with the top-left corner.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,6 +21,8 @@ STRIDES = (8, 16, 32)
 MAX_CANDIDATES = 1000
 # exp of more is a box larger than any picture; it keeps a broken network from overflowing.
 _MAX_LOG_SIZE = 12.0
+# Well beyond what float32 rounds.
+_ROUNDED = 0.999
 
 IntArray = npt.NDArray[np.intp]
 
@@ -44,6 +48,7 @@ class Letterbox:
         return np.multiply(points, (self.scale_x, self.scale_y), dtype=np.float32)
 
 
+@lru_cache(maxsize=32)
 def letterbox(image_size: tuple[int, int], input_size: tuple[int, int]) -> Letterbox:
     """Fit ``image_size`` (width, height) into ``input_size``, keeping its proportions."""
     width, height = image_size
@@ -77,18 +82,22 @@ def decode_yunet(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     ``exp(s) * stride``, landmarks ``(cell + d) * stride`` (libfacedetection, MIT).
     Raises ``ModelError`` for outputs of another number or shape, or scores that are not finite.
     """
-    parts = []
-    for stride, heads in _by_stride(outputs, input_size, {1: 2, 4: 1, 10: 1}, anchors=1):
-        (first, second), (offsets,), (points,) = heads[1], heads[4], heads[10]
-        # Which of the two is cls and which obj does not matter to their product.
-        scores = np.sqrt(np.clip(first, 0, 1) * np.clip(second, 0, 1))[:, 0]
-        rows = np.flatnonzero(scores >= threshold)
-        cells = _cells(input_size, stride, rows, anchors=1)
-        centres = (cells + offsets[rows, :2]) * stride
-        sizes = np.exp(np.minimum(offsets[rows, 2:], _MAX_LOG_SIZE)) * stride
-        marks = (points[rows].reshape(-1, 5, 2) + cells[:, None]) * stride
-        parts.append((np.hstack([centres - sizes / 2, sizes]), marks, scores[rows]))
-    return _joined(parts)
+    factors, offsets, points = _by_head(outputs, input_size, ((1, 2), (4, 1), (10, 1)), anchors=1)
+    _check_finite(factors)
+    # Which of the two is cls and which obj does not matter to their product. Neither is above 1, so each has
+    # to reach the square of the score; few cells do.
+    rows = np.flatnonzero(factors[0] >= (threshold**2 * _ROUNDED if threshold > 0 else -np.inf))
+    chosen = np.minimum(np.maximum(factors[:, rows, 0], 0), 1)
+    scores = np.sqrt(chosen[0] * chosen[1])
+    reached = scores >= threshold
+    rows, scores = rows[reached], scores[reached]
+    sides, marks, grid = offsets[0, rows], points[0, rows], _grid(input_size, anchors=1)[rows]
+    _check_finite(sides, marks)
+    corners, stride = grid[:, :2], grid[:, 2:]
+    sizes = np.exp(np.minimum(sides[:, 2:], _MAX_LOG_SIZE)) * stride
+    boxes = np.concatenate((corners + sides[:, :2] * stride - sizes / 2, sizes), axis=1)
+    marks = marks.reshape(-1, 5, 2) * stride[:, None] + corners[:, None]
+    return Candidates(boxes, marks, scores)
 
 
 def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], threshold: float) -> Candidates:
@@ -98,58 +107,89 @@ def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     landmark the offset from there, both in strides; scores are probabilities (InsightFace).
     Raises ``ModelError`` for outputs of another number or shape, or scores that are not finite.
     """
-    parts = []
-    for stride, heads in _by_stride(outputs, input_size, {1: 1, 4: 1, 10: 1}, anchors=2):
-        (scores,), (distances,), (points,) = heads[1], heads[4], heads[10]
-        rows = np.flatnonzero(scores[:, 0] >= threshold)
-        anchors = _cells(input_size, stride, rows, anchors=2) * stride
-        sides = distances[rows] * stride
-        corners = anchors - sides[:, :2]
-        marks = anchors[:, None] + points[rows].reshape(-1, 5, 2) * stride
-        parts.append((np.hstack([corners, sides[:, :2] + sides[:, 2:]]), marks, scores[rows, 0]))
-    return _joined(parts)
+    likely, distances, points = _by_head(outputs, input_size, ((1, 1), (4, 1), (10, 1)), anchors=2)
+    _check_finite(likely)
+    rows = np.flatnonzero(likely[0] >= threshold)
+    sides, marks, grid = distances[0, rows], points[0, rows], _grid(input_size, anchors=2)[rows]
+    _check_finite(sides, marks)
+    anchors, stride = grid[:, :2], grid[:, 2:]
+    sides = sides * stride
+    boxes = np.concatenate((anchors - sides[:, :2], sides[:, :2] + sides[:, 2:]), axis=1)
+    marks = marks.reshape(-1, 5, 2) * stride[:, None] + anchors[:, None]
+    return Candidates(boxes, marks, likely[0, rows, 0])
 
 
 def suppress(candidates: Candidates, max_iou: float) -> Candidates:
     """Keep the best of any that overlap more than ``max_iou``; best score first."""
+    if len(candidates.scores) < 2:
+        return candidates
     kept = cv2.dnn.NMSBoxes(
         candidates.boxes.tolist(), candidates.scores.tolist(), 0.0, max_iou, top_k=MAX_CANDIDATES
     )
     return candidates.take(np.asarray(kept, np.intp).reshape(-1))
 
 
-def _by_stride(
-    outputs: Sequence[FloatArray], input_size: tuple[int, int], heads: dict[int, int], *, anchors: int
-) -> list[tuple[int, dict[int, list[FloatArray]]]]:
-    """Sort outputs by stride and last dimension, whatever their order in the file.
+def _by_head(
+    outputs: Sequence[FloatArray],
+    input_size: tuple[int, int],
+    heads: tuple[tuple[int, int], ...],
+    *,
+    anchors: int,
+) -> list[FloatArray]:
+    """Put together what all strides say of one thing, finest first, whatever the outputs' order in the file.
 
-    ``heads`` maps a last dimension to how many outputs a stride has of it.
+    ``heads`` has a last dimension and how many outputs a stride has of it: (numbers, count). For each comes
+    an array (count, cells, numbers), a copy: nothing of it lies in memory that a network may write to.
     """
-    flat = [out.reshape(-1, out.shape[-1]) for out in outputs]
+    rows = tuple((input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES)
+    places = _places(tuple(out.shape for out in outputs), rows, heads)
+    if places is None:
+        raise ModelError(
+            f"expected {sum(count for _, count in heads) * len(STRIDES)} outputs of a "
+            f"{input_size[0]}x{input_size[1]} detector, got {[out.shape for out in outputs][:16]}"
+        )
+    return [
+        np.concatenate([outputs[place] for place in group], axis=-2).reshape(count, -1, numbers)
+        for (numbers, count), group in zip(heads, places, strict=True)
+    ]
+
+
+def _check_finite(*arrays: FloatArray) -> None:
+    """Raise ``ModelError`` unless all numbers are finite.
+
+    Asked of every score, so that a broken network is no empty corridor, and of all that is used of the rest.
+    """
+    if not all(np.isfinite(one).all() for one in arrays):
+        raise ModelError("the detector gave numbers that are not finite")
+
+
+@lru_cache(maxsize=8)
+def _places(
+    shapes: tuple[tuple[int, ...], ...], rows: tuple[int, ...], heads: tuple[tuple[int, int], ...]
+) -> tuple[tuple[int, ...], ...] | None:
+    """Return which outputs belong to each head, stride by stride; None where they are not a detector's."""
+    by_shape: dict[tuple[int, int], list[int]] = {}
+    for place, shape in enumerate(shapes):
+        if len(shape) != len(shapes[0]) or len(shape) < 2 or math.prod(shape[:-2]) != 1:
+            return None
+        by_shape.setdefault((shape[-2], shape[-1]), []).append(place)
+    wanted = {(cells, numbers): count for numbers, count in heads for cells in rows}
+    if {shape: len(places) for shape, places in by_shape.items()} != wanted:
+        return None
+    return tuple(
+        tuple(by_shape[cells, numbers][number] for number in range(count) for cells in rows)
+        for numbers, count in heads
+    )
+
+
+@lru_cache(maxsize=8)
+def _grid(input_size: tuple[int, int], *, anchors: int) -> FloatArray:
+    """Return the corner of every cell of all strides, finest first, in pixels, and its stride: (N, 3)."""
     found = []
     for stride in STRIDES:
-        rows = (input_size[0] // stride) * (input_size[1] // stride) * anchors
-        found.append((stride, {last: [out for out in flat if out.shape == (rows, last)] for last in heads}))
-    counts_match = all(
-        len(group[last]) == count for _, group in found for last, count in heads.items()
-    ) and len(outputs) == sum(heads.values()) * len(STRIDES)
-    if not counts_match:
-        raise ModelError(
-            f"expected {sum(heads.values()) * len(STRIDES)} outputs of a {input_size[0]}x{input_size[1]} "
-            f"detector, got {[out.shape for out in outputs][:16]}"
-        )
-    if not all(np.isfinite(out).all() for out in flat):
-        raise ModelError("the detector gave numbers that are not finite")
-    return found
-
-
-def _cells(input_size: tuple[int, int], stride: int, rows: IntArray, *, anchors: int) -> FloatArray:
-    """Column and row (N, 2) of the grid cells that the flat ``rows`` belong to."""
-    columns = input_size[0] // stride
-    cell = rows // anchors
-    return np.stack([cell % columns, cell // columns], axis=1).astype(np.float32)
-
-
-def _joined(parts: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> Candidates:
-    boxes, marks, scores = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
-    return Candidates(boxes, marks, scores)
+        columns, lines = input_size[0] // stride, input_size[1] // stride
+        cell = np.arange(columns * lines * anchors) // anchors
+        found.append(np.stack([cell % columns * stride, cell // columns * stride, cell * 0 + stride], axis=1))
+    grid: FloatArray = np.concatenate(found).astype(np.float32)
+    grid.flags.writeable = False
+    return grid

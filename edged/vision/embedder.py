@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError
 from edged.vision.alignment import enlarged
 from edged.vision.packs import ModelSpec
-from edged.vision.tensors import AnySession, check_image, check_size, feed
+from edged.vision.tensors import AnySession, check_image, check_size, feed_in_parts
 
 # A face always gives a vector of norm 1 to 100; this small, the direction is rounding error.
 _MIN_NORM = 1e-3
@@ -25,7 +26,7 @@ class FaceEmbedder:
         check_size(session, spec.input)
         self.space: str = name
         self.dimension: int = spec.dimension
-        self._session = session
+        self.session = session
         self._spec = spec
         fixed = session.input_shape[0]
         self._batch = fixed if isinstance(fixed, int) else None
@@ -48,31 +49,31 @@ class FaceEmbedder:
         if self._spec.zoom is not None:
             views.append([enlarged(face, self._spec.zoom) for face in faces])
         if self._spec.mirrored:
-            views += [[np.ascontiguousarray(face[:, ::-1]) for face in view] for view in views]
-        vectors = self._units(views[0])
+            views += [[np.asarray(cv2.flip(face, 1), np.uint8) for face in view] for view in views]
+        vectors = _normalised(self._raw([face for view in views for face in view], len(faces)))
         if len(views) > 1:
-            vectors = _normalised(sum((self._units(view) for view in views[1:]), vectors))
+            first, *others = vectors.reshape(len(views), len(faces), self.dimension)
+            vectors = _normalised(sum(others, first))
         vectors.flags.writeable = False
         return vectors
 
-    def _units(self, faces: Sequence[Image]) -> FloatArray:
-        step = self._batch or len(faces)
-        parts = [self._raw(faces[at : at + step], step) for at in range(0, len(faces), step)]
-        return _normalised(np.concatenate(parts))
-
-    def _raw(self, faces: Sequence[Image], batch: int) -> FloatArray:
+    def _raw(self, pictures: Sequence[Image], at_once: int) -> FloatArray:
+        """Return a row for each picture; a file that takes any number gets ``at_once`` of them."""
+        step = self._batch or at_once
         # A file with a fixed batch gets its last one filled up with copies, which are dropped again.
-        filled = [*faces, *[faces[-1]] * (batch - len(faces))]
-        outputs = feed(self._session, filled, self._spec)
-        if len(outputs) != 1 or outputs[0].shape != (len(filled), self.dimension):
-            raise ModelError(
-                f"expected one output ({len(filled)}, {self.dimension}), got {[out.shape for out in outputs]}"
-            )
-        return outputs[0][: len(faces)]
+        filled = [*pictures, *[pictures[-1]] * (-len(pictures) % step)]
+        rows = []
+        for outputs in feed_in_parts(self.session, filled, self._spec, step):
+            if len(outputs) != 1 or outputs[0].shape != (step, self.dimension):
+                raise ModelError(
+                    f"expected one output ({step}, {self.dimension}), got {[out.shape for out in outputs]}"
+                )
+            rows.append(outputs[0])
+        return np.concatenate(rows)[: len(pictures)]
 
 
 def _normalised(rows: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    norms = np.sqrt(np.add.reduce(rows * rows, axis=1, keepdims=True))
     # Written so that NaN and infinity fail too.
     if not ((norms > _MIN_NORM) & np.isfinite(norms)).all():
         raise ModelError("the embedder gave a vector that is zero or not finite")

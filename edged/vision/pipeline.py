@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 
 from edged.config.sections import ModelsConfig, QualityConfig
+from edged.domain.region_search import RegionPlan
 from edged.domain.types import Face, FloatArray, Image, Quality
 from edged.vision import alignment
 from edged.vision.choice import Weights
@@ -13,6 +14,7 @@ from edged.vision.embedder import FaceEmbedder
 from edged.vision.opening import open_detector, open_embedder
 from edged.vision.packs import STANDARD_LANDMARKS, CalibrationPoint
 from edged.vision.quality import assess, shortfall
+from edged.vision.tracked_search import TrackedSearch
 
 
 class FacePipeline:
@@ -83,6 +85,12 @@ class FacePipeline:
     def detect(self, image: Image) -> list[Face]:
         """Return the faces of ``image`` (H, W, 3) uint8 BGR in its own pixels, best score first."""
         return self._detector.detect(image)
+
+    def search(self, whole_every: int) -> TrackedSearch:
+        """Return the search of pictures that follow each other, every ``whole_every``-th as a whole."""
+        part = self._detector.at_half_size() if whole_every > 1 else None
+        side = 1 if part is None else min(part.input_size)
+        return TrackedSearch(self._detector, part, RegionPlan(whole_every, side))
 
     def align(self, image: Image, face: Face) -> Image:
         """Return the (112, 112, 3) uint8 BGR aligned face."""

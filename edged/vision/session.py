@@ -74,6 +74,7 @@ class _OrtFile:
                 _read(path, sha256), _options(threads, spinning=spinning), providers=list(providers)
             )
             self._name, self._shape = self._only_input()
+            self._outputs = [one.name for one in self._session.get_outputs()]
         except _FAILURES as exc:
             raise ModelError(f"{path}: not a model that onnxruntime can load: {_first_line(exc)}") from exc
         active = self._session.get_providers()
@@ -86,12 +87,14 @@ class _OrtFile:
 
     def _run(self, tensor: npt.NDArray[Any]) -> list[FloatArray]:
         kind = np.dtype(self._element[1])
-        if tensor.dtype != kind or not _fits(tensor.shape, self._shape):
+        fits = tensor.shape == self._shape or _fits(tensor.shape, self._shape)
+        if tensor.dtype != kind or not fits:
             raise ModelError(
                 f"{self.path.name}: expected {kind} {self._shape}, got {tensor.dtype} {tensor.shape}"
             )
         try:
-            return [np.asarray(out, np.float32) for out in self._session.run(None, {self._name: tensor})]
+            outputs = self._session.run(self._outputs, {self._name: tensor})
+            return [np.asarray(out, np.float32) for out in outputs]
         except _FAILURES as exc:
             raise ModelError(f"{self.path.name}: the run failed: {_first_line(exc)}") from exc
 

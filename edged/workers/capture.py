@@ -40,6 +40,8 @@ _PROBLEMS = {
 class CaptureWorker(Worker):
     """Puts frames into ``slot`` and reports each change of state to ``on_state``, on its own thread.
 
+    A picture that is not ``wanted``, asked with the monotonic second at which it came, is not decoded.
+
     ``up``: frames arrive. ``down``: none do, the camera is opened again with growing delays.
     ``frozen``: a live camera repeats itself; repeated pictures are never passed on. ``blind``: the
     pictures are empty, and passed on. ``ended``: a replay is over, the worker idles.
@@ -52,12 +54,15 @@ class CaptureWorker(Worker):
         config: CameraConfig,
         metrics: Metrics,
         on_state: Callable[[CameraState], None] = lambda _state: None,
+        *,
+        wanted: Callable[[float], bool] = lambda _at: True,
     ) -> None:
         super().__init__("capture", daemon=True)
         self._camera = camera
         self._slot = slot
         self._metrics = metrics
         self._on_state = on_state
+        self._wanted = wanted
         self._first_frame_seconds = config.first_frame_timeout_ms / 1000
         # What piles up in less time is still young enough to be judged.
         self._stall_seconds = config.max_frame_age_ms / 1000
@@ -98,7 +103,7 @@ class CaptureWorker(Worker):
 
     def _session(self) -> float:
         """Open the camera once and feed until it fails; return for how many seconds it was of use."""
-        reader = FrameReader(self._camera, stall_seconds=self._stall_seconds)
+        reader = FrameReader(self._camera, stall_seconds=self._stall_seconds, wanted=self._wanted)
         started_at, seq = time.monotonic(), self._seq
         try:
             self._feed(reader)
@@ -136,15 +141,16 @@ class CaptureWorker(Worker):
             arrival = reader.take(_TURN_SECONDS)
             if arrival is not None:
                 return arrival
-            if time.monotonic() > deadline:
+            if time.monotonic() > max(deadline, reader.skipped_at + patience):
                 raise CameraTimeoutError(f"no frame for {patience:g} s")
         return None
 
     def _arrived(self, arrival: Arrival) -> bool:
         """Judge a picture and pass it on if it is fresh; return whether it was."""
-        verdict = self._watch.step(measure(arrival.image))
+        verdict = self._watch.step(measure(arrival.image), passed=arrival.skipped)
         frames = self._metrics.frames
-        frames.labels("captured").inc(1 + arrival.missed)
+        frames.labels("captured").inc(1 + arrival.missed + arrival.skipped)
+        frames.labels("skipped").inc(arrival.skipped)
         frames.labels("replaced").inc(arrival.missed)
         self._enter(verdict.state, _PROBLEMS.get(verdict.state, ""))
         if not verdict.fresh:

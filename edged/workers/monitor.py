@@ -181,9 +181,6 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         self._open: dict[Any, float] = {}
         self._guard = threading.Lock()
         super().__init__(address, _Handler)
-        self.socket.setblocking(
-            False
-        )  # a peer may be gone between the word that it is there and its acceptance
         self.set_app(app)
 
     def server_bind(self) -> None:
@@ -191,6 +188,15 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
+
+    def get_request(self) -> tuple[Any, Any]:
+        # A peer may be gone between the word that it is there and its acceptance. Not for good: the library
+        # takes the socket's own time limit for its wait, and would go round without a pause.
+        self.socket.setblocking(False)
+        try:
+            return super().get_request()
+        finally:
+            self.socket.setblocking(True)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - the library's signature
         with self._guard:

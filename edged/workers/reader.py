@@ -6,6 +6,7 @@ for frames must not share its fate, nor must the stop of the daemon.
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edged.devices.camera import Camera
@@ -21,23 +22,37 @@ _CLOSED_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
-    """A picture, ``at`` monotonic seconds when it came; ``missed`` ones came since the last taken."""
+    """A picture, ``at`` monotonic seconds when it came.
+
+    Since the last taken ``missed`` others came that nobody took, and ``skipped`` that were not wanted.
+    """
 
     at: float
     image: Image
     missed: int
+    skipped: int = 0
 
 
 class FrameReader:
     """Opens ``camera`` once, reads it without pause, and keeps the newest picture.
 
-    Of a live camera, pictures that piled up while it stalled for ``stall_seconds`` count as missed.
+    Of a live camera, pictures that piled up while it stalled for ``stall_seconds`` count as missed. One
+    that is not ``wanted`` (asked with its monotonic seconds) is fetched and not decoded.
     """
 
-    def __init__(self, camera: Camera, *, stall_seconds: float = 0.5) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        stall_seconds: float = 0.5,
+        wanted: Callable[[float], bool] = lambda _at: True,
+    ) -> None:
         self._camera = camera
         self._backlog = Backlog(stall_seconds)
+        self._wanted = wanted
         self._passed_over = 0
+        self._skipped = 0
+        self._skipped_at = float("-inf")
         self._changed = threading.Condition()
         self._newest: Arrival | None = None
         self._error: BaseException | None = None
@@ -51,6 +66,11 @@ class FrameReader:
     def opened(self) -> bool:
         """Whether the camera could be opened."""
         return self._opened
+
+    @property
+    def skipped_at(self) -> float:
+        """When the camera last gave a picture that was not wanted, in monotonic seconds."""
+        return self._skipped_at
 
     @property
     def alive(self) -> bool:
@@ -88,8 +108,8 @@ class FrameReader:
             self._opened = True
             while not self._leaving.is_set():
                 started_at = time.monotonic()
-                image = self._camera.read()
-                self._deliver(image, started_at, time.monotonic())
+                self._camera.grab()
+                self._grabbed(started_at, time.monotonic())
         except Exception as exc:  # noqa: BLE001 - top of a thread: the worker raises it
             error = exc
         with self._changed:
@@ -99,12 +119,22 @@ class FrameReader:
         if not self._abandoned.is_set():
             self._camera.close()
 
-    def _deliver(self, image: Image, started_at: float, at: float) -> None:
+    def _grabbed(self, started_at: float, at: float) -> None:
+        """Decode and keep what was fetched, unless it is old or nobody wants it."""
         if self._camera.live and self._backlog.is_old(at - started_at, at):
             self._passed_over += 1
             return
+        if not self._wanted(at):
+            self._skipped += 1
+            self._skipped_at = at
+            return
+        image = self._camera.retrieve()
+        if image is None:
+            return
         with self._changed:
-            missed = self._passed_over + (0 if self._newest is None else self._newest.missed + 1)
-            self._passed_over = 0
-            self._newest = Arrival(at, image, missed)
+            before = self._newest
+            missed = self._passed_over + (0 if before is None else before.missed + 1)
+            skipped = self._skipped + (0 if before is None else before.skipped)
+            self._passed_over = self._skipped = 0
+            self._newest = Arrival(at, image, missed, skipped)
             self._changed.notify()

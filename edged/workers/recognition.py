@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -20,8 +19,10 @@ from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.matching import best_match
 from edged.domain.sampling import FrameSampler, Glimpse
 from edged.domain.tracking import TrackedFace, Tracker
-from edged.domain.types import Decision, Face, FloatArray, Frame, Image, Observation, Outcome
+from edged.domain.types import Decision, Face, FloatArray, Frame, Observation, Outcome
 from edged.metrics import Metrics
+from edged.vision.tracked_search import TrackedSearch
+from edged.workers.attention import Attention, Gate
 from edged.workers.challenge import ChallengeWatch
 from edged.workers.gallery_sync import GalleryState
 from edged.workers.liveness import LivenessWatch
@@ -32,13 +33,6 @@ logger = logging.getLogger(__name__)
 
 # Not an approach to the door: such a face is neither evidence nor an event.
 _FAR_AWAY = "too_small"
-
-
-class Gate(Protocol):
-    """Whether a picture is worth a detection; ``vision.motion.MotionGate`` is the real one."""
-
-    def changed(self, image: Image, now: float) -> bool:
-        """Return False only for a picture like the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +61,8 @@ class RecognitionWorker(Worker):
     ``on_decision`` answers False to a grant that opens nothing; its person may try again at once.
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
-    it lets nobody in. ``challenge`` stands between the engine and the door; None asks for no gesture.
+    it lets nobody in. ``search`` None searches every picture as a whole. ``challenge`` stands between the
+    engine and the door; None asks for no gesture.
     """
 
     def __init__(
@@ -84,12 +79,15 @@ class RecognitionWorker(Worker):
         on_seen: Callable[[Sight], None] = lambda _sight: None,
         liveness: LivenessWatch | None = None,
         challenge: ChallengeWatch | None = None,
+        search: TrackedSearch | None = None,
+        attention: Attention | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
         self.frames_done = 0
         self._slot = slot
         self._pipeline = pipeline
+        self._search = search or TrackedSearch(pipeline)
         self._gallery = gallery
         self._metrics = metrics
         self._clock = clock
@@ -98,6 +96,7 @@ class RecognitionWorker(Worker):
         self._on_seen = on_seen
         self.liveness = liveness
         self._challenge = challenge
+        self._attention = attention or Attention(metrics)
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
         self._attempts = Attempts()
@@ -122,8 +121,10 @@ class RecognitionWorker(Worker):
             state = self._gallery()
             self._take_settings(state)
             if frame is not None:
-                self._process(frame, state)
+                with self._attention.work(frame, self._clock):
+                    self._process(frame, state)
                 self.frames_done += 1
+            self._attention.observe(self.settings.motion, self._clock.monotonic())
             self._expire(state, self._clock.monotonic())
             self._on_idle()
         self._expire(self._gallery(), float("inf"))  # nobody who is in view now is left out of the record
@@ -145,10 +146,9 @@ class RecognitionWorker(Worker):
             self._metrics.frames.labels("stale").inc()
             return
         if not self._worth_a_look(frame):
-            self._metrics.frames.labels("idle").inc()
             return
         with self._timed("detect"):
-            faces = self._pipeline.detect(frame.image)
+            faces = self._search.find(frame.image, self._tracker.followed, frame.captured_at)
         with self._timed("track"):
             tracked = self._tracker.update(faces, frame.captured_at)
         self._searched += 1
@@ -157,13 +157,9 @@ class RecognitionWorker(Worker):
         self._metrics.frames.labels("processed").inc()
 
     def _worth_a_look(self, frame: Frame) -> bool:
-        """Nobody in view and nothing moved: the only case in which a frame is not searched."""
-        motion = self.settings.motion
-        if motion is None:
-            return True
+        """Nobody in view: the only case in which a frame may not be searched."""
         with self._timed("motion"):
-            moved = motion.changed(frame.image, frame.captured_at)
-        return moved or self._tracker.tracking
+            return self._attention.wants(frame, self.settings.motion, tracking=self._tracker.tracking)
 
     def _judge(self, frame: Frame, item: TrackedFace, state: GalleryState) -> None:
         observation = self._observe(frame, item, state)

@@ -31,6 +31,9 @@ from onnxruntime.quantization import (
 )
 from torch import nn
 
+from edged.vision.compilation.sizes import any_size_model, free_size
+from edged.vision.quantization.network import Network
+
 FloatArray = npt.NDArray[np.float32]
 # 17 is what a Jetson's onnxruntime of three years ago reads; per-channel QDQ needs 13.
 OPSET, IR_VERSION = 17, 8
@@ -232,6 +235,19 @@ def quantize(source: Path, target: Path, pictures: FloatArray) -> None:
     onnx.checker.check_model(model, full_check=True)
 
 
+def free(path: Path) -> None:
+    """Let the file take pictures of any size: a door looks at half of one between two whole ones.
+
+    The last step, since calibration and OpenCV, which the tests compare with, want a stated size.
+    """
+    network = Network(onnx.load(path))
+    if not free_size(network):
+        raise ValueError(f"{path}: tied to one size of picture")
+    model = any_size_model(network)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -250,6 +266,7 @@ def main() -> None:
     onnx.save(build(net, SIDE, arguments.shift), full)
     print(f"largest difference to the net: {verify(net, full, pictures[:8], arguments.shift):.2g}")
     quantize(full, small, pictures)
+    free(small)
     for path in (full, small):
         content = path.read_bytes()
         print(path.name, len(content), hashlib.sha256(content).hexdigest())

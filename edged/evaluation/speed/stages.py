@@ -219,7 +219,8 @@ class _Door:
     def judge(self, image: Image, number: int, clock: _Clock) -> bool:
         """Judge frame ``number`` from 0; return whether there is a face in it."""
         pipeline, at = self._pipeline, number * _FRAME_SECONDS
-        clock.time("motion", lambda: self._gate.changed(image, at))
+        clock.time("motion", lambda: self._gate.look(image, at))
+        self._gate.searched(at)
         faces = clock.time("detect", lambda: pipeline.detect(image))
         found = main_face(faces, image)
         face = found or stand_in(image, pipeline)

@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from edged.errors import ModelError
+from edged.vision.compilation.sizes import HEIGHT, WIDTH, forget_output_shapes
 from edged.vision.packs import ModelSpec
 from edged.vision.quantization.layers import groups, scale_inputs
 from edged.vision.quantization.network import Array, Network, Node
@@ -31,11 +32,12 @@ class _Way:
     scale: float
 
 
-def take_pixels(network: Network, spec: ModelSpec, *, fold: bool) -> onnx.ModelProto:
+def take_pixels(network: Network, spec: ModelSpec, *, fold: bool, any_size: bool = False) -> onnx.ModelProto:
     """Return ``network``, which is changed, as a model that takes pixels.
 
     ``fold`` moves into weights what can be; without it every number is computed as it was before, bit by
-    bit. Raises ``ModelError`` where the network has no single input.
+    bit. ``any_size`` declares an input of any size, for a network that can (``sizes``). Raises
+    ``ModelError`` where the network has no single input.
     """
     if len(network.inputs) != 1:
         raise ModelError(f"expected a network with one input, got {len(network.inputs)}")
@@ -50,13 +52,15 @@ def take_pixels(network: Network, spec: ModelSpec, *, fold: bool) -> onnx.ModelP
             swap = False
     network.nodes[:0] = _front(network, way, swap=swap)
     model = network.model()
-    height, width = spec.input[1], spec.input[0]
+    height, width = (HEIGHT, WIDTH) if any_size else (spec.input[1], spec.input[0])
     batch = _batch(model, spec)
     del model.graph.input[:]
     shape = [batch, height, width, _COLOURS]
     model.graph.input.append(helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, shape))
     # What an exporter left of shapes may hold for other sizes of picture than this one.
     del model.graph.value_info[:]
+    if any_size:
+        forget_output_shapes(model)
     return model
 
 

@@ -30,6 +30,7 @@ from edged.vision.compilation.comparison import (
 from edged.vision.compilation.optimization import write_optimized
 from edged.vision.compilation.pixels import take_pixels
 from edged.vision.compilation.prelu import FORMS, Form, expand_prelu
+from edged.vision.compilation.sizes import any_size_model, free_size
 from edged.vision.compiled import (
     FOLDER,
     MODEL,
@@ -41,12 +42,13 @@ from edged.vision.compiled import (
     encode_record,
     find_compiled,
 )
+from edged.vision.detector import half_size
 from edged.vision.packs import ModelSpec, Pack, Precision, sha256_of, verify_file
 from edged.vision.quantization.folding import fold
 from edged.vision.quantization.network import Network, read_network
 from edged.vision.session import OrtSession, PixelSession
 from edged.vision.staging import installing, put_in_place, staged
-from edged.vision.tensors import AnySession, feed
+from edged.vision.tensors import AnySession, NetworkInput, feed
 
 _ROUNDS = 80
 _QUANTIZED = "DequantizeLinear"
@@ -143,10 +145,10 @@ class _Job:
 
     def _make(self, source: Path, folder: Path, root: Path) -> Compilation:
         original = self._original(source)
-        given = [np.asarray(cv2.resize(one, self.spec.input), np.uint8) for one in self.given]
-        pictures = [*drawn_pictures(self.spec.input), *given]
+        references = [(original, self.spec.input), *self._at_half(source, folder)]
         made = [
-            self._candidate(form, model, folder, original, pictures) for form, model in self._models(source)
+            self._candidate(form, model, folder, references)
+            for form, model in self._models(source, any_size=len(references) > 1)
         ]
         agreeing = [one for one in made if one.agreement.problem is None]
         # One that an earlier run made may have been as wrong.
@@ -167,41 +169,89 @@ class _Job:
         self._install(chosen.path, record, root)
         return self._outcome(record, None, fresh=True, measured=shown)
 
-    def _models(self, source: Path) -> list[tuple[str, onnx.ModelProto]]:
+    def _at_half(self, source: Path, folder: Path) -> list[tuple[OrtSession, tuple[int, int]]]:
+        """Open a detector for pictures half as large, where its network can: it computes as the original.
+
+        ``tracked_search`` looks at such. That it is the original is seen where that runs too.
+        """
+        if self.spec.task != "detector":
+            return []
+        network = read_network(source, quantized=True)
+        half = half_size(self.spec.input)
+        if half is None or not free_size(network):
+            return []
+        path = folder / "any-size.onnx"
+        onnx.save_model(any_size_model(network), path)
+        try:
+            return [(self._opened(path, half), half)]
+        except ModelError:
+            return []
+
+    def _models(self, source: Path, *, any_size: bool) -> list[tuple[str, onnx.ModelProto]]:
         """Return the ways to write the network, each as a model that takes pixels."""
         network = read_network(source, quantized=True)
+        if any_size:
+            free_size(network)
         if any(node.op_type == _QUANTIZED for node in network.nodes):
             # Other operators would round otherwise: only the pixels' way changes.
-            return [("pixels", take_pixels(network, self.spec, fold=False))]
+            return [("pixels", take_pixels(network, self.spec, fold=False, any_size=any_size))]
         if not any(node.op_type == "PRelu" for node in network.nodes):
-            return [("folded", self._rewritten(network, None))]
-        return [(f"folded, PRelu as {form}", self._rewritten(network.copy(), form)) for form in FORMS]
+            return [("folded", self._rewritten(network, None, any_size=any_size))]
+        return [
+            (f"folded, PRelu as {form}", self._rewritten(network.copy(), form, any_size=any_size))
+            for form in FORMS
+        ]
 
-    def _rewritten(self, network: Network, form: Form | None) -> onnx.ModelProto:
+    def _rewritten(self, network: Network, form: Form | None, *, any_size: bool) -> onnx.ModelProto:
         fold(network)
         if form is not None:
             expand_prelu(network, form)
-        return take_pixels(network, self.spec, fold=True)
+        return take_pixels(network, self.spec, fold=True, any_size=any_size)
 
     def _candidate(
-        self, form: str, model: onnx.ModelProto, folder: Path, original: OrtSession, pictures: Sequence[Image]
+        self,
+        form: str,
+        model: onnx.ModelProto,
+        folder: Path,
+        references: Sequence[tuple[OrtSession, tuple[int, int]]],
     ) -> _Candidate:
         path = folder / f"{len(list(folder.iterdir()))}.onnx"
         write_optimized(model, path, self.models.providers)
         session = self._compiled(path)
-        return _Candidate(form, path, session, self._agreement(original, session, pictures))
+        compared = [self._agreement(original, session, size) for original, size in references]
+        worst = Agreement(
+            max(one.deviation for one in compared),
+            min(one.cosine for one in compared),
+            sum(one.samples for one in compared),
+        )
+        return _Candidate(form, path, session, worst)
 
-    def _agreement(self, original: OrtSession, session: PixelSession, pictures: Sequence[Image]) -> Agreement:
+    def _agreement(self, original: OrtSession, session: PixelSession, size: tuple[int, int]) -> Agreement:
+        given = [np.asarray(cv2.resize(one, size), np.uint8) for one in self.given]
         # Enrolment looks at several faces at once, where a file can.
         several = isinstance(original.input_shape[0], str)
         return compare(
-            self._runner(original, mirrored=several), self._runner(session, mirrored=several), pictures
+            self._runner(original, mirrored=several),
+            self._runner(session, mirrored=several),
+            [*drawn_pictures(size), *given],
         )
 
     def _speed(self, sessions: Sequence[AnySession]) -> Speed:
         # The last has most detail: in a flat picture a PRelu always goes the same way, in half the time.
         detailed = drawn_pictures(self.spec.input)[-1:]
-        return race([self._runner(one) for one in sessions], detailed, _ROUNDS)
+        return race([self._as_a_door(one) for one in sessions], detailed, _ROUNDS)
+
+    def _as_a_door(self, session: AnySession) -> Runner:
+        """Return what a door does with a picture, so that no file wins by work that none has."""
+        if self.spec.task != "detector":
+            return self._runner(session)
+        kept = NetworkInput(session, self.spec, self.spec.input)
+
+        def run(picture: Image) -> list[FloatArray]:
+            kept.pixels[...] = picture
+            return kept.run(len(kept.pixels))
+
+        return run
 
     def _runner(self, session: AnySession, *, mirrored: bool = False) -> Runner:
         def run(picture: Image) -> list[FloatArray]:
@@ -211,12 +261,15 @@ class _Job:
         return run
 
     def _original(self, path: Path) -> OrtSession:
+        return self._opened(path, self.spec.input, sha256=self.spec.files[self.precision].sha256)
+
+    def _opened(self, path: Path, size: tuple[int, int], sha256: str | None = None) -> OrtSession:
         return OrtSession(
             path,
-            sha256=self.spec.files[self.precision].sha256,
+            sha256=sha256,
             threads=running_threads(self.models),
             providers=self.models.providers,
-            input_size=self.spec.input,
+            input_size=size,
         )
 
     def _compiled(self, path: Path) -> PixelSession:

@@ -93,6 +93,7 @@ def test_research_networks(
         directory=tmp_path, detector=detector, embedder=published.name, threads=1, compile="auto"
     )
     compiled(models, detector)
+    assert open_detector(models)[1].at_half_size() is not None  # and what it says was compared there too
     (done,) = compiled(models, published.name)
     assert done.record is not None
     assert done.record.deviation < 1e-5

@@ -25,11 +25,17 @@ class Stalling:
         stalled = (steady[12], steady[24])
         self._due = deque(stalled[1] if stalled[0] <= due < stalled[1] else due for due in steady)
 
-    def read(self) -> Image:
+    def grab(self) -> None:
         if not self._due:
             raise CameraError("over")
         time.sleep(max(0.0, self._due.popleft() - time.monotonic()))
         self.number += 1
+
+    def read(self) -> Image:
+        self.grab()
+        return self.retrieve()
+
+    def retrieve(self) -> Image:
         return np.full((2, 2, 3), self.number, np.uint8)
 
     def close(self) -> None:

@@ -1,6 +1,8 @@
 """The capture worker against a scripted camera."""
 
+import itertools
 import logging
+import threading
 import time
 
 import pytest
@@ -99,6 +101,27 @@ def test_a_covered_lens_is_reported_while_frames_flow() -> None:
         bench.wait_for(lambda: bench.states == ["up", "blind", "up"])
     assert bench.sample("edged_camera_faults_total", fault="blind") == 1
     assert bench.sample("edged_frames_total", result="captured") >= 31
+
+
+def test_what_nobody_wants_is_counted_and_not_decoded() -> None:
+    turn = itertools.count()
+    camera = ScriptedCamera(pictures())
+    with running(camera, wanted=lambda _at: next(turn) % 3 == 0) as bench:
+        bench.wait_for(lambda: bench.sample("edged_frames_total", result="captured") >= 40)
+    captured = bench.sample("edged_frames_total", result="captured")
+    assert bench.sample("edged_frames_total", result="skipped") == pytest.approx(captured * 2 / 3, abs=3)
+    assert camera.decoded == pytest.approx(captured / 3, abs=3)
+
+
+def test_a_camera_of_which_nothing_is_wanted_for_long_is_no_stalled_one() -> None:
+    wanted = threading.Event()
+    turn = itertools.count()
+    with running(ScriptedCamera(pictures()), wanted=lambda _at: next(turn) == 0 or wanted.is_set()) as bench:
+        bench.wait_for(lambda: bench.states == ["up"])
+        time.sleep(0.5)  # more than three times the longest pause between two pictures
+        wanted.set()
+        bench.wait_for(lambda: bench.sample("edged_frames_total", result="skipped") >= 40)
+        assert bench.states == ["up"]
 
 
 def test_the_end_of_a_replay_is_no_fault_and_the_worker_idles() -> None:

@@ -167,6 +167,16 @@ def test_stop_does_not_wait_for_a_silent_peer(serve: Callable[..., Monitor]) -> 
         socket.create_connection(("127.0.0.1", port))
 
 
+def test_nobody_asking_costs_nothing(serve: Callable[..., Monitor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = serve()
+    turns: list[float] = []
+    monkeypatch.setattr(monitor, "beat", lambda: turns.append(time.monotonic()))
+    time.sleep(0.6)
+    assert ask(monitor, "/healthz")[0].status == 200
+    time.sleep(0.6)
+    assert len(turns) < 20  # a wait between two of them, before and after somebody asked
+
+
 def own_addresses() -> list[str]:
     """This machine's addresses beside 127.0.0.1, as the kernel has them; 127.0.0.2 always is one."""
     text = Path("/proc/net/fib_trie").read_text() if Path("/proc/net/fib_trie").exists() else ""

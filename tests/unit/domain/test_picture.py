@@ -71,3 +71,12 @@ def test_a_covered_lens_without_noise_is_blind_rather_than_frozen() -> None:
     verdicts = [judge.step(PictureFacts(b"black", 0, 0)) for _ in range(10)]
     assert verdicts[-1].state is CameraState.BLIND
     assert not verdicts[-1].fresh
+
+
+def test_how_long_a_camera_may_stand_still_does_not_hang_on_how_often_somebody_looks() -> None:
+    judge = watch(frozen_after=6, blind_after=6)
+    frozen = [judge.step(lively(1), passed=2).state for _ in range(4)]
+    assert frozen == [CameraState.UP] * 3 + [CameraState.FROZEN]
+    black = PictureFacts(b"black", 5, 10)
+    # Of what lay before the first one nothing is known.
+    assert [judge.step(black, passed=9).state for _ in range(2)] == [CameraState.UP, CameraState.BLIND]

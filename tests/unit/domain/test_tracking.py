@@ -57,3 +57,16 @@ def test_every_face_gets_a_track_of_its_own(frames: list[list[tuple[float, float
         tracked = tracker.update([face(x, width) for x, width in boxes], number * 0.1)
         assert len(tracked) == len(boxes)
         assert len({item.track_id for item in tracked}) == len(boxes)
+
+
+def test_faces_are_followed_while_each_is_in_the_newest_picture() -> None:
+    tracker = Tracker()
+    assert tracker.followed == []
+    tracker.update([face(0), face(300)], 0)
+    assert [box.x for box in tracker.followed] == [0, 300]
+    tracker.update([face(10)], 0.1)
+    assert tracker.followed == []  # one is lost and may be anywhere
+    tracker.update([face(20), face(310)], 0.2)
+    assert [box.x for box in tracker.followed] == [20, 310]
+    tracker.update([], 0.3)
+    assert tracker.followed == []

@@ -112,12 +112,19 @@ class ListCamera:
     def open(self) -> None:
         self.is_open = True
 
-    def read(self) -> Image:
+    def grab(self) -> None:
         assert self.is_open
         try:
-            return next(self._pictures)
+            self._image = next(self._pictures)
         except StopIteration:
             raise self._fault from None
+
+    def retrieve(self) -> Image:
+        return self._image
+
+    def read(self) -> Image:
+        self.grab()
+        return self.retrieve()
 
     def close(self) -> None:
         self.is_open = False

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from edged.domain.types import Image
-from edged.vision.coverage import cover
+from edged.vision.coverage import cover as cover_of
+
+
+def cover(face: Image) -> tuple[str, float]:
+    grey = np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), np.uint8)
+    return cover_of(face, grey, np.asarray(cv2.Laplacian(grey, cv2.CV_16S), np.int16))
 
 
 def bare(skin: int = 150) -> Image:

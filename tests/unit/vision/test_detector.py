@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from edged.domain.types import FloatArray
 from edged.errors import ModelError
-from edged.vision.detector import FaceDetector
+from edged.vision.detector import FaceDetector, network_input
+from edged.vision.session import Shape
 from tests.unit.vision.conftest import FakeSession, detector_spec, embedder_spec, silent_outputs
 
 SIZE = (64, 64)
@@ -56,6 +57,51 @@ def test_a_picture_is_not_kept_from_one_call_to_the_next() -> None:
     assert one.detect(np.full((64, 64, 3), 255, np.uint8))
     assert one.detect(np.zeros((64, 64, 3), np.uint8)) == []
     assert len(one.detect(np.full((8, 64, 3), 255, np.uint8))) == 8
+
+
+def test_what_was_found_stays_when_the_next_picture_comes() -> None:
+    """Memory is used again from picture to picture; a face that changed later would be somebody else's."""
+    one, kept = detector(), []
+    for column in range(4):
+        image = np.zeros((64, 64, 3), np.uint8)
+        image[8:16, 16 * column : 16 * column + 8] = 255
+        (face,) = one.detect(image)
+        kept.append((face, face.landmarks.copy(), float(16 * column)))
+    for face, landmarks, left in kept:
+        np.testing.assert_array_equal(face.landmarks, landmarks)
+        assert face.box.x == pytest.approx(left)
+        assert left < face.landmarks[2, 0] < left + 8
+
+
+@pytest.mark.parametrize("decoder", ["yunet", "scrfd"])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_kept_memory_feeds_what_fresh_memory_would(decoder: str, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    spec = detector_spec(decoder)
+    session = FakeSession((1, 3, 64, 64), lambda _: silent_outputs(decoder, SIZE))
+    one = FaceDetector(session, spec, threshold=0.5)
+    for _ in range(4):
+        image = random.integers(0, 256, (*random.integers(1, 200, 2), 3), np.uint8)
+        one.detect(image)
+        np.testing.assert_array_equal(session.seen[-1], network_input(image, spec))
+
+
+def test_a_network_of_any_size_looks_at_half_of_it_too() -> None:
+    def answer(tensor: FloatArray) -> list[FloatArray]:
+        return silent_outputs("yunet", (tensor.shape[3], tensor.shape[2]))
+
+    session = FakeSession((1, 3, "height", "width"), answer)
+    half = FaceDetector(session, detector_spec(size=(320, 192)), threshold=0.5).at_half_size()
+    assert half is not None
+    assert half.input_size == (160, 96)
+    assert half.detect(np.zeros((480, 640, 3), np.uint8)) == []
+    assert session.seen[-1].shape == (1, 3, 96, 160)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((1, 3, 64, 64), (64, 64)), ((1, 3, "H", "W"), (32, 32))])
+def test_no_other_network_does(shape: Shape, size: tuple[int, int]) -> None:
+    session = FakeSession(shape, lambda _: silent_outputs("yunet", size))
+    assert FaceDetector(session, detector_spec(size=size), threshold=0.5).at_half_size() is None
 
 
 def test_scrfd_gets_rgb_about_zero() -> None:

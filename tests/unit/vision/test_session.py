@@ -35,6 +35,18 @@ def test_a_model_runs(relu: Path) -> None:
     np.testing.assert_array_equal(out, np.maximum(tensor, 0))
 
 
+@pytest.mark.parametrize("operator", ["Relu", "Identity"])
+def test_what_a_run_gave_is_not_the_memory_it_was_fed_from(tmp_path: Path, operator: str) -> None:
+    """The next picture is written there."""
+    path = written(tmp_path / "one.onnx", tiny_onnx.model((1, 3, 4, 4), operator=operator))
+    session, tensor = open_cpu(path), np.full((1, 3, 4, 4), 3, np.float32)
+    (first,) = session.run(tensor)
+    tensor[...] = 5
+    (second,) = session.run(tensor)
+    assert (first == 3).all()
+    assert (second == 5).all()
+
+
 def test_an_altered_file_is_not_loaded(relu: Path) -> None:
     digest = hashlib.sha256(relu.read_bytes()).hexdigest()
     relu.write_bytes(relu.read_bytes().replace(b"tiny", b"tinY"))

@@ -22,7 +22,13 @@ REPLAY = FolderSource(path=Path("unused"), fps=200)
 class Bench:
     """A worker, its camera, and what comes out of it."""
 
-    def __init__(self, camera: Camera, source: CameraSource = REPLAY, **settings: int) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        source: CameraSource = REPLAY,
+        wanted: Callable[[float], bool] = lambda _at: True,
+        **settings: int,
+    ) -> None:
         defaults = {
             "first_frame_timeout_ms": 5000, "no_frame_timeout_ms": 150, "reconnect_min_ms": 1,
             "reconnect_max_ms": 20, "frozen_after_frames": 5, "blind_after_frames": 5,
@@ -31,7 +37,9 @@ class Bench:
         self.metrics = Metrics(CollectorRegistry())
         self.slot: LatestSlot[Frame] = LatestSlot()
         self.states: list[str] = []
-        self.worker = CaptureWorker(camera, self.slot, config, self.metrics, self.states.append)
+        self.worker = CaptureWorker(
+            camera, self.slot, config, self.metrics, self.states.append, wanted=wanted
+        )
 
     def sample(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
@@ -55,8 +63,13 @@ class Bench:
 
 
 @contextmanager
-def running(camera: Camera, source: CameraSource = REPLAY, **settings: int) -> Iterator[Bench]:
-    bench = Bench(camera, source, **settings)
+def running(
+    camera: Camera,
+    source: CameraSource = REPLAY,
+    wanted: Callable[[float], bool] = lambda _at: True,
+    **settings: int,
+) -> Iterator[Bench]:
+    bench = Bench(camera, source, wanted, **settings)
     bench.worker.start()
     try:
         yield bench

@@ -37,6 +37,7 @@ class ScriptedCamera:
     def __init__(self, *sessions: Session, live: bool = True, period: float = 0.002) -> None:
         self.live = live
         self.opened = 0
+        self.decoded = 0
         self.released = threading.Event()  # set by a test to free what is stuck
         self._sessions = sessions
         self._period = period
@@ -49,7 +50,18 @@ class ScriptedCamera:
             raise session
         self._running = itertools.chain(session, [Fault.HANG]), threading.Event()
 
+    def grab(self) -> None:
+        self._image = self._next()
+
+    def retrieve(self) -> Image:
+        self.decoded += 1
+        return self._image
+
     def read(self) -> Image:
+        self.grab()
+        return self.retrieve()
+
+    def _next(self) -> Image:
         running = self._running
         if running is None:
             raise CameraError("not open")
