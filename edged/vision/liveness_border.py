@@ -174,7 +174,7 @@ def _past(sums: _Levels, line: IntArray, first: Any, last: Any) -> Any:
 def _best(support: _Levels) -> IntArray:
     """Return the places of the strongest lines of each lean, (leans, tried), none beside a stronger one.
 
-    Where there are not so many, the strongest fills up.
+    Where there are not so many, the strongest fills up. Among equal ones it is the sort that decides.
     """
     key = -support.astype(np.float32)
     ring = np.hstack([key[:, -1:], key, key[:, :1]])
