@@ -33,13 +33,14 @@ _MAX_LINE = 8192
 class Spool:
     """``waiting`` is the events by id, oldest first. One thread calls it, the one that keeps the door.
 
-    ``emergency`` is the latch of the fire input, which outlives the process as well.
+    ``emergency`` is the latch of the fire input, which outlives the process as well. What the disk says of it
+    follows, however often that takes: a latch that stayed behind would open the door at the next start.
     """
 
     def __init__(self, folder: Path) -> None:
         """Read what an earlier process left in ``folder``. Raises ``StoreError`` where that is impossible."""
-        self.kept = True
         self.lost = 0
+        self._failing: set[str] = set()  # files
         self._path = folder / "events"
         self._latch = folder / _LATCH
         try:
@@ -48,11 +49,17 @@ class Spool:
             self.emergency = self._latch.exists()
         except OSError as exc:
             raise StoreError(f"{folder}: cannot be read: {exc.strerror or exc}") from exc
+        self._latched: bool | None = self.emergency  # what the disk says; None: not known
         self._struck = 0
         self._jobs: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
         self._jobs.put(("anew", self._whole()))
         self._writer = threading.Thread(target=self._write, name="edged-door-spool", daemon=True)
         self._writer.start()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the disk has every event and knows whether there is an emergency."""
+        return not self._failing and self._latched is self.emergency
 
     def put(self, event: Happened) -> bool:
         """Keep an event; False where too many wait already, and it is counted in ``lost``."""
@@ -78,7 +85,7 @@ class Spool:
     def latch(self, *, emergency: bool) -> None:
         """Remember across a restart whether there is an emergency."""
         self.emergency = emergency
-        self._jobs.put(("latch" if emergency else "unlatch", b""))
+        self._jobs.put(("latch", b""))
 
     def close(self, seconds: float) -> bool:
         """Write what is left; False where that took longer than ``seconds``."""
@@ -90,26 +97,38 @@ class Spool:
         return b"".join(_line(encode(event)) for event in self.waiting.values())
 
     def mend(self) -> None:
-        """Try to write everything, where a write has failed: such a file is not trusted any more."""
-        if not self.kept and self._jobs.empty():
+        """Try again what has failed; a file that a write failed in is not trusted any more, and written anew."""
+        if not self._jobs.empty():
+            return
+        if self._path.name in self._failing:
             self._jobs.put(("anew", self._whole()))
+        if self._latched is not self.emergency:
+            self._jobs.put(("latch", b""))
 
     def _write(self) -> None:
         while (job := self._jobs.get()) is not None:
+            file = self._latch.name if job[0] == "latch" else self._path.name
             try:
                 self._do(*job)
             except OSError as exc:
-                if self.kept:
-                    logger.error("events of the door wait in memory alone error=%s", exc.strerror)  # noqa: TRY400 - the text says it all
-                self.kept = False
+                if file not in self._failing:
+                    logger.error(
+                        "what the door writes is in memory alone file=%s error=%s", file, exc.strerror
+                    )  # noqa: TRY400 - the text says it all
+                self._failing.add(file)
             else:
-                self.kept = self.kept or job[0] == "anew"
+                if job[0] in ("anew", "latch"):
+                    self._failing.discard(file)
 
     def _do(self, kind: str, data: bytes) -> None:
         if kind == "latch":
-            _replace(self._latch, b"1\n")
-        elif kind == "unlatch":
-            self._latch.unlink(missing_ok=True)
+            wanted, self._latched = self.emergency, None
+            if wanted:
+                _replace(self._latch, b"1\n")
+            else:
+                self._latch.unlink(missing_ok=True)
+                _sync_folder(self._latch.parent)
+            self._latched = wanted
         elif kind == "anew":
             _replace(self._path, data)
         else:
@@ -172,7 +191,12 @@ def _replace(path: Path, data: bytes) -> None:
     beside.unlink(missing_ok=True)
     _append(beside, data, sync=True)
     beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Let a name that was put into a folder, or taken out of it, outlive a power cut."""
+    folder = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

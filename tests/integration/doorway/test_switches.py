@@ -116,7 +116,8 @@ def test_fire_releases_the_door_until_it_is_reset_whatever_happens_to_the_proces
         assert answer.reason == "emergency"
         door.press(RESET, seen=lambda: reader.hear() or "emergency_over" in reader.events)
         assert not door.released
-        assert reader.events[0] == "emergency"
+        begun = [(event.what, event.reason) for event in reader.of(Happened)][:2]
+        assert begun == [("emergency", None), ("emergency", "latched")]
     door.end()
     door.start()
     assert not door.released
@@ -188,6 +189,20 @@ def test_the_command_line_asks_the_door_process_and_a_reader_records_it(door: Do
         reader.wait(lambda: "emergency_over" in reader.events)
     told = [(event.what, event.cause) for event in reader.of(Happened)]
     assert told[:2] == [("unlocked", "test"), ("locked", "test")]
+
+
+def test_a_reset_that_the_disk_does_not_keep_fails_until_it_does(door: DoorProcess) -> None:
+    latch = door.state / "emergency"
+    door.press(FIRE, seen=latch.exists)
+    latch.unlink()
+    latch.mkdir()  # which no unlink removes
+    done = command(door, "reset")
+    assert done.returncode == 1
+    assert "its disk does not keep that" in done.stderr
+    assert not door.released
+    latch.rmdir()
+    done = command(door, "reset")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_reset_while_the_fire_alarm_sounds_is_refused(door: DoorProcess) -> None:

@@ -103,10 +103,65 @@ def test_a_disk_that_fails_loses_nothing_once_it_works_again(
         assert list(spool.waiting.values()) == [first, second]
 
 
+@pytest.mark.parametrize("emergency", [True, False])
+def test_a_disk_that_fails_knows_of_an_emergency_once_it_works_again(
+    emergency: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A latch that stayed behind would open the door at the next start, one that is missing shut it in a fire."""
+    real, failing = os.fsync, False
+
+    def sync(descriptor: int) -> None:
+        if failing:
+            raise OSError(30, "Read-only file system")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with opened(tmp_path) as spool:
+        spool.latch(emergency=not emergency)
+        _wait(lambda: spool.kept)
+        failing = True
+        spool.latch(emergency=emergency)
+        assert not spool.kept
+        _wait(lambda: "emergency" in spool._failing)
+        spool.mend()
+        _wait(spool._jobs.empty)
+        assert not spool.kept
+        failing = False
+        _mended(spool)
+    with opened(tmp_path) as spool:
+        assert spool.emergency is emergency
+
+
+def test_an_emergency_that_is_over_is_not_kept_before_the_folder_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, []
+
+    def sync(descriptor: int) -> None:
+        synced.append(((tmp_path / "emergency").exists(), spool.kept))
+        real(descriptor)
+
+    with opened(tmp_path) as spool:
+        spool.latch(emergency=True)
+        _wait(lambda: spool._jobs.empty() and spool.kept)
+        monkeypatch.setattr(os, "fsync", sync)
+        spool.latch(emergency=False)
+        _wait(lambda: spool.kept)
+    assert synced == [(False, False)]
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
         Spool(tmp_path / "file/state")
+
+
+def _mended(spool: Spool) -> None:
+    def kept() -> bool:
+        spool.mend()
+        return spool.kept
+
+    _wait(kept)
 
 
 def _wait(condition: "object") -> None:
