@@ -77,8 +77,8 @@ class Ledger:
         reason: str | None = None,
         count: int | None = None,
     ) -> None:
-        lost, self._spool.lost = self._spool.lost, 0
-        if lost and what != "events_lost":
+        if self._spool.lost and not self._spool.full:
+            lost, self._spool.lost = self._spool.lost, 0
             self._keep("events_lost", at, alarm=True, count=lost)
         event = Happened(
             event=new_id(), what=what, alarm=alarm, ts=time.time(), at=at, boot_id=self.boot_id,
@@ -90,7 +90,6 @@ class Ledger:
             "door %s cause=%s request=%s held_s=%.2f reason=%s", what, cause, request, held_seconds, reason,
         )  # fmt: skip
         if not self._spool.put(event):
-            self._spool.lost += count or 0
             logger.error("event not kept, too many wait what=%s", what)
 
     def _synced(self) -> bool:

@@ -61,9 +61,14 @@ class Spool:
         """Whether the disk has every event and knows whether there is an emergency."""
         return not self._failing and self._latched is self.emergency
 
+    @property
+    def full(self) -> bool:
+        """Whether so many events wait that none is taken any more."""
+        return len(self.waiting) >= MAX_EVENTS
+
     def put(self, event: Happened) -> bool:
         """Keep an event; False where too many wait already, and it is counted in ``lost``."""
-        if len(self.waiting) >= MAX_EVENTS:
+        if self.full:
             self.lost += 1
             return False
         self.waiting[event.event] = event
@@ -97,7 +102,7 @@ class Spool:
         return b"".join(_line(encode(event)) for event in self.waiting.values())
 
     def mend(self) -> None:
-        """Try again what has failed; a file that a write failed in is not trusted any more, and written anew."""
+        """Try again what has failed. A file that a write failed in is not trusted: it starts anew."""
         if not self._jobs.empty():
             return
         if self._path.name in self._failing:
@@ -112,9 +117,8 @@ class Spool:
                 self._do(*job)
             except OSError as exc:
                 if file not in self._failing:
-                    logger.error(
-                        "what the door writes is in memory alone file=%s error=%s", file, exc.strerror
-                    )  # noqa: TRY400 - the text says it all
+                    text = "what the door writes is in memory alone file=%s error=%s"
+                    logger.error(text, file, exc.strerror)  # noqa: TRY400 - the text says it all
                 self._failing.add(file)
             else:
                 if job[0] in ("anew", "latch"):

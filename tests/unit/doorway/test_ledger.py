@@ -9,6 +9,7 @@ import pytest
 from edged.domain.doorway import Act, Condition, Happening
 from edged.doorway import ledger as module
 from edged.doorway import server
+from edged.doorway import spool as spool_module
 from edged.doorway.channel import Channel, pair
 from edged.doorway.ledger import Ledger
 from edged.doorway.messages import Happened, Hello
@@ -58,6 +59,21 @@ def test_what_is_wrong_is_an_alarm_and_names_its_reason(spool: Spool) -> None:
         ("input_fault_over", False, "fire"),
         ("line_failed", True, None),
     ]
+
+
+def test_each_event_that_found_no_room_is_counted_once(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "MAX_EVENTS", 3)
+    ledger = Ledger(spool)
+    for _ in range(3 + 10):
+        ledger.alarm("tamper")
+    for event_id in list(spool.waiting)[:2]:
+        spool.taken(event_id)
+    ledger.alarm("request_flood")
+    told = [(event.what, event.count) for event in spool.waiting.values()]
+    assert told == [("tamper", None), ("events_lost", 10), ("request_flood", None)]
+    spool.taken(next(iter(spool.waiting)))
+    ledger.alarm("tamper")
+    assert [event.what for event in spool.waiting.values()] == ["events_lost", "request_flood", "tamper"]
 
 
 def reader(name: str) -> server._Peer:

@@ -107,7 +107,7 @@ def test_a_disk_that_fails_loses_nothing_once_it_works_again(
 def test_a_disk_that_fails_knows_of_an_emergency_once_it_works_again(
     emergency: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A latch that stayed behind would open the door at the next start, one that is missing shut it in a fire."""
+    """A latch that stays behind opens the door at the next start; one that is missing shuts it in a fire."""
     real, failing = os.fsync, False
 
     def sync(descriptor: int) -> None:
