@@ -1,9 +1,10 @@
 """Events of the door that no reader has taken yet: on the disk, in order, bounded.
 
-One line an event, before it its CRC-32: ``crc {json}``. A line that says ``taken`` strikes one out. The file
-starts anew whenever nothing waits. Writing happens in a thread of its own, since a card may take hundreds of
-milliseconds for a sync and the loop has a door to lock: an event may reach a reader before it reaches the
-disk, but it stays here until the reader has it in its journal.
+One line an event, before it its CRC-32: ``crc {json}``. A line that says ``taken`` strikes one out; ``begun``
+and ``ended`` go with the events that begin and end a period in which the line stands unlocked, in the same
+write. The file starts anew whenever nothing waits. Writing happens in a thread of its own, since a card may
+take hundreds of milliseconds for a sync and the loop has a door to lock: an event may reach a reader before
+it reaches the disk, but it stays here until the reader has it in its journal.
 
 A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False.
 """
@@ -26,6 +27,8 @@ MAX_EVENTS = 5000
 # Struck-out lines that are carried along before the file is written anew.
 _MAX_STRUCK = 2000
 _TAKEN = b"taken "
+_BEGUN = b"begun "
+_ENDED = b"ended"
 _LATCH = "emergency"
 _MAX_LINE = 8192
 
@@ -35,6 +38,7 @@ class Spool:
 
     ``emergency`` is the latch of the fire input, which outlives the process as well. What the disk says of it
     follows, however often that takes: a latch that stayed behind would open the door at the next start.
+    ``period`` is the event that began the period which runs, or which ran when the earlier process ended.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,7 +49,8 @@ class Spool:
         self._latch = folder / _LATCH
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.waiting = _read(self._path)
+            self.waiting: dict[str, Happened] = {}
+            self.period = _read(self._path, self.waiting)
             self.emergency = self._latch.exists()
         except OSError as exc:
             raise StoreError(f"{folder}: cannot be read: {exc.strerror or exc}") from exc
@@ -66,14 +71,23 @@ class Spool:
         """Whether so many events wait that none is taken any more."""
         return len(self.waiting) >= MAX_EVENTS
 
-    def put(self, event: Happened) -> bool:
-        """Keep an event; False where too many wait already, and it is counted in ``lost``."""
-        if self.full:
+    def put(self, event: Happened, *, begins: bool = False, ends: bool = False) -> bool:
+        """Keep an event; False where too many wait already, and it is counted in ``lost``.
+
+        Whether it begins or ends a period is kept in any case.
+        """
+        room, lines = not self.full, b""
+        if room:
+            self.waiting[event.event] = event
+            lines = _line(encode(event))
+        else:
             self.lost += 1
-            return False
-        self.waiting[event.event] = event
-        self._jobs.put(("append", _line(encode(event))))
-        return True
+        if begins or ends:
+            self.period = event if begins else None
+            lines += self._period_line()
+        if lines:
+            self._jobs.put(("append", lines))
+        return room
 
     def taken(self, event_id: str) -> None:
         """Forget an event that a reader has in its journal."""
@@ -99,7 +113,11 @@ class Spool:
         return not self._writer.is_alive()
 
     def _whole(self) -> bytes:
-        return b"".join(_line(encode(event)) for event in self.waiting.values())
+        lines = [_line(encode(event)) for event in self.waiting.values()]
+        return b"".join(lines if self.period is None else [*lines, self._period_line()])
+
+    def _period_line(self) -> bytes:
+        return _line(_ENDED if self.period is None else _BEGUN + encode(self.period))
 
     def mend(self) -> None:
         """Try again what has failed. A file that a write failed in is not trusted: it starts anew."""
@@ -143,29 +161,35 @@ def _line(content: bytes) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(content), content)
 
 
-def _read(path: Path) -> dict[str, Happened]:
-    """Return what waits according to the file; a damaged line, such as a torn last one, is passed over."""
-    waiting: dict[str, Happened] = {}
-    damaged = 0
-    if path.exists():
-        with path.open("rb") as file:
-            while line := file.readline(_MAX_LINE):
-                content = line[9:].rstrip(b"\n")
+def _read(path: Path, waiting: dict[str, Happened]) -> Happened | None:
+    """Put what waits according to the file into ``waiting``, and return the event of a period that runs.
+
+    A damaged line, such as a torn last one, is passed over.
+    """
+    period, damaged = None, 0
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        while line := file.readline(_MAX_LINE):
+            content = line[9:].rstrip(b"\n")
+            try:
                 if line != _line(content):
                     damaged += 1
                 elif content.startswith(_TAKEN):
                     waiting.pop(content.removeprefix(_TAKEN).decode("utf-8", "replace"), None)
+                elif content.startswith(_BEGUN):
+                    period = happened(content.removeprefix(_BEGUN))
+                elif content == _ENDED:
+                    period = None
                 else:
-                    try:
-                        event = happened(content)
-                    except DoorwayError:
-                        damaged += 1
-                    else:
-                        waiting[event.event] = event
-                        damaged += _shed(waiting)
+                    event = happened(content)
+                    waiting[event.event] = event
+                    damaged += _shed(waiting)
+            except DoorwayError:
+                damaged += 1
     if damaged:
         logger.warning("events of the door: lines damaged count=%d", damaged)
-    return waiting
+    return period
 
 
 def _shed(waiting: dict[str, Happened]) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edged.domain.doorway import Act, Condition, Happening
+from edged.domain.doorway import Act, Condition, Happening, Holder
 from edged.doorway import ledger as module
 from edged.doorway import server
 from edged.doorway import spool as spool_module
@@ -61,6 +61,35 @@ def test_what_is_wrong_is_an_alarm_and_names_its_reason(spool: Spool) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("acts", "told"),
+    [
+        ((), []),
+        ((Act.UNLOCKED,), ["lock_aborted"]),
+        ((Act.UNLOCKED, Act.UNLOCKED, Act.OPENED), ["lock_aborted"]),
+        ((Act.UNLOCKED, Act.OPENED, Act.LOCKED, Act.SHUT), []),
+        ((Act.UNLOCKED, Act.EMERGENCY), []),
+        ((Act.UNLOCKED, Act.LOCKED, Act.UNLOCKED), ["lock_aborted"]),
+    ],
+)
+def test_a_start_tells_of_a_period_whose_end_nobody_has_told(
+    acts: tuple[Act, ...], told: list[str], tmp_path: Path
+) -> None:
+    holder = Holder("face", "R1", "t.front")
+    for number in range(3):
+        kept = Spool(tmp_path)
+        ledger = Ledger(kept)
+        known = set(kept.waiting)
+        ledger.begin()
+        found = [event for event_id, event in kept.waiting.items() if event_id not in known]
+        assert [event.what for event in found] == (told if number == 1 else [])
+        for event in found:
+            assert (event.alarm, event.cause, event.request, event.reader) == (True, "face", "R1", "t.front")
+        for act in acts if number == 0 else ():
+            ledger.happened(Happening(act, holder), 1.0)
+        assert kept.close(10)
+
+
 def test_each_event_that_found_no_room_is_counted_once(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MAX_EVENTS", 3)
     ledger = Ledger(spool)
@@ -105,5 +134,6 @@ def test_every_alarm_of_a_door_process_has_a_name_in_the_figures() -> None:
     acts = {act.value for act in Act if act not in module._ORDINARY}
     assert acts < set(ALARMS)
     # What the keeper, the ledger and a reader tell of themselves.
-    assert {"line_failed", "relocked_late", "request_flood", "events_lost", "door_hung"} < set(ALARMS)
+    own = {"line_failed", "relocked_late", "lock_aborted", "door_disk", "request_flood", "events_lost"}
+    assert own | {"door_hung"} < set(ALARMS)
     assert {condition.value for condition in Condition} == set(DOOR_CONDITIONS)

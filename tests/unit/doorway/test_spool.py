@@ -41,6 +41,39 @@ def test_what_was_not_taken_is_there_after_a_restart_in_order(tmp_path: Path) ->
     assert (tmp_path / "events").read_bytes() == b""
 
 
+def test_a_period_that_runs_outlives_the_process_whatever_was_taken(tmp_path: Path) -> None:
+    first, longer, end, later = event("unlocked"), event("unlocked"), event("locked"), event()
+    with opened(tmp_path) as spool:
+        assert spool.period is None
+        spool.put(first, begins=True)
+    with opened(tmp_path) as spool:
+        assert spool.period == first
+        spool.put(longer, begins=True)
+        spool.put(later)
+        for each in (first, longer, later):
+            spool.taken(each.event)
+    with opened(tmp_path) as spool:
+        assert (spool.period, spool.waiting) == (longer, {})
+        spool.put(end, ends=True)
+    with opened(tmp_path) as spool:
+        assert spool.period is None
+        assert list(spool.waiting.values()) == [end]
+
+
+def test_a_period_that_ends_is_kept_where_its_event_finds_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_EVENTS", 1)
+    with opened(tmp_path) as spool:
+        assert spool.put(event("unlocked"), begins=True)
+        assert not spool.put(event("locked"), ends=True)
+    with opened(tmp_path) as spool:
+        assert spool.period is None
+        assert not spool.put(event("unlocked"), begins=True)
+    with opened(tmp_path) as spool:
+        assert spool.period is not None
+
+
 def test_the_latch_of_an_emergency_outlives_the_process(tmp_path: Path) -> None:
     with opened(tmp_path) as spool:
         assert not spool.emergency
@@ -184,6 +217,7 @@ def test_a_file_of_more_events_than_a_door_writes_does_not_fill_the_memory(tmp_p
     first = event()
     lines = [module._line(module.encode(each)) for each in (first, *(event() for _ in range(most + 50)))]
     (tmp_path / "events").write_bytes(b"".join(lines))
-    waiting = module._read(tmp_path / "events")
+    waiting: dict[str, Happened] = {}
+    assert module._read(tmp_path / "events", waiting) is None
     assert len(waiting) == most
     assert next(iter(waiting.values())) == first
