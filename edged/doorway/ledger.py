@@ -40,7 +40,9 @@ class Ledger:
         self._libc = ctypes.CDLL(None)
 
     def begin(self) -> None:
-        """Tell what the end of an earlier process left open; before anything else is told."""
+        """Tell what an earlier process left, and what is wrong with it; before anything else is told."""
+        if self._spool.damaged:
+            self.alarm("door_disk")
         period = self._spool.period
         if period is None:
             return

@@ -6,19 +6,23 @@ write. The file starts anew whenever nothing waits. Writing happens in a thread 
 take hundreds of milliseconds for a sync and the loop has a door to lock: an event may reach a reader before
 it reaches the disk, but it stays here until the reader has it in its journal.
 
-A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False.
+A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False. What cannot be read
+at the start is moved aside where that is possible, as ``<name>.damaged-<time>``, and the door goes on.
 """
 
 import errno
 import logging
 import os
 import queue
+import stat
 import threading
+import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from edged.doorway.messages import Happened, encode, happened
-from edged.errors import DoorwayError, StoreError
+from edged.errors import DoorwayError
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,8 @@ _TAKEN = b"taken "
 _BEGUN = b"begun "
 _ENDED = b"ended"
 _LATCH = "emergency"
+# A card that damages each new file as well would be filled with them, one a restart.
+_MOST_ASIDE = 5
 _MAX_LINE = 8192
 
 
@@ -42,24 +48,45 @@ class Spool:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read what an earlier process left in ``folder``. Raises ``StoreError`` where that is impossible."""
+        """Read what an earlier process left in ``folder``; ``damaged`` is whether some of it cannot be read.
+
+        A latch that cannot be read is none: no fault opens the door, and a fire that goes on is heard again.
+        """
         self.lost = 0
+        self.damaged = False
+        self.emergency = False
+        self.period: Happened | None = None
+        self.waiting: dict[str, Happened] = {}
         self._failing: set[str] = set()  # files
         self._path = folder / "events"
         self._latch = folder / _LATCH
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.waiting: dict[str, Happened] = {}
-            self.period = _read(self._path, self.waiting)
-            self.emergency = self._latch.exists()
-        except OSError as exc:
-            raise StoreError(f"{folder}: cannot be read: {exc.strerror or exc}") from exc
-        self._latched: bool | None = self.emergency  # what the disk says; None: not known
+        self._latched: bool | None = None  # what the disk says; None: not known
+        self._recall(folder, lambda: _make(folder))
+        self._recall(self._path, self._read_events)
+        self._recall(self._latch, self._read_latch)
         self._struck = 0
         self._jobs: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
         self._jobs.put(("anew", self._whole()))
+        if self._latched is None:
+            self._jobs.put(("latch", b""))
         self._writer = threading.Thread(target=self._write, name="edged-door-spool", daemon=True)
         self._writer.start()
+
+    def _recall(self, path: Path, read: Callable[[], None]) -> None:
+        try:
+            read()
+        except OSError as exc:
+            self.damaged = True
+            text = "cannot be read, the door goes on without it path=%s error=%s aside=%s"
+            logger.error(text, path, exc.strerror, _moved_aside(path))  # noqa: TRY400 - the text says it all
+
+    def _read_events(self) -> None:
+        self.period = _read(self._path, self.waiting)
+
+    def _read_latch(self) -> None:
+        self.emergency = self._latched = _is_file(self._latch)
+        if self.emergency:
+            self.period = None  # it became part of the emergency
 
     @property
     def kept(self) -> bool:
@@ -152,6 +179,7 @@ class Spool:
                 _sync_folder(self._latch.parent)
             self._latched = wanted
         elif kind == "anew":
+            _make(self._path.parent)
             _replace(self._path, data)
         else:
             _append(self._path, data, sync=kind == "append")
@@ -161,13 +189,41 @@ def _line(content: bytes) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(content), content)
 
 
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True)
+        _sync_folder(folder.parent)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is one. Raises ``OSError`` where that cannot be said, or it is something else."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a file")
+    return True
+
+
+def _moved_aside(path: Path) -> str:
+    """Move away what cannot be read, for somebody to look at; return its new name, "-" if that failed."""
+    try:
+        if len(list(path.parent.glob(f"{path.name}.damaged-*"))) >= _MOST_ASIDE:
+            return "-"
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        return path.rename(path.with_name(f"{path.name}.damaged-{now}-{os.urandom(2).hex()}")).name
+    except OSError:
+        return "-"
+
+
 def _read(path: Path, waiting: dict[str, Happened]) -> Happened | None:
     """Put what waits according to the file into ``waiting``, and return the event of a period that runs.
 
     A damaged line, such as a torn last one, is passed over.
     """
     period, damaged = None, 0
-    if not path.exists():
+    if not _is_file(path):
         return None
     with path.open("rb") as file:
         while line := file.readline(_MAX_LINE):

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from edged.doorway.messages import Answer, Happened, Reset, Secure
 from tests.fakes.doorway import (
     BUZZER,
@@ -189,6 +191,29 @@ def test_the_command_line_asks_the_door_process_and_a_reader_records_it(door: Do
         reader.wait(lambda: "emergency_over" in reader.events)
     told = [(event.what, event.cause) for event in reader.of(Happened)]
     assert told[:2] == [("unlocked", "test"), ("locked", "test")]
+
+
+@pytest.mark.parametrize("what", ["no folder", "no file", "no place"])
+def test_a_disk_that_cannot_be_read_at_the_start_takes_neither_exit_nor_fire_along(
+    what: str, tmp_path: Path
+) -> None:
+    door = DoorProcess(tmp_path)
+    if what == "no file":
+        (door.state / "events").mkdir(parents=True)
+    else:
+        door.state.write_text("something")
+    if what == "no place":
+        door.state /= "below"
+    with door, door.reader() as reader:
+        door.press(EXIT, seen=lambda: door.released)
+        reader.wait(lambda: "locked" in reader.events)
+        door.level(FIRE, high=True)
+        reader.wait(lambda: "emergency" in reader.events)
+        assert door.released
+        kept = what != "no place"
+        assert reader.wait(lambda: reader.status is not None and reader.status.kept is kept)
+    told = [what for what in reader.events if what != "never_opened"]
+    assert told == ["door_disk", "unlocked", "locked", "emergency"]
 
 
 def test_a_reset_that_the_disk_does_not_keep_fails_until_it_does(door: DoorProcess) -> None:

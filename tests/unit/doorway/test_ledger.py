@@ -90,6 +90,14 @@ def test_a_start_tells_of_a_period_whose_end_nobody_has_told(
         assert kept.close(10)
 
 
+def test_a_start_that_cannot_read_what_is_on_the_disk_is_an_alarm(tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    damaged = Spool(tmp_path)
+    Ledger(damaged).begin()
+    assert [(event.what, event.alarm) for event in damaged.waiting.values()] == [("door_disk", True)]
+    assert damaged.close(10)
+
+
 def test_each_event_that_found_no_room_is_counted_once(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MAX_EVENTS", 3)
     ledger = Ledger(spool)

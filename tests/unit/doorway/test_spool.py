@@ -12,7 +12,6 @@ from edged.doorway import spool as module
 from edged.doorway.messages import Happened
 from edged.doorway.spool import Spool
 from edged.doorway.ulid import new_id
-from edged.errors import StoreError
 
 
 def event(what: str = "exit") -> Happened:
@@ -183,10 +182,89 @@ def test_an_emergency_that_is_over_is_not_kept_before_the_folder_is_synced(
     assert synced == [(False, False)]
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_leaves_events_in_memory_until_it_can(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError):
-        Spool(tmp_path / "file/state")
+    with opened(tmp_path / "file/state") as spool:
+        assert spool.damaged
+        first = event()
+        assert spool.put(first)
+        _wait(lambda: "events" in spool._failing)
+        assert not spool.kept
+        (tmp_path / "file").unlink()
+        _mended(spool)
+    with opened(tmp_path / "file/state") as spool:
+        assert not spool.damaged
+        assert list(spool.waiting.values()) == [first]
+
+
+def _put_in_the_way(path: Path, what: str) -> None:
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "loop":
+        path.symlink_to(path)
+    else:
+        path.mkdir()
+        (path / "something").touch()
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "loop"])
+@pytest.mark.parametrize("name", ["events", "emergency"])
+def test_what_cannot_be_read_is_moved_aside_and_opens_no_door(name: str, what: str, tmp_path: Path) -> None:
+    with opened(tmp_path) as spool:
+        _wait(lambda: spool.kept)
+    (tmp_path / name).unlink(missing_ok=True)
+    _put_in_the_way(tmp_path / name, what)
+    with opened(tmp_path) as spool:
+        assert spool.damaged
+        assert not spool.emergency
+        spool.latch(emergency=True)
+        first = event()
+        spool.put(first)
+        _mended(spool)
+    assert len(list(tmp_path.glob(f"{name}.damaged-*"))) == 1
+    with opened(tmp_path) as spool:
+        assert (spool.damaged, spool.emergency) == (False, True)
+        assert list(spool.waiting.values()) == [first]
+
+
+def test_a_file_in_place_of_the_folder_is_moved_aside(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("something")
+    with opened(tmp_path / "state") as spool:
+        assert spool.damaged
+        _mended(spool)
+    (aside,) = tmp_path.glob("state.damaged-*")
+    assert aside.read_text() == "something"
+
+
+def test_what_is_read_before_the_disk_fails_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [event() for _ in range(3)]
+    with opened(tmp_path) as spool:
+        for each in events:
+            spool.put(each)
+    real = module.happened
+
+    def fails(content: bytes) -> Happened:
+        if (found := real(content)) == events[2]:
+            raise OSError(5, "Input/output error")
+        return found
+
+    monkeypatch.setattr(module, "happened", fails)
+    with opened(tmp_path) as spool:
+        assert spool.damaged
+        assert list(spool.waiting.values()) == events[:2]
+    (aside,) = tmp_path.glob("events.damaged-*")
+    assert events[2].event in aside.read_text()
+
+
+def test_only_so_many_are_moved_aside(tmp_path: Path) -> None:
+    for _ in range(module._MOST_ASIDE + 2):
+        (tmp_path / "emergency").mkdir(exist_ok=True)
+        with opened(tmp_path) as spool:
+            assert spool.damaged
+            assert not spool.emergency
+    assert len(list(tmp_path.glob("emergency.damaged-*"))) == module._MOST_ASIDE
 
 
 def _mended(spool: Spool) -> None:
