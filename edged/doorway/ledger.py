@@ -43,6 +43,10 @@ class Ledger:
         """Tell what an earlier process left, and what is wrong with it; before anything else is told."""
         if self._spool.damaged:
             self.alarm("door_disk")
+        readers = sorted({event.reader for event in self._spool.waiting.values() if event.reader})
+        if readers:
+            # A reader that was renamed never comes: then they wait for ever, and this is where to see it.
+            logger.info("events wait for the readers they belong to names=%s", ",".join(readers))
         period = self._spool.period
         if period is None:
             return

@@ -134,7 +134,8 @@ class Spool:
         self._jobs.put(("latch", b""))
 
     def close(self, seconds: float) -> bool:
-        """Write what is left; False where that took longer than ``seconds``."""
+        """Write what is left, what has failed once more; False where that took longer than ``seconds``."""
+        self.mend()
         self._jobs.put(None)
         self._writer.join(seconds)
         return not self._writer.is_alive()

@@ -228,6 +228,9 @@ def test_a_reset_that_the_disk_does_not_keep_fails_until_it_does(door: DoorProce
     latch.rmdir()
     done = command(door, "reset")
     assert done.returncode == 0, done.stderr
+    door.end(signal.SIGKILL)
+    door.start()
+    assert not door.released
 
 
 def test_a_reset_while_the_fire_alarm_sounds_is_refused(door: DoorProcess) -> None:

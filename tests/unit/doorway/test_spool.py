@@ -164,6 +164,24 @@ def test_a_disk_that_fails_knows_of_an_emergency_once_it_works_again(
         assert spool.emergency is emergency
 
 
+def test_the_end_of_the_process_is_one_more_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = event()
+    with opened(tmp_path) as spool:
+        _wait(spool._jobs.empty)
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "_append", _full)
+            spool.put(first)
+            spool.latch(emergency=True)
+            _wait(lambda: spool._failing == {"events", "emergency"})
+    with opened(tmp_path) as spool:
+        assert spool.emergency
+        assert list(spool.waiting.values()) == [first]
+
+
+def _full(path: Path, data: bytes, *, sync: bool) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_an_emergency_that_is_over_is_not_kept_before_the_folder_is_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
