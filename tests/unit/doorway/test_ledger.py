@@ -69,6 +69,7 @@ def test_what_is_wrong_is_an_alarm_and_names_its_reason(spool: Spool) -> None:
         ((Act.UNLOCKED, Act.UNLOCKED, Act.OPENED), ["lock_aborted"]),
         ((Act.UNLOCKED, Act.OPENED, Act.LOCKED, Act.SHUT), []),
         ((Act.UNLOCKED, Act.EMERGENCY), []),
+        ((Act.UNLOCKED, Act.EMERGENCY, Act.EMERGENCY_OVER), []),
         ((Act.UNLOCKED, Act.LOCKED, Act.UNLOCKED), ["lock_aborted"]),
     ],
 )

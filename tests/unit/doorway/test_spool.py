@@ -79,6 +79,9 @@ def test_the_latch_of_an_emergency_outlives_the_process(tmp_path: Path) -> None:
         spool.latch(emergency=True)
     with opened(tmp_path) as spool:
         assert spool.emergency
+        spool.put(event("unlocked"), begins=True)
+    with opened(tmp_path) as spool:
+        assert spool.period is None  # it became part of the emergency
         spool.latch(emergency=False)
     with opened(tmp_path) as spool:
         assert not spool.emergency
