@@ -6,7 +6,7 @@ old gallery serves; a power cut at any step leaves the old or the new one, and n
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -43,11 +43,15 @@ class BlobSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What an attempt led to: ``applied`` a gallery, ``denied`` a deny list, ``waiting`` for its turn."""
+    """What an attempt led to: ``applied`` a gallery, ``denied`` a deny list, ``waiting`` for its turn.
+
+    ``roles``: whether those in force are what the publisher says now; None where that was not heard.
+    """
 
     applied: bool = False
     denied: bool = False
     waiting: bool = False
+    roles: bool | None = None
     refused: str | None = None
     text: str = ""
 
@@ -97,20 +101,22 @@ class GalleryUpdate:
         state = self._begin()
         # Before a deny list is taken: that changes who may enter, and nobody's face.
         serving = self._serving(state.revision)
-        changed = False
+        changed, roles = False, None
         try:
             trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
             self._seen(trusted)
             self._step("trusted")
+            roles = False
             changed = self._take_denied(trusted)
-            self._take_roles(trusted)
-            return self._take_gallery(trusted, serving, denied=changed)
+            roles = self._take_roles(trusted)
+            attempt = self._take_gallery(trusted, serving, denied=changed)
         except (UntrustedError, RefusedError) as exc:
-            return Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
+            attempt = Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
         except StoreCorruptError as exc:
-            return Attempt(denied=changed, refused="damaged", text=str(exc)[:400])
+            attempt = Attempt(denied=changed, refused="damaged", text=str(exc)[:400])
         except FleetError as exc:
-            return Attempt(denied=changed, refused="altered", text=str(exc)[:400])
+            attempt = Attempt(denied=changed, refused="altered", text=str(exc)[:400])
+        return replace(attempt, roles=roles)
 
     def _begin(self) -> FleetState:
         """Return what is in force. A damaged state starts anew: TUF's cache still says how new."""
@@ -164,11 +170,12 @@ class GalleryUpdate:
         self._step("denied in force")
         return True
 
-    def _take_roles(self, trusted: Trusted) -> None:
+    def _take_roles(self, trusted: Trusted) -> bool:
+        """Whether those in force are what the publisher says now."""
         target, known = trusted.targets.get("roles"), self._store.state().roles
         same = target is not None and known is not None and known.sha256 == target.sha256
         if target is None or (same and self._store.blobs.whole(target.sha256)):
-            return
+            return target is not None
         data = self._blob("roles", target, MAX_ROLES_BYTES)
         roles, version, root = decode(data, Roles), _number(target, "version"), trusted.floor.root
         if (roles.group, roles.version) != (self._store.member.group, version):
@@ -177,6 +184,7 @@ class GalleryUpdate:
             raise RefusedError("rollback", f"command keys {version}, {known.version} are in force")
         self._store.blobs.put(target.sha256, data)
         self._commit(roles=RolesInForce(sha256=target.sha256, version=version, root=root))
+        return True
 
     def _take_gallery(self, trusted: Trusted, serving: GallerySnapshot | None, *, denied: bool) -> Attempt:
         state = self._store.state()
