@@ -46,12 +46,14 @@ class Attempt:
     """What an attempt led to: ``applied`` a gallery, ``denied`` a deny list, ``waiting`` for its turn.
 
     ``roles``: whether those in force are what the publisher says now; None where that was not heard.
+    ``vouched_at``: a time (Unix seconds) that has passed, if the publisher's clock is right.
     """
 
     applied: bool = False
     denied: bool = False
     waiting: bool = False
     roles: bool | None = None
+    vouched_at: float = 0.0
     refused: str | None = None
     text: str = ""
 
@@ -101,10 +103,11 @@ class GalleryUpdate:
         state = self._begin()
         # Before a deny list is taken: that changes who may enter, and nobody's face.
         serving = self._serving(state.revision)
-        changed, roles = False, None
+        changed, roles, vouched_at = False, None, 0.0
         try:
             trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
             self._seen(trusted)
+            vouched_at = trusted.signed_at.timestamp()
             self._step("trusted")
             roles = False
             changed = self._take_denied(trusted)
@@ -116,7 +119,15 @@ class GalleryUpdate:
             attempt = Attempt(denied=changed, refused="damaged", text=str(exc)[:400])
         except FleetError as exc:
             attempt = Attempt(denied=changed, refused="altered", text=str(exc)[:400])
-        return replace(attempt, roles=roles)
+        return replace(attempt, roles=roles, vouched_at=max(vouched_at, self._created_at()))
+
+    def _created_at(self) -> float:
+        """Return when the gallery in force was made, as its publisher has signed; 0 where nothing tells."""
+        try:
+            gallery = self._store.state().gallery
+            return 0.0 if gallery is None else self._store.manifest(gallery).created_at
+        except StoreError:
+            return 0.0
 
     def _begin(self) -> FleetState:
         """Return what is in force. A damaged state starts anew: TUF's cache still says how new."""

@@ -109,8 +109,9 @@ class FleetMemberWorker(Worker):
         self._said: GalleryReceipt | None = None
         self._connection = 0
         self._roles_heard_in: int | None = None
-        state = self._state()
-        self._bound = (0.0 if state is None else state.seen_at, clock.monotonic())
+        state = self._state() or FleetState()
+        self._bound = (state.seen_at, clock.monotonic())
+        self._vouched = (state.vouched_at, clock.monotonic())
 
     @property
     def client(self) -> BrokerClient:
@@ -140,9 +141,18 @@ class FleetMemberWorker(Worker):
             self._client.close(goodbye=True)
 
     def certain(self) -> datetime:
-        """Return a time that has passed for certain: no clock that is set back goes below it."""
-        seen, at = self._bound
-        return datetime.fromtimestamp(max(self._clock.unix(), seen + self._clock.monotonic() - at), UTC)
+        """Return a time that has passed for certain: no clock that is set back goes below it.
+
+        Where no time server keeps the clock it is not before anything that was signed, either; where one
+        does, a publisher whose clock is fast shuts nobody out.
+        """
+        least = self._grown(self._bound)
+        if not self._clock.synced():
+            least = max(least, self._grown(self._vouched))
+        return datetime.fromtimestamp(max(self._clock.unix(), least), UTC)
+
+    def _grown(self, bound: tuple[float, float]) -> float:
+        return bound[0] + self._clock.monotonic() - bound[1]
 
     def withheld(self, action: Action) -> str | None:
         """Return why ``action`` is not carried out now, None where it is; a lockdown always is.
@@ -189,6 +199,9 @@ class FleetMemberWorker(Worker):
             return
         self._disk.recovered(time.monotonic())
         self._told.discard("gallery_disk")
+        if attempt.vouched_at > self._grown(self._vouched):
+            self._vouched = (attempt.vouched_at, self._clock.monotonic())
+            self._seen_due_at = 0.0
         if attempt.roles is not None:
             self._roles_heard_in = connection if attempt.roles else None
         again, self._last = attempt.refused == self._last.refused, attempt
@@ -231,10 +244,19 @@ class FleetMemberWorker(Worker):
             self._told.discard("gallery_lapsed")
         if (past and self._lapse) != state.lapsed or self._store.past_last_day:
             self._pass_last_day(state, past=past and self._lapse)
-        if time.monotonic() >= self._seen_due_at and self._clock.synced():
+        if time.monotonic() >= self._seen_due_at:
             self._seen_due_at = time.monotonic() + _SEEN_SECONDS
+            self._write_the_time(state)
+
+    def _write_the_time(self, state: FleetState) -> None:
+        """Keep what is certain over a restart, and what only a clock in doubt says not."""
+        vouched_at = max(state.vouched_at, self._grown(self._vouched))
+        if self._clock.synced():
+            now = self.certain().timestamp()
             self._bound = (now, self._clock.monotonic())
-            self._commit(seen_at=now)
+            self._commit(seen_at=now, vouched_at=vouched_at)
+        elif vouched_at > state.vouched_at:
+            self._commit(vouched_at=vouched_at)
 
     def _pass_last_day(self, state: FleetState, *, past: bool) -> None:
         """Let nobody in any more; or again, where it was a clock in doubt that said so and is right now."""

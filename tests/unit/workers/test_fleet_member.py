@@ -211,6 +211,51 @@ def test_bytes_that_stay_wrong_are_an_alarm_in_the_end(
     assert here.alarms == ["gallery_refused"]
 
 
+@pytest.mark.parametrize("boot_days", [31, 0.96])
+def test_a_clock_that_was_never_set_ends_a_gallery_as_well(
+    bench: Callable[..., Bench], boot_days: float
+) -> None:
+    """What was signed says how late it is at least, and the time that the door runs is added to it."""
+    days = 0.0
+    while True:
+        here = bench(clock=Clock(wall=0.0, since=3.0, good=False))
+        if not days:
+            here.attempts.append(Attempt(vouched_at=NOW))
+            here.follow()  # the only time that it hears the publisher
+        here.turn()
+        assert (here.store.people() == []) == (days >= 30)
+        if days >= 30:
+            break
+        here.clock.pass_seconds(boot_days * DAY)
+        here.worker._seen_due_at = 0.0  # an hour of its own clock has passed, too
+        here.turn()
+        days += boot_days
+    here.turn()
+    assert {"gallery_stale", "gallery_lapsed"} <= set(here.alarms)
+    assert here.worker.certain().timestamp() >= NOW + 30 * DAY
+
+
+def test_a_clock_in_doubt_is_not_written_down(bench: Callable[..., Bench]) -> None:
+    here = bench(clock=Clock(wall=NOW + 20_000 * DAY, good=False))
+    here.attempts.append(Attempt(vouched_at=NOW))
+    here.follow()
+    here.turn()
+    state = here.store.state()
+    assert (state.seen_at, state.vouched_at) == (0.0, NOW)
+
+
+def test_a_publisher_whose_clock_is_fast_shuts_nobody_out_where_a_time_server_is_heard(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench()
+    here.attempts.append(Attempt(vouched_at=NOW + 400 * DAY))
+    here.follow()
+    here.turn()
+    assert len(here.store.people()) == 1
+    assert here.worker.certain().timestamp() == NOW
+    assert here.store.state().seen_at == NOW
+
+
 def test_a_gallery_that_came_is_not_lapsed(bench: Callable[..., Bench]) -> None:
     here = bench()
     here.clock.pass_seconds(31 * DAY)
