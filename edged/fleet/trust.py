@@ -32,7 +32,9 @@ _LIMITS = UpdaterConfig(
 )
 # What doors that are no canaries have in force while canaries try the manifest.
 HELD = "held"
-TARGETS = ("manifest", "keys", "denied", "roles", HELD)
+# Both a file and the role, delegated to the revoker, that names it.
+DENIED = "denied"
+TARGETS = ("manifest", "keys", DENIED, "roles", HELD)
 
 Rejection = Literal[
     "rollback",
@@ -174,9 +176,11 @@ class PublisherTrust:
         if seen < floor:
             text = f"version {seen.timestamp} of root {seen.root}, newer than that was seen before"
             raise UntrustedError("rollback", "timestamp", text)
+        if DENIED in top.targets:  # TUF would take it before the revoker's
+            raise UntrustedError("signatures", "targets", "who is denied is the revoker's to say")
         lasting = [root, snapshot, top]
-        if top.delegations is not None and "denied" in (top.delegations.roles or ()):
-            lasting.append(self._read("denied"))  # it was asked for, so it is there
+        if top.delegations is not None and DENIED in (top.delegations.roles or ()):
+            lasting.append(self._read(DENIED))  # it was asked for, so it is there
         signed_until = min(_aware(part.expires) for part in lasting)
         expires = min(signed_until, _aware(timestamp.expires))
         if expires <= not_before:

@@ -213,7 +213,7 @@ class GalleryUpdate:
             waiting = Attempt(
                 denied=denied, waiting=True, text=f"version {manifest.version} is tried elsewhere"
             )
-            held = self._held(trusted, state)
+            held = self._held(trusted, state, manifest.version)
             if held is None:
                 return waiting
             target = held
@@ -247,19 +247,21 @@ class GalleryUpdate:
     def _is_for_others(self, manifest: Manifest) -> bool:
         return manifest.only is not None and self._store.member.door not in manifest.only
 
-    def _held(self, trusted: Trusted, state: FleetState) -> Target | None:
+    def _held(self, trusted: Trusted, state: FleetState, tried: int) -> Target | None:
         """Return what this door is to have while others try something newer; None where it has that, or more.
 
         Somebody may have been forgotten meanwhile, or its own files are damaged. Having been a canary once it
-        has more: it goes back to nothing older.
+        has more: it goes back to nothing older. A root that is newer makes nothing of this newer, unless the
+        numbers began anew with it: then even what is ``tried`` has a lower one than what is here.
         """
         held, current = trusted.targets.get(HELD), state.gallery
         if held is None or current is None:
             return held
-        offered, has = (trusted.floor.root, _number(held, "version")), (current.root, current.version)
-        if offered == has:
+        offered = _number(held, "version")
+        anew = trusted.floor.root > current.root and tried < current.version
+        if offered == current.version and not anew:
             return None if self._store.intact(state) else held
-        return held if offered > has else None
+        return held if anew or offered > current.version else None
 
     def _keys(self, trusted: Trusted) -> tuple[str, Opener]:
         target = trusted.targets.get("keys")
