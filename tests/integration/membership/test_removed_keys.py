@@ -1,4 +1,4 @@
-"""A key that was taken away commands nothing, not even at a door that was away, or whose broker holds it back."""
+"""A key that was taken away commands nothing, even at a door that was away or whose broker keeps it back."""
 
 import time
 from dataclasses import dataclass, field
