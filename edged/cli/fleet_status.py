@@ -62,13 +62,17 @@ def forget(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase a person at every door of a group; open until each door has confirmed with a signed receipt.
+    """Erase a person at every door of the fleet; open until each door has confirmed with a signed receipt.
 
-    The desk's own record goes with ``edged people forget``. Exit status 1 while a door has not confirmed.
+    GROUP is where the person is known; every other group that has them forgets them too, and no group is sent
+    them again. The desk's own record goes with ``edged people forget``. Exit status 1 while a door has not
+    confirmed.
     """
     folder = open_fleet(fleet, passphrase_file)
     folder.forget(group, person)
-    push(folder, group)
+    # Also what a call before this one could not send.
+    for each in sorted({item.group for item in folder.register.read().forgotten if item.person_id == person}):
+        push(folder, each)
     _confirm(folder, wait)
     _show_receipts(folder.register.read(), as_json=as_json)
 
@@ -140,7 +144,7 @@ def _show_receipts(register: "Fleet", *, as_json: bool) -> None:
         typer.echo(json.dumps(rows, indent=2))
     for item in () if as_json else register.forgotten:
         asked = datetime.fromtimestamp(item.asked_at).astimezone()
-        state = f"open at {', '.join(item.open)}" if item.open else "erased at every door"
+        state = f"open at {', '.join(item.open)}" if item.open else f"erased at every door of {item.group}"
         count = f"{len(item.doors) - len(item.open)} of {len(item.doors)} doors"
         typer.echo(f"{item.person_id}  asked {asked:%Y-%m-%d %H:%M}  {count}  {state}")
     if not rows and not as_json:

@@ -102,6 +102,14 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Return the doors of a group."""
         return {name: door for name, door in self.doors.items() if door.group == group}
 
+    def erased(self) -> set[str]:
+        """Return who was forgotten, in whichever group, and was not readmitted there since."""
+        return {
+            item.person_id
+            for item in self.forgotten
+            if item.group in self.groups and item.person_id in self.groups[item.group].denied
+        }
+
     def with_group(self, name: str, entry: GroupEntry) -> "Fleet":
         """Return the register with one group changed."""
         return msgspec.structs.replace(self, groups={**self.groups, name: entry})

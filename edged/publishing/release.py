@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -25,7 +25,7 @@ from edged.fleet.trust import HELD
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
 from edged.publishing.content import Built
 from edged.publishing.keyring import Keyring
-from edged.publishing.planning import Change, Wanted, objections, planned
+from edged.publishing.planning import Change, Wanted, objections, planned, without
 from edged.publishing.register import Fleet, Forgotten, GroupEntry, RegisterFile
 from edged.publishing.repository import DENIED, Blob, Repository
 from edged.publishing.turn import FolderTurn
@@ -90,16 +90,19 @@ class FleetFolder:
     def publish(self, group: str, wanted: Wanted, *, dry_run: bool = False) -> Change:
         """Make a new version of a group's gallery, or with ``dry_run`` only say what it would change.
 
-        Raises ``FleetError``, ``StoreError``, ``NotFoundError``.
+        Whoever was forgotten in any group of the fleet stays out of all. Raises ``FleetError``,
+        ``StoreError``, ``NotFoundError``.
         """
         fleet = self.register.read()
         entry, archive = fleet.group(group), self.archive(group)
         if entry.space not in (None, wanted.space):
             raise FleetError(f"the group's model is {entry.space!r}, these templates are of {wanted.space!r}")
+        wanted, forgotten = without(wanted, fleet.erased())
         epoch_secret = new_secret() if dry_run else self._secret(fleet, group, archive)
         version = _after(entry.version, self.repository(group).target("manifest"))
         previous = archive.previous(entry.version)
         built, change = planned(entry, group, wanted, previous, version=version, secret=epoch_secret)
+        change = replace(change, forgotten=forgotten)
         if wanted.too_close is not None:
             objections(archive, entry, wanted, built, change)
         if dry_run:
@@ -189,11 +192,9 @@ class FleetFolder:
         denied = set(fleet.group(group).denied)
         if strange := wanted - denied:
             raise NotFoundError(f"{min(strange)}: is not denied in group {group}")
-        # A door that was away might still have them: it has to hear that they are gone first.
-        if (
-            waiting := {item.person_id for item in fleet.forgotten if item.group == group and item.open}
-            & wanted
-        ):
+        # A door that was away might still have them, also one that has moved to another group since: it has
+        # to hear that they are gone first.
+        if waiting := {item.person_id for item in fleet.forgotten if item.open} & wanted:
             raise FleetError(f"{min(waiting)}: is being forgotten, and not every door has confirmed it")
         return self._set_denied(group, denied - wanted)
 
@@ -215,16 +216,27 @@ class FleetFolder:
         return version
 
     @_alone
-    def forget(self, group: str, person_id: str) -> Forgotten:
-        """Deny a person and publish the group without them; open until every door has confirmed.
+    def forget(self, group: str, person_id: str) -> list[Forgotten]:
+        """Deny a person and publish without them each group that has, or lately had, them; ``group`` first.
 
-        What canaries try stays with the canaries. Raises ``NotFoundError`` where no gallery that is kept has
-        the person: nobody could confirm a mistyped id.
+        Each is open until every door of the group has confirmed. What canaries try stays with the canaries.
+        Raises ``NotFoundError`` where no gallery that is kept has the person: nobody could confirm a
+        mistyped id.
         """
+        fleet = self.register.read()
+        named = fleet.group(group)
+        sure = named.version == 0 or person_id in named.denied
+        others = sorted(fleet.groups.keys() - {group})
+        # All are read before any is changed: what cannot be read is said, not left out.
+        found = [each for each in (group, *others) if not self.archive(each).strangers([person_id])]
+        if sure and group not in found:
+            found.insert(0, group)
+        if not found:
+            raise NotFoundError(f"{person_id!r} is in no gallery of group {group!r}, nor of another group")
+        return [self._forget(each, person_id) for each in found]
+
+    def _forget(self, group: str, person_id: str) -> Forgotten:
         before = self.register.read().group(group)
-        sure = before.version == 0 or person_id in before.denied
-        if not sure and self.archive(group).strangers([person_id]):
-            raise NotFoundError(f"{person_id!r} is in no gallery of group {group!r}")
         self.deny(group, [person_id], unknown=True)
         version = self._publish_without(group, person_id) if before.version else 0
         fleet = self.register.read()

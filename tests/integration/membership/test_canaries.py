@@ -49,7 +49,7 @@ def version(at: Door) -> int:
 def test_a_removal_goes_into_both_galleries_and_lets_nothing_out(
     folder: FleetFolder, front: Door, back: Door
 ) -> None:
-    item = folder.forget(GROUP, "p-00001")
+    [item] = folder.forget(GROUP, "p-00001")
     assert front.attempt().applied
     assert back.attempt().applied
     assert (ids(front), ids(back)) == ({2, 3}, {2, 4})
@@ -74,7 +74,7 @@ def test_who_is_in_one_of_the_two_is_forgotten_there(
 def test_a_canary_has_not_confirmed_by_what_it_had_before(
     folder: FleetFolder, front: Door, back: Door
 ) -> None:
-    item = folder.forget(GROUP, "p-00001")
+    [item] = folder.forget(GROUP, "p-00001")
     front.attempt()
     newest = folder.register.read().group(GROUP).version
     said = {at.name: receipt(at) for at in (front, back)}
@@ -177,6 +177,6 @@ def test_who_left_is_still_forgotten_where_a_door_may_have_them(folder: FleetFol
     folder.publish(GROUP, wanted(1, 2))
     front.attempt()
     folder.publish(GROUP, wanted(2, allow_shrink=True))
-    assert folder.forget(GROUP, "p-00001").open == ["front"]
+    assert folder.forget(GROUP, "p-00001")[0].open == ["front"]
     with pytest.raises(NotFoundError, match="p-00020"):
         folder.forget(GROUP, "p-00020")
