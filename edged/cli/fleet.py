@@ -131,6 +131,9 @@ def add_door(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The invitation; DOOR.invitation.json without it.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The door has new keys: shut its old ones out of what comes.")
+    ] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
@@ -144,7 +147,8 @@ def add_door(
 
     made = read_joining(_bytes(card_file), DoorCard)
     folder = open_fleet(fleet, passphrase_file)
-    invitation = doors.add_door(folder, made, group)
+    known = folder.register.read().doors.get(made.door)
+    invitation = doors.add_door(folder, made, group, replace=replace)
     path = output or Path(f"{made.door}.invitation.json")
     path.write_text(write_joining(invitation), encoding="utf-8")
     facts = {"door": made.door, "group": group, "card": made.fingerprint, "invitation": str(path)}
@@ -154,6 +158,10 @@ def add_door(
     typer.echo(f"door {made.door} of group {group}; its fingerprint: {made.fingerprint}")
     typer.echo(f"{path}: give it to the door. Fingerprint of the invitation: {invitation.fingerprint}")
     typer.echo("It reads the gallery from the next `edged fleet publish` on.")
+    if known is not None and known.card != made:
+        typer.echo(
+            f"Its old keys read what was published so far: run `edged fleet publish {known.group}` now."
+        )
 
 
 @app.command()

@@ -203,7 +203,8 @@ class FleetFolder:
         entry, archive = fleet.group(group), self.archive(group)
         denied = sorted(people)
         version = _after(entry.denied_version, self.repository(group).target("denied", DENIED))
-        if archive.keys() is None:
+        keys = archive.keys()
+        if keys is None or str(entry.epoch) not in keys.wrapped:
             self.repository(group).publish({"keys": Blob(self._keys(fleet, group, archive), {})})
         name = BlobName(group, "", "denied", version, entry.epoch)
         plain = encode(Denied(group=group, version=version, people=denied))

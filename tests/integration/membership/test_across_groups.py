@@ -1,5 +1,6 @@
 """What holds across the groups of a fleet: who is forgotten, and doors that move or come with new keys."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ from typer.testing import CliRunner
 
 from edged.cli import fleet_publish, fleet_status, registry
 from edged.errors import FleetError, NotFoundError
+from edged.fleet.gallery_format import Keys
+from edged.membership.store import Member, Opener
 from edged.publishing.archive import people_in
+from edged.publishing.doors import add_door, remove_door
 from edged.publishing.register import GroupEntry
 from edged.publishing.release import FleetFolder, confirmed
 from tests.integration.membership.fleet import GROUP, Direct, Door, add, door, publisher, wanted
@@ -127,6 +131,81 @@ def test_the_command_sends_to_every_group_it_changed(
     assert sent == [LAB, GROUP]
     assert "open at front" in told
     assert "open at bench" in told
+
+
+def reads(folder: FleetFolder, thief: Door, kept: dict[str, dict[str, bytes]]) -> set[str]:
+    """Who is in the newest version for somebody with a door's keys, what was sent with it and is now."""
+    archive, found = folder.archive(GROUP), set[str]()
+    manifest = archive.manifest(folder.register.read().group(GROUP).version)
+    everything = Keys(group=GROUP, wrapped={**secrets(folder), **kept})
+    opener = Opener(Member("hq", thief.name, GROUP, thief.identity.sealing), everything)
+    for item in manifest.entries:
+        with contextlib.suppress(FleetError):
+            shard = opener.shard(archive.blobs.get(item.sha256), item, manifest.space)
+            found |= {record.id for record in shard.people}
+    return found
+
+
+def secrets(folder: FleetFolder) -> dict[str, dict[str, bytes]]:
+    """The wrapped secrets of today, by epoch."""
+    keys = folder.archive(GROUP).keys()
+    assert keys is not None
+    return keys.wrapped
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced", "moved and replaced"])
+def test_who_left_opens_nothing_that_comes_after(
+    tmp_path: Path, folder: FleetFolder, front: Door, *, how: str
+) -> None:
+    thief = door(tmp_path / "thief", "thief", folder)
+    folder.publish(GROUP, wanted(1, 2))
+    kept = secrets(folder)
+    assert reads(folder, thief, kept) == {"p-00001", "p-00002"}
+    if how == "removed":
+        remove_door(folder, "thief")
+    else:
+        card = thief.identity.card("hq", "thief", "test-space")
+        if "replaced" in how:
+            other = door(tmp_path / "new", "thief", folder, known=False)
+            card = other.identity.card("hq", "thief", "test-space")
+        add_door(folder, card, LAB if "moved" in how else GROUP, replace="replaced" in how)
+    assert folder.register.read().group(GROUP).epoch == 2
+    folder.publish(GROUP, wanted(2, 3, 4))
+    assert front.attempt().applied
+    assert set(front.people()) == {"p-00002", "p-00003", "p-00004"}
+    assert not {"p-00003", "p-00004"} & reads(folder, thief, kept)
+
+
+def test_new_keys_under_a_known_name_are_meant(tmp_path: Path, folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    folder.forget(GROUP, GONE)
+    other = door(tmp_path / "other", "front", folder, known=False)
+    before = folder.register.read()
+    with pytest.raises(FleetError, match="known with other keys"):
+        add_door(folder, other.identity.card("hq", "front", "test-space"), GROUP)
+    assert folder.register.read() == before
+    add_door(folder, front.identity.card("hq", "front", "test-space"), GROUP)  # the same keys again
+    assert (folder.register.read().group(GROUP).epoch, before.group(GROUP).epoch) == (1, 1)
+    assert folder.register.read().forgotten[0].open == ["front"]
+    add_door(folder, other.identity.card("hq", "front", "test-space"), GROUP, replace=True)
+    assert folder.register.read().forgotten[0].doors == []  # nothing that the new disk says is about the old
+    folder.publish(GROUP, wanted(1, 2, 3))
+    assert other.attempt().applied
+    assert set(other.people()) == {"p-00002", "p-00003"}
+
+
+def test_a_desk_that_is_cut_off_makes_the_new_secret_later(
+    tmp_path: Path, folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door(tmp_path / "back", "back", folder)
+    folder.publish(GROUP, wanted(1, 2))
+    with monkeypatch.context() as cut:
+        cut.setattr(FleetFolder, "rewrap", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            remove_door(folder, "back")
+    folder.deny(GROUP, [GONE])
+    assert front.attempt().denied
+    assert set(secrets(folder)["2"]) == {"front", "@publisher"}
 
 
 def invoke(*words: str, status: int = 0) -> str:
