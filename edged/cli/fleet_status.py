@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edged.publishing.release import FleetFolder
 
 
+_IN_FORCE = "in force"
 _WAITS = "waits for the canaries"
 
 
@@ -49,7 +50,7 @@ def status(
                     live.update(_table(_rows(folder.register.read(), hearing)), refresh=True)
         else:
             Console().print(_table(rows))
-    if any(row["state"] not in ("in force", _WAITS) for row in rows):
+    if any(row["state"] not in (_IN_FORCE, _WAITS) for row in rows):
         raise typer.Exit(1)
 
 
@@ -154,10 +155,12 @@ def _show_receipts(register: "Fleet", *, as_json: bool) -> None:
 
 
 def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
+    from edged.publishing.hearing import DoorWord
+
     now = time.time()
     found = []
     for name, door in sorted(register.doors.items()):
-        word, entry = hearing.doors[name], register.group(door.group)
+        word, entry = hearing.doors.get(name, DoorWord()), register.group(door.group)
         receipt, birth, health = word.receipt, word.birth or {}, word.health or {}
         found.append(
             {
@@ -171,7 +174,7 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
                 else round(now - receipt.applied_at),
                 "people": None if receipt is None else receipt.people,
                 "denied": None if receipt is None else receipt.denied,
-                "state": _state(name, entry, word),
+                "state": _state(name, door.group, entry, word),
                 "model": None if receipt is None else receipt.space,
                 "edged": birth.get("version"),
                 "last_event": (health.get("facts") or {}).get("last_event"),
@@ -182,20 +185,22 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
     return found
 
 
-def _state(name: str, entry: "GroupEntry", word: "DoorWord") -> str:
+def _state(name: str, group: str, entry: "GroupEntry", word: "DoorWord") -> str:
     receipt = word.receipt
-    due = entry.held if entry.canary and name not in entry.canary else entry.version
     if receipt is None:
         return word.forged or "never heard of"
-    if receipt.refused is not None:
-        return f"refused: {receipt.refused}"
-    if receipt.lapsed:
-        return "past its last day"
-    if receipt.denied < entry.denied_version:
-        return "denial not applied"
-    if receipt.version < due:
-        return "behind"
-    return "in force" if receipt.version >= entry.version else _WAITS
+    due = entry.held if entry.canary and name not in entry.canary else entry.version
+    newer = receipt.version > entry.version or receipt.denied > entry.denied_version
+    troubles = (
+        (receipt.group != group, f"has a gallery of group {receipt.group}"),
+        (newer, "has a newer one than this desk made"),
+        (receipt.refused is not None, f"refused: {receipt.refused}"),
+        (receipt.lapsed, "past its last day"),
+        (receipt.denied < entry.denied_version, "denial not applied"),
+        (receipt.version < due, "behind"),
+        (receipt.version < entry.version, _WAITS),
+    )
+    return next((text for there, text in troubles if there), _IN_FORCE)
 
 
 def _table(rows: list[dict[str, Any]]) -> "Table":

@@ -41,7 +41,7 @@ def add_doors(
         new = {card.door: DoorEntry(card=card, group=group, added_at=now) for card in cards}
         moved = {name for name in new if name in fleet.doors and fleet.doors[name].group != group}
         left = {fleet.doors[name].group for name in other | moved}
-        fleet = _new_epochs(_settled(fleet, other), left)
+        fleet = _new_epochs(_handed_on(_settled(fleet, other), moved, group), left)
         folder.register.write(msgspec.structs.replace(fleet, doors={**fleet.doors, **new}))
         for each in sorted({group, *left}):
             folder.rewrap(each, new_epoch=False)
@@ -66,6 +66,22 @@ def _settled(fleet: Fleet, gone: Collection[str]) -> Fleet:
         for item in fleet.forgotten
     ]
     return msgspec.structs.replace(fleet, forgotten=forgotten)
+
+
+def _handed_on(fleet: Fleet, moved: Collection[str], group: str) -> Fleet:
+    """Return the register with what ``moved`` doors were to forget due from their new group.
+
+    A door that joins another group lets go of the gallery that was. It has said so by its receipt for a
+    version of the new group that was not there before: no older receipt can stand for it.
+    """
+    after = fleet.group(group).version + 1
+    handed = [
+        msgspec.structs.replace(item, group=group, version=after, doors=open_at, confirmed={})
+        for item in fleet.forgotten
+        if (open_at := [name for name in item.open if name in moved])
+    ]
+    settled = _settled(fleet, moved).forgotten
+    return msgspec.structs.replace(fleet, forgotten=[*settled, *handed])
 
 
 def _new_epochs(fleet: Fleet, groups: Iterable[str]) -> Fleet:

@@ -9,10 +9,13 @@ from typer.testing import CliRunner
 
 from edged.cli import fleet_publish, fleet_status, registry
 from edged.errors import FleetError, NotFoundError
+from edged.fleet.connection import Arrived
 from edged.fleet.gallery_format import Keys
+from edged.fleet.receipt_messages import GalleryReceipt, signed_receipt
 from edged.membership.store import Member, Opener
 from edged.publishing.archive import people_in
 from edged.publishing.doors import add_door, remove_door
+from edged.publishing.hearing import Hearing, await_version, enter_receipts
 from edged.publishing.register import GroupEntry
 from edged.publishing.release import FleetFolder, confirmed
 from tests.integration.membership.fleet import GROUP, Direct, Door, add, door, publisher, wanted
@@ -206,6 +209,80 @@ def test_a_desk_that_is_cut_off_makes_the_new_secret_later(
     folder.deny(GROUP, [GONE])
     assert front.attempt().denied
     assert set(secrets(folder)["2"]) == {"front", "@publisher"}
+
+
+def said(at: str, group: str, version: int, *, revision: int = 1) -> GalleryReceipt:
+    return GalleryReceipt(
+        site="hq", door=at, group=group, space="s", revision=revision, root=1, version=version, manifest=None,
+        people=1, denied=1, applied_at=0.0, said_at=0.0,
+    )  # fmt: skip
+
+
+class Silent:
+    """A connection on which nothing comes."""
+
+    def subscribe(self, *_: object) -> None: ...
+
+    def poll(self, _seconds: float) -> list[object]:
+        return []
+
+
+def hear(folder: FleetFolder, *receipts: tuple[Door, GalleryReceipt]) -> Hearing:
+    """What the desk has heard, each signed by a door."""
+    hearing = Hearing(folder.register.read(), Silent())  # type: ignore[arg-type]
+    for by, receipt in receipts:
+        payload = signed_receipt(receipt, by.identity.signing)
+        topic = f"edged/hq/{by.name}/gallery/receipt"
+        hearing._take(Arrived(topic, payload, len(payload), retain=True))
+    return hearing
+
+
+def test_what_a_door_that_moved_was_to_forget_it_confirms_from_its_new_group(
+    tmp_path: Path, folder: FleetFolder, front: Door
+) -> None:
+    back = door(tmp_path / "back", "back", folder)
+    folder.publish(GROUP, wanted(1, 2))
+    folder.publish(LAB, wanted(4))
+    folder.forget(GROUP, GONE)
+    add_door(folder, back.identity.card("hq", "back", "test-space"), LAB)
+    first, second = folder.register.read().forgotten
+    assert (first.group, first.open) == (GROUP, ["front"])
+    assert (second.person_id, second.group, second.version, second.open) == (GONE, LAB, 2, ["back"])
+    enter_receipts(folder, hear(folder, (front, said("front", GROUP, first.version))))
+    with pytest.raises(FleetError, match="not every door has confirmed"):
+        folder.readmit(GROUP, [GONE])  # the door that moved may still have them
+    for receipt in (said("back", LAB, 1), said("back", LAB, 9), said("back", GROUP, 2)):
+        fleet = enter_receipts(folder, hear(folder, (back, receipt)))
+        assert [item.open for item in fleet.forgotten] == [[], ["back"]]
+    folder.publish(LAB, wanted(1, 4))
+    fleet = enter_receipts(folder, hear(folder, (back, said("back", LAB, 2))))
+    assert [item.open for item in fleet.forgotten] == [[], []]
+    folder.readmit(GROUP, [GONE])
+    assert folder.register.read().erased() == set()
+
+
+def test_a_canary_answers_for_its_own_group_only(tmp_path: Path, folder: FleetFolder, front: Door) -> None:
+    back = door(tmp_path / "back", "back", folder)
+    folder.publish(GROUP, wanted(1, 2))
+    folder.publish(GROUP, wanted(1, 2, 3, only=("back",)))
+    for receipt in (said("back", LAB, 2), said("back", GROUP, 3), said("back", GROUP, 1)):
+        with pytest.raises(FleetError, match="stays with the canaries"):
+            await_version(hear(folder, (back, receipt)), ("back",), 2, 0.0)
+    forged = hear(folder, (front, said("back", GROUP, 2)), (back, said("front", GROUP, 2)))
+    with pytest.raises(FleetError, match="stays with the canaries"):
+        await_version(forged, ("back",), 2, 0.0)
+    await_version(hear(folder, (back, said("back", GROUP, 2))), ("back",), 2, 0.0)
+
+
+def test_the_first_word_of_a_new_group_counts_more_than_the_last_of_the_old(
+    tmp_path: Path, folder: FleetFolder, front: Door
+) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    new, old = said("front", GROUP, 1, revision=1), said("front", LAB, 7, revision=30)
+    for order in ((new, old), (old, new)):
+        hearing = hear(folder, *((front, receipt) for receipt in order))
+        assert hearing.doors["front"].receipt == new
+        assert hearing.version_of("front") == 1
 
 
 def invoke(*words: str, status: int = 0) -> str:
