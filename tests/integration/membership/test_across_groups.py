@@ -248,6 +248,8 @@ def test_what_a_door_that_moved_was_to_forget_it_confirms_from_its_new_group(
     first, second = folder.register.read().forgotten
     assert (first.group, first.open) == (GROUP, ["front"])
     assert (second.person_id, second.group, second.version, second.open) == (GONE, LAB, 2, ["back"])
+    fleet = enter_receipts(folder, hear(folder, (front, said("front", LAB, first.version))))
+    assert fleet.forgotten[0].open == ["front"]
     enter_receipts(folder, hear(folder, (front, said("front", GROUP, first.version))))
     with pytest.raises(FleetError, match="not every door has confirmed"):
         folder.readmit(GROUP, [GONE])  # the door that moved may still have them
@@ -265,6 +267,8 @@ def test_a_canary_answers_for_its_own_group_only(tmp_path: Path, folder: FleetFo
     back = door(tmp_path / "back", "back", folder)
     folder.publish(GROUP, wanted(1, 2))
     folder.publish(GROUP, wanted(1, 2, 3, only=("back",)))
+    folder.publish(LAB, wanted(1))
+    folder.publish(LAB, wanted(1, 2))
     for receipt in (said("back", LAB, 2), said("back", GROUP, 3), said("back", GROUP, 1)):
         with pytest.raises(FleetError, match="stays with the canaries"):
             await_version(hear(folder, (back, receipt)), ("back",), 2, 0.0)
