@@ -206,12 +206,15 @@ def remove_door(
     folder = open_fleet(fleet, passphrase_file, ask=not messages_only)
     if messages_only and door in folder.register.read().doors:
         raise typer.BadParameter(f"door {door} is a door of this fleet", param_hint="--messages-only")
+    register = folder.register.read()
     try:
         group = None if messages_only else doors.remove_door(folder, door)
     except NotFoundError as exc:
         raise NotFoundError(f"{exc}; for one that has left there is --messages-only") from exc
     if group is not None:
         typer.echo(f"door {door} left group {group}; run `edged fleet publish {group}` to tell the others")
+        if register.group(group).canary == [door]:
+            typer.echo(f"It was the only canary: nobody tries version {register.group(group).version} now.")
     _clear(folder, door, discovery_prefix)
 
 

@@ -99,13 +99,16 @@ def rollback(
     group: GroupArgument,
     version: Annotated[int, typer.Argument(help="The version whose people shall hold again.")],
     *,
+    tried: Annotated[
+        bool, typer.Option("--tried", help="Also a version that only canaries had; all doors get it.")
+    ] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the people of an older version, as a new one. Who was denied or forgotten since stays out."""
     opened = open_fleet(fleet, passphrase_file)
-    change = opened.rollback(group, version)
+    change = opened.rollback(group, version, tried=tried)
     _tell_left_out(opened.register.read(), group, set(), change.forgotten)
     _show_change(change, push(opened, group), as_json=as_json, done=True)
 

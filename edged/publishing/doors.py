@@ -42,6 +42,7 @@ def add_doors(
         moved = {name for name in new if name in fleet.doors and fleet.doors[name].group != group}
         left = {fleet.doors[name].group for name in other | moved}
         fleet = _new_epochs(_handed_on(_settled(fleet, other), moved, group), left)
+        fleet = _without_canaries(fleet, moved)
         folder.register.write(msgspec.structs.replace(fleet, doors={**fleet.doors, **new}))
         for each in sorted({group, *left}):
             folder.rewrap(each, new_epoch=False)
@@ -82,6 +83,16 @@ def _handed_on(fleet: Fleet, moved: Collection[str], group: str) -> Fleet:
     ]
     settled = _settled(fleet, moved).forgotten
     return msgspec.structs.replace(fleet, forgotten=[*settled, *handed])
+
+
+def _without_canaries(fleet: Fleet, gone: Collection[str]) -> Fleet:
+    """Return the register with nobody of ``gone`` among the canaries of the group that they leave."""
+    for name in gone:
+        group = fleet.doors[name].group
+        entry = fleet.group(group)
+        canary = [other for other in entry.canary if other != name]
+        fleet = fleet.with_group(group, msgspec.structs.replace(entry, canary=canary))
+    return fleet
 
 
 def _new_epochs(fleet: Fleet, groups: Iterable[str]) -> Fleet:
@@ -143,7 +154,7 @@ def remove_door(folder: FleetFolder, door: str) -> str:
         fleet = folder.register.read()
         group = fleet.door(door).group
         doors = {name: entry for name, entry in fleet.doors.items() if name != door}
-        fleet = _new_epochs(_settled(fleet, {door}), {group})
+        fleet = _without_canaries(_new_epochs(_settled(fleet, {door}), {group}), {door})
         folder.register.write(msgspec.structs.replace(fleet, doors=doors))
         folder.rewrap(group, new_epoch=False)
         return group

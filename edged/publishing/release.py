@@ -125,7 +125,8 @@ class FleetFolder:
         )
         held = 0
         if wanted.only is not None:  # what the others have, whatever is tried after it
-            held = entry.held if entry.canary else entry.version
+            tried = entry.version and archive.manifest(entry.version).only is not None
+            held = entry.held if tried else entry.version
         archive.keep(manifest, built.blobs, (held,))
         self._sign(group, manifest, entry.epoch, archive, held)
         entry = msgspec.structs.replace(
@@ -294,10 +295,17 @@ class FleetFolder:
         return version
 
     @_alone
-    def rollback(self, group: str, to: int) -> Change:
-        """Publish the people of an older version as a new one; who was denied since stays out."""
+    def rollback(self, group: str, to: int, *, tried: bool = False) -> Change:
+        """Publish the people of an older version as a new one; who was denied since stays out.
+
+        Raises ``FleetError`` where only canaries were to have it, unless ``tried``: it becomes everybody's.
+        """
         entry, archive = self.register.read().group(group), self.archive(group)
         manifest = archive.manifest(to)
+        if manifest.only is not None and not tried:
+            raise FleetError(
+                f"version {to} was for the canaries {', '.join(manifest.only)} alone; --tried gives it to all"
+            )
         now = people_in(archive.previous(entry.held or entry.version))
         then = archive.previous(to)
         records = people_in(then)

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from edged.domain.shards import shard_of
-from edged.errors import NotFoundError
+from edged.errors import FleetError, NotFoundError
+from edged.publishing.doors import add_door, remove_door
 from edged.publishing.hearing import carried_out
+from edged.publishing.register import GroupEntry
 from edged.publishing.release import FleetFolder
 from edged.workers.fleet_member import FleetMemberWorker
-from tests.integration.membership.fleet import GROUP, Door, door, publisher, wanted
+from tests.integration.membership.fleet import GROUP, SITE, SPACE, Door, door, publisher, wanted
 
 
 @pytest.fixture
@@ -154,6 +156,35 @@ def test_many_tries_do_not_wear_out_what_is_held(folder: FleetFolder, front: Doo
     shutil.rmtree(front.folder / "blobs")
     assert front.attempt().applied
     assert ids(front) == {1, 2, 3}
+
+
+def test_a_version_that_only_canaries_had_goes_to_all_if_it_is_meant(
+    folder: FleetFolder, front: Door, back: Door
+) -> None:
+    folder.publish(GROUP, wanted(1, 2, 3))
+    with pytest.raises(FleetError, match="version 2 was for the canaries back alone"):
+        folder.rollback(GROUP, 2)
+    folder.rollback(GROUP, 2, tried=True)
+    assert front.attempt().applied
+    assert ids(front) == {1, 2, 4}
+
+
+@pytest.mark.parametrize("how", ["removed", "moved"])
+def test_what_the_only_canary_tried_stays_with_it(
+    tmp_path: Path, folder: FleetFolder, front: Door, back: Door, how: str
+) -> None:
+    if how == "removed":
+        remove_door(folder, "back")
+    else:
+        folder.create_group("lab", GroupEntry(shards=8))
+        add_door(folder, back.identity.card(SITE, "back", SPACE), "lab")
+    assert folder.register.read().group(GROUP).canary == []
+    other = door(tmp_path / "other", "other", folder)
+    folder.publish(GROUP, wanted(1, 2, 5, only=("other",)))  # nor does the next try let it out
+    front.attempt()
+    assert ids(front) == {1, 2, 3}
+    assert other.attempt().applied
+    assert ids(other) == {1, 2, 5}
 
 
 def test_a_denial_reaches_everybody_at_once(folder: FleetFolder, front: Door, back: Door) -> None:
