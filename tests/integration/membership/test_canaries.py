@@ -185,6 +185,9 @@ def test_what_the_only_canary_tried_stays_with_it(
     assert ids(front) == {1, 2, 3}
     assert other.attempt().applied
     assert ids(other) == {1, 2, 5}
+    late = door(tmp_path / "late", "late", folder)
+    assert late.attempt().applied
+    assert ids(late) == {1, 2, 3}
 
 
 def test_a_denial_reaches_everybody_at_once(folder: FleetFolder, front: Door, back: Door) -> None:
