@@ -11,6 +11,7 @@ from edged.cli.fleet_publish import push, tell_endings
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
     from edged.publishing.hearing import DoorWord, Hearing
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from edged.publishing.release import FleetFolder
 
 
+_HEADS = (
+    "door", "group", "online", "gallery", "age", "people", "state", "model", "edged", "last event", "waiting",
+)  # fmt: skip
+_FIRST = 7
+# Names of usual lengths and a model's with its digest beside each other; below it they would be folded.
+_WIDE = 120
 _IN_FORCE = "in force"
 _WAITS = "waits for the canaries"
 
@@ -26,15 +33,23 @@ def status(
     fleet: FleetOption = DEFAULT_FLEET,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show changes until Ctrl-C.")] = False,
     wait: Annotated[
-        float, typer.Option(min=0, help="Hear vital signs for so long: each door tells them twice a minute.")
+        float,
+        typer.Option(
+            min=0,
+            help="Hear vital signs for so long, told twice a minute; 1 if a door is away.",
+        ),
     ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every door: whether it is there, which gallery it has, and what it refused. 1 if one is behind."""
+    """Show every door: whether it is there, which gallery it has, and what it refused.
+
+    Exit status 1 if one is behind. Of one that is not there the last word counts, and the state says so; with
+    --wait it counts as behind.
+    """
     from rich.console import Console
     from rich.live import Live
 
-    folder = open_fleet(fleet, None, ask=False)
+    folder, console = open_fleet(fleet, None, ask=False), Console()
     register = folder.register.read()
     tell_endings(folder)
     with _hearing(register) as hearing:
@@ -44,13 +59,14 @@ def status(
         if as_json:
             typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         elif watch:
-            with Live(_table(rows), console=Console(), auto_refresh=False) as live:
+            with Live(_table(rows, console.width), console=console, auto_refresh=False) as live:
                 while True:
                     hearing.listen(1.0)
-                    live.update(_table(_rows(folder.register.read(), hearing)), refresh=True)
+                    rows = _rows(folder.register.read(), hearing)
+                    live.update(_table(rows, console.width), refresh=True)
         else:
-            Console().print(_table(rows))
-    if any(row["state"] not in (_IN_FORCE, _WAITS) for row in rows):
+            console.print(_table(rows, console.width))
+    if any(row["behind"] or (wait and not row["online"]) for row in rows):
         raise typer.Exit(1)
 
 
@@ -161,6 +177,7 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
     found = []
     for name, door in sorted(register.doors.items()):
         word, entry = hearing.doors.get(name, DoorWord()), register.group(door.group)
+        state = _state(name, door.group, entry, word)
         receipt, birth, health = word.receipt, word.birth or {}, word.health or {}
         found.append(
             {
@@ -174,7 +191,8 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
                 else round(now - receipt.applied_at),
                 "people": None if receipt is None else receipt.people,
                 "denied": None if receipt is None else receipt.denied,
-                "state": _state(name, door.group, entry, word),
+                "state": _as_far_as_known(state, word.availability),
+                "behind": state not in (_IN_FORCE, _WAITS),
                 "model": None if receipt is None else receipt.space,
                 "edged": birth.get("version"),
                 "last_event": (health.get("facts") or {}).get("last_event"),
@@ -203,40 +221,51 @@ def _state(name: str, group: str, entry: "GroupEntry", word: "DoorWord") -> str:
     return next((text for there, text in troubles if there), _IN_FORCE)
 
 
-def _table(rows: list[dict[str, Any]]) -> "Table":
+def _as_far_as_known(state: str, availability: str | None) -> str:
+    """Return the state, and of a door that is not there that it is its last word."""
+    if availability == "online" or state not in (_IN_FORCE, _WAITS):
+        return state
+    away = "stopped" if availability == "stopped" else "offline"
+    return f"{away}, last known {_IN_FORCE if state == _IN_FORCE else 'to wait for the canaries'}"
+
+
+def _table(rows: list[dict[str, Any]], width: int) -> "Group":
+    """Return all columns in one table, or in two where ``width`` does not hold them side by side."""
+    from rich.console import Group
+
+    if width >= _WIDE:
+        return Group(_columns(rows, _HEADS))
+    return Group(_columns(rows, _HEADS[:_FIRST]), "", _columns(rows, (_HEADS[0], *_HEADS[_FIRST:])))
+
+
+def _columns(rows: list[dict[str, Any]], heads: tuple[str, ...]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        "door",
-        "group",
-        "online",
-        "gallery",
-        "age",
-        "people",
-        "state",
-        "model",
-        "edged",
-        "last event",
-        "waiting",
-        box=None,
-    )
+    table = Table(box=None)
+    for head in heads:
+        table.add_column(head, min_width=len(head), overflow="fold")
     for row in rows:
-        cells = (
-            row["door"],
-            row["group"],
-            "yes" if row["online"] else "no",
-            "-" if row["version"] is None else f"{row['version']} of {row['newest']}",
-            _age(row["age_seconds"]),
-            "-" if row["people"] is None else str(row["people"]),
-            row["state"],
-            row["model"] or "-",
-            row["edged"] or "-",
-            "-" if row["last_event"] is None else str(row["last_event"])[:19].replace("T", " "),
-            "-" if row["waiting_events"] is None else str(row["waiting_events"]),
-        )
-        table.add_row(*map(Text, cells))
+        cells = _cells(row)
+        table.add_row(*(Text(cells[head]) for head in heads))
     return table
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    cells = (
+        row["door"],
+        row["group"],
+        "yes" if row["online"] else "no",
+        "-" if row["version"] is None else f"{row['version']} of {row['newest']}",
+        _age(row["age_seconds"]),
+        "-" if row["people"] is None else str(row["people"]),
+        row["state"],
+        row["model"] or "-",
+        row["edged"] or "-",
+        "-" if row["last_event"] is None else str(row["last_event"])[:19].replace("T", " "),
+        "-" if row["waiting_events"] is None else str(row["waiting_events"]),
+    )
+    return dict(zip(_HEADS, cells, strict=True))
 
 
 def _age(seconds: int | None) -> str:

@@ -1,10 +1,13 @@
 """What holds across the groups of a fleet: who is forgotten, and doors that move or come with new keys."""
 
 import contextlib
+import io
+import json
 from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from edged.cli import fleet_publish, fleet_status, registry
@@ -287,6 +290,49 @@ def test_the_first_word_of_a_new_group_counts_more_than_the_last_of_the_old(
         hearing = hear(folder, *((front, receipt) for receipt in order))
         assert hearing.doors["front"].receipt == new
         assert hearing.version_of("front") == 1
+
+
+@pytest.mark.parametrize(
+    ("availability", "wait", "state", "status"),
+    [
+        ("online", "0", "in force", 0),
+        ("offline", "0", "offline, last known in force", 0),
+        (None, "0", "offline, last known in force", 0),
+        ("stopped", "0.01", "stopped, last known in force", 1),
+        ("online", "0.01", "in force", 0),
+    ],
+)
+def test_a_door_that_is_away_is_in_force_as_far_as_is_known(
+    folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch, *,
+    availability: str | None, wait: str, state: str, status: int,
+) -> None:  # fmt: skip
+    folder.publish(GROUP, wanted(1))
+    folder.deny(GROUP, [GONE])
+    hearing = hear(folder, (front, said("front", GROUP, 1)))
+    hearing.doors["front"].availability = availability
+    monkeypatch.setattr(fleet_status, "open_fleet", lambda *_, **__: folder)
+    monkeypatch.setattr(fleet_status, "_hearing", lambda _: contextlib.nullcontext(hearing))
+    [row] = json.loads(invoke("status", "--json", "--wait", wait, status=status))
+    assert (row["state"], row["behind"]) == (state, False)
+    folder.publish(GROUP, wanted(1, 2))
+    assert "behind" in invoke("status", status=1)
+
+
+def test_the_heads_of_the_table_are_whole_on_a_narrow_screen(folder: FleetFolder, front: Door) -> None:
+    hearing = hear(folder, (front, said("front", GROUP, 1)))
+    [row] = fleet_status._rows(folder.register.read(), hearing)
+    row |= {"model": "a-long-name-of-a-model@1234567890abcdef", "last_event": "2026-03-01T10:00:00"}
+    console = Console(width=80, record=True, file=io.StringIO())
+    rows = [row, row | {"state": "offline, last known in force"}]
+    console.print(fleet_status._table(rows, console.width))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(lines)
+    assert [line.split() for line in lines if line.split()[:1] == ["door"]] == [
+        ["door", "group", "online", "gallery", "age", "people", "state"],
+        ["door", "model", "edged", "last", "event", "waiting"],
+    ]
+    assert any(line.endswith("offline, last known in force") for line in map(str.rstrip, lines))
 
 
 def invoke(*words: str, status: int = 0) -> str:
