@@ -158,9 +158,10 @@ def add_door(
     typer.echo(f"door {made.door} of group {group}; its fingerprint: {made.fingerprint}")
     typer.echo(f"{path}: give it to the door. Fingerprint of the invitation: {invitation.fingerprint}")
     typer.echo("It reads the gallery from the next `edged fleet publish` on.")
-    if known is not None and known.card != made:
+    if known is not None and (known.group, known.card.sealing) != (group, made.sealing):
         typer.echo(
-            f"Its old keys read what was published so far: run `edged fleet publish {known.group}` now."
+            f"What group {known.group} was sent so far stays open to it as it was, nothing that comes after: "
+            f"run `edged fleet publish {known.group}`."
         )
 
 
@@ -214,7 +215,10 @@ def remove_door(
     if group is not None:
         typer.echo(f"door {door} left group {group}; run `edged fleet publish {group}` to tell the others")
         if register.group(group).canary == [door]:
-            typer.echo(f"It was the only canary: nobody tries version {register.group(group).version} now.")
+            typer.echo(
+                f"It was the only canary, nobody tries version {register.group(group).version} any more: "
+                f"`edged fleet release {group}` gives it to all, a publish takes its place."
+            )
     _clear(folder, door, discovery_prefix)
 
 

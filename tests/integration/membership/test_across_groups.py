@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from edged.cli import fleet_publish, fleet_status, registry
+from edged.cli import fleet, fleet_publish, fleet_status, registry
 from edged.errors import FleetError, NotFoundError
 from edged.fleet.connection import Arrived
 from edged.fleet.gallery_format import Keys
+from edged.fleet.joining import write_joining
 from edged.fleet.receipt_messages import GalleryReceipt, signed_receipt
 from edged.membership.store import Member, Opener
 from edged.publishing.archive import people_in
@@ -50,11 +51,11 @@ def bench(tmp_path: Path, folder: FleetFolder) -> Door:
 
 def confirm(folder: FleetFolder) -> None:
     """As if every door had sent its receipt."""
-    fleet = folder.register.read()
-    for number, item in enumerate(fleet.forgotten):
+    register = folder.register.read()
+    for number, item in enumerate(register.forgotten):
         for name in item.open:
-            fleet.forgotten[number] = confirmed(fleet.forgotten[number], name)
-    folder.register.write(fleet)
+            register.forgotten[number] = confirmed(register.forgotten[number], name)
+    folder.register.write(register)
 
 
 def held(folder: FleetFolder, group: str) -> set[str]:
@@ -200,6 +201,24 @@ def test_new_keys_under_a_known_name_are_meant(tmp_path: Path, folder: FleetFold
     assert set(other.people()) == {"p-00002", "p-00003"}
 
 
+def test_the_commands_say_what_becomes_of_keys_and_canaries(
+    tmp_path: Path, folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "open_fleet", lambda *_, **__: folder)
+    monkeypatch.setattr(fleet, "_clear", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    folder.publish(GROUP, wanted(1))
+    other = door(tmp_path / "other", "front", folder, known=False)
+    Path("card").write_text(write_joining(other.identity.card("hq", "front", "test-space")))
+    add_front = ("add-door", "card", "--group", GROUP)
+    assert isinstance(refused(*add_front), FleetError)
+    assert not Path("front.invitation.json").exists()
+    assert f"run `edged fleet publish {GROUP}`." in invoke(*add_front, "--replace")
+    assert f"run `edged fleet publish {GROUP}`." not in invoke(*add_front)
+    folder.publish(GROUP, wanted(1, 2, only=("front",)))
+    assert "nobody tries version 2 any more" in invoke("remove-door", "front")
+
+
 def test_a_desk_that_is_cut_off_makes_the_new_secret_later(
     tmp_path: Path, folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,17 +270,17 @@ def test_what_a_door_that_moved_was_to_forget_it_confirms_from_its_new_group(
     first, second = folder.register.read().forgotten
     assert (first.group, first.open) == (GROUP, ["front"])
     assert (second.person_id, second.group, second.version, second.open) == (GONE, LAB, 2, ["back"])
-    fleet = enter_receipts(folder, hear(folder, (front, said("front", LAB, first.version))))
-    assert fleet.forgotten[0].open == ["front"]
+    register = enter_receipts(folder, hear(folder, (front, said("front", LAB, first.version))))
+    assert register.forgotten[0].open == ["front"]
     enter_receipts(folder, hear(folder, (front, said("front", GROUP, first.version))))
     with pytest.raises(FleetError, match="not every door has confirmed"):
         folder.readmit(GROUP, [GONE])  # the door that moved may still have them
     for receipt in (said("back", LAB, 1), said("back", LAB, 9), said("back", GROUP, 2)):
-        fleet = enter_receipts(folder, hear(folder, (back, receipt)))
-        assert [item.open for item in fleet.forgotten] == [[], ["back"]]
+        register = enter_receipts(folder, hear(folder, (back, receipt)))
+        assert [item.open for item in register.forgotten] == [[], ["back"]]
     folder.publish(LAB, wanted(1, 4))
-    fleet = enter_receipts(folder, hear(folder, (back, said("back", LAB, 2))))
-    assert [item.open for item in fleet.forgotten] == [[], []]
+    register = enter_receipts(folder, hear(folder, (back, said("back", LAB, 2))))
+    assert [item.open for item in register.forgotten] == [[], []]
     folder.readmit(GROUP, [GONE])
     assert folder.register.read().erased() == set()
 
@@ -333,6 +352,12 @@ def test_the_heads_of_the_table_are_whole_on_a_narrow_screen(folder: FleetFolder
         ["door", "model", "edged", "last", "event", "waiting"],
     ]
     assert any(line.endswith("offline, last known in force") for line in map(str.rstrip, lines))
+
+
+def refused(*words: str) -> BaseException | None:
+    app = typer.Typer()
+    registry.register(app)
+    return CliRunner().invoke(app, ["fleet", *words]).exception
 
 
 def invoke(*words: str, status: int = 0) -> str:
