@@ -36,10 +36,10 @@ LOCK_REFUSALS = (
 # Every type of alarm that the journal knows; a type that is missing here counts as "other".
 ALARMS = (
     "forced_open", "held_open_soon", "held_open", "emergency", "reset_refused", "tamper", "input_fault",
-    "line_failed", "relocked_late", "request_flood", "events_lost", "door_hung", "not_live",
-    "too_many_attempts", "camera_up", "camera_down", "camera_frozen", "camera_blind", "gallery_refused",
-    "gallery_stale", "gallery_lapsed", "gallery_disk", "command_dropped", "disk_full",
-    "disk_space_back", "events_held", "other",
+    "line_failed", "relocked_late", "lock_aborted", "door_disk", "request_flood", "events_lost",
+    "door_hung", "not_live", "too_many_attempts", "camera_up", "camera_down", "camera_frozen",
+    "camera_blind", "gallery_refused", "gallery_stale", "gallery_lapsed", "gallery_disk",
+    "command_dropped", "disk_full", "disk_space_back", "events_held", "other",
 )  # fmt: skip
 DOOR_CONDITIONS = ("locked", "granted", "open", "held", "forced", "emergency")
 COMMAND_RESULTS = (
@@ -265,8 +265,9 @@ class Metrics:
             "edged_storage_recoveries", "Damaged journals whose events were taken over", registry=registry
         )
         self.clock_synced = Gauge(
-            "edged_clock_synced", "1 while the kernel says the clock is synchronised", registry=registry
-        )
+            "edged_clock_synced", "1 while the clock is said to be synchronised; NaN where nobody tells",
+            registry=registry,
+        )  # fmt: skip
 
     def _board(self, registry: CollectorRegistry) -> None:
         self.temperature = Gauge(

@@ -96,6 +96,7 @@ def _serve(options: argparse.Namespace) -> None:
         spool = Spool(options.state or base / "var/door")
         closing.callback(spool.close, _LAST_WRITES_SECONDS)
         ledger = Ledger(spool)
+        ledger.begin()
         keeper = Keeper(lock, switches, config, ledger, time.monotonic, emergency=spool.emergency)
         server = Server(
             keeper, ledger, spool, lock_name=lock.name, allowed=_allowed(config.socket_users),
