@@ -131,6 +131,9 @@ def add_door(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The invitation; DOOR.invitation.json without it.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The door has new keys: shut its old ones out of what comes.")
+    ] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
@@ -144,7 +147,8 @@ def add_door(
 
     made = read_joining(_bytes(card_file), DoorCard)
     folder = open_fleet(fleet, passphrase_file)
-    invitation = doors.add_door(folder, made, group)
+    known = folder.register.read().doors.get(made.door)
+    invitation = doors.add_door(folder, made, group, replace=replace)
     path = output or Path(f"{made.door}.invitation.json")
     path.write_text(write_joining(invitation), encoding="utf-8")
     facts = {"door": made.door, "group": group, "card": made.fingerprint, "invitation": str(path)}
@@ -154,6 +158,11 @@ def add_door(
     typer.echo(f"door {made.door} of group {group}; its fingerprint: {made.fingerprint}")
     typer.echo(f"{path}: give it to the door. Fingerprint of the invitation: {invitation.fingerprint}")
     typer.echo("It reads the gallery from the next `edged fleet publish` on.")
+    if known is not None and (known.group, known.card.sealing) != (group, made.sealing):
+        typer.echo(
+            f"What group {known.group} was sent so far stays open to it as it was, nothing that comes after: "
+            f"run `edged fleet publish {known.group}`."
+        )
 
 
 @app.command()
@@ -198,12 +207,18 @@ def remove_door(
     folder = open_fleet(fleet, passphrase_file, ask=not messages_only)
     if messages_only and door in folder.register.read().doors:
         raise typer.BadParameter(f"door {door} is a door of this fleet", param_hint="--messages-only")
+    register = folder.register.read()
     try:
         group = None if messages_only else doors.remove_door(folder, door)
     except NotFoundError as exc:
         raise NotFoundError(f"{exc}; for one that has left there is --messages-only") from exc
     if group is not None:
         typer.echo(f"door {door} left group {group}; run `edged fleet publish {group}` to tell the others")
+        if register.group(group).canary == [door]:
+            typer.echo(
+                f"It was the only canary, nobody tries version {register.group(group).version} any more: "
+                f"`edged fleet release {group}` gives it to all, a publish takes its place."
+            )
     _clear(folder, door, discovery_prefix)
 
 

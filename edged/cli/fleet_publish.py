@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edged.config.sections import Config
     from edged.publishing.planning import Change, Wanted
     from edged.publishing.pushing import Pushed
+    from edged.publishing.register import Fleet
     from edged.publishing.release import FleetFolder
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; sign and send nothing.")]
@@ -66,10 +67,8 @@ def publish(
         if opened.register.read().door(name).group != group:
             raise typer.BadParameter(f"door {name} is not of group {group}", param_hint="--canary")
     wanted = _wanted(opened, group, load(path), tuple(canary or ()), allow_shrink=allow_shrink)
-    denied = opened.register.read().group(group).denied
-    if out := sorted({record.id for record in wanted.records} & set(denied)):
-        typer.echo(f"denied, so left out: {', '.join(out)} (`edged fleet deny --undo` readmits)", err=True)
     change = opened.publish(group, wanted, dry_run=dry_run)
+    _tell_left_out(opened.register.read(), group, {record.id for record in wanted.records}, change.forgotten)
     if dry_run:
         _show_change(change, None, as_json=as_json, done=False)
         return
@@ -100,13 +99,17 @@ def rollback(
     group: GroupArgument,
     version: Annotated[int, typer.Argument(help="The version whose people shall hold again.")],
     *,
+    tried: Annotated[
+        bool, typer.Option("--tried", help="Also a version that only canaries had; all doors get it.")
+    ] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the people of an older version, as a new one. Who was denied or forgotten since stays out."""
     opened = open_fleet(fleet, passphrase_file)
-    change = opened.rollback(group, version)
+    change = opened.rollback(group, version, tried=tried)
+    _tell_left_out(opened.register.read(), group, set(), change.forgotten)
     _show_change(change, push(opened, group), as_json=as_json, done=True)
 
 
@@ -215,6 +218,19 @@ def _wanted(
     return people_of(folder, group, config, only=canary or None, allow_shrink=allow_shrink)
 
 
+def _tell_left_out(register: "Fleet", group: str, ids: set[str], forgotten: tuple[str, ...]) -> None:
+    """Say on standard error who is enrolled at the desk and not published, and why."""
+    denied = sorted(ids & set(register.group(group).denied) - set(forgotten))
+    if denied:
+        typer.echo(f"denied, so left out: {', '.join(denied)} (`edged fleet deny --undo` readmits)", err=True)
+    if forgotten:
+        typer.echo(
+            f"forgotten, so left out of every group: {', '.join(forgotten)} (the desk still has them: "
+            "`edged people forget`)",
+            err=True,
+        )
+
+
 def _show_change(change: "Change", pushed: "Pushed | None", *, as_json: bool, done: bool) -> None:
     facts = {
         "version": change.version,
@@ -222,6 +238,7 @@ def _show_change(change: "Change", pushed: "Pushed | None", *, as_json: bool, do
         "added": change.added,
         "changed": change.changed,
         "removed": change.removed,
+        "forgotten": change.forgotten,
         "people": change.people,
         "shards": change.shards,
         "new_bytes": change.new_bytes,

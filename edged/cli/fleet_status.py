@@ -11,6 +11,7 @@ from edged.cli.fleet_publish import push, tell_endings
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
     from edged.publishing.hearing import DoorWord, Hearing
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from edged.publishing.release import FleetFolder
 
 
+_HEADS = (
+    "door", "group", "online", "gallery", "age", "people", "state", "model", "edged", "last event", "waiting",
+)  # fmt: skip
+_FIRST = 7
+# Names of usual lengths and a model's with its digest beside each other; below it they would be folded.
+_WIDE = 120
+_IN_FORCE = "in force"
 _WAITS = "waits for the canaries"
 
 
@@ -25,15 +33,23 @@ def status(
     fleet: FleetOption = DEFAULT_FLEET,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show changes until Ctrl-C.")] = False,
     wait: Annotated[
-        float, typer.Option(min=0, help="Hear vital signs for so long: each door tells them twice a minute.")
+        float,
+        typer.Option(
+            min=0,
+            help="Hear vital signs for so long, told twice a minute; 1 if a door is away.",
+        ),
     ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every door: whether it is there, which gallery it has, and what it refused. 1 if one is behind."""
+    """Show every door: whether it is there, which gallery it has, and what it refused.
+
+    Exit status 1 if one is behind. Of one that is not there the last word counts, and the state says so; with
+    --wait it counts as behind.
+    """
     from rich.console import Console
     from rich.live import Live
 
-    folder = open_fleet(fleet, None, ask=False)
+    folder, console = open_fleet(fleet, None, ask=False), Console()
     register = folder.register.read()
     tell_endings(folder)
     with _hearing(register) as hearing:
@@ -43,13 +59,14 @@ def status(
         if as_json:
             typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         elif watch:
-            with Live(_table(rows), console=Console(), auto_refresh=False) as live:
+            with Live(_table(rows, console.width), console=console, auto_refresh=False) as live:
                 while True:
                     hearing.listen(1.0)
-                    live.update(_table(_rows(folder.register.read(), hearing)), refresh=True)
+                    rows = _rows(folder.register.read(), hearing)
+                    live.update(_table(rows, console.width), refresh=True)
         else:
-            Console().print(_table(rows))
-    if any(row["state"] not in ("in force", _WAITS) for row in rows):
+            console.print(_table(rows, console.width))
+    if any(row["behind"] or (wait and not row["online"]) for row in rows):
         raise typer.Exit(1)
 
 
@@ -62,13 +79,17 @@ def forget(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase a person at every door of a group; open until each door has confirmed with a signed receipt.
+    """Erase a person at every door of the fleet; open until each door has confirmed with a signed receipt.
 
-    The desk's own record goes with ``edged people forget``. Exit status 1 while a door has not confirmed.
+    GROUP is where the person is known; every other group that has them forgets them too, and no group is sent
+    them again. The desk's own record goes with ``edged people forget``. Exit status 1 while a door has not
+    confirmed.
     """
     folder = open_fleet(fleet, passphrase_file)
     folder.forget(group, person)
-    push(folder, group)
+    # Also what a call before this one could not send.
+    for each in sorted({item.group for item in folder.register.read().forgotten if item.person_id == person}):
+        push(folder, each)
     _confirm(folder, wait)
     _show_receipts(folder.register.read(), as_json=as_json)
 
@@ -140,7 +161,7 @@ def _show_receipts(register: "Fleet", *, as_json: bool) -> None:
         typer.echo(json.dumps(rows, indent=2))
     for item in () if as_json else register.forgotten:
         asked = datetime.fromtimestamp(item.asked_at).astimezone()
-        state = f"open at {', '.join(item.open)}" if item.open else "erased at every door"
+        state = f"open at {', '.join(item.open)}" if item.open else f"erased at every door of {item.group}"
         count = f"{len(item.doors) - len(item.open)} of {len(item.doors)} doors"
         typer.echo(f"{item.person_id}  asked {asked:%Y-%m-%d %H:%M}  {count}  {state}")
     if not rows and not as_json:
@@ -150,10 +171,13 @@ def _show_receipts(register: "Fleet", *, as_json: bool) -> None:
 
 
 def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
+    from edged.publishing.hearing import DoorWord
+
     now = time.time()
     found = []
     for name, door in sorted(register.doors.items()):
-        word, entry = hearing.doors[name], register.group(door.group)
+        word, entry = hearing.doors.get(name, DoorWord()), register.group(door.group)
+        state = _state(name, door.group, entry, word)
         receipt, birth, health = word.receipt, word.birth or {}, word.health or {}
         found.append(
             {
@@ -167,7 +191,8 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
                 else round(now - receipt.applied_at),
                 "people": None if receipt is None else receipt.people,
                 "denied": None if receipt is None else receipt.denied,
-                "state": _state(name, entry, word),
+                "state": _as_far_as_known(state, word.availability),
+                "behind": state not in (_IN_FORCE, _WAITS),
                 "model": None if receipt is None else receipt.space,
                 "edged": birth.get("version"),
                 "last_event": (health.get("facts") or {}).get("last_event"),
@@ -178,56 +203,69 @@ def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:
     return found
 
 
-def _state(name: str, entry: "GroupEntry", word: "DoorWord") -> str:
+def _state(name: str, group: str, entry: "GroupEntry", word: "DoorWord") -> str:
     receipt = word.receipt
-    due = entry.held if entry.canary and name not in entry.canary else entry.version
     if receipt is None:
         return word.forged or "never heard of"
-    if receipt.refused is not None:
-        return f"refused: {receipt.refused}"
-    if receipt.lapsed:
-        return "past its last day"
-    if receipt.denied < entry.denied_version:
-        return "denial not applied"
-    if receipt.version < due:
-        return "behind"
-    return "in force" if receipt.version >= entry.version else _WAITS
+    due = entry.held if entry.canary and name not in entry.canary else entry.version
+    newer = receipt.version > entry.version or receipt.denied > entry.denied_version
+    troubles = (
+        (receipt.group != group, f"has a gallery of group {receipt.group}"),
+        (newer, "has a newer one than this desk made"),
+        (receipt.refused is not None, f"refused: {receipt.refused}"),
+        (receipt.lapsed, "past its last day"),
+        (receipt.denied < entry.denied_version, "denial not applied"),
+        (receipt.version < due, "behind"),
+        (receipt.version < entry.version, _WAITS),
+    )
+    return next((text for there, text in troubles if there), _IN_FORCE)
 
 
-def _table(rows: list[dict[str, Any]]) -> "Table":
+def _as_far_as_known(state: str, availability: str | None) -> str:
+    """Return the state, and of a door that is not there that it is its last word."""
+    if availability == "online" or state not in (_IN_FORCE, _WAITS):
+        return state
+    away = "stopped" if availability == "stopped" else "offline"
+    return f"{away}, last known {_IN_FORCE if state == _IN_FORCE else 'to wait for the canaries'}"
+
+
+def _table(rows: list[dict[str, Any]], width: int) -> "Group":
+    """Return all columns in one table, or in two where ``width`` does not hold them side by side."""
+    from rich.console import Group
+
+    if width >= _WIDE:
+        return Group(_columns(rows, _HEADS))
+    return Group(_columns(rows, _HEADS[:_FIRST]), "", _columns(rows, (_HEADS[0], *_HEADS[_FIRST:])))
+
+
+def _columns(rows: list[dict[str, Any]], heads: tuple[str, ...]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        "door",
-        "group",
-        "online",
-        "gallery",
-        "age",
-        "people",
-        "state",
-        "model",
-        "edged",
-        "last event",
-        "waiting",
-        box=None,
-    )
+    table = Table(box=None)
+    for head in heads:
+        table.add_column(head, min_width=len(head), overflow="fold")
     for row in rows:
-        cells = (
-            row["door"],
-            row["group"],
-            "yes" if row["online"] else "no",
-            "-" if row["version"] is None else f"{row['version']} of {row['newest']}",
-            _age(row["age_seconds"]),
-            "-" if row["people"] is None else str(row["people"]),
-            row["state"],
-            row["model"] or "-",
-            row["edged"] or "-",
-            "-" if row["last_event"] is None else str(row["last_event"])[:19].replace("T", " "),
-            "-" if row["waiting_events"] is None else str(row["waiting_events"]),
-        )
-        table.add_row(*map(Text, cells))
+        cells = _cells(row)
+        table.add_row(*(Text(cells[head]) for head in heads))
     return table
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    cells = (
+        row["door"],
+        row["group"],
+        "yes" if row["online"] else "no",
+        "-" if row["version"] is None else f"{row['version']} of {row['newest']}",
+        _age(row["age_seconds"]),
+        "-" if row["people"] is None else str(row["people"]),
+        row["state"],
+        row["model"] or "-",
+        row["edged"] or "-",
+        "-" if row["last_event"] is None else str(row["last_event"])[:19].replace("T", " "),
+        "-" if row["waiting_events"] is None else str(row["waiting_events"]),
+    )
+    return dict(zip(_HEADS, cells, strict=True))
 
 
 def _age(seconds: int | None) -> str:

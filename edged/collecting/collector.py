@@ -172,6 +172,11 @@ class Collector:
         events.labels("stored").inc(result.stored)
         events.labels("duplicate").inc(result.duplicates)
         events.labels("overflow").inc(result.overflowed)
+        if result.doubled:
+            self._figures.doubled.inc(result.doubled)
+            logger.warning(
+                "numbers of two events each; `edged fleet gaps` names them events=%d", result.doubled
+            )
         for one in result.rejected:
             events.labels(one.reason).inc()
             logger.warning(

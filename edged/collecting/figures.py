@@ -17,6 +17,10 @@ class Figures:
             "edged_collect_events", "Messages on event topics, by what became of them", ["result"],
             registry=registry,
         )  # fmt: skip
+        self.doubled = Counter(
+            "edged_collect_doubled_events", "Events stored under a number that another event of the door has",
+            registry=registry,
+        )  # fmt: skip
         self.replays = Counter(
             "edged_collect_replays", "Requests for missing events, by how they ended", ["result"],
             registry=registry,
@@ -57,6 +61,10 @@ class Figures:
         return bool(self.registry.get_sample_value(f"edged_collect_{name}"))
 
     def totals(self) -> dict[str, int]:
-        """Return how many messages ended how, those that never happened left out."""
+        """Return how many messages ended how, those that never happened left out.
+
+        ``doubled`` are stored too.
+        """
         counted = {result: self.count(result) for result in RESULTS}
+        counted["doubled"] = int(self.registry.get_sample_value("edged_collect_doubled_events_total") or 0)
         return {result: count for result, count in counted.items() if count or result in RESULTS[:2]}

@@ -139,11 +139,17 @@ class Gaps:
         )
         return [(str(a), str(b), str(c), int(d), int(e), str(f)) for a, b, c, d, e, f in rows]
 
-    def doubled(self) -> list[tuple[str, str, str, int]]:
-        """Return the numbers that two events have: a journal that was put back from a backup counts anew."""
+    def doubled(self, site: str | None = None, door: str | None = None) -> list[tuple[str, str, str, int]]:
+        """Return the numbers that two events have, of one site or door where it is named.
+
+        A journal that was put back from a backup counts anew; or one of the two is no event of the door.
+        """
+        named = [(column, name) for column, name in (("site", site), ("door", door)) if name is not None]
+        where = " AND ".join(["seq > 0", *(f"{column} = %s" for column, _ in named)])
         rows = self._link.execute(
-            "SELECT site, door, epoch, seq FROM events GROUP BY site, door, epoch, seq HAVING count(*) > 1"
-            " ORDER BY 1, 2, 3, 4 LIMIT 1000"
+            f"SELECT site, door, epoch, seq FROM events WHERE {where}"  # noqa: S608 - column names
+            " GROUP BY site, door, epoch, seq HAVING count(*) > 1 ORDER BY 1, 2, 3, 4 LIMIT 1000",
+            [name for _, name in named],
         )
         return [(str(a), str(b), str(c), int(d)) for a, b, c, d in rows]
 

@@ -168,6 +168,14 @@ class Roles(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 P = TypeVar("P", bound=_Part)
 _encoder = msgspec.msgpack.Encoder()
+# Of what is sealed the door counts the sealed bytes: a salt and a tag more (gallery_seal), rounded up.
+_SEAL_BYTES = 64
+_MOST_BYTES: dict[type[_Part], int] = {
+    Manifest: MAX_MANIFEST_BYTES - _SEAL_BYTES,
+    Denied: MAX_DENIED_BYTES - _SEAL_BYTES,
+    Keys: MAX_KEYS_BYTES,
+    Roles: MAX_ROLES_BYTES,
+}
 
 
 def encode(part: _Part) -> bytes:
@@ -176,6 +184,9 @@ def encode(part: _Part) -> bytes:
     A struct is not checked when it is made, and what was signed once cannot be taken back.
     """
     data: bytes = _encoder.encode(part)
+    most = _MOST_BYTES.get(type(part))
+    if most is not None and len(data) > most:
+        raise FleetError(f"{type(part).__name__.lower()}: {len(data):,} bytes, at most {most:,} are taken")
     decode(data, type(part))
     return data
 

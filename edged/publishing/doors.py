@@ -1,7 +1,7 @@
 """Doors come and go: each change of who may read is a new wrapping of the group's secret."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -12,33 +12,98 @@ from edged.publishing.register import DoorEntry, Fleet, GroupEntry
 from edged.publishing.release import FleetFolder
 
 
-def add_door(folder: FleetFolder, card: DoorCard, group: str) -> Invitation:
+def add_door(folder: FleetFolder, card: DoorCard, group: str, *, replace: bool = False) -> Invitation:
     """Let a door read the group's gallery; return whom it shall believe. See ``add_doors``."""
-    return add_doors(folder, [card], group)[0]
+    return add_doors(folder, [card], group, replace=replace)[0]
 
 
-def add_doors(folder: FleetFolder, cards: Sequence[DoorCard], group: str) -> list[Invitation]:
+def add_doors(
+    folder: FleetFolder, cards: Sequence[DoorCard], group: str, *, replace: bool = False
+) -> list[Invitation]:
     """Let doors read the group's gallery; return whom each shall believe.
 
-    A door that is there already gets its new keys and its new group. Raises ``FleetError`` where a card is of
-    another site, ``NotFoundError``, ``StoreError``.
+    A door that is there already gets its new group, and with ``replace`` its new keys: the old ones, which
+    may have left with the old disk, open nothing that comes after. Raises ``FleetError`` where a card is of
+    another site, or of other keys than the door of its name has without ``replace``; ``NotFoundError``,
+    ``StoreError``.
     """
     with folder.alone():
         fleet = folder.register.read()
         entry = fleet.group(group)
         for card in cards:
             _check(fleet, entry, card)
+        other = {card.door for card in cards if card.door in fleet.doors and _is_other(fleet, card)}
+        if other and not replace:
+            raise FleetError(
+                f"door {min(other)} is known with other keys: those of a new disk replace them with --replace"
+            )
         now = time.time()
         new = {card.door: DoorEntry(card=card, group=group, added_at=now) for card in cards}
-        left = {fleet.doors[name].group for name in new if name in fleet.doors} - {group}
+        moved = {name for name in new if name in fleet.doors and fleet.doors[name].group != group}
+        left = {fleet.doors[name].group for name in other | moved}
+        fleet = _new_epochs(_handed_on(_settled(fleet, other), moved, group), left)
+        fleet = _without_canaries(fleet, moved)
         folder.register.write(msgspec.structs.replace(fleet, doors={**fleet.doors, **new}))
-        folder.rewrap(group, new_epoch=False)
-        for other in left:
-            folder.rewrap(other, new_epoch=True)
+        for each in sorted({group, *left}):
+            folder.rewrap(each, new_epoch=False)
     root = folder.repository(group).root().decode()
     return [
         Invitation(prefix=fleet.prefix, site=fleet.site, door=name, group=group, root=root) for name in new
     ]
+
+
+def _is_other(fleet: Fleet, card: DoorCard) -> bool:
+    known = fleet.doors[card.door].card
+    return (card.sealing, card.signing) != (known.sealing, known.signing)
+
+
+def _settled(fleet: Fleet, gone: Collection[str]) -> Fleet:
+    """Return the register without the keys that are ``gone``, by door, in what is to be forgotten.
+
+    They can confirm nothing: what such a door was to forget stays with whoever took it away.
+    """
+    forgotten = [
+        msgspec.structs.replace(item, doors=[name for name in item.doors if name not in gone])
+        for item in fleet.forgotten
+    ]
+    return msgspec.structs.replace(fleet, forgotten=forgotten)
+
+
+def _handed_on(fleet: Fleet, moved: Collection[str], group: str) -> Fleet:
+    """Return the register with what ``moved`` doors were to forget due from their new group.
+
+    A door that joins another group lets go of the gallery that was. It has said so by its receipt for a
+    version of the new group that was not there before: no older receipt can stand for it.
+    """
+    after = fleet.group(group).version + 1
+    handed = [
+        msgspec.structs.replace(item, group=group, version=after, doors=open_at, confirmed={})
+        for item in fleet.forgotten
+        if (open_at := [name for name in item.open if name in moved])
+    ]
+    settled = _settled(fleet, moved).forgotten
+    return msgspec.structs.replace(fleet, forgotten=[*settled, *handed])
+
+
+def _without_canaries(fleet: Fleet, gone: Collection[str]) -> Fleet:
+    """Return the register with nobody of ``gone`` among the canaries of the group that they leave."""
+    for name in gone:
+        group = fleet.doors[name].group
+        entry = fleet.group(group)
+        canary = [other for other in entry.canary if other != name]
+        fleet = fleet.with_group(group, msgspec.structs.replace(entry, canary=canary))
+    return fleet
+
+
+def _new_epochs(fleet: Fleet, groups: Iterable[str]) -> Fleet:
+    """Return the register with a new secret due for ``groups``: in the write that lets go of the old reader.
+
+    A desk that is cut off after it makes the secret with whatever it publishes next.
+    """
+    for group in groups:
+        entry = fleet.group(group)
+        fleet = fleet.with_group(group, msgspec.structs.replace(entry, epoch=entry.epoch + 1))
+    return fleet
 
 
 def _check(fleet: Fleet, entry: GroupEntry, card: DoorCard) -> None:
@@ -89,11 +154,7 @@ def remove_door(folder: FleetFolder, door: str) -> str:
         fleet = folder.register.read()
         group = fleet.door(door).group
         doors = {name: entry for name, entry in fleet.doors.items() if name != door}
-        # A door that is gone can confirm nothing: what it was to forget stays with whoever took it away.
-        forgotten = [
-            msgspec.structs.replace(item, doors=[name for name in item.doors if name != door])
-            for item in fleet.forgotten
-        ]
-        folder.register.write(msgspec.structs.replace(fleet, doors=doors, forgotten=forgotten))
-        folder.rewrap(group, new_epoch=True)
+        fleet = _without_canaries(_new_epochs(_settled(fleet, {door}), {group}), {door})
+        folder.register.write(msgspec.structs.replace(fleet, doors=doors))
+        folder.rewrap(group, new_epoch=False)
         return group

@@ -82,17 +82,32 @@ class Hearing:
             setattr(word, part, _object(message.payload))
         return True
 
+    def version_of(self, door: str) -> int:
+        """Return the version of its own group that a door has in force; 0: none, or not one of ours.
+
+        One above the newest that was published is none of this desk.
+        """
+        word = self.doors.get(door)
+        receipt = None if word is None else word.receipt
+        if receipt is None or receipt.group != self._fleet.door(door).group:
+            return 0
+        return receipt.version if receipt.version <= self._fleet.group(receipt.group).version else 0
+
     def _receipt(self, door: str, word: DoorWord, payload: bytes) -> None:
         try:
             receipt = checked_receipt(payload, self._fleet.doors[door].card.signing)
         except FleetError as exc:
             word.forged = str(exc)
             return
-        newest = word.receipt
         if (receipt.site, receipt.door) != (self._fleet.site, door):
             word.forged = f"the receipt of door {receipt.door}"
-        elif newest is None or (receipt.revision, receipt.said_at) >= (newest.revision, newest.said_at):
+        elif word.receipt is None or self._order(receipt) >= self._order(word.receipt):
             word.receipt, word.forged = receipt, None
+
+    def _order(self, receipt: GalleryReceipt) -> tuple[bool, int, float]:
+        """Return what the newest has most of. A door that joins another group counts from the start."""
+        mine = receipt.group == self._fleet.doors[receipt.door].group
+        return mine, receipt.revision, receipt.said_at
 
 
 def carried_out(item: Forgotten, receipts: dict[str, GalleryReceipt], newest: int) -> Forgotten:
@@ -119,20 +134,19 @@ def _object(payload: bytes) -> dict[str, Any] | None:
 
 
 def await_version(hearing: Hearing, doors: tuple[str, ...], version: int, seconds: float) -> None:
-    """Wait until each of ``doors`` has ``version`` in force. Raises ``FleetError`` where one has not."""
+    """Wait until each of ``doors`` has ``version`` of its group in force.
+
+    Raises ``FleetError`` where one has not.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        late = [door for door in doors if not _has(hearing.doors.get(door), version)]
+        late = [door for door in doors if hearing.version_of(door) < version]
         if not late:
             return
         if time.monotonic() >= deadline:
             why = "; ".join(f"{door}: {_last_word(hearing.doors.get(door))}" for door in late)
             raise FleetError(f"version {version} stays with the canaries, the others keep theirs: {why}")
         hearing.listen(0.2)
-
-
-def _has(word: DoorWord | None, version: int) -> bool:
-    return word is not None and word.receipt is not None and word.receipt.version >= version
 
 
 def _last_word(word: DoorWord | None) -> str:
@@ -143,7 +157,7 @@ def _last_word(word: DoorWord | None) -> str:
         return word.forged or "said nothing"
     if receipt.refused is not None:
         return f"refused it, {receipt.refused}: {receipt.text}"
-    return f"has version {receipt.version}"
+    return f"has version {receipt.version} of group {receipt.group}"
 
 
 def enter_receipts(folder: FleetFolder, hearing: Hearing) -> Fleet:

@@ -1,7 +1,7 @@
 """What the next version of a gallery is: its shards, what it changes, and what a door would object to."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edged.fleet.gallery_format import PersonRecord
 from edged.publishing.archive import Archive, people_in
@@ -12,7 +12,10 @@ from edged.publishing.register import GroupEntry
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a version changes: ids, and the bytes a door has to fetch that has the version before."""
+    """What a version changes: ids, and the bytes a door has to fetch that has the version before.
+
+    ``forgotten``: who was wanted and is left out, since they were forgotten in a group of the fleet.
+    """
 
     version: int
     added: tuple[str, ...] = ()
@@ -22,6 +25,7 @@ class Change:
     shards: int = 0
     new_bytes: int = 0
     all_bytes: int = 0
+    forgotten: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
@@ -43,6 +47,13 @@ class Wanted:
     allow_shrink: bool = False
     distinct: tuple[str, ...] = ()
     too_close: float | None = None
+
+
+def without(wanted: Wanted, people: Collection[str]) -> tuple[Wanted, tuple[str, ...]]:
+    """Return what is wanted but for ``people``, and who of them was wanted."""
+    out = tuple(sorted({record.id for record in wanted.records if record.id in people}))
+    rest = [record for record in wanted.records if record.id not in people]
+    return replace(wanted, records=rest), out
 
 
 def objections(archive: Archive, entry: GroupEntry, wanted: Wanted, built: Built, change: Change) -> None:

@@ -23,7 +23,8 @@ class GroupEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     ``version`` is the newest published (0: none), ``epoch`` of the secret in use, ``denied_version`` of the
     deny list. ``valid_days`` is how long a door relies on a gallery without a newer one. While ``canary``
-    doors try ``version``, the others are to have ``held`` (0: whatever they have).
+    doors try ``version``, the others are to have ``held`` (0: whatever they have); once the last of those
+    doors has left the fleet nobody tries it any more, and it is nobody else's yet.
     """
 
     shards: Annotated[int, Meta(ge=1, le=MOST_SHARDS)] = DEFAULT_SHARDS
@@ -101,6 +102,14 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def doors_of(self, group: str) -> dict[str, DoorEntry]:
         """Return the doors of a group."""
         return {name: door for name, door in self.doors.items() if door.group == group}
+
+    def erased(self) -> set[str]:
+        """Return who was forgotten, in whichever group, and was not readmitted there since."""
+        return {
+            item.person_id
+            for item in self.forgotten
+            if item.group in self.groups and item.person_id in self.groups[item.group].denied
+        }
 
     def with_group(self, name: str, entry: GroupEntry) -> "Fleet":
         """Return the register with one group changed."""

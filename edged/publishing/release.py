@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -25,7 +25,7 @@ from edged.fleet.trust import HELD
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
 from edged.publishing.content import Built
 from edged.publishing.keyring import Keyring
-from edged.publishing.planning import Change, Wanted, objections, planned
+from edged.publishing.planning import Change, Wanted, objections, planned, without
 from edged.publishing.register import Fleet, Forgotten, GroupEntry, RegisterFile
 from edged.publishing.repository import DENIED, Blob, Repository
 from edged.publishing.turn import FolderTurn
@@ -90,16 +90,19 @@ class FleetFolder:
     def publish(self, group: str, wanted: Wanted, *, dry_run: bool = False) -> Change:
         """Make a new version of a group's gallery, or with ``dry_run`` only say what it would change.
 
-        Raises ``FleetError``, ``StoreError``, ``NotFoundError``.
+        Whoever was forgotten in any group of the fleet stays out of all. Raises ``FleetError``,
+        ``StoreError``, ``NotFoundError``.
         """
         fleet = self.register.read()
         entry, archive = fleet.group(group), self.archive(group)
         if entry.space not in (None, wanted.space):
             raise FleetError(f"the group's model is {entry.space!r}, these templates are of {wanted.space!r}")
+        wanted, forgotten = without(wanted, fleet.erased())
         epoch_secret = new_secret() if dry_run else self._secret(fleet, group, archive)
         version = _after(entry.version, self.repository(group).target("manifest"))
         previous = archive.previous(entry.version)
         built, change = planned(entry, group, wanted, previous, version=version, secret=epoch_secret)
+        change = replace(change, forgotten=forgotten)
         if wanted.too_close is not None:
             objections(archive, entry, wanted, built, change)
         if dry_run:
@@ -122,7 +125,8 @@ class FleetFolder:
         )
         held = 0
         if wanted.only is not None:  # what the others have, whatever is tried after it
-            held = entry.held if entry.canary else entry.version
+            tried = entry.version and archive.manifest(entry.version).only is not None
+            held = entry.held if tried else entry.version
         archive.keep(manifest, built.blobs, (held,))
         self._sign(group, manifest, entry.epoch, archive, held)
         entry = msgspec.structs.replace(
@@ -189,11 +193,9 @@ class FleetFolder:
         denied = set(fleet.group(group).denied)
         if strange := wanted - denied:
             raise NotFoundError(f"{min(strange)}: is not denied in group {group}")
-        # A door that was away might still have them: it has to hear that they are gone first.
-        if (
-            waiting := {item.person_id for item in fleet.forgotten if item.group == group and item.open}
-            & wanted
-        ):
+        # A door that was away might still have them, also one that has moved to another group since: it has
+        # to hear that they are gone first.
+        if waiting := {item.person_id for item in fleet.forgotten if item.open} & wanted:
             raise FleetError(f"{min(waiting)}: is being forgotten, and not every door has confirmed it")
         return self._set_denied(group, denied - wanted)
 
@@ -202,7 +204,8 @@ class FleetFolder:
         entry, archive = fleet.group(group), self.archive(group)
         denied = sorted(people)
         version = _after(entry.denied_version, self.repository(group).target("denied", DENIED))
-        if archive.keys() is None:
+        keys = archive.keys()
+        if keys is None or str(entry.epoch) not in keys.wrapped:
             self.repository(group).publish({"keys": Blob(self._keys(fleet, group, archive), {})})
         name = BlobName(group, "", "denied", version, entry.epoch)
         plain = encode(Denied(group=group, version=version, people=denied))
@@ -215,16 +218,27 @@ class FleetFolder:
         return version
 
     @_alone
-    def forget(self, group: str, person_id: str) -> Forgotten:
-        """Deny a person and publish the group without them; open until every door has confirmed.
+    def forget(self, group: str, person_id: str) -> list[Forgotten]:
+        """Deny a person and publish without them each group that has, or lately had, them; ``group`` first.
 
-        What canaries try stays with the canaries. Raises ``NotFoundError`` where no gallery that is kept has
-        the person: nobody could confirm a mistyped id.
+        Each is open until every door of the group has confirmed. What canaries try stays with the canaries.
+        Raises ``NotFoundError`` where no gallery that is kept has the person: nobody could confirm a
+        mistyped id.
         """
+        fleet = self.register.read()
+        named = fleet.group(group)
+        sure = named.version == 0 or person_id in named.denied
+        others = sorted(fleet.groups.keys() - {group})
+        # All are read before any is changed: what cannot be read is said, not left out.
+        found = [each for each in (group, *others) if not self.archive(each).strangers([person_id])]
+        if sure and group not in found:
+            found.insert(0, group)
+        if not found:
+            raise NotFoundError(f"{person_id!r} is in no gallery of group {group!r}, nor of another group")
+        return [self._forget(each, person_id) for each in found]
+
+    def _forget(self, group: str, person_id: str) -> Forgotten:
         before = self.register.read().group(group)
-        sure = before.version == 0 or person_id in before.denied
-        if not sure and self.archive(group).strangers([person_id]):
-            raise NotFoundError(f"{person_id!r} is in no gallery of group {group!r}")
         self.deny(group, [person_id], unknown=True)
         version = self._publish_without(group, person_id) if before.version else 0
         fleet = self.register.read()
@@ -281,10 +295,17 @@ class FleetFolder:
         return version
 
     @_alone
-    def rollback(self, group: str, to: int) -> Change:
-        """Publish the people of an older version as a new one; who was denied since stays out."""
+    def rollback(self, group: str, to: int, *, tried: bool = False) -> Change:
+        """Publish the people of an older version as a new one; who was denied since stays out.
+
+        Raises ``FleetError`` where only canaries were to have it, unless ``tried``: it becomes everybody's.
+        """
         entry, archive = self.register.read().group(group), self.archive(group)
         manifest = archive.manifest(to)
+        if manifest.only is not None and not tried:
+            raise FleetError(
+                f"version {to} was for the canaries {', '.join(manifest.only)} alone; --tried gives it to all"
+            )
         now = people_in(archive.previous(entry.held or entry.version))
         then = archive.previous(to)
         records = people_in(then)

@@ -2,10 +2,14 @@
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from edged.cli import registry
 from edged.collecting import event_store
 from edged.collecting.event_store import EventStore
 from edged.collecting.gaps import Gaps
@@ -203,9 +207,32 @@ def test_missing_numbers_are_found_and_what_is_whole_is_not_read_again(link: Lin
 
 def test_a_number_that_two_events_have_is_said(link: Link) -> None:
     store, gaps = EventStore(link), Gaps(link)
-    assert store.store([heard(payload(1)), heard(payload(1))], NOW).stored == 2
-    assert gaps.doubled() == [("hq", "front", EPOCH, 1)]
+    first, second, third = (heard(payload(1)) for _ in range(3))
+    both = store.store([first, second, heard(payload(2)), heard(payload(1), door="back")], NOW)
+    assert (both.stored, both.doubled) == (4, 1)
+    again = store.store([first, third, heard(payload(3))], NOW)
+    assert (again.stored, again.duplicates, again.doubled) == (2, 1, 1)
+    assert store.store([first, second, third], NOW).doubled == 0  # none of them is new
+    assert gaps.doubled() == gaps.doubled("hq", "front") == [("hq", "front", EPOCH, 1)]
+    assert gaps.doubled("hq", "back") == gaps.doubled("elsewhere") == []
     assert gaps.open() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [((), 1), (("--door", "front"), 1), (("--door", "back"), 0), (("--no-doubles",), 0)]
+)
+def test_a_number_that_two_events_have_ends_the_command_with_one(
+    tmp_path: Path, words: tuple[str, ...], status: int
+) -> None:
+    url = f"sqlite:{tmp_path / 'events.db'}"
+    link = open_link(url)
+    EventStore(link).store([heard(payload(1)), heard(payload(1)), heard(payload(1), "back")], NOW)
+    link.close()
+    app = typer.Typer()
+    registry.register(app)
+    result = CliRunner().invoke(app, ["fleet", "gaps", "--from", url, *words])
+    assert result.exit_code == status
+    assert (f"doubled  hq/front 1 of {EPOCH}" in result.output) == bool(status)
 
 
 def test_one_collector_holds_the_lease_until_it_ends(link: Link) -> None:

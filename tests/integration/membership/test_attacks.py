@@ -425,7 +425,7 @@ def test_files_of_another_group_run_up_no_numbers(tmp_path: Path, folder: FleetF
 def test_somebody_forgotten_before_anything_was_published_leaves_nothing_open(
     folder: FleetFolder, front: Door
 ) -> None:
-    assert folder.forget(GROUP, "p-00001").open == []
+    assert folder.forget(GROUP, "p-00001")[0].open == []
 
 
 def test_bytes_are_read_again_once_a_file_was_touched_and_once_an_hour(tmp_path: Path) -> None:

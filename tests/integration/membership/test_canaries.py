@@ -7,12 +7,14 @@ import msgspec
 import pytest
 
 from edged.domain.shards import shard_of
-from edged.errors import NotFoundError
+from edged.errors import FleetError, NotFoundError
+from edged.publishing.doors import add_door, remove_door
 from edged.publishing.hearing import carried_out
+from edged.publishing.register import GroupEntry
 from edged.publishing.release import FleetFolder
 from edged.publishing.rotation import rotate
 from edged.workers.fleet_member import FleetMemberWorker
-from tests.integration.membership.fleet import GROUP, Door, door, publisher, wanted
+from tests.integration.membership.fleet import GROUP, SITE, SPACE, Door, door, publisher, wanted
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def version(at: Door) -> int:
 def test_a_removal_goes_into_both_galleries_and_lets_nothing_out(
     folder: FleetFolder, front: Door, back: Door
 ) -> None:
-    item = folder.forget(GROUP, "p-00001")
+    [item] = folder.forget(GROUP, "p-00001")
     assert front.attempt().applied
     assert back.attempt().applied
     assert (ids(front), ids(back)) == ({2, 3}, {2, 4})
@@ -76,7 +78,7 @@ def test_who_is_in_one_of_the_two_is_forgotten_there(
 def test_a_canary_has_not_confirmed_by_what_it_had_before(
     folder: FleetFolder, front: Door, back: Door
 ) -> None:
-    item = folder.forget(GROUP, "p-00001")
+    [item] = folder.forget(GROUP, "p-00001")
     front.attempt()
     newest = folder.register.read().group(GROUP).version
     said = {at.name: receipt(at) for at in (front, back)}
@@ -158,6 +160,38 @@ def test_many_tries_do_not_wear_out_what_is_held(folder: FleetFolder, front: Doo
     assert ids(front) == {1, 2, 3}
 
 
+def test_a_version_that_only_canaries_had_goes_to_all_if_it_is_meant(
+    folder: FleetFolder, front: Door, back: Door
+) -> None:
+    folder.publish(GROUP, wanted(1, 2, 3))
+    with pytest.raises(FleetError, match="version 2 was for the canaries back alone"):
+        folder.rollback(GROUP, 2)
+    folder.rollback(GROUP, 2, tried=True)
+    assert front.attempt().applied
+    assert ids(front) == {1, 2, 4}
+
+
+@pytest.mark.parametrize("how", ["removed", "moved"])
+def test_what_the_only_canary_tried_stays_with_it(
+    tmp_path: Path, folder: FleetFolder, front: Door, back: Door, how: str
+) -> None:
+    if how == "removed":
+        remove_door(folder, "back")
+    else:
+        folder.create_group("lab", GroupEntry(shards=8))
+        add_door(folder, back.identity.card(SITE, "back", SPACE), "lab")
+    assert folder.register.read().group(GROUP).canary == []
+    other = door(tmp_path / "other", "other", folder)
+    folder.publish(GROUP, wanted(1, 2, 5, only=("other",)))  # nor does the next try let it out
+    front.attempt()
+    assert ids(front) == {1, 2, 3}
+    assert other.attempt().applied
+    assert ids(other) == {1, 2, 5}
+    late = door(tmp_path / "late", "late", folder)
+    assert late.attempt().applied
+    assert ids(late) == {1, 2, 3}
+
+
 def test_a_denial_reaches_everybody_at_once(folder: FleetFolder, front: Door, back: Door) -> None:
     folder.deny(GROUP, ["p-00002"])
     front.attempt(), back.attempt()
@@ -179,7 +213,7 @@ def test_who_left_is_still_forgotten_where_a_door_may_have_them(folder: FleetFol
     folder.publish(GROUP, wanted(1, 2))
     front.attempt()
     folder.publish(GROUP, wanted(2, allow_shrink=True))
-    assert folder.forget(GROUP, "p-00001").open == ["front"]
+    assert folder.forget(GROUP, "p-00001")[0].open == ["front"]
     with pytest.raises(NotFoundError, match="p-00020"):
         folder.forget(GROUP, "p-00020")
 

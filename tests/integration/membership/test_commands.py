@@ -27,7 +27,7 @@ from edged.storage.vault import Vault
 from edged.workers.command_acts import CommandActs, Reach
 from edged.workers.command_desk import CommandDesk
 from edged.workers.door import UnlockRequest
-from tests.integration.membership.fleet import GROUP, SITE, door, publisher
+from tests.integration.membership.fleet import GROUP, SITE, door, publisher, wanted
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 TOPICS = Topics("edged", SITE, "front")
@@ -217,6 +217,18 @@ def served(front: Door, settings: MqttConfig) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(5)
+
+
+def test_a_list_of_keys_that_no_door_would_take_is_not_signed(tmp_path: Path) -> None:
+    folder = publisher(tmp_path / "fleet")
+    front = door(tmp_path / "front", "front", folder)
+    folder.publish(GROUP, wanted(1))
+    doors = [f"building-a-door-{number:03}" for number in range(100)]
+    many = [CommandKey(name=f"key-{one}", public=bytes(32), may=["unlock"], doors=doors) for one in range(60)]
+    with pytest.raises(FleetError, match=r"roles: 1\d\d,\d\d\d bytes, at most 100,000"):
+        folder.set_roles(GROUP, many)
+    assert folder.register.read().group(GROUP).commanders == []
+    assert front.attempt().applied
 
 
 def test_over_a_real_broker(tmp_path: Path) -> None:

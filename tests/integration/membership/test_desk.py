@@ -138,6 +138,8 @@ def test_a_self_test_that_fails_ends_with_one(
         ("front", 5, 3, "waits for the canaries"),
         ("front", 4, 3, "behind"),
         ("front", 5, 2, "denial not applied"),
+        ("back", 8, 3, "has a newer one than this desk made"),
+        ("back", 7, 4, "has a newer one than this desk made"),
     ],
 )
 def test_who_waits_for_canaries_is_told_from_who_is_behind(
@@ -148,4 +150,6 @@ def test_who_waits_for_canaries_is_told_from_who_is_behind(
         site="hq", door=name, group="office", space="s", revision=1, root=1, version=version, manifest=None,
         people=1, denied=denied, applied_at=0.0, said_at=0.0,
     )  # fmt: skip
-    assert fleet_status._state(name, entry, DoorWord(receipt=receipt)) == state
+    assert fleet_status._state(name, "office", entry, DoorWord(receipt=receipt)) == state
+    moved = fleet_status._state(name, "lab", entry, DoorWord(receipt=receipt))
+    assert moved == "has a gallery of group office"

@@ -131,6 +131,13 @@ def test_what_is_no_event_is_freed_at_the_broker_and_not_at_the_door(url: str) -
     assert made.figures.totals() == {"stored": 1, "duplicate": 0, "malformed": 1}
 
 
+def test_a_second_event_of_a_number_is_stored_and_counted(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    made = bench(url, [arrived(1, 11), arrived(2, 12)], [arrived(2, 13)])
+    made.run(open_link(url))
+    assert made.figures.totals() == {"stored": 3, "duplicate": 0, "doubled": 1}
+    assert "two events each" in caplog.text
+
+
 def test_without_a_database_nobody_is_told_anything_and_the_group_is_left(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
