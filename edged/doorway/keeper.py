@@ -75,7 +75,7 @@ class Keeper:
         emergency: bool = False,
     ) -> None:
         self._lock = lock
-        self._inputs = Inputs(switches, config.inputs)
+        self._inputs = Inputs(switches, config.inputs, clock)
         self._listener = listener
         self._clock = clock
         self._config = config
@@ -187,7 +187,7 @@ class Keeper:
 
     def _sample(self) -> None:
         in_pulse = isinstance(self.door.pulse, Unlocked)
-        for news in self._inputs.sample(self._clock(), in_pulse=in_pulse):
+        for news in self._inputs.sample(in_pulse=in_pulse):
             if isinstance(news, InputFault):
                 self._faulted(news)
             elif not (news.first and news.name in _EDGES):
