@@ -76,6 +76,13 @@ class Guard:
         os.set_blocking(far, False)
         return cls(far, pid)
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended, as the pipe tells that nobody reads any more."""
+        look = select.poll()
+        look.register(self._words, 0)  # POLLERR is always told
+        return bool(look.poll(0))
+
     def before_release(self, seconds: float) -> None:
         """Tell that the line is about to be released, for ``seconds`` unless another word comes."""
         self._say(time.monotonic() + seconds)

@@ -85,6 +85,7 @@ class Keeper:
         self._inbox: deque[tuple[str, Unlock]] = deque()
         self._flooded_at = float("-inf")
         self._sealed = False
+        self._guarded = True
         self.door = Doorway(emergency=emergency)
         if emergency:
             self._lock.unlock()
@@ -96,8 +97,8 @@ class Keeper:
 
     @property
     def faulty(self) -> tuple[str, ...]:
-        """Which inputs cannot be read."""
-        return self._inputs.faulty
+        """Which inputs cannot be read, and ``guard`` where that is gone."""
+        return self._inputs.faulty if self._guarded else (*self._inputs.faulty, "guard")
 
     def request(self, reader: str, wanted: Unlock) -> None:
         """Hear a grant of ``reader``. It is answered at once, or at the next ``turn`` that has room."""
@@ -123,6 +124,12 @@ class Keeper:
     def reset(self) -> None:
         """End an emergency, as the reset input does."""
         self._step(Signal.RESET)
+
+    def guard_gone(self) -> None:
+        """Hear that nobody would secure the line if this process died in mid-pulse; told once."""
+        if self._guarded:
+            self._guarded = False
+            self._listener.alarm("guard_gone")
 
     def turn(self) -> None:
         """Relock if it is time, read the switches, answer a grant. Raises ``LockError``."""

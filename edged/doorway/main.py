@@ -25,12 +25,14 @@ from edged.doorway.ledger import Ledger
 from edged.doorway.server import Server
 from edged.doorway.show import Show, shown
 from edged.doorway.spool import Spool
-from edged.errors import ConfigError, EdgedError
+from edged.errors import ConfigError, DoorwayError, EdgedError
 
 logger = logging.getLogger(__name__)
 
 _WATCHDOG_SECONDS = 1.0
 _LAST_WRITES_SECONDS = 2.0
+# A guard that dies at every start must not keep the door from working in between.
+_GUARDED_SECONDS = 60.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -129,7 +131,8 @@ def _keep(
     goes_on: Callable[[], bool],
 ) -> None:
     systemd.notify("READY=1", "STATUS=locked")
-    told_at, condition = time.monotonic(), ""
+    began_at = told_at = time.monotonic()
+    condition = ""
     while goes_on():
         if guard is not None:
             guard.follow(keeper.door)
@@ -142,12 +145,24 @@ def _keep(
             told_at, condition = now, keeper.door.condition
             systemd.notify("WATCHDOG=1", f"STATUS={_status(keeper, server)}")
             spool.mend()
+            if guard is not None and guard.gone:
+                _without_guard(keeper, now - began_at)
     systemd.notify("STOPPING=1")
 
 
+def _without_guard(keeper: Keeper, running_seconds: float) -> None:
+    """Tell that the guard is gone; at rest, end with an error, so that whoever starts this starts both.
+
+    One cannot be forked here any more: other threads run, and it would inherit the line.
+    """
+    keeper.guard_gone()
+    if running_seconds >= _GUARDED_SECONDS and not keeper.door.released:
+        raise DoorwayError("the guard of the line is gone: ending, to be started anew with one")
+
+
 def _status(keeper: Keeper, server: Server) -> str:
-    unread = f", cannot read: {', '.join(keeper.faulty)}" if keeper.faulty else ""
-    return f"{keeper.door.condition.value}, {server.readers} readers{unread}"
+    faulty = f", does not work: {', '.join(keeper.faulty)}" if keeper.faulty else ""
+    return f"{keeper.door.condition.value}, {server.readers} readers{faulty}"
 
 
 class _Stop:

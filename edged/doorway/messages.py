@@ -91,7 +91,8 @@ class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """How the door is; after the welcome, whenever it changes, and as the door's beat.
 
     ``leaf`` is None without a contact. ``waiting`` events were offered to this reader and not taken;
-    ``kept``: they are safe on the disk.
+    ``kept``: they are safe on the disk. ``faulty`` names the inputs that cannot be read, and ``guard`` where
+    the guard of the line is gone.
     """
 
     condition: ConditionWord
@@ -100,6 +101,7 @@ class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     tampered: bool = False
     waiting: Annotated[int, Meta(ge=0)] = 0
     kept: bool = True
+    faulty: Annotated[tuple[Token, ...], Meta(max_length=16)] = ()
 
 
 class Answer(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="answer"):

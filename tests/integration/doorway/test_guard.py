@@ -13,8 +13,13 @@ from edged.devices.fakes import FakeLock
 from edged.domain.door import Unlocked
 from edged.domain.doorway import Doorway
 from edged.doorway.guard import Guard, GuardedLock
+from edged.doorway.messages import Happened
 from tests.fakes.doorway import FIRE, DoorProcess, environment, until
 
+AT_ONCE = [
+    "-c",
+    "import sys; from edged.doorway import main as m; m._GUARDED_SECONDS = 0; sys.exit(m.main())",
+]
 PULSE = 29.0  # of thirty seconds: what ended earlier was ended
 
 
@@ -111,8 +116,42 @@ def test_a_guard_that_is_dead_keeps_no_door_shut(door: DoorProcess) -> None:
     with door.reader() as reader:
         reader.ask("R1")
         reader.wait(lambda: "locked" in reader.events)
+        reader.wait(lambda: "guard_gone" in reader.events)
+        reader.wait(lambda: reader.status is not None and reader.status.faulty == ("guard",))
+    assert next(event for event in reader.of(Happened) if event.what == "guard_gone").alarm
     assert "the guard of the line is gone" in door.log
     assert door.end() == 0
+
+
+def test_a_door_process_without_its_guard_ends_at_rest_to_be_started_with_one(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path, unlock_seconds=1.5)
+    door.program = AT_ONCE
+    with door, door.reader() as reader:
+        assert door.process is not None
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        os.kill(guard_of(door), signal.SIGKILL)
+        until(reader.ended)  # once what was granted has had its time
+        assert door.process.wait(60) == 1
+        assert "locked" in reader.events or door.on_disk("locked")
+        assert held_seconds(door) >= 1.4
+        assert "ending, to be started anew" in door.log
+        door.start()
+        guard_of(door)
+
+
+def test_a_door_process_without_its_guard_shuts_no_door_that_a_fire_has_opened(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path)
+    door.program = AT_ONCE
+    with door:
+        door.level(FIRE, high=True)
+        until(lambda: door.released)
+        os.kill(guard_of(door), signal.SIGKILL)
+        until(lambda: "guard_gone" in door.log)
+        time.sleep(1.2)
+        assert door.process is not None
+        assert door.process.poll() is None
+        assert door.released
 
 
 def secure(door: DoorProcess) -> int:

@@ -262,6 +262,15 @@ def test_a_bus_that_hangs_does_not_keep_the_line_from_its_deadline() -> None:
     assert bench.told.acts[-2:] == ["unlocked", "locked"]
 
 
+def test_a_guard_that_is_gone_is_one_alarm_and_stands_among_what_does_not_work() -> None:
+    bench = broken("tamper")
+    bench.keeper.guard_gone()
+    bench.keeper.guard_gone()
+    assert bench.told.alarms == ["guard_gone"]
+    assert bench.keeper.faulty == ("tamper", "guard")
+    bench.grant()  # nobody is kept outside by it
+
+
 @pytest.mark.parametrize("answers", [False, True])
 def test_a_bus_that_hangs_takes_a_small_share_of_the_time_whatever_hangs_on_it(answers: bool) -> None:
     """Each read takes a second, and fails, or comes back with a level."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edged.config.door_lines import InputsConfig
 from edged.domain.doorway import Act, Condition, Happening
 from edged.doorway import ledger as module
 from edged.doorway import server
@@ -14,7 +15,7 @@ from edged.doorway.ledger import Ledger
 from edged.doorway.messages import Happened, Hello
 from edged.doorway.spool import Spool
 from edged.doorway.ulid import new_id
-from edged.metrics import ALARMS, DOOR_CONDITIONS
+from edged.metrics import ALARMS, DOOR_CONDITIONS, DOOR_PARTS
 
 
 @pytest.fixture
@@ -90,5 +91,7 @@ def test_every_alarm_of_a_door_process_has_a_name_in_the_figures() -> None:
     acts = {act.value for act in Act if act not in module._ORDINARY}
     assert acts < set(ALARMS)
     # What the keeper, the ledger and a reader tell of themselves.
-    assert {"line_failed", "relocked_late", "request_flood", "events_lost", "door_hung"} < set(ALARMS)
+    told = {"line_failed", "relocked_late", "request_flood", "events_lost", "door_hung", "guard_gone"}
+    assert told < set(ALARMS)
     assert {condition.value for condition in Condition} == set(DOOR_CONDITIONS)
+    assert set(DOOR_PARTS) == {*InputsConfig.__struct_fields__, "guard"}
