@@ -21,6 +21,7 @@ from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import listen, pair
 from edged.doorway.guard import Guard, GuardedLock
 from edged.doorway.keeper import Keeper
+from edged.doorway.latch import in_emergency
 from edged.doorway.ledger import Ledger
 from edged.doorway.server import Server
 from edged.doorway.show import Show, shown
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.secure:
             # As `edged door safe`, without the command line: the line may stand open as long as this takes.
-            open_lock(load_lock(Path(options.config))).close()
+            _secure(Path(options.config), _state(options))
         else:
             _serve(options)
     except EdgedError as exc:
@@ -73,29 +74,46 @@ def _options() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "--secure", action="store_true",
-        help="claim the line, which secures it, let it go and end: for a service manager, after a crash",
+        help="claim the line, which secures it, let it go and end: for a service manager, after a crash. "
+        "A line that a fire has released, by the latch in --state, is let be",
     )  # fmt: skip
     return parser
 
 
+def _secure(config: Path, state: Path) -> None:
+    lock = load_lock(config)
+    if in_emergency(state):
+        logger.warning("there is an emergency: the line is let be, until edged door reset")
+    else:
+        open_lock(lock).close()
+
+
+def _state(options: argparse.Namespace) -> Path:
+    base = Path() if options.config == "-" else Path(options.config).parent
+    return options.state or base / "var/door"
+
+
 def _serve(options: argparse.Namespace) -> None:
     config = _configuration(options.config)
-    base = Path() if options.config == "-" else Path(options.config).parent
+    state = _state(options)
     if options.peer is None and config.socket is None:
         raise ConfigError(["door.socket: missing; it is where readers find the door process"])
     guard = Guard.start(config.lock)
     stop = _Stop(heed_interrupts=options.peer is None)
     with contextlib.ExitStack() as closing:
-        # The line first: it is secure from here on, and whoever has it is the one door process.
-        lock = open_lock(config.lock)
+        # The line first: it is secure from here on, unless a fire has opened the door, and whoever has it is
+        # the one door process.
+        released = in_emergency(state)
+        lock = open_lock(config.lock, released=released)
         if guard is not None:
             lock = GuardedLock(lock, guard, config.unlock_seconds)
-        closing.callback(lock.close)
+        if not released:  # an input that cannot be claimed must not shut a door that a fire has opened
+            closing.callback(lock.close)
         switches = Switches(config.inputs)
         closing.callback(switches.close)
         show = Show(Lamps(config.signals))
         closing.callback(show.close)
-        spool = Spool(options.state or base / "var/door")
+        spool = Spool(state)
         closing.callback(spool.close, _LAST_WRITES_SECONDS)
         ledger = Ledger(spool)
         keeper = Keeper(lock, switches, config, ledger, time.monotonic, emergency=spool.emergency)
