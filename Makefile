@@ -56,7 +56,7 @@ demo: run ## The same
 
 test: system unit ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile tests/integration
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile tests/e2e
 
 unit: venv ## The fast tests, on all cores
 	@# Where Python may not write what it compiles, each of a thousand programs would compile it anew.

@@ -38,10 +38,10 @@ LOCK_REFUSALS = (
 # Every type of alarm that the journal knows; a type that is missing here counts as "other".
 ALARMS = (
     "forced_open", "held_open_soon", "held_open", "emergency", "reset_refused", "tamper", "input_fault",
-    "line_failed", "relocked_late", "request_flood", "events_lost", "door_hung", "guard_gone", "not_live",
-    "too_many_attempts", "camera_up", "camera_down", "camera_frozen", "camera_blind", "gallery_refused",
-    "gallery_stale", "gallery_lapsed", "gallery_disk", "command_dropped", "disk_full",
-    "disk_space_back", "events_held", "other",
+    "line_failed", "relocked_late", "lock_aborted", "door_disk", "request_flood", "events_lost",
+    "door_hung", "guard_gone", "not_live", "too_many_attempts", "camera_up", "camera_down", "camera_frozen",
+    "camera_blind", "gallery_refused", "gallery_stale", "gallery_lapsed", "gallery_disk",
+    "command_dropped", "disk_full", "disk_space_back", "events_held", "other",
 )  # fmt: skip
 DOOR_PARTS = ("exit", "contact", "fire", "tamper", "reset", "guard")
 DOOR_CONDITIONS = ("locked", "granted", "open", "held", "forced", "emergency")

@@ -125,7 +125,7 @@ ENTRIES = (
     ),
     Entry(
         "bench",
-        "Measure detection, alignment, quality, embedding, matching and liveness with the configured models.",
+        "Measure every stage from the camera to the journal with the configured models.",
         "bench",
         "bench",
     ),

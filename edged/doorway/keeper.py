@@ -89,6 +89,8 @@ class Keeper:
         self.door = Doorway(emergency=emergency)
         if emergency:
             self._lock.unlock()
+            # The line moves, so there is a record of it, which says that no fire was seen now.
+            self._listener.happened(Happening(Act.EMERGENCY, reason="latched"), self._clock())
 
     @property
     def has_contact(self) -> bool:

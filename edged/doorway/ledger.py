@@ -39,6 +39,24 @@ class Ledger:
         self._spool = spool
         self._libc = ctypes.CDLL(None)
 
+    def begin(self) -> None:
+        """Tell what an earlier process left, and what is wrong with it; before anything else is told."""
+        if self._spool.damaged:
+            self.alarm("door_disk")
+        readers = sorted({event.reader for event in self._spool.waiting.values() if event.reader})
+        if readers:
+            # A reader that was renamed never comes: then they wait for ever, and this is where to see it.
+            logger.info("events wait for the readers they belong to names=%s", ",".join(readers))
+        period = self._spool.period
+        if period is None:
+            return
+        # The guard secured the line, or this start did; when, nobody saw. Where the disk did not take the
+        # end of the period any more, it is not known either.
+        self._keep(
+            "lock_aborted", time.monotonic(), alarm=True, cause=period.cause, request=period.request,
+            reader=period.reader, ends=True,
+        )  # fmt: skip
+
     def happened(self, happening: Happening, at: float) -> None:
         """Keep an event of what happened."""
         act, holder = happening.act, happening.holder
@@ -54,6 +72,8 @@ class Ledger:
             reader=reader,
             held_seconds=round(happening.held_seconds, 3),
             reason=happening.reason,
+            begins=act is Act.UNLOCKED,
+            ends=act in (Act.LOCKED, Act.EMERGENCY),  # a period that runs becomes part of an emergency
         )
 
     def refused(self, refusal: Refusal) -> None:
@@ -76,9 +96,11 @@ class Ledger:
         held_seconds: float = 0.0,
         reason: str | None = None,
         count: int | None = None,
+        begins: bool = False,
+        ends: bool = False,
     ) -> None:
-        lost, self._spool.lost = self._spool.lost, 0
-        if lost and what != "events_lost":
+        if self._spool.lost and not self._spool.full:
+            lost, self._spool.lost = self._spool.lost, 0
             self._keep("events_lost", at, alarm=True, count=lost)
         event = Happened(
             event=new_id(), what=what, alarm=alarm, ts=time.time(), at=at, boot_id=self.boot_id,
@@ -89,8 +111,7 @@ class Ledger:
             logging.WARNING if alarm else logging.INFO,
             "door %s cause=%s request=%s held_s=%.2f reason=%s", what, cause, request, held_seconds, reason,
         )  # fmt: skip
-        if not self._spool.put(event):
-            self._spool.lost += count or 0
+        if not self._spool.put(event, begins=begins, ends=ends):
             logger.error("event not kept, too many wait what=%s", what)
 
     def _synced(self) -> bool:

@@ -116,7 +116,10 @@ def _serve(options: argparse.Namespace) -> None:
         spool = Spool(state)
         closing.callback(spool.close, _LAST_WRITES_SECONDS)
         ledger = Ledger(spool)
+        ledger.begin()
         keeper = Keeper(lock, switches, config, ledger, time.monotonic, emergency=spool.emergency)
+        if guard is not None:
+            guard.follow(keeper.door)  # an emergency has no end
         server = Server(
             keeper, ledger, spool, lock_name=lock.name, allowed=_allowed(config.socket_users),
             clock=time.monotonic,

@@ -9,7 +9,6 @@ from its deadlines.
 import logging
 import selectors
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -43,8 +42,6 @@ logger = logging.getLogger(__name__)
 _MOST_PEERS = 8
 _WINDOW = 16  # events offered to a reader and not yet taken
 _TURN_SECONDS = 0.25
-# An event of a reader that stays away for so long is offered to any: it was renamed, or is gone for good.
-_ORPHANED_SECONDS = 3600.0
 _LOOK_SECONDS = 1.5
 # Less than a turn: a door that turns is heard by its readers at each, and one that hangs is not.
 _TELL_SECONDS = 0.2
@@ -296,8 +293,11 @@ def _listens(peer: _Peer) -> bool:
 
 
 def _addressee(event: Happened, listening: list[_Peer]) -> _Peer | None:
-    for peer in listening:
-        if event.reader == peer.name:
-            return peer
-    orphaned = event.reader is None or time.time() - event.ts > _ORPHANED_SECONDS
-    return listening[0] if orphaned and listening else None
+    """Return whom an event is for, None while nobody of them is there.
+
+    What a reader was granted waits for that reader, for however long: it takes back the punch of a grant
+    whose answer its own journal lacks, and another's journal would be of no use to it.
+    """
+    if event.reader is None:
+        return listening[0] if listening else None
+    return next((peer for peer in listening if peer.name == event.reader), None)

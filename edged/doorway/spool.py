@@ -1,23 +1,28 @@
 """Events of the door that no reader has taken yet: on the disk, in order, bounded.
 
-One line an event, before it its CRC-32: ``crc {json}``. A line that says ``taken`` strikes one out. The file
-starts anew whenever nothing waits. Writing happens in a thread of its own, since a card may take hundreds of
-milliseconds for a sync and the loop has a door to lock: an event may reach a reader before it reaches the
-disk, but it stays here until the reader has it in its journal.
+One line an event, before it its CRC-32: ``crc {json}``. A line that says ``taken`` strikes one out; ``begun``
+and ``ended`` go with the events that begin and end a period in which the line stands unlocked, in the same
+write. The file starts anew whenever nothing waits. Writing happens in a thread of its own, since a card may
+take hundreds of milliseconds for a sync and the loop has a door to lock: an event may reach a reader before
+it reaches the disk, but it stays here until the reader has it in its journal.
 
-A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False.
+A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False. What cannot be read
+at the start is moved aside where that is possible, as ``<name>.damaged-<time>``, and the door goes on.
 """
 
 import errno
 import logging
 import os
 import queue
+import stat
 import threading
+import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from edged.doorway.messages import Happened, encode, happened
-from edged.errors import DoorwayError, StoreError
+from edged.errors import DoorwayError
 
 logger = logging.getLogger(__name__)
 
@@ -26,42 +31,90 @@ MAX_EVENTS = 5000
 # Struck-out lines that are carried along before the file is written anew.
 _MAX_STRUCK = 2000
 _TAKEN = b"taken "
+_BEGUN = b"begun "
+_ENDED = b"ended"
 _LATCH = "emergency"
+# A card that damages each new file as well would be filled with them, one a restart.
+_MOST_ASIDE = 5
 _MAX_LINE = 8192
 
 
 class Spool:
     """``waiting`` is the events by id, oldest first. One thread calls it, the one that keeps the door.
 
-    ``emergency`` is the latch of the fire input, which outlives the process as well.
+    ``emergency`` is the latch of the fire input, which outlives the process as well. What the disk says of it
+    follows, however often that takes: a latch that stayed behind would open the door at the next start.
+    ``period`` is the event that began the period which runs, or which ran when the earlier process ended.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read what an earlier process left in ``folder``. Raises ``StoreError`` where that is impossible."""
-        self.kept = True
+        """Read what an earlier process left in ``folder``; ``damaged`` is whether some of it cannot be read.
+
+        A latch that cannot be read is none: no fault opens the door, and a fire that goes on is heard again.
+        """
         self.lost = 0
+        self.damaged = False
+        self.emergency = False
+        self.period: Happened | None = None
+        self.waiting: dict[str, Happened] = {}
+        self._failing: set[str] = set()  # files
         self._path = folder / "events"
         self._latch = folder / _LATCH
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.waiting = _read(self._path)
-            self.emergency = self._latch.exists()
-        except OSError as exc:
-            raise StoreError(f"{folder}: cannot be read: {exc.strerror or exc}") from exc
+        self._latched: bool | None = None  # what the disk says; None: not known
+        self._recall(folder, lambda: _make(folder))
+        self._recall(self._path, self._read_events)
+        self._recall(self._latch, self._read_latch)
         self._struck = 0
         self._jobs: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
         self._jobs.put(("anew", self._whole()))
+        if self._latched is None:
+            self._jobs.put(("latch", b""))
         self._writer = threading.Thread(target=self._write, name="edged-door-spool", daemon=True)
         self._writer.start()
 
-    def put(self, event: Happened) -> bool:
-        """Keep an event; False where too many wait already, and it is counted in ``lost``."""
-        if len(self.waiting) >= MAX_EVENTS:
+    def _recall(self, path: Path, read: Callable[[], None]) -> None:
+        try:
+            read()
+        except OSError as exc:
+            self.damaged = True
+            text = "cannot be read, the door goes on without it path=%s error=%s aside=%s"
+            logger.error(text, path, exc.strerror, _moved_aside(path))  # noqa: TRY400 - the text says it all
+
+    def _read_events(self) -> None:
+        self.period = _read(self._path, self.waiting)
+
+    def _read_latch(self) -> None:
+        self.emergency = self._latched = _is_file(self._latch)
+        if self.emergency:
+            self.period = None  # it became part of the emergency
+
+    @property
+    def kept(self) -> bool:
+        """Whether the disk has every event and knows whether there is an emergency."""
+        return not self._failing and self._latched is self.emergency
+
+    @property
+    def full(self) -> bool:
+        """Whether so many events wait that none is taken any more."""
+        return len(self.waiting) >= MAX_EVENTS
+
+    def put(self, event: Happened, *, begins: bool = False, ends: bool = False) -> bool:
+        """Keep an event; False where too many wait already, and it is counted in ``lost``.
+
+        Whether it begins or ends a period is kept in any case.
+        """
+        room, lines = not self.full, b""
+        if room:
+            self.waiting[event.event] = event
+            lines = _line(encode(event))
+        else:
             self.lost += 1
-            return False
-        self.waiting[event.event] = event
-        self._jobs.put(("append", _line(encode(event))))
-        return True
+        if begins or ends:
+            self.period = event if begins else None
+            lines += self._period_line()
+        if lines:
+            self._jobs.put(("append", lines))
+        return room
 
     def taken(self, event_id: str) -> None:
         """Forget an event that a reader has in its journal."""
@@ -78,39 +131,56 @@ class Spool:
     def latch(self, *, emergency: bool) -> None:
         """Remember across a restart whether there is an emergency."""
         self.emergency = emergency
-        self._jobs.put(("latch" if emergency else "unlatch", b""))
+        self._jobs.put(("latch", b""))
 
     def close(self, seconds: float) -> bool:
-        """Write what is left; False where that took longer than ``seconds``."""
+        """Write what is left, what has failed once more; False where that took longer than ``seconds``."""
+        self.mend()
         self._jobs.put(None)
         self._writer.join(seconds)
         return not self._writer.is_alive()
 
     def _whole(self) -> bytes:
-        return b"".join(_line(encode(event)) for event in self.waiting.values())
+        lines = [_line(encode(event)) for event in self.waiting.values()]
+        return b"".join(lines if self.period is None else [*lines, self._period_line()])
+
+    def _period_line(self) -> bytes:
+        return _line(_ENDED if self.period is None else _BEGUN + encode(self.period))
 
     def mend(self) -> None:
-        """Try to write everything, where a write has failed: such a file is not trusted any more."""
-        if not self.kept and self._jobs.empty():
+        """Try again what has failed. A file that a write failed in is not trusted: it starts anew."""
+        if not self._jobs.empty():
+            return
+        if self._path.name in self._failing:
             self._jobs.put(("anew", self._whole()))
+        if self._latched is not self.emergency:
+            self._jobs.put(("latch", b""))
 
     def _write(self) -> None:
         while (job := self._jobs.get()) is not None:
+            file = self._latch.name if job[0] == "latch" else self._path.name
             try:
                 self._do(*job)
             except OSError as exc:
-                if self.kept:
-                    logger.error("events of the door wait in memory alone error=%s", exc.strerror)  # noqa: TRY400 - the text says it all
-                self.kept = False
+                if file not in self._failing:
+                    text = "what the door writes is in memory alone file=%s error=%s"
+                    logger.error(text, file, exc.strerror)  # noqa: TRY400 - the text says it all
+                self._failing.add(file)
             else:
-                self.kept = self.kept or job[0] == "anew"
+                if job[0] in ("anew", "latch"):
+                    self._failing.discard(file)
 
     def _do(self, kind: str, data: bytes) -> None:
         if kind == "latch":
-            _replace(self._latch, b"1\n")
-        elif kind == "unlatch":
-            self._latch.unlink(missing_ok=True)
+            wanted, self._latched = self.emergency, None
+            if wanted:
+                _replace(self._latch, b"1\n")
+            else:
+                self._latch.unlink(missing_ok=True)
+                _sync_folder(self._latch.parent)
+            self._latched = wanted
         elif kind == "anew":
+            _make(self._path.parent)
             _replace(self._path, data)
         else:
             _append(self._path, data, sync=kind == "append")
@@ -120,29 +190,63 @@ def _line(content: bytes) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(content), content)
 
 
-def _read(path: Path) -> dict[str, Happened]:
-    """Return what waits according to the file; a damaged line, such as a torn last one, is passed over."""
-    waiting: dict[str, Happened] = {}
-    damaged = 0
-    if path.exists():
-        with path.open("rb") as file:
-            while line := file.readline(_MAX_LINE):
-                content = line[9:].rstrip(b"\n")
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True)
+        _sync_folder(folder.parent)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is one. Raises ``OSError`` where that cannot be said, or it is something else."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a file")
+    return True
+
+
+def _moved_aside(path: Path) -> str:
+    """Move away what cannot be read, for somebody to look at; return its new name, "-" if that failed."""
+    try:
+        if len(list(path.parent.glob(f"{path.name}.damaged-*"))) >= _MOST_ASIDE:
+            return "-"
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        return path.rename(path.with_name(f"{path.name}.damaged-{now}-{os.urandom(2).hex()}")).name
+    except OSError:
+        return "-"
+
+
+def _read(path: Path, waiting: dict[str, Happened]) -> Happened | None:
+    """Put what waits according to the file into ``waiting``, and return the event of a period that runs.
+
+    A damaged line, such as a torn last one, is passed over.
+    """
+    period, damaged = None, 0
+    if not _is_file(path):
+        return None
+    with path.open("rb") as file:
+        while line := file.readline(_MAX_LINE):
+            content = line[9:].rstrip(b"\n")
+            try:
                 if line != _line(content):
                     damaged += 1
                 elif content.startswith(_TAKEN):
                     waiting.pop(content.removeprefix(_TAKEN).decode("utf-8", "replace"), None)
+                elif content.startswith(_BEGUN):
+                    period = happened(content.removeprefix(_BEGUN))
+                elif content == _ENDED:
+                    period = None
                 else:
-                    try:
-                        event = happened(content)
-                    except DoorwayError:
-                        damaged += 1
-                    else:
-                        waiting[event.event] = event
-                        damaged += _shed(waiting)
+                    event = happened(content)
+                    waiting[event.event] = event
+                    damaged += _shed(waiting)
+            except DoorwayError:
+                damaged += 1
     if damaged:
         logger.warning("events of the door: lines damaged count=%d", damaged)
-    return waiting
+    return period
 
 
 def _shed(waiting: dict[str, Happened]) -> int:
@@ -172,7 +276,12 @@ def _replace(path: Path, data: bytes) -> None:
     beside.unlink(missing_ok=True)
     _append(beside, data, sync=True)
     beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Let a name that was put into a folder, or taken out of it, outlive a power cut."""
+    folder = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

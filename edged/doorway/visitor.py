@@ -53,12 +53,22 @@ class Visitor:
         on_change("locked")
 
     def reset(self) -> None:
-        """End an emergency. Raises ``LockError`` where the fire input does not allow it."""
+        """End an emergency, and see that the disk knows.
+
+        Raises ``LockError`` where the fire input does not allow it, or where a restart would bring it back.
+        """
         self._channel.send(Reset())
         try:
             self._until(lambda it: isinstance(it, Status) and it.condition != "emergency", _GRACE_SECONDS)
         except DoorwayError as exc:
             raise LockError("the emergency goes on: the fire input is active") from exc
+        try:
+            self._until(lambda it: isinstance(it, Status) and it.kept, _GRACE_SECONDS)
+        except DoorwayError as exc:
+            raise LockError(
+                "the door is locked again, but its disk does not keep that: after a restart the emergency "
+                "may be back; see the log of the door process about its --state folder"
+            ) from exc
 
     def _first_status(self) -> Status:
         message = self._until(lambda it: isinstance(it, Status), _GRACE_SECONDS)

@@ -10,21 +10,25 @@ or in the middle of a narrow door, shows some that are real.
 """
 
 from itertools import pairwise
+from math import ceil, cos, radians, sin
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from edged.domain.types import Box, FloatArray, Image
+from edged.domain.types import Box, Image, IntArray
 
 # Everything is looked at with faces this wide; a frame reaches two face widths to each side at most.
 _FACE_PX = 40
 _SIDE_PX = 4 * _FACE_PX
-_EVERYWHERE = np.arange(_SIDE_PX)
+_LEFT_END, _RIGHT_END = _SIDE_PX // 2 - _FACE_PX // 2, _SIDE_PX // 2 + _FACE_PX // 2
 # A hand holds a medium straight to some ten degrees; every second one is enough for edges this short.
 _LEANS = range(-12, 13, 2)
-# Grey levels a pixel at which an edge counts in full: half the step of white paper on a light wall.
-_FULL = 4.0
+_MOST_COS, _MOST_SIN = cos(radians(_LEANS[-1])), sin(radians(_LEANS[-1]))
+# Grey levels a pixel at which an edge counts in full: half the step of white paper on a light wall. In the
+# sums of Sobel, which are eight times as large and whole, so that everything added up from them is exact.
+_FULL = 4 * 8
 # So many lines on each side are tried as parts of a frame.
 _TRIED = 4
 # Hands cover what is below the chin, and some of what is above it: shares of the face's height.
@@ -33,6 +37,9 @@ _COVERED = 0.15
 _PARTS = 2
 # Lines of a room run on past the corner: looked at over half a face width.
 _PAST_PX, _GAP_PX, _PAST_COUNTS = 20, 3, 0.5
+
+# Whole numbers of all leans at once, since a call for one of them costs as much: the first axis is the lean.
+_Levels = NDArray[np.int16]
 
 
 def border_support(image: Image, box: Box) -> float:
@@ -43,98 +50,138 @@ def border_support(image: Image, box: Box) -> float:
     if not (box.width >= 1 and box.height >= 1):  # written so that NaN fails
         raise ValueError(f"expected a face of one pixel at least, got {box.width} x {box.height}")
     factor = _FACE_PX / box.width
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    if factor < 0.5:
-        grey = cv2.GaussianBlur(grey, (0, 0), 0.4 / factor)  # a warp reads four pixels however many it skips
     tall = min(box.height * factor, _SIDE_PX / 2)
-    end = int(_SIDE_PX / 2 - box.centre[1] * factor)
-    best = 0.0
-    for lean in _LEANS:
-        view = _turned(np.asarray(grey, np.uint8), box, factor, lean)
-        best = max(best, _best_frame(view, tall, end, best))
-    return best
-
-
-def _turned(grey: Image, box: Box, factor: float, lean: int) -> FloatArray:
-    matrix = cv2.getRotationMatrix2D(box.centre, lean, factor)
-    matrix[:, 2] += np.array([_SIDE_PX / 2, _SIDE_PX / 2]) - box.centre
-    size = (_SIDE_PX, _SIDE_PX)
-    return np.asarray(cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-
-def _best_frame(view: FloatArray, tall: float, end: int, best: float) -> float:
-    """Return the support of the best frame in ``view``, or ``best`` where none is better.
-
-    The picture's upper end is in row ``end``.
-    """
-    across = cv2.Sobel(view, cv2.CV_32F, 1, 0, scale=1 / 8)
-    down = cv2.Sobel(view, cv2.CV_32F, 0, 1, scale=1 / 8)
-    upright, level = _edges(across, down), _edges(down.T, across.T)
     forehead, chin = int(_SIDE_PX / 2 - tall / 2), int(_SIDE_PX / 2 + (0.5 - _COVERED) * tall)
-    best = max(best, _open(upright, end, chin)) if end > 0 else best
-    return _closed(upright, level, forehead, chin, best)
+    end = int(_SIDE_PX / 2 - box.centre[1] * factor)
+    across, down = _gradients(_grey(image, box, factor, chin), box, factor, chin)
+    support = max(0.0, _closed(across, down, forehead))
+    return max(support, _open(across, down, end)) if 0 < end < chin - 2 else support
 
 
-def _closed(upright: FloatArray, level: FloatArray, forehead: int, chin: int, best: float) -> float:
-    """Return the mean support of the two weaker ones of two upright edges and the level one they meet.
+def _grey(image: Image, box: Box, factor: float, chin: int) -> Image:
+    """Return ``image`` in grey where a view of any lean shows it; the rest is black.
 
-    Frames that cannot be better than ``best`` are passed over: they are most of them.
+    It stays as large as the picture, because a warp of a part rounds otherwise.
     """
-    left_end, right_end = _SIDE_PX // 2 - _FACE_PX // 2, _SIDE_PX // 2 + _FACE_PX // 2
-    beside = _share(upright, _EVERYWHERE, forehead, chin)
-    lefts, rights = _best(beside, 0, left_end), _best(beside, right_end + 1, _SIDE_PX)
-    for top in _best(_share(level, _EVERYWHERE, left_end, right_end), 0, max(1, forehead)):
-        at_left, at_right = (
-            _share(upright, at, top, chin) - _past(upright, at, top - _PAST_PX, top - _GAP_PX)
-            for at in (lefts, rights)
-        )
-        for i, j in np.argwhere(np.add.outer(at_left, at_right) > 2 * best):
-            left, right = int(lefts[i]), int(rights[j])
-            past = max(
-                _past(level, top, left - _PAST_PX, left - _GAP_PX),
-                _past(level, top, right + _GAP_PX, right + _PAST_PX),
-            )
-            edges = (float(at_left[i]), float(at_right[j]), float(_share(level, top, left, right) - past))
-            best = max(best, (sum(edges) - max(edges)) / 2)
-    return best
+    blur = 0.4 / factor if factor < 0.5 else 0.0  # a warp reads four pixels however many it skips
+    spare = ceil(3 * blur) + 3  # a blur of eight bits reaches three sigma and a pixel, a warp one pixel
+    aside = _SIDE_PX / 2 * (_MOST_COS + _MOST_SIN) / factor
+    below = (chin + 1 - _SIDE_PX / 2 + _SIDE_PX / 2 * _MOST_SIN) / factor
+    (x, y), (height, width) = box.centre, image.shape[:2]
+    part = (_within(y - aside, y + below, spare, height), _within(x - aside, x + aside, spare, width))
+    grey = np.zeros((height, width), np.uint8)
+    shown = np.asarray(cv2.cvtColor(image[part], cv2.COLOR_BGR2GRAY), np.uint8)
+    grey[part] = cv2.GaussianBlur(shown, (0, 0), blur) if blur else shown
+    return grey
 
 
-def _open(upright: FloatArray, end: int, chin: int) -> float:
-    """Return the support of two upright edges that reach the picture's upper ``end``.
+def _within(begin: float, end: float, spare: int, size: int) -> slice:
+    """Return what of ``begin`` to ``end`` lies in the picture, or the nearest pixel, plus ``spare``."""
+    first, last = (min(max(at, 0), size - 1) for at in (begin, end))
+    return slice(max(0, int(first) - spare), min(size, ceil(last) + 1 + spare))
+
+
+def _gradients(grey: Image, box: Box, factor: float, chin: int) -> tuple[_Levels, _Levels]:
+    """Return the sums of Sobel to the right and downwards, (leans, ``chin``, side), of views of the face."""
+    across, down = np.empty((2, len(_LEANS), chin + 1, _SIDE_PX), np.int16)
+    view = np.empty((chin + 1, _SIDE_PX), np.uint8)
+    for number, lean in enumerate(_LEANS):
+        matrix = cv2.getRotationMatrix2D(box.centre, lean, factor)
+        matrix[:, 2] += np.array([_SIDE_PX / 2, _SIDE_PX / 2]) - box.centre
+        cv2.warpAffine(grey, matrix, (_SIDE_PX, chin + 1), view, borderMode=cv2.BORDER_REPLICATE)
+        cv2.spatialGradient(view, across[number], down[number])
+    # The row below is there for the gradient of the last one.
+    return across[:, :chin], down[:, :chin]
+
+
+def _closed(across: _Levels, down: _Levels, forehead: int) -> float:
+    """Return the mean support of the two weaker ones of two upright edges and the level one they meet."""
+    chin = across.shape[1]
+    beside = _halves(_edges(across[:, forehead:], down[:, forehead:]), axis=1)
+    lefts, rights = _best(beside[:, :_LEFT_END]), _best(beside[:, _RIGHT_END + 1 :]) + _RIGHT_END + 1
+    above = np.s_[:, :forehead, _LEFT_END:_RIGHT_END]
+    tops = _best(_halves(_edges(down[above], across[above]), axis=2))
+    lean, columns = np.arange(len(_LEANS))[:, None], np.hstack([lefts, rights])
+    upright = _sums(_edges(across[lean, :, columns], down[lean, :, columns]))
+    level = _sums(_edges(down[lean, tops], across[lean, tops]))
+    # Every frame these lines can make: by lean, top, left and right.
+    top, left, right = tops[:, :, None, None], lefts[:, None, :, None], rights[:, None, None, :]
+    line = np.arange(2 * _TRIED)[:, None]
+    sides = _share(upright, line, top, chin) - _past(upright, line, top - _PAST_PX, top - _GAP_PX)
+    line = np.arange(_TRIED)[:, None, None]
+    past = np.maximum(
+        _past(level, line, left - _PAST_PX, left - _GAP_PX),
+        _past(level, line, right + _GAP_PX, right + _PAST_PX),
+    )
+    edges = sides[:, :, :_TRIED], sides[:, :, None, _TRIED:, 0], _share(level, line, left, right) - past
+    return float((sum(edges) - np.maximum.reduce(np.broadcast_arrays(*edges))).max() / 2)
+
+
+def _open(across: _Levels, down: _Levels, end: int) -> float:
+    """Return the support of two upright edges that reach the picture's upper ``end``, a row of the views.
 
     To the fourth power: two edges prove less than three, so they have to be all but perfect.
     """
-    support = _share(upright, _EVERYWHERE, end + 2, chin)
-    left = support[4 : _SIDE_PX // 2 - _FACE_PX // 2].max()
-    right = support[_SIDE_PX // 2 + _FACE_PX // 2 + 1 : -4].max()
-    return float(min(left, right)) ** 4
+    edges = _edges(across[:, end + 2 :], down[:, end + 2 :])
+    support = _halves(edges, axis=1) / (_FULL * edges.shape[1])
+    left, right = support[:, 4:_LEFT_END].max(axis=1), support[:, _RIGHT_END + 1 : -4].max(axis=1)
+    return float(np.minimum(left, right).max()) ** 4
 
 
-def _edges(across: FloatArray, along: FloatArray) -> FloatArray:
-    """Return running sums down the columns of how much each pixel is part of an upright edge, -1..1."""
-    edge = np.clip(across / _FULL, -1, 1) * (np.abs(across) > 1.5 * np.abs(along))
-    return np.vstack([np.zeros((1, edge.shape[1]), np.float32), np.cumsum(edge, axis=0, dtype=np.float32)])
+def _edges(across: _Levels, along: _Levels) -> _Levels:
+    """Return how much each pixel is part of an edge, and in which direction it changes: up to ``_FULL``."""
+    strength, bound = np.abs(across), np.abs(along)
+    strength *= 2
+    bound *= 3
+    steep = strength > bound
+    # In place: fresh arrays as large as these cost more than the sums.
+    np.clip(across, -_FULL, _FULL, out=strength)
+    strength *= steep
+    return strength
 
 
-def _share(sums: FloatArray, column: Any, first: float, last: float, parts: int = _PARTS) -> Any:
-    """Return the share of rows ``first`` to ``last`` of ``column`` (or columns) that are one edge.
+def _halves(edges: _Levels, axis: int) -> _Levels:
+    """Return how much of lines along ``axis`` is one edge, each half with a direction of its own."""
+    middle = edges.shape[axis] // 2
+    first, second = (half.sum(axis, np.int16) for half in np.split(edges, [middle], axis))
+    return np.asarray(np.abs(first) + np.abs(second), np.int16)
 
-    Each of the ``parts`` has a direction of its own.
+
+def _sums(lines: _Levels) -> _Levels:
+    """Return running sums along the last axis, from 0 on."""
+    sums = np.zeros((*lines.shape[:-1], lines.shape[-1] + 1), np.int16)
+    np.cumsum(lines, axis=-1, dtype=np.int16, out=sums[..., 1:])
+    return sums
+
+
+def _share(sums: _Levels, line: IntArray, first: Any, last: Any, parts: int = _PARTS) -> Any:
+    """Return which share of ``first`` to ``last`` of each ``line`` is one edge; 0 where nothing is between.
+
+    Each of the ``parts`` has a direction of its own. All are broadcast, with one axis for the leans.
     """
-    begin, end = max(0, int(first)), min(_SIDE_PX, int(last))
-    if end <= begin:
-        return 0.0 * np.asarray(column, np.float32)
-    cuts = [begin + (end - begin) * part // parts for part in range(parts + 1)]
-    steps = (sums[after, column] - sums[before, column] for before, after in pairwise(cuts))
-    return sum(np.abs(step) for step in steps) / (end - begin)
+    most = sums.shape[-1] - 1
+    begin = np.minimum(np.maximum(first, 0), most)
+    size = np.maximum(np.minimum(last, most) - begin, 0)
+    lean = np.arange(len(_LEANS))[:, None, None, None]
+    cuts = [sums[lean, line, begin + size * part // parts] for part in range(parts + 1)]
+    return sum(np.abs(after - before) for before, after in pairwise(cuts)) / (_FULL * np.maximum(size, 1))
 
 
-def _past(sums: FloatArray, column: Any, first: float, last: float) -> Any:
-    return _PAST_COUNTS * _share(sums, column, first, last, parts=1)
+def _past(sums: _Levels, line: IntArray, first: Any, last: Any) -> Any:
+    return _PAST_COUNTS * _share(sums, line, first, last, parts=1)
 
 
-def _best(support: FloatArray, first: int, last: int) -> Any:
-    """Return the places of the strongest lines between ``first`` and ``last``, none beside a stronger one."""
-    part = support[first:last]
-    peaks = np.flatnonzero((part >= np.roll(part, 1)) & (part >= np.roll(part, -1)))
-    return first + peaks[np.argsort(-part[peaks])][:_TRIED]
+def _best(support: _Levels) -> IntArray:
+    """Return the places of the strongest lines of each lean, (leans, tried), none beside a stronger one.
+
+    Where there are not so many, the strongest fills up. Among equal ones it is the sort that decides.
+    """
+    key = -support.astype(np.float32)
+    ring = np.hstack([key[:, -1:], key, key[:, :1]])
+    peak = (key <= ring[:, :-2]) & (key <= ring[:, 2:])
+    places = np.empty((len(key), _TRIED), np.intp)
+    for own, at, row in zip(places, peak, key, strict=True):
+        peaks = at.nonzero()[0]
+        found = peaks[row[peaks].argsort()[:_TRIED]]
+        own[:], own[: len(found)] = found[0], found
+    return places

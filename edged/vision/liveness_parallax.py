@@ -7,6 +7,7 @@ without any texture.
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import ceil
 
 import cv2
 import numpy as np
@@ -27,9 +28,13 @@ _REMEMBERED = 12
 _ENOUGH = 3
 
 
+# What is on the left and on the right of a face, None where the picture does not reach so far.
+_Patches = tuple[FloatArray | None, FloatArray | None]
+
+
 @dataclass(slots=True)
 class _Track:
-    grey: FloatArray
+    beside: _Patches
     at: float
     box: Box
     ratios: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -49,13 +54,12 @@ class ParallaxWatch:
         """
         before = self._tracks.get(track_id)
         if before is None or not 0 < at - before.at <= _MAX_GAP_SECONDS:
-            self._tracks[track_id] = _Track(_grey(image), at, face.box)
+            self._tracks[track_id] = _Track(_beside(image, face.box), at, face.box)
             return None
-        grey = _grey(image)
-        ratio = _left_behind(before.grey, grey, before.box, face.box)
+        ratio = _left_behind(before, image, face.box)
         if ratio is not None:
             before.ratios.append(ratio)
-        before.grey, before.at, before.box = grey, at, face.box
+        before.beside, before.at, before.box = _beside(image, face.box), at, face.box
         return float(np.median(before.ratios)) if len(before.ratios) >= _ENOUGH else None
 
     def forget(self, track_id: int) -> None:
@@ -63,40 +67,47 @@ class ParallaxWatch:
         self._tracks.pop(track_id, None)
 
 
-def _grey(image: Image) -> FloatArray:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.float32)
-
-
-def _left_behind(before: FloatArray, now: FloatArray, was: Box, box: Box) -> float | None:
+def _left_behind(before: _Track, image: Image, box: Box) -> float | None:
     """Return the share of the face's motion that its sides did not follow; None without evidence."""
-    factor = _FACE_PX / was.width
-    moved = (np.array(box.centre) - was.centre) * factor
+    was = before.box
+    moved = (np.array(box.centre) - was.centre) * (_FACE_PX / was.width)
     if not np.linalg.norm(moved) >= _MOVED_PX:
         return None
-    x, y = was.centre
     shares = []
-    for side in (-1, 1):
-        centre = (x + side * _BESIDE * was.width, y - 0.2 * was.height)
-        shift = _shift(before, now, centre, factor)
+    for first, second in zip(before.beside, _beside(image, was), strict=True):
+        shift = None if first is None or second is None else _shift(first, second)
         if shift is not None:
             shares.append(float(np.clip(np.linalg.norm(moved - shift) / np.linalg.norm(moved), 0, 1)))
     return max(shares, default=None)
 
 
-def _shift(
-    before: FloatArray, now: FloatArray, centre: tuple[float, float], factor: float
-) -> FloatArray | None:
-    """Return how a patch moved between two frames, (2,) in reduced pixels; None where it cannot be told."""
-    height, width = before.shape
-    reach = _PATCH_PX / factor / 2
-    if not (reach <= centre[0] < width - reach and reach <= centre[1] < height - reach):
+def _beside(image: Image, box: Box) -> _Patches:
+    """Return the two patches beside the face ``box``."""
+    (x, y), aside = box.centre, _BESIDE * box.width
+    height = y - 0.2 * box.height
+    return _patch(image, (x - aside, height), box.width), _patch(image, (x + aside, height), box.width)
+
+
+def _patch(image: Image, centre: tuple[float, float], face_width: float) -> FloatArray | None:
+    """Return the patch around ``centre`` in grey, 30 x 30; None where it is not all in the picture."""
+    height, width = image.shape[:2]
+    reach = _PATCH_PX * face_width / _FACE_PX / 2
+    x, y = centre
+    if not (0 < reach <= x < width - reach and reach <= y < height - reach):
         return None
-    matrix = np.array(
-        [[factor, 0, _PATCH_PX / 2 - factor * centre[0]], [0, factor, _PATCH_PX / 2 - factor * centre[1]]]
-    )
-    first, second = (
-        cv2.warpAffine(one, matrix, (_PATCH_PX, _PATCH_PX), flags=cv2.INTER_AREA) for one in (before, now)
-    )
+    # Only what the warp reads is turned grey; where it lies stays, since the warp rounds otherwise.
+    left, top = max(0, int(x - reach) - 1), max(0, int(y - reach) - 1)
+    shown = cv2.cvtColor(image[top : ceil(y + reach) + 2, left : ceil(x + reach) + 2], cv2.COLOR_BGR2GRAY)
+    grey = np.zeros((top + shown.shape[0], left + shown.shape[1]), np.float32)
+    grey[top:, left:] = shown
+    factor, half = _FACE_PX / face_width, _PATCH_PX / 2
+    matrix = np.array([[factor, 0, half - factor * x], [0, factor, half - factor * y]])
+    size = (_PATCH_PX, _PATCH_PX)
+    return np.asarray(cv2.warpAffine(grey, matrix, size, flags=cv2.INTER_AREA), np.float32)
+
+
+def _shift(first: FloatArray, second: FloatArray) -> FloatArray | None:
+    """Return how a patch moved between two frames, (2,) in reduced pixels; None where it cannot be told."""
     window = cv2.createHanningWindow((_PATCH_PX, _PATCH_PX), cv2.CV_32F)
     (dx, dy), response = cv2.phaseCorrelate(first - first.mean(), second - second.mean(), window)
     return np.array([dx, dy], np.float32) if response >= _RESPONSE else None

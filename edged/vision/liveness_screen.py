@@ -5,10 +5,13 @@ the smooth spectrum of a face as single peaks. Screens that are far away, out of
 none. A camera that compresses hard leaves peaks of its own, at every eighth of the sampling rate.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from edged.domain.types import Box, Image
+from edged.domain.types import Box, Image, IntArray
 
 # Cycles a pixel below which a face has structure of its own: its outline, brows and lips.
 _LOWEST = 0.08
@@ -16,6 +19,9 @@ _SMOOTH_PX = 3.0
 _MOST_PX, _LEAST_PX = 160, 32
 # Every ring of the spectrum holds so many pixels across at least: a peak is held against its own ring.
 _RING_PX = 4
+# What depends on a patch's side alone is kept for so many of them, 0.4 MB each at most: faces at a door are
+# often larger than a patch can be, and those that are not change little from frame to frame.
+_REMEMBERED = 8
 # White noise of one grey level has a windowed spectrum of 0.375 times the side (sum of squared Hann weights).
 _FLOOR = 0.5 * 0.375
 
@@ -31,15 +37,28 @@ def screen_peak(image: Image, box: Box) -> float:
         return 1.0
     grey = np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY), np.float32)
     side = len(grey)
-    fine = (grey - cv2.GaussianBlur(grey, (0, 0), _SMOOTH_PX)) * np.outer(np.hanning(side), np.hanning(side))
-    spectrum = np.abs(np.fft.rfft2(fine))
-    radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
-    ring = (radius * side / _RING_PX).astype(np.intp)
-    usual = np.bincount(ring.ravel(), spectrum.ravel()) / np.maximum(1, np.bincount(ring.ravel()))
+    window, ring, sizes, fine = _rings(side)
+    spectrum = np.abs(np.fft.rfft2((grey - cv2.GaussianBlur(grey, (0, 0), _SMOOTH_PX)) * window))
+    usual = np.bincount(ring.ravel(), spectrum.ravel()) / sizes
     # Half a grey level of noise: what JPEG leaves of a smooth patch must not look like a stripe.
     floor = _FLOOR * side
-    peaks = spectrum / (usual[ring] + floor)
-    return max(1.0, float(peaks[radius > _LOWEST].max()))
+    peaks = spectrum / (usual + floor)[ring]
+    return max(1.0, float(peaks[fine].max()))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _rings(side: int) -> tuple[NDArray[np.float64], IntArray, IntArray, NDArray[np.bool_]]:
+    """Return a patch's Hann window; the ring of each value of its spectrum, the rings' sizes, what is fine.
+
+    (side, side) float64; (side, side // 2 + 1) intp; (rings,) intp; (side, side // 2 + 1) bool. Read-only.
+    """
+    window = np.outer(np.hanning(side), np.hanning(side))
+    radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    ring = (radius * side / _RING_PX).astype(np.intp)
+    found = window, ring, np.maximum(1, np.bincount(ring.ravel())), radius > _LOWEST
+    for one in found:
+        one.setflags(write=False)
+    return found
 
 
 def _middle(image: Image, box: Box) -> Image | None:

@@ -39,6 +39,7 @@ class Counting:
         self.opened = 0
         self.open = self._open
         self.read, self.close = camera.read, camera.close
+        self.grab, self.retrieve = camera.grab, camera.retrieve
 
     def _open(self) -> None:
         self.opened += 1

@@ -117,6 +117,13 @@ class Daemon:
             with exc:
                 return exc.code, exc.read().decode()
 
+    def answers(self) -> bool:
+        """Whether the monitor listens."""
+        try:
+            return self.get("/healthz")[0] == 200
+        except urllib.error.URLError:
+            return False
+
     def metrics(self) -> dict[str, float]:
         pairs = (line.rsplit(" ", 1) for line in self.get("/metrics")[1].splitlines() if line[0] != "#")
         return {name: float(value) for name, value in pairs}

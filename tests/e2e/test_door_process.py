@@ -41,6 +41,7 @@ def test_a_kill_in_mid_pulse_secures_the_line_and_the_next_start_records_it(
         assert daemon.wait(20) == -signal.SIGKILL
     with door.start() as daemon:
         daemon.until(lambda: any(event.get("reason") == "reader_gone" for event in door.events()))
+        daemon.until(daemon.answers)  # the door process tells its part before
         assert daemon.metrics()["edged_door_connected"] == 1
         assert json.loads(daemon.get("/readyz")[1])["checks"]["lock"]["detail"] in ("locked", "unlocked")
         assert daemon.end() == 0

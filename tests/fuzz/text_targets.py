@@ -127,13 +127,15 @@ def _door_seeds(_folder: Path) -> Iterator[bytes]:
 def _spool(data: bytes, folder: Path) -> None:
     """Lines that begin with ``=`` get the right checksum, which no search would find."""
     lines = [spool._line(line[1:]) if line.startswith(b"=") else line + b"\n" for line in data.split(b"\n")]
-    waiting = spool._read(put(folder / "events", b"".join(lines)))
+    waiting: dict[str, door.Happened] = {}
+    spool._read(put(folder / "events", b"".join(lines)), waiting)
     assert len(waiting) <= 2 * spool.MAX_EVENTS
 
 
 def _spool_seeds(_folder: Path) -> Iterator[bytes]:
     yield b"=" + door.encode(_HAPPENED) + b"\n=taken " + ULID.encode() + b"\n"
     yield spool._line(door.encode(_HAPPENED)) + b"torn"
+    yield spool._line(b"begun " + door.encode(_HAPPENED)) + spool._line(b"ended")
 
 
 def _site(data: bytes, folder: Path) -> None:

@@ -50,12 +50,21 @@ def test_a_door_process_killed_in_mid_pulse_leaves_a_secure_line(long_door: Door
         reader.ask("R1")
         reader.wait(lambda: "unlocked" in reader.events)
         guard = guard_of(long_door)
+        until(lambda: b" begun " in (long_door.state / "events").read_bytes())
         long_door.end(signal.SIGKILL)
         until(lambda: not long_door.released)
     assert held_seconds(long_door) < PULSE
     until(lambda: gone(guard))
-    long_door.start()
-    assert not long_door.released
+    for number in range(2):
+        long_door.start()
+        assert not long_door.released
+        with long_door.reader() as reader:
+            reader.rest(0.3)
+        aborted = [event for event in reader.of(Happened) if event.what == "lock_aborted"]
+        assert [(event.alarm, event.request, event.reader) for event in aborted] == (
+            [(True, "R1", "t.front")] if number == 0 else []
+        )
+        long_door.end()
 
 
 def test_a_door_process_that_stands_still_is_ended_when_its_pulse_is_over(door: DoorProcess) -> None:

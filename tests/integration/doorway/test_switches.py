@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from edged.doorway.messages import Answer, Happened, Reset, Secure
 from tests.fakes.doorway import (
     BUZZER,
@@ -116,7 +118,8 @@ def test_fire_releases_the_door_until_it_is_reset_whatever_happens_to_the_proces
         assert answer.reason == "emergency"
         door.press(RESET, seen=lambda: reader.hear() or "emergency_over" in reader.events)
         assert not door.released
-        assert reader.events[0] == "emergency"
+        begun = [(event.what, event.reason) for event in reader.of(Happened)][:2]
+        assert begun == [("emergency", None), ("emergency", "latched")]
     door.end()
     door.start()
     assert not door.released
@@ -188,6 +191,46 @@ def test_the_command_line_asks_the_door_process_and_a_reader_records_it(door: Do
         reader.wait(lambda: "emergency_over" in reader.events)
     told = [(event.what, event.cause) for event in reader.of(Happened)]
     assert told[:2] == [("unlocked", "test"), ("locked", "test")]
+
+
+@pytest.mark.parametrize("what", ["no folder", "no file", "no place"])
+def test_a_disk_that_cannot_be_read_at_the_start_takes_neither_exit_nor_fire_along(
+    what: str, tmp_path: Path
+) -> None:
+    door = DoorProcess(tmp_path)
+    if what == "no file":
+        (door.state / "events").mkdir(parents=True)
+    else:
+        door.state.write_text("something")
+    if what == "no place":
+        door.state /= "below"
+    with door, door.reader() as reader:
+        door.press(EXIT, seen=lambda: door.released)
+        reader.wait(lambda: "locked" in reader.events)
+        door.level(FIRE, high=True)
+        reader.wait(lambda: "emergency" in reader.events)
+        assert door.released
+        kept = what != "no place"
+        assert reader.wait(lambda: reader.status is not None and reader.status.kept is kept)
+    told = [what for what in reader.events if what != "never_opened"]
+    assert told == ["door_disk", "unlocked", "locked", "emergency"]
+
+
+def test_a_reset_that_the_disk_does_not_keep_fails_until_it_does(door: DoorProcess) -> None:
+    latch = door.state / "emergency"
+    door.press(FIRE, seen=latch.exists)
+    latch.unlink()
+    latch.mkdir()  # which no unlink removes
+    done = command(door, "reset")
+    assert done.returncode == 1
+    assert "its disk does not keep that" in done.stderr
+    assert not door.released
+    latch.rmdir()
+    done = command(door, "reset")
+    assert done.returncode == 0, done.stderr
+    door.end(signal.SIGKILL)
+    door.start()
+    assert not door.released
 
 
 def test_a_reset_while_the_fire_alarm_sounds_is_refused(door: DoorProcess) -> None:

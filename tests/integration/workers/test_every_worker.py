@@ -139,7 +139,7 @@ def fail(victim: Worker, fault: str, stage: Stage) -> None:
 
 @pytest.fixture(autouse=True)
 def _loaded(pipeline: FacePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.FacePipeline, "load", lambda _models, _quality: pipeline)
+    monkeypatch.setattr(app.FacePipeline, "load", lambda *_: pipeline)
 
 
 def last_levels(folder: Path) -> list[str]:

@@ -126,6 +126,13 @@ def test_closing_secures_the_line_and_answers_whoever_waits(emergency: bool) -> 
     assert bench.told.reasons[-1] == "stopping"
 
 
+def test_a_start_that_finds_an_emergency_says_why_the_line_is_released() -> None:
+    bench = Bench(emergency=True)
+    assert bench.line.unlocked
+    assert [(one.act.value, one.reason) for one in bench.told.happenings] == [("emergency", "latched")]
+    assert Bench().told.happenings == []
+
+
 INPUTS = ("exit", "contact", "fire", "tamper", "reset")
 
 

@@ -12,7 +12,6 @@ from edged.doorway import spool as module
 from edged.doorway.messages import Happened
 from edged.doorway.spool import Spool
 from edged.doorway.ulid import new_id
-from edged.errors import StoreError
 
 
 def event(what: str = "exit") -> Happened:
@@ -41,12 +40,48 @@ def test_what_was_not_taken_is_there_after_a_restart_in_order(tmp_path: Path) ->
     assert (tmp_path / "events").read_bytes() == b""
 
 
+def test_a_period_that_runs_outlives_the_process_whatever_was_taken(tmp_path: Path) -> None:
+    first, longer, end, later = event("unlocked"), event("unlocked"), event("locked"), event()
+    with opened(tmp_path) as spool:
+        assert spool.period is None
+        spool.put(first, begins=True)
+    with opened(tmp_path) as spool:
+        assert spool.period == first
+        spool.put(longer, begins=True)
+        spool.put(later)
+        for each in (first, longer, later):
+            spool.taken(each.event)
+    with opened(tmp_path) as spool:
+        assert (spool.period, spool.waiting) == (longer, {})
+        spool.put(end, ends=True)
+    with opened(tmp_path) as spool:
+        assert spool.period is None
+        assert list(spool.waiting.values()) == [end]
+
+
+def test_a_period_that_ends_is_kept_where_its_event_finds_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_EVENTS", 1)
+    with opened(tmp_path) as spool:
+        assert spool.put(event("unlocked"), begins=True)
+        assert not spool.put(event("locked"), ends=True)
+    with opened(tmp_path) as spool:
+        assert spool.period is None
+        assert not spool.put(event("unlocked"), begins=True)
+    with opened(tmp_path) as spool:
+        assert spool.period is not None
+
+
 def test_the_latch_of_an_emergency_outlives_the_process(tmp_path: Path) -> None:
     with opened(tmp_path) as spool:
         assert not spool.emergency
         spool.latch(emergency=True)
     with opened(tmp_path) as spool:
         assert spool.emergency
+        spool.put(event("unlocked"), begins=True)
+    with opened(tmp_path) as spool:
+        assert spool.period is None  # it became part of the emergency
         spool.latch(emergency=False)
     with opened(tmp_path) as spool:
         assert not spool.emergency
@@ -103,10 +138,162 @@ def test_a_disk_that_fails_loses_nothing_once_it_works_again(
         assert list(spool.waiting.values()) == [first, second]
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("emergency", [True, False])
+def test_a_disk_that_fails_knows_of_an_emergency_once_it_works_again(
+    emergency: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A latch that stays behind opens the door at the next start; one that is missing shuts it in a fire."""
+    real, failing = os.fsync, False
+
+    def sync(descriptor: int) -> None:
+        if failing:
+            raise OSError(30, "Read-only file system")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with opened(tmp_path) as spool:
+        spool.latch(emergency=not emergency)
+        _wait(lambda: spool.kept)
+        failing = True
+        spool.latch(emergency=emergency)
+        assert not spool.kept
+        _wait(lambda: "emergency" in spool._failing)
+        spool.mend()
+        _wait(spool._jobs.empty)
+        assert not spool.kept
+        failing = False
+        _mended(spool)
+    with opened(tmp_path) as spool:
+        assert spool.emergency is emergency
+
+
+def test_the_end_of_the_process_is_one_more_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = event()
+    with opened(tmp_path) as spool:
+        _wait(spool._jobs.empty)
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "_append", _full)
+            spool.put(first)
+            spool.latch(emergency=True)
+            _wait(lambda: spool._failing == {"events", "emergency"})
+    with opened(tmp_path) as spool:
+        assert spool.emergency
+        assert list(spool.waiting.values()) == [first]
+
+
+def _full(path: Path, data: bytes, *, sync: bool) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_an_emergency_that_is_over_is_not_kept_before_the_folder_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, []
+
+    def sync(descriptor: int) -> None:
+        synced.append(((tmp_path / "emergency").exists(), spool.kept))
+        real(descriptor)
+
+    with opened(tmp_path) as spool:
+        spool.latch(emergency=True)
+        _wait(lambda: spool._jobs.empty() and spool.kept)
+        monkeypatch.setattr(os, "fsync", sync)
+        spool.latch(emergency=False)
+        _wait(lambda: spool.kept)
+    assert synced == [(False, False)]
+
+
+def test_a_folder_that_cannot_be_made_leaves_events_in_memory_until_it_can(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError):
-        Spool(tmp_path / "file/state")
+    with opened(tmp_path / "file/state") as spool:
+        assert spool.damaged
+        first = event()
+        assert spool.put(first)
+        _wait(lambda: "events" in spool._failing)
+        assert not spool.kept
+        (tmp_path / "file").unlink()
+        _mended(spool)
+    with opened(tmp_path / "file/state") as spool:
+        assert not spool.damaged
+        assert list(spool.waiting.values()) == [first]
+
+
+def _put_in_the_way(path: Path, what: str) -> None:
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "loop":
+        path.symlink_to(path)
+    else:
+        path.mkdir()
+        (path / "something").touch()
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "loop"])
+@pytest.mark.parametrize("name", ["events", "emergency"])
+def test_what_cannot_be_read_is_moved_aside_and_opens_no_door(name: str, what: str, tmp_path: Path) -> None:
+    with opened(tmp_path) as spool:
+        _wait(lambda: spool.kept)
+    (tmp_path / name).unlink(missing_ok=True)
+    _put_in_the_way(tmp_path / name, what)
+    with opened(tmp_path) as spool:
+        assert spool.damaged
+        assert not spool.emergency
+        spool.latch(emergency=True)
+        first = event()
+        spool.put(first)
+        _mended(spool)
+    assert len(list(tmp_path.glob(f"{name}.damaged-*"))) == 1
+    with opened(tmp_path) as spool:
+        assert (spool.damaged, spool.emergency) == (False, True)
+        assert list(spool.waiting.values()) == [first]
+
+
+def test_a_file_in_place_of_the_folder_is_moved_aside(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("something")
+    with opened(tmp_path / "state") as spool:
+        assert spool.damaged
+        _mended(spool)
+    (aside,) = tmp_path.glob("state.damaged-*")
+    assert aside.read_text() == "something"
+
+
+def test_what_is_read_before_the_disk_fails_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [event() for _ in range(3)]
+    with opened(tmp_path) as spool:
+        for each in events:
+            spool.put(each)
+    real = module.happened
+
+    def fails(content: bytes) -> Happened:
+        if (found := real(content)) == events[2]:
+            raise OSError(5, "Input/output error")
+        return found
+
+    monkeypatch.setattr(module, "happened", fails)
+    with opened(tmp_path) as spool:
+        assert spool.damaged
+        assert list(spool.waiting.values()) == events[:2]
+    (aside,) = tmp_path.glob("events.damaged-*")
+    assert events[2].event in aside.read_text()
+
+
+def test_only_so_many_are_moved_aside(tmp_path: Path) -> None:
+    for _ in range(module._MOST_ASIDE + 2):
+        (tmp_path / "emergency").mkdir(exist_ok=True)
+        with opened(tmp_path) as spool:
+            assert spool.damaged
+            assert not spool.emergency
+    assert len(list(tmp_path.glob("emergency.damaged-*"))) == module._MOST_ASIDE
+
+
+def _mended(spool: Spool) -> None:
+    def kept() -> bool:
+        spool.mend()
+        return spool.kept
+
+    _wait(kept)
 
 
 def _wait(condition: "object") -> None:
@@ -129,6 +316,7 @@ def test_a_file_of_more_events_than_a_door_writes_does_not_fill_the_memory(tmp_p
     first = event()
     lines = [module._line(module.encode(each)) for each in (first, *(event() for _ in range(most + 50)))]
     (tmp_path / "events").write_bytes(b"".join(lines))
-    waiting = module._read(tmp_path / "events")
+    waiting: dict[str, Happened] = {}
+    assert module._read(tmp_path / "events", waiting) is None
     assert len(waiting) == most
     assert next(iter(waiting.values())) == first

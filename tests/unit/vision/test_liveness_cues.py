@@ -80,6 +80,21 @@ def test_the_border_does_not_depend_on_the_size_of_the_picture() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "box",
+    [Box(600, 300, 50, 65), Box(500, 200, 300, 380), Box(1240, 680, 90, 120), Box(60, -300, 200, 20)],
+    ids=["small", "large", "in a corner", "outside"],
+)
+def test_the_end_of_what_is_looked_at_is_no_border(box: Box) -> None:
+    assert border_support(np.full((720, 1280, 3), 200, np.uint8), box) == 0.0
+
+
+def test_what_is_far_from_the_face_does_not_count() -> None:
+    picture = sheet(230, 90, 410, 400)
+    wide = np.hstack([picture, np.zeros_like(picture)])
+    assert border_support(wide, BOX) == border_support(np.hstack([picture, picture]), BOX)
+
+
 def test_a_face_of_no_width_has_no_border_to_look_for() -> None:
     with pytest.raises(ValueError, match="expected a face"):
         border_support(wall(), Box(10, 10, float("nan"), 20))
