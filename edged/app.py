@@ -41,7 +41,7 @@ from edged.workers.capture import CaptureWorker
 from edged.workers.challenge import challenge_watch
 from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange
-from edged.workers.door_opening import DOOR_STOP_SECONDS, claim_door, showing
+from edged.workers.door_opening import DOOR_STOP_SECONDS, claim_door, showing, time_synced
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_counted, reopen_damaged
 from edged.workers.factor_part import FactorPart
@@ -115,6 +115,7 @@ class Daemon:
         self.log = EventLog(self.journal, metrics, self.clock, self.boot_id)
         # First what the door tells of the last start, which may answer what was open then.
         self.door = door(metrics, self.journal, self._door_changed)
+        self.clock.ask(partial(time_synced, self.door))
         self.left_open = LeftOpen(config.journal.path, self.log, self.door, self._punches_changed)
         self._load_models_and_people(building)
         watch_board(metrics, self.clock, Board(), config.journal.path.parent)

@@ -298,8 +298,9 @@ class Metrics:
             "edged_storage_recoveries", "Damaged journals whose events were taken over", registry=registry
         )
         self.clock_synced = Gauge(
-            "edged_clock_synced", "1 while the kernel says the clock is synchronised", registry=registry
-        )
+            "edged_clock_synced", "1 while the clock is said to be synchronised; NaN where nobody tells",
+            registry=registry,
+        )  # fmt: skip
 
     def _board(self, registry: CollectorRegistry) -> None:
         self.temperature = Gauge(

@@ -4,16 +4,23 @@ Pulses, ages and cool-downs use the monotonic clock alone, so that a step of the
 holds a door open nor makes an old frame young.
 """
 
-import ctypes
-import ctypes.util
+import logging
 import time
-from datetime import datetime, tzinfo
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-# adjtimex(2) returns TIME_ERROR while the kernel clock is not disciplined by NTP or PTP.
-_TIME_ERROR = 5
-_TIMEX_BYTES = 512  # struct timex has 208 bytes on 64-bit Linux; modes = 0 only reads
+from edged.devices import timekeeping
+
+logger = logging.getLogger(__name__)
+
+# Nothing of edged is older: a clock that says so is wrong, whatever vouches for it.
+FIRST_YEAR = 2026
+_FIRST_MOMENT = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()
+# A door process is back a second after it ended. Were its word gone with it, each such restart would be
+# recorded as a clock that was lost and found.
+_TOLD_SECONDS = 60.0
 
 
 class Clock:
@@ -22,8 +29,9 @@ class Clock:
     def __init__(self, zone: str = "local") -> None:
         self._zone: tzinfo | None = None
         self.set_zone(zone)
-        self._known = self._resume = float("-inf")
-        self._libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+        self._known = self._newest = self._resume = float("-inf")
+        self._other: Callable[[], bool | None] = lambda: None
+        self._told = (False, float("-inf"))  # what it said last, and when
 
     def set_zone(self, zone: str) -> None:
         """Change the door's time zone."""
@@ -32,11 +40,22 @@ class Clock:
     def not_before(self, known: float, newest: float) -> None:
         """Say what time it is at least: ``known`` for certain, ``newest`` by clocks that were not right.
 
-        A clock that is not right and is behind ``known`` was not set since the board started. It goes on from
-        ``newest`` then, so that time does not run backwards from one start to the next, and whose right to
-        enter has ended is not let in by a clock that says 1970.
+        A clock that nobody calls right and that is behind ``known``, or before edged was made, was not set
+        since the board started. It goes on from ``newest`` then, so that time does not run backwards from
+        one start to the next.
         """
-        self._known, self._resume = known, max(known, newest) - self.monotonic()
+        self._known, self._newest = known, max(known, newest)
+        self._resume = self._newest - self.monotonic()
+        behind = max(self._newest, _FIRST_MOMENT) - time.time()
+        if behind > 0:
+            logger.warning(
+                "clock behind what is on record behind_s=%.0f; unless it is known to be right, "
+                "whoever has hours or a last day stays outside", behind,
+            )  # fmt: skip
+
+    def ask(self, other: Callable[[], bool | None]) -> None:
+        """Let ``other`` say whether the clock is right, where the kernel may not be asked; None: unknown."""
+        self._other = other
 
     def monotonic(self) -> float:
         """Return seconds on this boot's clock."""
@@ -45,11 +64,18 @@ class Clock:
     def unix(self) -> float:
         """Return seconds since 1970 UTC."""
         now = time.time()
-        return now if now >= self._known or self.synced() else self.monotonic() + self._resume
+        if now >= max(self._known, _FIRST_MOMENT) or self.synced():
+            return now
+        return max(now, self.monotonic() + self._resume)
 
     def door_time(self) -> datetime | None:
-        """Return the door's aware local time, None where the clock was evidently not set since power-on."""
-        unset = time.time() < self._known and not self.synced()
+        """Return the door's aware local time, None where the clock is evidently wrong.
+
+        That is before edged was made, and before the newest time on record unless the clock is known to be
+        right: whose right to enter has ended is not let in by a clock that says 1970.
+        """
+        now = time.time()
+        unset = now < _FIRST_MOMENT or (now < self._newest and not self.synced())
         return None if unset else self.local(self.unix())
 
     def local(self, unix: float) -> datetime:
@@ -65,7 +91,22 @@ class Clock:
             return ""
 
     def synced(self) -> bool:
-        """Whether the kernel says that its clock is synchronised; False where it does not say."""
-        buffer = ctypes.create_string_buffer(_TIMEX_BYTES)
-        state = int(self._libc.adjtimex(buffer))
-        return 0 <= state != _TIME_ERROR
+        """Whether the clock is known to be synchronised."""
+        return self.word() is True
+
+    def word(self) -> bool | None:
+        """Return whether the clock is said to be synchronised; None where that cannot be told.
+
+        The kernel is asked first, then whom ``ask`` named, then systemd-timesyncd.
+        """
+        word = timekeeping.by_kernel()
+        if word is None:
+            word = self._word_of_other()
+        return timekeeping.by_timesyncd() if word is None else word
+
+    def _word_of_other(self) -> bool | None:
+        word, now = self._other(), self.monotonic()
+        if word is not None:
+            self._told = (word, now)
+        told, at = self._told
+        return told if now - at < _TOLD_SECONDS else None

@@ -55,6 +55,9 @@ def _past(state: FleetState, patient: Patient) -> str:
             f"{detail}. The clock was {ahead / _DAY:.0f} days ahead once, and the door does not believe it "
             "now: if it is right today, stop edged, remove the file `state` in fleet.directory, start again"
         )
+    behind = state.vouched_at - patient.now
+    if behind > _DAY:
+        return f"{detail}. The clock is {behind / _DAY:.0f} days behind what the publisher has signed: set it"
     return f"{detail}; `edged fleet publish` at the publisher's desk"
 
 

@@ -1,12 +1,12 @@
 """From happenings to events: each gets its id, its times, and a place in the spool."""
 
-import ctypes
 import logging
 import os
 import time
 from collections import deque
 from pathlib import Path
 
+from edged.devices import timekeeping
 from edged.domain.boots import boot_name
 from edged.domain.doorway import Act, Happening
 from edged.doorway.keeper import Refusal
@@ -21,9 +21,6 @@ _ORDINARY = frozenset(
     {Act.UNLOCKED, Act.LOCKED, Act.NEVER_OPENED, Act.EXIT, Act.OPENED, Act.SHUT, Act.HELD_OPEN_OVER,
      Act.FORCED_OPEN_OVER, Act.EMERGENCY_OVER, Act.TAMPER_OVER, Act.INPUT_FAULT_OVER}
 )  # fmt: skip
-# adjtimex(2) returns TIME_ERROR while the clock is not disciplined; struct timex has 208 bytes.
-_TIME_ERROR = 5
-_TIMEX_BYTES = 512
 
 
 class Ledger:
@@ -37,7 +34,6 @@ class Ledger:
         self.refusals: deque[Refusal] = deque()
         self.casual: set[str] = set()
         self._spool = spool
-        self._libc = ctypes.CDLL(None)
 
     def begin(self) -> None:
         """Tell what an earlier process left, and what is wrong with it; before anything else is told."""
@@ -104,7 +100,7 @@ class Ledger:
             self._keep("events_lost", at, alarm=True, count=lost)
         event = Happened(
             event=new_id(), what=what, alarm=alarm, ts=time.time(), at=at, boot_id=self.boot_id,
-            time_synced=self._synced(), cause=cause, request=request, reader=reader,
+            time_synced=timekeeping.synced() is True, cause=cause, request=request, reader=reader,
             held_seconds=held_seconds, reason=reason, count=count,
         )  # fmt: skip
         logger.log(
@@ -113,10 +109,6 @@ class Ledger:
         )  # fmt: skip
         if not self._spool.put(event, begins=begins, ends=ends):
             logger.error("event not kept, too many wait what=%s", what)
-
-    def _synced(self) -> bool:
-        state = int(self._libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
-        return 0 <= state != _TIME_ERROR
 
 
 def _machine_boot() -> str:

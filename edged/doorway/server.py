@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edged import __version__
+from edged.devices import timekeeping
 from edged.doorway.channel import Channel
 from edged.doorway.keeper import Keeper
 from edged.doorway.ledger import Ledger
@@ -285,6 +286,7 @@ class Server:
             waiting=len(peer.offered),
             kept=self._spool.kept,
             faulty=self._keeper.faulty,
+            time_synced=timekeeping.synced(),
         )
 
 

@@ -19,8 +19,9 @@ Whole = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 class GalleryReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``version`` and ``manifest`` are what is in force (0 and None: nothing); ``denied`` the deny list's.
 
-    ``refused`` is why the newest was not taken (a stable code), ``text`` the same in words. ``revision``
-    grows with every change at the door, so that an old receipt is told from a new one.
+    ``roles`` is the version of the list of keys that command. ``refused`` is why the newest was not taken (a
+    stable code), ``text`` the same in words. ``revision`` grows with every change at the door, so that an old
+    receipt is told from a new one.
     """
 
     v: Literal[1] = 1
@@ -34,6 +35,7 @@ class GalleryReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     manifest: Digest | None
     people: Whole
     denied: Whole
+    roles: Whole = 0
     applied_at: Seconds
     said_at: Seconds
     lapsed: bool = False

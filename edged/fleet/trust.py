@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -32,7 +32,9 @@ _LIMITS = UpdaterConfig(
 )
 # What doors that are no canaries have in force while canaries try the manifest.
 HELD = "held"
-TARGETS = ("manifest", "keys", "denied", "roles", HELD)
+# Both a file and the role, delegated to the revoker, that names it.
+DENIED = "denied"
+TARGETS = ("manifest", "keys", DENIED, "roles", HELD)
 
 Rejection = Literal[
     "rollback",
@@ -52,6 +54,10 @@ REJECTIONS: tuple[Rejection, ...] = (
 # Stands in every signed file: one publisher's keys sign for all of its groups, and the numbers of one must
 # not be taken for another's. TUF keeps fields that it does not know (specification 4.2.1) and signs them.
 GROUP_FIELD = "edged-group"
+# Likewise, in the timestamp: the Unix second in which it was signed.
+SIGNED_FIELD = "edged-signed-at"
+# The longest that a timestamp may be made for (`edged fleet renew --days`).
+_LONGEST_WORD = timedelta(days=30)
 
 
 class UntrustedError(FleetError):
@@ -92,12 +98,14 @@ class Trusted:
     """What the publisher says now. ``expires`` is when it must have spoken again.
 
     ``signed_until`` is when something ends that the daily word does not renew: root keys or galleries.
+    ``signed_at``: it was not signed earlier than this.
     """
 
     floor: Floor
     targets_version: int
     expires: datetime
     signed_until: datetime
+    signed_at: datetime
     targets: Mapping[str, Target]
 
 
@@ -168,9 +176,11 @@ class PublisherTrust:
         if seen < floor:
             text = f"version {seen.timestamp} of root {seen.root}, newer than that was seen before"
             raise UntrustedError("rollback", "timestamp", text)
+        if DENIED in top.targets:  # TUF would take it before the revoker's
+            raise UntrustedError("signatures", "targets", "who is denied is the revoker's to say")
         lasting = [root, snapshot, top]
-        if top.delegations is not None and "denied" in (top.delegations.roles or ()):
-            lasting.append(self._read("denied"))  # it was asked for, so it is there
+        if top.delegations is not None and DENIED in (top.delegations.roles or ()):
+            lasting.append(self._read(DENIED))  # it was asked for, so it is there
         signed_until = min(_aware(part.expires) for part in lasting)
         expires = min(signed_until, _aware(timestamp.expires))
         if expires <= not_before:
@@ -178,7 +188,7 @@ class PublisherTrust:
                 "expired", "timestamp", f"good until {expires:%Y-%m-%d %H:%M}, which has passed"
             )
         found = {name: _target(target) for name, target in targets.items() if target is not None}
-        return Trusted(seen, top.version, expires, signed_until, found)
+        return Trusted(seen, top.version, expires, signed_until, _signed_at(timestamp), found)
 
     def _read(self, role: str) -> Any:
         """Return what the updater has just verified and stored; its own objects are private."""
@@ -187,6 +197,16 @@ class PublisherTrust:
 
 def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _signed_at(timestamp: Timestamp) -> datetime:
+    """Return when a timestamp was signed, or where it does not say so, the earliest that it can have been."""
+    expires = _aware(timestamp.expires)
+    seconds = timestamp.unrecognized_fields.get(SIGNED_FIELD)
+    earliest = expires - _LONGEST_WORD
+    if not isinstance(seconds, int) or not earliest.timestamp() <= seconds <= expires.timestamp():
+        return earliest
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _group_of(data: bytes) -> str | None:

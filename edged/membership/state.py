@@ -44,7 +44,9 @@ class RolesInForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class FleetState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``revision`` grows with each change; ``root`` and ``timestamp`` are the newest metadata believed.
 
-    ``seen_at`` is the latest time that has certainly passed, ``expires`` when the publisher must have spoken,
+    ``seen_at`` is the latest time that has certainly passed, ``vouched_at`` the latest that what was signed
+    and how long the door has run since vouch for, which counts while no time server does;
+    ``expires`` when the publisher must have spoken,
     ``signed_until`` when what its daily word does not renew ends.
     ``lapsed``: the gallery is past its last day, so nobody of it may enter. ``refused``: why what came last
     was not taken.
@@ -55,6 +57,7 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     root: Annotated[int, Meta(ge=0)] = 0
     timestamp: Annotated[int, Meta(ge=0)] = 0
     seen_at: Seconds = 0.0
+    vouched_at: Seconds = 0.0
     expires: Seconds | None = None
     signed_until: Seconds | None = None
     gallery: AppliedGallery | None = None

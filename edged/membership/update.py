@@ -6,7 +6,7 @@ old gallery serves; a power cut at any step leaves the old or the new one, and n
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -43,11 +43,17 @@ class BlobSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What an attempt led to: ``applied`` a gallery, ``denied`` a deny list, ``waiting`` for its turn."""
+    """What an attempt led to: ``applied`` a gallery, ``denied`` a deny list, ``waiting`` for its turn.
+
+    ``roles``: whether those in force are what the publisher says now; None where that was not heard.
+    ``vouched_at``: a time (Unix seconds) that has passed, if the publisher's clock is right.
+    """
 
     applied: bool = False
     denied: bool = False
     waiting: bool = False
+    roles: bool | None = None
+    vouched_at: float = 0.0
     refused: str | None = None
     text: str = ""
 
@@ -97,20 +103,31 @@ class GalleryUpdate:
         state = self._begin()
         # Before a deny list is taken: that changes who may enter, and nobody's face.
         serving = self._serving(state.revision)
-        changed = False
+        changed, roles, vouched_at = False, None, 0.0
         try:
             trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
             self._seen(trusted)
+            vouched_at = trusted.signed_at.timestamp()
             self._step("trusted")
+            roles = False
             changed = self._take_denied(trusted)
-            self._take_roles(trusted)
-            return self._take_gallery(trusted, serving, denied=changed)
+            roles = self._take_roles(trusted)
+            attempt = self._take_gallery(trusted, serving, denied=changed)
         except (UntrustedError, RefusedError) as exc:
-            return Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
+            attempt = Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
         except StoreCorruptError as exc:
-            return Attempt(denied=changed, refused="damaged", text=str(exc)[:400])
+            attempt = Attempt(denied=changed, refused="damaged", text=str(exc)[:400])
         except FleetError as exc:
-            return Attempt(denied=changed, refused="altered", text=str(exc)[:400])
+            attempt = Attempt(denied=changed, refused="altered", text=str(exc)[:400])
+        return replace(attempt, roles=roles, vouched_at=max(vouched_at, self._created_at()))
+
+    def _created_at(self) -> float:
+        """Return when the gallery in force was made, as its publisher has signed; 0 where nothing tells."""
+        try:
+            gallery = self._store.state().gallery
+            return 0.0 if gallery is None else self._store.manifest(gallery).created_at
+        except StoreError:
+            return 0.0
 
     def _begin(self) -> FleetState:
         """Return what is in force. A damaged state starts anew: TUF's cache still says how new."""
@@ -164,11 +181,12 @@ class GalleryUpdate:
         self._step("denied in force")
         return True
 
-    def _take_roles(self, trusted: Trusted) -> None:
+    def _take_roles(self, trusted: Trusted) -> bool:
+        """Whether those in force are what the publisher says now."""
         target, known = trusted.targets.get("roles"), self._store.state().roles
         same = target is not None and known is not None and known.sha256 == target.sha256
         if target is None or (same and self._store.blobs.whole(target.sha256)):
-            return
+            return target is not None
         data = self._blob("roles", target, MAX_ROLES_BYTES)
         roles, version, root = decode(data, Roles), _number(target, "version"), trusted.floor.root
         if (roles.group, roles.version) != (self._store.member.group, version):
@@ -177,6 +195,7 @@ class GalleryUpdate:
             raise RefusedError("rollback", f"command keys {version}, {known.version} are in force")
         self._store.blobs.put(target.sha256, data)
         self._commit(roles=RolesInForce(sha256=target.sha256, version=version, root=root))
+        return True
 
     def _take_gallery(self, trusted: Trusted, serving: GallerySnapshot | None, *, denied: bool) -> Attempt:
         state = self._store.state()
@@ -194,7 +213,7 @@ class GalleryUpdate:
             waiting = Attempt(
                 denied=denied, waiting=True, text=f"version {manifest.version} is tried elsewhere"
             )
-            held = self._held(trusted, state)
+            held = self._held(trusted, state, manifest.version)
             if held is None:
                 return waiting
             target = held
@@ -228,19 +247,21 @@ class GalleryUpdate:
     def _is_for_others(self, manifest: Manifest) -> bool:
         return manifest.only is not None and self._store.member.door not in manifest.only
 
-    def _held(self, trusted: Trusted, state: FleetState) -> Target | None:
+    def _held(self, trusted: Trusted, state: FleetState, tried: int) -> Target | None:
         """Return what this door is to have while others try something newer; None where it has that, or more.
 
         Somebody may have been forgotten meanwhile, or its own files are damaged. Having been a canary once it
-        has more: it goes back to nothing older.
+        has more: it goes back to nothing older. A root that is newer makes nothing of this newer, unless the
+        numbers began anew with it: then even what is ``tried`` has a lower one than what is here.
         """
         held, current = trusted.targets.get(HELD), state.gallery
         if held is None or current is None:
             return held
-        offered, has = (trusted.floor.root, _number(held, "version")), (current.root, current.version)
-        if offered == has:
+        offered = _number(held, "version")
+        anew = trusted.floor.root > current.root and tried < current.version
+        if offered == current.version and not anew:
             return None if self._store.intact(state) else held
-        return held if offered > has else None
+        return held if anew or offered > current.version else None
 
     def _keys(self, trusted: Trusted) -> tuple[str, Opener]:
         target = trusted.targets.get("keys")

@@ -26,7 +26,7 @@ from tuf.api.metadata import (
 )
 
 from edged.errors import StoreError
-from edged.fleet.trust import GROUP_FIELD
+from edged.fleet.trust import GROUP_FIELD, SIGNED_FIELD
 from edged.publishing.keyring import DAILY, PUBLISHER, REVOKER, Keyring
 from edged.storage.files import make_private_directory, replace_private_file
 
@@ -132,6 +132,7 @@ class Repository:
         timestamp = self._newest(Timestamp.type, Timestamp)
         timestamp.version += 1
         timestamp.expires = _in_days(days)
+        timestamp.unrecognized_fields[SIGNED_FIELD] = int(datetime.now(UTC).timestamp())
         timestamp.snapshot_meta = MetaFile(version=self._version(Snapshot.type))
         self._write(timestamp, [DAILY], Timestamp.type)
 

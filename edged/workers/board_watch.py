@@ -1,5 +1,6 @@
 """Let a scrape see the board as it is at that moment."""
 
+import math
 from pathlib import Path
 
 from edged.devices.board import Board, free_bytes, size_bytes
@@ -12,7 +13,7 @@ def watch_board(metrics: Metrics, clock: Clock, board: Board, folder: Path) -> N
 
     They are read when somebody looks: a value that was set once would hide a clock that came right later.
     """
-    metrics.clock_synced.set_function(lambda: float(clock.synced()))
+    metrics.clock_synced.set_function(lambda: math.nan if (word := clock.word()) is None else float(word))
     metrics.temperature.set_function(board.temperature)
     metrics.throttled.set_function(board.throttled)
     metrics.storage_free.set_function(lambda: free_bytes(folder))

@@ -60,8 +60,8 @@ class CommandDesk:
     """``remembered`` is what ``memory`` holds; ``acts`` carries out each action and returns the facts.
 
     An act may raise ``EdgedError``. ``keys`` are those that may command now, ``certain`` a Unix time that has
-    passed. ``record`` is told each command in order with its result, ``alarm`` each kind of refusal;
-    ``count`` every result.
+    passed. ``withheld`` says why an action must wait, if it must. ``record`` is told each command in order
+    with its result, ``alarm`` each kind of refusal; ``count`` every result.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class CommandDesk:
         keys: Callable[[], list[CommandKey]],
         acts: Mapping[Action, Act],
         certain: Callable[[], float],
+        withheld: Callable[[Action], str | None],
         record: Callable[[Command, CommandResult, str], None],
         alarm: Callable[[str, Mapping[str, Any]], None],
         count: Callable[[CommandResult], None] = lambda _result: None,
@@ -88,6 +89,7 @@ class CommandDesk:
         self._keys = keys
         self._acts = acts
         self._certain = certain
+        self._withheld = withheld
         self._record = record
         self._alarm = alarm
         self._count = count
@@ -176,6 +178,8 @@ class CommandDesk:
         return command, key
 
     def _carried_out(self, command: Command, key: CommandKey) -> tuple[CommandResult, str, Mapping[str, Any]]:
+        if (why := self._withheld(command.action)) is not None:
+            return "refused", why, {}
         try:
             counters = dict(self._guard.counted(_counted(key), command.counter))
             self.remember(msgspec.structs.replace(self._memory, counters=counters))

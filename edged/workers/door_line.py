@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from edged.doorway.channel import Channel
-from edged.doorway.messages import SILENCE_SECONDS, FromDoor, FromReader, Status, Welcome, from_door
+from edged.doorway.messages import SILENCE_SECONDS, FromDoor, FromReader, Status, Unlock, Welcome, from_door
 from edged.errors import DoorwayError
+from edged.workers.door import UnlockRequest
 
 # Twelve beats. At six no more grants are asked for; to end a connection, and with it a pulse, takes more.
 HUNG_SECONDS = 3.0
@@ -53,3 +55,15 @@ class DoorLine:
         """Whether the door process speaks, and nothing that it has to tell waits there."""
         # A status comes behind the events that were offered with it.
         return not (self.ended or self.status is None or self.status.waiting or self.silent(now))
+
+    def time_synced(self, now: float) -> bool | None:
+        """Return whether the door process says that the clock is right; None where it does not say."""
+        return None if self.status is None or self.silent(now) else self.status.time_synced
+
+
+def unlock_of(request: UnlockRequest) -> Unlock:
+    """Return a grant in the words of the door process."""
+    cause: Literal["face", "test", "command"] = "face"
+    if request.cause in ("test", "command"):
+        cause = "test" if request.cause == "test" else "command"
+    return Unlock(request=request.event_id, cause=cause, granted_at=max(0.0, request.granted_at))

@@ -32,7 +32,6 @@ from edged.doorway.messages import (
     Status,
     Taken,
     TurnedAway,
-    Unlock,
     Welcome,
 )
 from edged.errors import DoorwayError
@@ -41,7 +40,7 @@ from edged.metrics import LOCK_CAUSES, LOCK_REFUSALS, Metrics
 from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.door_grants import OpenGrants
 from edged.workers.door_journal import DoorJournal
-from edged.workers.door_line import HUNG_SECONDS, DoorLine
+from edged.workers.door_line import HUNG_SECONDS, DoorLine, unlock_of
 from edged.workers.door_words import AWAY, DoorWords, words_of
 from edged.workers.reports import Reporter
 from edged.workers.worker import Worker
@@ -56,10 +55,6 @@ _LAST_EVENTS_SECONDS = 1.5
 _LAST_REPORTS_SECONDS = 2.0
 _SHOW_SECONDS = 0.5
 _DENIED_SECONDS = 1.0
-
-
-def _asked_for(cause: str) -> Literal["face", "test", "command"]:
-    return "test" if cause == "test" else "command" if cause == "command" else "face"
 
 
 class DoorLink(Worker):
@@ -142,6 +137,11 @@ class DoorLink(Worker):
         """Whether what waited at the door when this process started is in the journal."""
         return self._caught_up.is_set()
 
+    def time_synced(self) -> bool | None:
+        """Return whether the door process says that the wall clock is right; None where it does not say."""
+        line = self._line
+        return None if line is None else line.time_synced(self._clock())
+
     def refusal(self, granted_at: float) -> str | None:
         """Say why a grant of ``granted_at`` (monotonic seconds) would be refused now, None if not."""
         line = self._line
@@ -161,14 +161,10 @@ class DoorLink(Worker):
         if self._sealed or line is None or line.status is None:
             self._metrics.lock_refusals.labels("away").inc()
             return False
-        wanted = Unlock(
-            request=request.event_id, cause=_asked_for(request.cause),
-            granted_at=max(0.0, request.granted_at),
-        )  # fmt: skip
         if not self._grants.add(request, self._clock()):
             self._metrics.lock_refusals.labels("queue_full").inc()
             return False
-        if not line.say(wanted):
+        if not line.say(unlock_of(request)):
             self._grants.answered(request.event_id)
             return False
         return True

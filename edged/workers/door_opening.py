@@ -76,6 +76,11 @@ def showing(door: Door, on_seen: Callable[[T], None]) -> Callable[[T], None]:
     return seen
 
 
+def time_synced(door: Door) -> bool | None:
+    """Return whether ``door`` says that the wall clock is right; None without a process that may ask."""
+    return door.time_synced() if isinstance(door, DoorLink) else None
+
+
 def _linked(  # noqa: PLR0917 - all but the last three are bound
     config: Config,
     building: ExitStack,

@@ -16,6 +16,7 @@ from edged.errors import StoreError
 from edged.fleet.broker import BrokerClient, Connected, Disconnected, Happening
 from edged.fleet.connection import Arrived
 from edged.fleet.gallery_channel import GalleryChannel
+from edged.fleet.gallery_format import Action
 from edged.fleet.gallery_topics import GalleryTopics
 from edged.fleet.receipt_messages import GalleryReceipt, signed_receipt
 from edged.membership.identity import DoorIdentity
@@ -106,8 +107,11 @@ class FleetMemberWorker(Worker):
         self._due_at = self._seen_due_at = self._looked_at = 0.0
         self._refused_since: float | None = None
         self._said: GalleryReceipt | None = None
-        state = self._state()
-        self._bound = (0.0 if state is None else state.seen_at, clock.monotonic())
+        self._connection = 0
+        self._roles_heard_in: int | None = None
+        state = self._state() or FleetState()
+        self._bound = (state.seen_at, clock.monotonic())
+        self._vouched = (state.vouched_at, clock.monotonic())
 
     @property
     def client(self) -> BrokerClient:
@@ -137,9 +141,35 @@ class FleetMemberWorker(Worker):
             self._client.close(goodbye=True)
 
     def certain(self) -> datetime:
-        """Return a time that has passed for certain: no clock that is set back goes below it."""
-        seen, at = self._bound
-        return datetime.fromtimestamp(max(self._clock.unix(), seen + self._clock.monotonic() - at), UTC)
+        """Return a time that has passed for certain: no clock that is set back goes below it.
+
+        Where no time server keeps the clock it is not before anything that was signed, either; where one
+        does, a publisher whose clock is fast shuts nobody out.
+        """
+        least = self._grown(self._bound)
+        if not self._clock.synced():
+            least = max(least, self._grown(self._vouched))
+        return datetime.fromtimestamp(max(self._clock.unix(), least), UTC)
+
+    def _grown(self, bound: tuple[float, float]) -> float:
+        return bound[0] + self._clock.monotonic() - bound[1]
+
+    def withheld(self, action: Action) -> str | None:
+        """Return why ``action`` is not carried out now, None where it is; a lockdown always is.
+
+        What lies on disk may name a key that was taken away meanwhile: it counts once this connection has
+        told who may command, and opens only while the publisher is known to be heard.
+        """
+        if action == "lockdown":
+            return None
+        if self._roles_heard_in != self._connection:
+            return "the door has not heard yet who may command now; try again"
+        if action not in ("unlock", "release"):
+            return None
+        state = self._state()
+        if state is None or state.expires is None or self.certain().timestamp() >= state.expires:
+            return "the publisher has been silent for too long to say who may open"
+        return None
 
     def _waiting(self) -> None:
         """At every turn, also of a fetch that a broker draws out: the last day comes all the same."""
@@ -157,9 +187,11 @@ class FleetMemberWorker(Worker):
             return None
 
     def _follow(self) -> None:
+        connection = self._connection
         try:
             attempt = self._attempt(self.certain())
         except StoreError as exc:
+            self._roles_heard_in = None  # the silence may count from now, and the roles be those of before
             self._disk.failed(exc, time.monotonic())
             self._due_at = time.monotonic() + _RETRY_SECONDS
             self._begin("gallery_disk", {"reason": str(exc)[:200]})
@@ -167,6 +199,11 @@ class FleetMemberWorker(Worker):
             return
         self._disk.recovered(time.monotonic())
         self._told.discard("gallery_disk")
+        if attempt.vouched_at > self._grown(self._vouched):
+            self._vouched = (attempt.vouched_at, self._clock.monotonic())
+            self._seen_due_at = 0.0
+        if attempt.roles is not None:
+            self._roles_heard_in = connection if attempt.roles else None
         again, self._last = attempt.refused == self._last.refused, attempt
         state = self._state()
         if state is not None:
@@ -207,10 +244,19 @@ class FleetMemberWorker(Worker):
             self._told.discard("gallery_lapsed")
         if (past and self._lapse) != state.lapsed or self._store.past_last_day:
             self._pass_last_day(state, past=past and self._lapse)
-        if time.monotonic() >= self._seen_due_at and self._clock.synced():
+        if time.monotonic() >= self._seen_due_at:
             self._seen_due_at = time.monotonic() + _SEEN_SECONDS
+            self._write_the_time(state)
+
+    def _write_the_time(self, state: FleetState) -> None:
+        """Keep what is certain over a restart, and what only a clock in doubt says not."""
+        vouched_at = max(state.vouched_at, self._grown(self._vouched))
+        if self._clock.synced():
+            now = self.certain().timestamp()
             self._bound = (now, self._clock.monotonic())
-            self._commit(seen_at=now)
+            self._commit(seen_at=now, vouched_at=vouched_at)
+        elif vouched_at > state.vouched_at:
+            self._commit(vouched_at=vouched_at)
 
     def _pass_last_day(self, state: FleetState, *, past: bool) -> None:
         """Let nobody in any more; or again, where it was a clock in doubt that said so and is right now."""
@@ -239,6 +285,7 @@ class FleetMemberWorker(Worker):
         match happening:
             case Connected():
                 self._outage.recovered(time.monotonic())
+                self._connection += 1
                 self._said, self._due_at = None, 0.0
             case Disconnected():
                 self._outage.failed(f"{happening.cause}: {happening.text}", time.monotonic())
@@ -278,6 +325,7 @@ class FleetMemberWorker(Worker):
             manifest=None if gallery is None else gallery.sha256,
             people=0 if gallery is None else gallery.people,
             denied=0 if denied is None else denied.version,
+            roles=0 if state.roles is None else state.roles.version,
             applied_at=0.0 if gallery is None else gallery.applied_at,
             said_at=round(self._clock.unix(), 3),
             lapsed=state.lapsed,

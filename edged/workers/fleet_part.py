@@ -189,6 +189,7 @@ class FleetPart:
             keys=membership.store.command_keys,
             acts=acts.table(),
             certain=lambda: worker.certain().timestamp(),
+            withheld=worker.withheld,
             record=lambda command, result, text: _record(reach.log, command, result, text),
             alarm=lambda kind, facts: _alarm(reach.log, kind, facts),
             count=lambda result: self._metrics.commands.labels(result).inc(),

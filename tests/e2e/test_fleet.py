@@ -3,18 +3,26 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edged.config.sections import MqttConfig
 from edged.demo.bundled import bundled_cast
+from edged.errors import FleetError
+from edged.fleet.broker import BrokerClient
+from edged.publishing.commanding import Commander, Order
+from edged.publishing.keyring import Keyring
+from edged.publishing.release import FleetFolder
 from tests.e2e.door import OfficeDoor, edged
 from tests.fakes.mosquitto import mosquitto
 
 pytestmark = pytest.mark.timeout(300)
 KEY = ("--passphrase-file", "passphrase")
+PASSPHRASE = "correct horse battery"
 
 
 @dataclass
@@ -23,6 +31,7 @@ class Site:
 
     folder: Path
     door: OfficeDoor
+    port: int
 
     def run(self, *arguments: object) -> str:
         return edged(*arguments, cwd=self.folder).stdout
@@ -51,14 +60,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Eight commands from nothing to a door that knows somebody."""
     folder = tmp_path_factory.mktemp("fleet")
     with mosquitto(folder / "broker") as broker:
-        (folder / "passphrase").write_text("correct horse battery\n")
+        (folder / "passphrase").write_text(f"{PASSPHRASE}\n")
         door = OfficeDoor(folder / "front", None)
         door.configure(broker.port)
         config = folder / "front" / "config.yaml"
         config.write_text(config.read_text() + "fleet: {enabled: true, directory: fleet}\n")
         name, photos = next(iter(bundled_cast()[0].items()))
         door.scene([photos[3:4]])
-        made = Site(folder, door)
+        made = Site(folder, door, broker.port)
         made.run("fleet", "init", "test", "--broker", f"127.0.0.1:{broker.port}", *KEY)
         made.run("enrol", name, *photos[:3], "--config", "fleet/config.yaml")
         made.run("fleet", "card", "--config", config, "-o", "front.card")
@@ -98,6 +107,32 @@ def test_keys_command_what_they_may(site: Site) -> None:
     commands = [event for event in site.door.events() if event.get("type") == "command"]
     assert [(c["action"], c["result"]) for c in commands] == [("unlock", "done"), ("lockdown", "done")]
     site.until("fleet", "command", "release", "--key", "boss", "--door", "front", *KEY)
+    assert set(answers_to_a_removed_key(site)) <= {"refused"}
+    ordered = [event for event in site.door.events() if event.get("type") == "command"]
+    assert {event["result"] for event in ordered if "theft" in event.values()} <= {"refused"}
+
+
+def answers_to_a_removed_key(site: Site) -> list[str]:
+    """Take "reception" away while the door is off; return what that key is answered from its start on."""
+    folder = FleetFolder(site.folder / "fleet", Keyring(site.folder / "fleet" / "keys", PASSPHRASE.encode()))
+    key, fleet = folder.keyring.signing("command-reception"), folder.register.read()
+    site.run("fleet", "command-key", "doors", "reception", "--remove", *KEY)
+    client = BrokerClient(MqttConfig(port=site.port), client_id="thief", will=None)
+    thief = Commander(client, fleet.prefix, fleet.site, "reception", key)
+    door, answers = fleet.doors["front"].card.signing, []
+    try:
+        with site.door.start() as daemon:
+            before = daemon.log.count("result=unknown_key")
+
+            def known() -> bool:
+                with suppress(FleetError):
+                    answers.append(thief.command("front", door, Order("unlock", "theft"), 1.5).result)
+                return daemon.log.count("result=unknown_key") > before
+
+            daemon.until(known)
+    finally:
+        thief.close()
+    return answers
 
 
 def test_who_is_denied_and_forgotten(site: Site) -> None:

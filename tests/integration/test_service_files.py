@@ -87,6 +87,40 @@ def test_the_unit_is_hardened(staged: Path, name: str) -> None:
     assert float(score[1]) <= 1.5
 
 
+def allowed(unit: Path) -> set[str]:
+    """The system calls that a unit's lines leave it, as systemd.exec(5) has them: the last word counts."""
+    calls: set[str] = set()
+    lines = unit.read_text().splitlines()
+    for line in (line for line in lines if line.startswith("SystemCallFilter=")):
+        words = line.removeprefix("SystemCallFilter=")
+        named = members(words.removeprefix("~").split())
+        calls = calls - named if words.startswith("~") else calls | named
+    return calls - members(["@clock"]) if "ProtectClock=yes" in lines else calls
+
+
+def members(names: list[str]) -> set[str]:
+    """System calls, those of sets included."""
+    found: set[str] = set()
+    for name in names:
+        if not name.startswith("@"):
+            found.add(name)
+            continue
+        listed = subprocess.run(
+            [ANALYZE or "", "syscall-filter", "--no-pager", name], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        words = [line.strip() for line in listed if line.startswith("    ")]
+        found |= members([word for word in words if word and not word.startswith("#")])
+    return found
+
+
+@needs_systemd
+def test_only_the_door_process_may_ask_whether_the_clock_is_right_and_none_may_set_it() -> None:
+    asking, setting = {"adjtimex", "clock_adjtime"}, {"clock_settime", "settimeofday"}
+    assert allowed(DOOR_UNIT) & (asking | setting) == asking
+    assert allowed(UNIT) & (asking | setting) == set()
+    assert "CapabilityBoundingSet=" in DOOR_UNIT.read_text().splitlines()
+
+
 @needs_systemd
 def test_the_publishers_timer_is_understood_and_its_service_hardened(tmp_path: Path) -> None:
     for kind in ("service", "timer"):

@@ -31,8 +31,9 @@ def test_a_step_of_the_clock_changes_no_pulse(
         reader.wait(lambda: reader.events.count("locked") == 3)
     times = [at for at, _ in door.timeline][-6:]
     held = [locked - unlocked for unlocked, locked in zip(times[::2], times[1::2], strict=True)]
-    # A clock that steps would make it nothing, or a day; how late a busy machine is, nobody knows.
-    assert all(PULSE <= seconds < 60 * PULSE for seconds in held)
+    # A clock that steps would make it nothing, or a day; how late a busy machine is, nobody knows. It may be
+    # late to note the release too, and the pulse runs from before that.
+    assert all(PULSE / 2 <= seconds < 60 * PULSE for seconds in held)
     events = reader.of(Happened)
     assert [event.request for event in events if event.what == "unlocked"] == ["A", "B", None]
     ends = [event for event in events if event.what in ("unlocked", "locked")][:2]

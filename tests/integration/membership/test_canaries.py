@@ -3,12 +3,14 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edged.domain.shards import shard_of
 from edged.errors import NotFoundError
 from edged.publishing.hearing import carried_out
 from edged.publishing.release import FleetFolder
+from edged.publishing.rotation import rotate
 from edged.workers.fleet_member import FleetMemberWorker
 from tests.integration.membership.fleet import GROUP, Door, door, publisher, wanted
 
@@ -180,3 +182,42 @@ def test_who_left_is_still_forgotten_where_a_door_may_have_them(folder: FleetFol
     assert folder.forget(GROUP, "p-00001").open == ["front"]
     with pytest.raises(NotFoundError, match="p-00020"):
         folder.forget(GROUP, "p-00020")
+
+
+@pytest.fixture
+def former(folder: FleetFolder, front: Door, back: Door) -> Door:
+    """Was a canary, and has 1, 2 and 4; now the other one tries 1, 2 and 5."""
+    folder.publish(GROUP, wanted(1, 2, 5, only=("front",)))
+    assert front.attempt().applied
+    assert back.attempt().waiting
+    return back
+
+
+@pytest.mark.parametrize("key", ["daily", "publisher", "root-1"])
+def test_a_rotation_of_keys_sends_no_former_canary_back(folder: FleetFolder, former: Door, key: str) -> None:
+    rotate(folder, key)
+    assert former.attempt().waiting
+    assert ids(former) == {1, 2, 4}
+    folder.forget(GROUP, "p-00002")
+    assert former.attempt().applied
+    assert ids(former) == {1, 3}
+
+
+def test_a_rotation_of_keys_gives_no_door_again_what_it_has(
+    folder: FleetFolder, front: Door, back: Door
+) -> None:
+    revision = front.store.state().revision
+    rotate(folder, "daily")
+    assert front.attempt().waiting
+    assert front.store.state().revision == revision
+
+
+def test_what_is_held_is_taken_where_the_numbers_began_anew(folder: FleetFolder, former: Door) -> None:
+    rotate(folder, "daily")
+    state = former.store.state()
+    assert state.gallery is not None
+    before = msgspec.structs.replace(state.gallery, version=50)
+    former.store._file.write(msgspec.structs.replace(state, gallery=before))
+    assert former.attempt().applied
+    assert ids(former) == {1, 2, 3}
+    assert former.attempt().waiting

@@ -73,6 +73,7 @@ class Door:
             keys=lambda: self.keys,
             acts=acts or dict.fromkeys(("unlock", "lockdown", "release", "selftest"), self.act),
             certain=lambda: self.now,
+            withheld=lambda _action: None,
             record=lambda _command, result, _text: self.results.append(result),
             alarm=lambda _kind, facts: self.dropped.append(facts["reason"]),
             clock=lambda: self.now,
@@ -314,6 +315,26 @@ def test_a_damaged_memory_starts_locked_down_and_can_be_released(tmp_path: Path,
     assert front.results == ["refused", "done"]
     assert not door_.locked_down
     assert front.memory.read().lockdown is None
+
+
+@pytest.mark.parametrize("disk", ["well", "full"])
+def test_a_lockdown_locks_the_door_that_runs(front: Door, monkeypatch: pytest.MonkeyPatch, disk: str) -> None:
+    acts, door_ = acting(front)
+    front.start(acts.restore(front.memory), acts.table())
+    acts.desk = front.desk
+    if disk == "full":
+        monkeypatch.setattr(CommandMemoryFile, "write", full)
+    front.run(order(front, action="lockdown"))
+    assert door_.locked_down
+    assert front.results == ["done" if disk == "well" else "failed"]
+    front.run(order(front))
+    front.run(order(front, action="release"))
+    assert (door_.asked, door_.locked_down) == ([], disk == "full")
+    if disk == "well":
+        front.run(order(front, action="lockdown"))
+        again, behind = acting(front)
+        again.restore(front.memory)  # after a restart
+        assert behind.locked_down
 
 
 def test_an_unlock_without_a_reason_is_refused_at_the_door(front: Door) -> None:

@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,11 +15,15 @@ import pytest
 from edged.domain.shards import shard_of
 from edged.errors import FleetError, NotFoundError
 from edged.fleet.gallery_format import TemplateRecord, restored
+from edged.fleet.gallery_topics import GalleryTopics
+from edged.membership.update import Attempt
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
+from edged.workers.fleet_member import FleetMemberWorker
 from tests.integration.membership.fleet import (
     DIMENSION,
     GROUP,
+    SITE,
     SPACE,
     Door,
     add,
@@ -195,17 +201,92 @@ def test_keys_are_rotated(folder: FleetFolder, front: Door) -> None:
     assert front.store.state().root == 3
 
 
-@pytest.mark.parametrize("clock", ["right", "set back to 1970"])
+class Later:
+    """A door's clocks: it has run for ``days`` since it heard the publisher, whose time is ``start``."""
+
+    def __init__(self, start: float, *, synced: bool) -> None:
+        self.start, self.days, self.good = start, 0.0, synced
+
+    def monotonic(self) -> float:
+        return 50.0 + self.days * 86_400
+
+    def unix(self) -> float:
+        return self.start + self.days * 86_400
+
+    def synced(self) -> bool:
+        return self.good
+
+
+@pytest.mark.parametrize("clock", ["right", "set back to 1970", "never set"])
+@pytest.mark.parametrize("restart", [False, True])
 def test_a_frozen_publisher_is_noticed_whatever_the_clock_says(
-    folder: FleetFolder, front: Door, clock: str
+    folder: FleetFolder, front: Door, clock: str, *, restart: bool
 ) -> None:
     folder.publish(GROUP, wanted(1))
-    front.attempt()
-    later = datetime.now(UTC) + timedelta(days=4)
-    front.not_before = later
-    attempt = front.attempt()
-    assert attempt.refused == "expired", clock
+    now = datetime.now(UTC).timestamp()
+    later = Later(0.0 if clock == "never set" else now, synced=clock != "never set")
+    worker, heard = following(front, later)
+    worker._follow()
+    later.days = 4
+    look(worker)
+    if clock == "set back to 1970":
+        later.start, later.good = 0.0, False
+    if restart:
+        later.days, later.start = 0.0, later.unix()
+        worker, heard = following(front, later)
+    worker._follow()
+    assert heard[-1].refused == "expired"
     assert set(front.people()) == {"p-00001"}
+
+
+def following(front: Door, clock: Later) -> tuple[FleetMemberWorker, list[Attempt]]:
+    """The door's worker, and what its attempts led to."""
+    heard: list[Attempt] = []
+
+    def attempt(not_before: datetime) -> Attempt:
+        front.not_before = not_before
+        heard.append(front.attempt())
+        return heard[-1]
+
+    line: Any = SimpleNamespace(subscribe=lambda _topic: None, connected=True)
+    worker = FleetMemberWorker(
+        line, GalleryTopics("edged", SITE, GROUP), "receipt", front.store, front.identity, space=SPACE,
+        clock=clock, make_update=lambda _channel: attempt, alarm=lambda _kind, _facts: None,
+    )  # fmt: skip
+    return worker, heard
+
+
+def look(worker: FleetMemberWorker) -> None:
+    """An hour of its own clock has passed."""
+    worker._seen_due_at = 0.0
+    worker._look_at_the_time()
+
+
+def test_what_was_signed_says_how_late_it_is(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1))
+    before = datetime.now(UTC).timestamp()
+    folder.repository(GROUP).renew(days=30)
+    assert front.attempt().vouched_at == pytest.approx(before, abs=5)
+
+
+@pytest.mark.parametrize("said", [None, "soon", -5, 2**40])
+def test_a_timestamp_that_does_not_say_when_it_was_signed_was_not_signed_a_month_before_its_end(
+    folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    repository = folder.repository(GROUP)
+    write = type(repository)._write
+
+    def without(self: Any, signed: Any, keys: Any, name: str) -> None:
+        if name == "timestamp":
+            signed.unrecognized_fields["edged-signed-at"] = said
+        write(self, signed, keys, name)
+
+    monkeypatch.setattr(type(repository), "_write", without)
+    repository.renew()
+    expected = datetime.now(UTC).timestamp() + (3 - 30) * 86_400
+    assert front.attempt().vouched_at == pytest.approx(expected, abs=5)
+    folder.publish(GROUP, wanted(1))
+    assert front.attempt().vouched_at == pytest.approx(datetime.now(UTC).timestamp(), abs=5)
 
 
 def test_a_flipped_bit_is_refused(folder: FleetFolder, front: Door) -> None:

@@ -45,9 +45,9 @@ def test_a_disk_has_no_more_room_than_it_holds(tmp_path: Path) -> None:
 
 
 class SlowClock(Clock):
-    right = False
+    right: bool | None = False
 
-    def synced(self) -> bool:
+    def word(self) -> bool | None:
         return self.right
 
 
@@ -57,6 +57,8 @@ def test_a_scrape_sees_the_clock_that_came_right_later(tmp_path: Path) -> None:
     assert registry.get_sample_value("edged_clock_synced") == 0
     clock.right = True
     assert registry.get_sample_value("edged_clock_synced") == 1
+    clock.right = None
+    assert math.isnan(registry.get_sample_value("edged_clock_synced") or 0)
     put(tmp_path, "sys/class/thermal/thermal_zone0/temp", "70000")
     assert registry.get_sample_value("edged_temperature_celsius") == 70
     assert (registry.get_sample_value("edged_storage_size_bytes") or 0) > 0

@@ -24,13 +24,13 @@ def strike(line: str | int = "GPIO17", chip: str = "pinctrl-bcm2711", **more: st
 
 
 class StatedClock(Clock):
-    """A kernel clock that is, or is not, disciplined."""
+    """A clock that is, or is not, disciplined; None: nobody tells."""
 
-    def __init__(self, *, synced: bool) -> None:
+    def __init__(self, *, synced: bool | None) -> None:
         super().__init__()
         self._synced = synced
 
-    def synced(self) -> bool:
+    def word(self) -> bool | None:
         return self._synced
 
 
@@ -70,7 +70,7 @@ class Site:
         path.write_text(yaml.safe_dump({**self.sections, **sections}))
         return load(path, {})
 
-    def patient(self, *, now: float = NOW, synced: bool = True, **sections: Any) -> Patient:
+    def patient(self, *, now: float = NOW, synced: bool | None = True, **sections: Any) -> Patient:
         machine = Machine(self.root, StatedClock(synced=synced))
         return Patient(self.config(**sections), now, path=self.data / "config.yaml", machine=machine)
 

@@ -51,6 +51,16 @@ def test_what_nobody_keeps_right_is_told_of(site: Site) -> None:
     assert time_of_day(site.patient(synced=False)).state is State.WARNING
 
 
+def test_a_clock_that_nobody_may_be_asked_about_is_not_called_wrong(site: Site) -> None:
+    found = time_of_day(site.patient(synced=None))
+    assert (found.state, found.facts["synchronised"]) == (State.WARNING, None)
+    assert "cannot be told, and no RTC" in found.detail
+    rtc(site, NOW)
+    assert "no RTC" not in time_of_day(site.patient(synced=None)).detail
+    rtc(site, NOW - 86_400)
+    assert "no RTC" in time_of_day(site.patient(synced=None)).detail
+
+
 @pytest.mark.parametrize(
     ("milli", "flags", "state", "told"),
     [

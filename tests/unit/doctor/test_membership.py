@@ -79,6 +79,7 @@ def until(moment: float) -> AppliedGallery:
         ),
         ({"gallery": until(NOW - 1)}, State.FAILED, "nobody is let in"),
         ({"lapsed": True, "seen_at": NOW + 9_000 * DAY}, State.FAILED, "9000 days ahead once"),
+        ({"lapsed": True, "vouched_at": NOW + 9_000 * DAY}, State.FAILED, "9000 days behind what"),
     ],
 )
 def test_what_is_not_well_is_said(joined: Site, changes: dict[str, object], state: State, words: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from edged.errors import StoreError
 from edged.fleet.gallery_channel import GalleryChannel
 from edged.fleet.gallery_topics import GalleryTopics
 from edged.membership.identity import create_identity
-from edged.membership.state import AppliedGallery, FleetState
+from edged.membership.state import AppliedGallery, FleetState, InForce
 from edged.membership.store import FleetStore, Member, Received
 from edged.membership.update import Attempt
 from edged.storage.vault import Vault
@@ -23,6 +24,12 @@ from edged.workers.fleet_member import FleetMemberWorker
 
 DAY = 86_400.0
 NOW = 1_800_000_000.0
+DENIED = InForce(sha256="2" * 64, version=1, epoch=1, keys="1" * 64, root=1)
+EMPTY = SimpleNamespace(entries=[])
+
+
+def failing(*_: object) -> None:
+    raise StoreError("cannot be read")
 
 
 @dataclass
@@ -46,7 +53,14 @@ class Clock:
 
 
 class Broker:
-    connected = False
+    def __init__(self) -> None:
+        self.connected = False
+        self.said: list[bytes] = []
+
+    def publish(self, _topic: str, payload: bytes, *, retain: bool) -> int:
+        assert retain
+        self.said.append(payload)
+        return len(self.said)
 
     def subscribe(self, _topic: str) -> None: ...
     def poll(self, _timeout: float) -> list[Any]:
@@ -209,6 +223,71 @@ def test_bytes_that_stay_wrong_are_an_alarm_in_the_end(
     monkeypatch.setattr(fleet_member, "_LASTING_SECONDS", 0.0)
     here.follow()
     assert here.alarms == ["gallery_refused"]
+
+
+def test_what_is_in_force_is_said_only_once_what_was_is_erased(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = bench()
+    here.broker.connected = True
+    state = here.store.state()
+    with monkeypatch.context() as broken:
+        broken.setattr(FleetStore, "manifest", failing)  # what else has to stay is not known
+        with pytest.raises(StoreError):
+            here.store.commit(msgspec.structs.replace(state, denied=DENIED, revision=2))
+        here.worker._say()
+        assert here.broker.said == []
+    monkeypatch.setattr(FleetStore, "manifest", lambda _self, _part: EMPTY)
+    here.store.sweep()
+    here.worker._say()
+    assert len(here.broker.said) == 1
+    here.worker._say()
+    assert len(here.broker.said) == 1
+
+
+@pytest.mark.parametrize("boot_days", [31, 0.96])
+def test_a_clock_that_was_never_set_ends_a_gallery_as_well(
+    bench: Callable[..., Bench], boot_days: float
+) -> None:
+    """What was signed says how late it is at least, and the time that the door runs is added to it."""
+    days = 0.0
+    while True:
+        here = bench(clock=Clock(wall=0.0, since=3.0, good=False))
+        if not days:
+            here.attempts.append(Attempt(vouched_at=NOW))
+            here.follow()  # the only time that it hears the publisher
+        here.turn()
+        assert (here.store.people() == []) == (days >= 30)
+        if days >= 30:
+            break
+        here.clock.pass_seconds(boot_days * DAY)
+        here.worker._seen_due_at = 0.0  # an hour of its own clock has passed, too
+        here.turn()
+        days += boot_days
+    here.turn()
+    assert {"gallery_stale", "gallery_lapsed"} <= set(here.alarms)
+    assert here.worker.certain().timestamp() >= NOW + 30 * DAY
+
+
+def test_a_clock_in_doubt_is_not_written_down(bench: Callable[..., Bench]) -> None:
+    here = bench(clock=Clock(wall=NOW + 20_000 * DAY, good=False))
+    here.attempts.append(Attempt(vouched_at=NOW))
+    here.follow()
+    here.turn()
+    state = here.store.state()
+    assert (state.seen_at, state.vouched_at) == (0.0, NOW)
+
+
+def test_a_publisher_whose_clock_is_fast_shuts_nobody_out_where_a_time_server_is_heard(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench()
+    here.attempts.append(Attempt(vouched_at=NOW + 400 * DAY))
+    here.follow()
+    here.turn()
+    assert len(here.store.people()) == 1
+    assert here.worker.certain().timestamp() == NOW
+    assert here.store.state().seen_at == NOW
 
 
 def test_a_gallery_that_came_is_not_lapsed(bench: Callable[..., Bench]) -> None:
