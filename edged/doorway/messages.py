@@ -92,8 +92,8 @@ class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 
     ``leaf`` is None without a contact. ``waiting`` events were offered to this reader and not taken;
     ``kept``: they are safe on the disk. ``faulty`` names the inputs that cannot be read, and ``guard`` where
-    the guard of the line is gone. ``time_synced``: whether the wall clock is said to be right, None where that
-    cannot be told; a reader's own service may not ask the kernel.
+    the guard of the line is gone. ``time_synced``: whether the wall clock is said to be right, None where
+    that cannot be told; a reader's own service may not ask the kernel.
     """
 
     condition: ConditionWord
