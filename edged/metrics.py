@@ -4,6 +4,8 @@ All label sets are closed and initialised, so a scrape shows the same series on 
 after ten thousand people. No name, person id or event id is ever a label.
 """
 
+from typing import Protocol
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -37,10 +39,11 @@ LOCK_REFUSALS = (
 ALARMS = (
     "forced_open", "held_open_soon", "held_open", "emergency", "reset_refused", "tamper", "input_fault",
     "line_failed", "relocked_late", "lock_aborted", "door_disk", "request_flood", "events_lost",
-    "door_hung", "not_live", "too_many_attempts", "camera_up", "camera_down", "camera_frozen",
+    "door_hung", "guard_gone", "not_live", "too_many_attempts", "camera_up", "camera_down", "camera_frozen",
     "camera_blind", "gallery_refused", "gallery_stale", "gallery_lapsed", "gallery_disk",
     "command_dropped", "disk_full", "disk_space_back", "events_held", "other",
 )  # fmt: skip
+DOOR_PARTS = ("exit", "contact", "fire", "tamper", "reset", "guard")
 DOOR_CONDITIONS = ("locked", "granted", "open", "held", "forced", "emergency")
 COMMAND_RESULTS = (
     "done", "failed", "retained", "oversized", "malformed", "unknown_key", "signature", "wrong_door",
@@ -67,6 +70,30 @@ _LATENCY = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0,
 _STAGE = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0)
 _SHARE = tuple(round(0.1 * step, 1) for step in range(1, 11))
 _COSINE = tuple(round(-0.2 + 0.05 * step, 2) for step in range(25))
+
+
+class DoorStatus(Protocol):
+    """What a door process says of itself; ``doorway.messages.Status`` is the real one."""
+
+    @property
+    def condition(self) -> str:
+        """One of ``DOOR_CONDITIONS``."""
+        ...
+
+    @property
+    def released(self) -> bool:
+        """Whether the line is."""
+        ...
+
+    @property
+    def tampered(self) -> bool:
+        """Whether the tamper input is active."""
+        ...
+
+    @property
+    def faulty(self) -> tuple[str, ...]:
+        """Of ``DOOR_PARTS`` those that do not work."""
+        ...
 
 
 class Metrics:
@@ -203,14 +230,20 @@ class Metrics:
         self.door_tampered = Gauge(
             "edged_door_tampered", "1 while the tamper input is active", registry=registry
         )
+        self.door_part_faulty = Gauge(
+            "edged_door_part_faulty", "1 for an input that cannot be read, and for a guard that is gone",
+            ["part"], registry=registry,
+        )  # fmt: skip
         self.alarms = Counter("edged_alarms", "Alarms by kind", ["alarm"], registry=registry)
 
-    def door_is(self, condition: str | None, *, released: bool = False, tampered: bool = False) -> None:
-        """Show what a door process says of itself; ``condition`` None: it says nothing."""
-        self.lock_unlocked.set(released)
-        self.door_tampered.set(tampered)
+    def door_is(self, status: DoorStatus | None) -> None:
+        """Show what a door process says of itself; None: it says nothing."""
+        self.lock_unlocked.set(status is not None and status.released)
+        self.door_tampered.set(status is not None and status.tampered)
         for one in DOOR_CONDITIONS:
-            self.door_condition.labels(one).set(one == condition)
+            self.door_condition.labels(one).set(status is not None and one == status.condition)
+        for part in DOOR_PARTS:
+            self.door_part_faulty.labels(part).set(status is not None and part in status.faulty)
 
     def alarm(self, kind: str) -> None:
         """Count an alarm."""
@@ -334,6 +367,7 @@ class Metrics:
             (self.lock_actuations, "cause", LOCK_CAUSES),
             (self.lock_refusals, "reason", LOCK_REFUSALS),
             (self.door_condition, "condition", DOOR_CONDITIONS),
+            (self.door_part_faulty, "part", DOOR_PARTS),
             (self.alarms, "alarm", ALARMS),
             (self.publishes, "result", PUBLISH_RESULTS),
             (self.acks, "result", ACK_RESULTS),

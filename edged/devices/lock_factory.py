@@ -6,8 +6,12 @@ from edged.config.sections import FakeLockConfig, GpiodLockConfig, GpiozeroLockC
 from edged.devices.lock import DoorLock
 
 
-def open_lock(config: LockConfig) -> DoorLock:
-    """Claim the line of ``config`` at its secure level. Raises ``LockError``."""
+def open_lock(config: LockConfig, *, released: bool = False) -> DoorLock:
+    """Claim the line of ``config`` at its secure level. Raises ``LockError``.
+
+    ``released`` is for a door that a fire has opened: the gpiod driver claims its line at the unlocked level
+    then. The others know no such claim, and wait to be told.
+    """
     # Imported late: a board needs the library of its own driver only.
     match config:
         case FakeLockConfig():
@@ -17,7 +21,7 @@ def open_lock(config: LockConfig) -> DoorLock:
         case GpiodLockConfig():
             from edged.devices.lock_gpiod import GpiodLock  # noqa: PLC0415 - see above
 
-            return GpiodLock(config)
+            return GpiodLock(config, released=released)
         case GpiozeroLockConfig():
             from edged.devices.lock_gpiozero import GpiozeroLock  # noqa: PLC0415 - see above
 

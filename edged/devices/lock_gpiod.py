@@ -19,16 +19,24 @@ CONSUMER = "edged"
 
 
 class GpiodLock:
-    """A ``DoorLock``. ``board`` is where chips are looked for."""
+    """A ``DoorLock``. ``board`` is where chips are looked for.
 
-    def __init__(self, config: GpiodLockConfig, board: GpioBoard | None = None) -> None:
+    ``released``: the first level is the unlocked one, for a door that a fire has opened.
+    """
+
+    def __init__(
+        self, config: GpiodLockConfig, board: GpioBoard | None = None, *, released: bool = False
+    ) -> None:
         # The request knows the polarity, so ACTIVE means "relay energised" from here on.
         energised_unlocks = config.power == "fail_secure"
         self._secure_value = Value.INACTIVE if energised_unlocks else Value.ACTIVE
         self._unlocked_value = Value.ACTIVE if energised_unlocks else Value.INACTIVE
         self._name = f"GPIO chip {config.chip} line {config.line}"
         self._closed = False
-        self._offset, self._request = self._claim(config, board)
+        first = self._unlocked_value if released else self._secure_value
+        self._offset, self._request = self._claim(config, board, first)
+        if released:
+            return
         try:
             confirm_secure(self)
         except LockError:
@@ -75,13 +83,15 @@ class GpiodLock:
         """Close it."""
         self.close()
 
-    def _claim(self, config: GpiodLockConfig, board: GpioBoard | None) -> tuple[int, LineRequest]:
+    def _claim(
+        self, config: GpiodLockConfig, board: GpioBoard | None, first: Value
+    ) -> tuple[int, LineRequest]:
         found, wanted = board_for(config.chip)
         chip = open_chip(board or found, wanted)
         settings = gpiod.LineSettings(
             direction=Direction.OUTPUT,
             active_low=config.active == "low",
-            output_value=self._secure_value,
+            output_value=first,
         )
         try:
             offset = find_line(chip, config.line)

@@ -53,14 +53,28 @@ def _judged(status: Status, peer: tuple[int, int]) -> Finding:
     pid, uid = peer
     facts: dict[str, object] = {
         "pid": pid, "uid": uid, "condition": status.condition, "leaf": status.leaf,
-        "tampered": status.tampered, "waiting": status.waiting, "kept": status.kept,
+        "tampered": status.tampered, "waiting": status.waiting, "kept": status.kept, "faulty": status.faulty,
     }  # fmt: skip
     if not status.kept:
         detail = "events of the door are not on its disk: see the log of edged-door about its --state folder"
         return Finding(State.FAILED, detail, facts)
+    # Fire and exit are people's way out.
+    if status.faulty:
+        detail = "; ".join(_broken(part) for part in status.faulty)
+        grave = not {"fire", "exit"}.isdisjoint(status.faulty)
+        return Finding(State.FAILED if grave else State.WARNING, detail, facts)
     if status.condition in _ODD:
         return Finding(State.WARNING, _ODD[status.condition], facts)
     if status.tampered:
         return Finding(State.WARNING, "the tamper switch is active: look at the case", facts)
     leaf = "" if status.leaf is None else f", the leaf is {status.leaf}"
     return Finding(State.OK, f"process {pid} of user id {uid} keeps it: {status.condition}{leaf}", facts)
+
+
+def _broken(part: str) -> str:
+    if part == "guard":
+        return (
+            "the guard of the line is gone: a crash in mid-pulse leaves it open until the next start; "
+            "systemctl restart edged-door"
+        )
+    return f"door.inputs.{part} cannot be read: look at its wire and the log of edged-door"

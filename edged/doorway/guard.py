@@ -7,7 +7,10 @@ before the line is released, until when that may last. Where the pipe ends befor
 or the time is over and the keeper does not move, the guard ends the keeper for good, claims the line, which
 secures it, and leaves.
 
-In an emergency it lets the line be: a door that a fire has opened must not be shut by a crash.
+In an emergency it lets the line be: a door that a fire has opened must not be shut by a crash. Nor do the
+service manager's ``--secure`` and the claim of the next start, which ask the latch of the emergency. What a
+line without an owner does is the kernel's business in between; a stop, and an end by an error that the door
+process itself notices, shut the door until the next start, in a fire too. So the way out belongs in hardware.
 """
 
 import contextlib
@@ -75,6 +78,13 @@ class Guard:
         os.close(near)
         os.set_blocking(far, False)
         return cls(far, pid)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended, as the pipe tells that nobody reads any more."""
+        look = select.poll()
+        look.register(self._words, 0)  # POLLERR is always told
+        return bool(look.poll(0))
 
     def before_release(self, seconds: float) -> None:
         """Tell that the line is about to be released, for ``seconds`` unless another word comes."""

@@ -8,13 +8,15 @@ That holds for the fire input too. A fault releases nothing, so a fire is then h
 alarm, and by the fire alarm system itself, which has to cut a magnet's power by wire. An emergency that is on
 stays on; its reset is refused where fire was the last that the input said.
 
-A bus that hangs may hold up each read for a second, and the same thread ends the pulses: what failed is read
-seldom, and not at all in mid-pulse. At the start a line that cannot be claimed is an error: a mistake in the
-configuration must not look like a broken wire.
+A bus that hangs may hold up each read for a second, and the same thread ends the pulses. So a round ends at
+the first read that hangs, of the inputs that failed before one is tried a round and none in mid-pulse, and
+after a read that took long all of those are let be for twenty times as long. A line that answers, but takes
+half a second for it, counts as one that fails. At the start a line that cannot be claimed is an error: a
+mistake in the configuration must not look like a broken wire.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +32,10 @@ SAMPLE_SECONDS = 0.02
 FAULT_SECONDS = 1.0
 _AGAIN_SECONDS = 0.1
 _FAULTY_AGAIN_SECONDS = 1.0
+# A sound line takes microseconds, over I2C a millisecond; readers ask nothing of a door silent for 1.5 s.
+_SLOW_SECONDS = 0.5
+# Reads that hang take a twentieth of the time. The second is for a process that was stopped meanwhile.
+_REST_FACTOR, _LONGEST_REST_SECONDS = 20, 60.0
 # A loose plug that comes and goes is one fault, not thousands of records.
 SOUND_SECONDS = 10.0
 
@@ -78,15 +84,18 @@ class _Input:
 
 
 class Inputs:
-    """Reads ``switches``; one thread calls it. Times are monotonic seconds."""
+    """Reads ``switches``; one thread calls it. Times are monotonic seconds, of ``clock``."""
 
-    def __init__(self, switches: Readable, config: InputsConfig) -> None:
+    def __init__(self, switches: Readable, config: InputsConfig, clock: Callable[[], float]) -> None:
         self._switches = switches
+        self._clock = clock
         self._inputs = {}
         for name in switches.names:
             seconds = getattr(config, name).debounce_ms / 1000
             self._inputs[name] = _Input(seconds, Debounced(seconds))
         self._sample_at = float("-inf")
+        self._failing_at = float("-inf")  # when one that failed may be tried again
+        self._hung_in_pulse = False
 
     @property
     def faulty(self) -> tuple[str, ...]:
@@ -97,37 +106,72 @@ class Inputs:
         """Return the seconds until the next sample is due; infinity where there is no input."""
         return max(0.0, self._sample_at + SAMPLE_SECONDS - now) if self._inputs else float("inf")
 
-    def sample(self, now: float, *, in_pulse: bool) -> Iterator[Settled | InputFault]:
+    def sample(self, *, in_pulse: bool) -> Iterator[Settled | InputFault]:
         """Read the lines that are due, and yield what is new. Each is to be dealt with as it comes."""
+        now = self._clock()
         if now - self._sample_at < SAMPLE_SECONDS:
             return
         self._sample_at = now
-        for name, one in self._inputs.items():
-            if now < one.due_at or (one.failing_since is not None and in_pulse):
-                continue
-            try:
-                level = self._switches.active(name)
-            except LockError as exc:
-                yield from self._failed(name, one, now, exc)
-            else:
-                yield from self._read(name, one, level=level, now=now)
+        self._hung_in_pulse = self._hung_in_pulse and in_pulse
+        if self._hung_in_pulse:
+            return  # the next one may hang as well, and the pulse is to end in time
+        quiet = True
+        for name in [name for name, one in self._inputs.items() if one.failing_since is None]:
+            began = self._clock()
+            for news in self._look(name):
+                quiet = False
+                yield news
+            if self._inputs[name].failing_since is not None and self._clock() - began >= _SLOW_SECONDS:
+                self._hung_in_pulse = in_pulse
+                return
+        # What is new may have begun a pulse.
+        if quiet and not in_pulse and (failing := self._longest_due(now)) is not None:
+            yield from self._look(failing)
 
     def close(self) -> None:
         """Give the lines back."""
         self._switches.close()
 
-    def _failed(self, name: str, one: _Input, now: float, error: LockError) -> Iterator[InputFault]:
+    def _longest_due(self, now: float) -> str | None:
+        failing = [(one.due_at, name) for name, one in self._inputs.items() if one.failing_since is not None]
+        if now < self._failing_at or not failing:
+            return None
+        due_at, name = min(failing)
+        return name if now >= due_at else None
+
+    def _look(self, name: str) -> Iterator[Settled | InputFault]:
+        """Read a line, however long that takes."""
+        one, began = self._inputs[name], self._clock()
+        try:
+            level = self._switches.active(name)
+        except LockError as exc:
+            yield from self._failed(name, one, str(exc), since=began, took=self._clock() - began)
+            return
+        now = self._clock()
+        if now - began < _SLOW_SECONDS:
+            yield from self._read(name, one, level=level, now=now)
+        else:  # once may be a process that was stopped in between
+            yield from self._failed(
+                name, one, f"answers after {now - began:.1f} s", since=now, took=now - began
+            )
+
+    def _failed(
+        self, name: str, one: _Input, error: str, *, since: float, took: float
+    ) -> Iterator[InputFault]:
+        now = self._clock()
         one.sound_since = None
-        one.due_at = now + (_FAULTY_AGAIN_SECONDS if one.faulty else _AGAIN_SECONDS)
         if one.failing_since is None:
-            one.failing_since = now
+            one.failing_since = since
+        told = one.faulty
+        if not told and now - one.failing_since >= FAULT_SECONDS:
+            logger.error("input cannot be read, the door goes on without it name=%s error=%s", name, error)
+            one.faulty = True
         if one.faulty:
             # How it stands once it is back is no press: nobody saw it change.
             one.debounced = Debounced(one.bounce_seconds)
-        elif now - one.failing_since >= FAULT_SECONDS:
-            logger.error("input cannot be read, the door goes on without it name=%s error=%s", name, error)
-            one.faulty = True
-            one.debounced = Debounced(one.bounce_seconds)
+        one.due_at = now + (_FAULTY_AGAIN_SECONDS if one.faulty else _AGAIN_SECONDS)
+        self._failing_at = max(self._failing_at, now + min(_REST_FACTOR * took, _LONGEST_REST_SECONDS))
+        if one.faulty and not told:
             yield InputFault(name, over=False)
 
     @staticmethod

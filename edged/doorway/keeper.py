@@ -75,7 +75,7 @@ class Keeper:
         emergency: bool = False,
     ) -> None:
         self._lock = lock
-        self._inputs = Inputs(switches, config.inputs)
+        self._inputs = Inputs(switches, config.inputs, clock)
         self._listener = listener
         self._clock = clock
         self._config = config
@@ -85,6 +85,7 @@ class Keeper:
         self._inbox: deque[tuple[str, Unlock]] = deque()
         self._flooded_at = float("-inf")
         self._sealed = False
+        self._guarded = True
         self.door = Doorway(emergency=emergency)
         if emergency:
             self._lock.unlock()
@@ -98,8 +99,8 @@ class Keeper:
 
     @property
     def faulty(self) -> tuple[str, ...]:
-        """Which inputs cannot be read."""
-        return self._inputs.faulty
+        """Which inputs cannot be read, and ``guard`` where that is gone."""
+        return self._inputs.faulty if self._guarded else (*self._inputs.faulty, "guard")
 
     def request(self, reader: str, wanted: Unlock) -> None:
         """Hear a grant of ``reader``. It is answered at once, or at the next ``turn`` that has room."""
@@ -125,6 +126,12 @@ class Keeper:
     def reset(self) -> None:
         """End an emergency, as the reset input does."""
         self._step(Signal.RESET)
+
+    def guard_gone(self) -> None:
+        """Hear that nobody would secure the line if this process died in mid-pulse; told once."""
+        if self._guarded:
+            self._guarded = False
+            self._listener.alarm("guard_gone")
 
     def turn(self) -> None:
         """Relock if it is time, read the switches, answer a grant. Raises ``LockError``."""
@@ -189,7 +196,7 @@ class Keeper:
 
     def _sample(self) -> None:
         in_pulse = isinstance(self.door.pulse, Unlocked)
-        for news in self._inputs.sample(self._clock(), in_pulse=in_pulse):
+        for news in self._inputs.sample(in_pulse=in_pulse):
             if isinstance(news, InputFault):
                 self._faulted(news)
             elif not (news.first and news.name in _EDGES):

@@ -21,16 +21,19 @@ from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import listen, pair
 from edged.doorway.guard import Guard, GuardedLock
 from edged.doorway.keeper import Keeper
+from edged.doorway.latch import in_emergency
 from edged.doorway.ledger import Ledger
 from edged.doorway.server import Server
 from edged.doorway.show import Show, shown
 from edged.doorway.spool import Spool
-from edged.errors import ConfigError, EdgedError
+from edged.errors import ConfigError, DoorwayError, EdgedError
 
 logger = logging.getLogger(__name__)
 
 _WATCHDOG_SECONDS = 1.0
 _LAST_WRITES_SECONDS = 2.0
+# A guard that dies at every start must not keep the door from working in between.
+_GUARDED_SECONDS = 60.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.secure:
             # As `edged door safe`, without the command line: the line may stand open as long as this takes.
-            open_lock(load_lock(Path(options.config))).close()
+            _secure(Path(options.config), _state(options))
         else:
             _serve(options)
     except EdgedError as exc:
@@ -71,33 +74,52 @@ def _options() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "--secure", action="store_true",
-        help="claim the line, which secures it, let it go and end: for a service manager, after a crash",
+        help="claim the line, which secures it, let it go and end: for a service manager, after a crash. "
+        "A line that a fire has released, by the latch in --state, is let be",
     )  # fmt: skip
     return parser
 
 
+def _secure(config: Path, state: Path) -> None:
+    lock = load_lock(config)
+    if in_emergency(state):
+        logger.warning("there is an emergency: the line is let be, until edged door reset")
+    else:
+        open_lock(lock).close()
+
+
+def _state(options: argparse.Namespace) -> Path:
+    base = Path() if options.config == "-" else Path(options.config).parent
+    return options.state or base / "var/door"
+
+
 def _serve(options: argparse.Namespace) -> None:
     config = _configuration(options.config)
-    base = Path() if options.config == "-" else Path(options.config).parent
+    state = _state(options)
     if options.peer is None and config.socket is None:
         raise ConfigError(["door.socket: missing; it is where readers find the door process"])
     guard = Guard.start(config.lock)
     stop = _Stop(heed_interrupts=options.peer is None)
     with contextlib.ExitStack() as closing:
-        # The line first: it is secure from here on, and whoever has it is the one door process.
-        lock = open_lock(config.lock)
+        # The line first: it is secure from here on, unless a fire has opened the door, and whoever has it is
+        # the one door process.
+        released = in_emergency(state)
+        lock = open_lock(config.lock, released=released)
         if guard is not None:
             lock = GuardedLock(lock, guard, config.unlock_seconds)
-        closing.callback(lock.close)
+        if not released:  # an input that cannot be claimed must not shut a door that a fire has opened
+            closing.callback(lock.close)
         switches = Switches(config.inputs)
         closing.callback(switches.close)
         show = Show(Lamps(config.signals))
         closing.callback(show.close)
-        spool = Spool(options.state or base / "var/door")
+        spool = Spool(state)
         closing.callback(spool.close, _LAST_WRITES_SECONDS)
         ledger = Ledger(spool)
         ledger.begin()
         keeper = Keeper(lock, switches, config, ledger, time.monotonic, emergency=spool.emergency)
+        if guard is not None:
+            guard.follow(keeper.door)  # an emergency has no end
         server = Server(
             keeper, ledger, spool, lock_name=lock.name, allowed=_allowed(config.socket_users),
             clock=time.monotonic,
@@ -130,7 +152,8 @@ def _keep(
     goes_on: Callable[[], bool],
 ) -> None:
     systemd.notify("READY=1", "STATUS=locked")
-    told_at, condition = time.monotonic(), ""
+    began_at = told_at = time.monotonic()
+    condition = ""
     while goes_on():
         if guard is not None:
             guard.follow(keeper.door)
@@ -143,12 +166,24 @@ def _keep(
             told_at, condition = now, keeper.door.condition
             systemd.notify("WATCHDOG=1", f"STATUS={_status(keeper, server)}")
             spool.mend()
+            if guard is not None and guard.gone:
+                _without_guard(keeper, now - began_at)
     systemd.notify("STOPPING=1")
 
 
+def _without_guard(keeper: Keeper, running_seconds: float) -> None:
+    """Tell that the guard is gone; at rest, end with an error, so that whoever starts this starts both.
+
+    One cannot be forked here any more: other threads run, and it would inherit the line.
+    """
+    keeper.guard_gone()
+    if running_seconds >= _GUARDED_SECONDS and not keeper.door.released:
+        raise DoorwayError("the guard of the line is gone: ending, to be started anew with one")
+
+
 def _status(keeper: Keeper, server: Server) -> str:
-    unread = f", cannot read: {', '.join(keeper.faulty)}" if keeper.faulty else ""
-    return f"{keeper.door.condition.value}, {server.readers} readers{unread}"
+    faulty = f", does not work: {', '.join(keeper.faulty)}" if keeper.faulty else ""
+    return f"{keeper.door.condition.value}, {server.readers} readers{faulty}"
 
 
 class _Stop:

@@ -91,8 +91,9 @@ class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """How the door is; after the welcome, whenever it changes, and as the door's beat.
 
     ``leaf`` is None without a contact. ``waiting`` events were offered to this reader and not taken;
-    ``kept``: they are safe on the disk. ``time_synced``: whether the wall clock is said to be right, None
-    where that cannot be told; a reader's own service may not ask the kernel.
+    ``kept``: they are safe on the disk. ``faulty`` names the inputs that cannot be read, and ``guard`` where
+    the guard of the line is gone. ``time_synced``: whether the wall clock is said to be right, None where
+    that cannot be told; a reader's own service may not ask the kernel.
     """
 
     condition: ConditionWord
@@ -101,6 +102,7 @@ class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     tampered: bool = False
     waiting: Annotated[int, Meta(ge=0)] = 0
     kept: bool = True
+    faulty: Annotated[tuple[Token, ...], Meta(max_length=16)] = ()
     time_synced: bool | None = None
 
 

@@ -285,6 +285,7 @@ class Server:
             tampered=door.tampered,
             waiting=len(peer.offered),
             kept=self._spool.kept,
+            faulty=self._keeper.faulty,
             time_synced=timekeeping.synced(),
         )
 

@@ -19,6 +19,7 @@ from edged.config.effective import effective
 from edged.config.sections import Config
 from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import pair
+from edged.doorway.latch import in_emergency
 from edged.errors import DoorwayError, LockError
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,13 @@ class DoorChild:
             process.wait(_END_SECONDS)
 
     def _secure(self) -> None:
-        """Claim the line and let it go again: a process that was killed has left it as it was."""
+        """Claim the line and let it go again: a process that was killed has left it as it was.
+
+        A door that a fire has opened stays so.
+        """
+        if in_emergency(self._state):
+            logger.warning("there is an emergency: the line is let be, until it is reset")
+            return
         try:
             open_lock(self._lock).close()
         except LockError as exc:

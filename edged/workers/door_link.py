@@ -296,7 +296,7 @@ class DoorLink(Worker):
                 raise DoorwayError(f"{reason}; each needs a site and door_id of its own")
             case Status() as status:
                 line.status = status
-                self._metrics.door_is(status.condition, released=status.released, tampered=status.tampered)
+                self._metrics.door_is(status)
                 self._tell(words_of(status))
             case Answer() as answer:
                 self._answered(answer)

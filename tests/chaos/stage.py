@@ -73,7 +73,8 @@ class Stage:
         module = [sys.executable, "-m", "edged"]
         self.keeper = Service(
             "edged-door.service", [*module, "door", "run", "--state", str(folder / "state")], folder,
-            after=[sys.executable, "-m", "edged.doorway", "--secure", "--config", "config.yaml"], env=env,
+            after=[sys.executable, "-m", "edged.doorway", "--secure", "--config", "config.yaml",
+                   "--state", str(folder / "state")], env=env,
         )  # fmt: skip
         self.daemon = Service("edged.service", [sys.executable, *program], folder, env=env)
 

@@ -227,8 +227,11 @@ def test_the_unit_is_started_again_however_it_ended(source: Path) -> None:
 
 def test_the_line_is_the_door_process_s_alone_and_secure_after_every_run() -> None:
     door, watcher = DOOR_UNIT.read_text().splitlines(), UNIT.read_text()
-    secure = "/opt/edged/bin/python -m edged.doorway --secure --config /etc/edged/config.yaml"
-    assert f"ExecStopPost={secure}" in door
+    # Both with the folder of the fire's latch: what the one has released, the other must not shut.
+    program = "/opt/edged/bin/python -m edged.doorway"
+    given = "--config /etc/edged/config.yaml --state ${STATE_DIRECTORY}"
+    assert f"ExecStart={program} {given}" in door
+    assert f"ExecStopPost={program} --secure {given}" in door
     assert [line for line in door if line.startswith("DeviceAllow")] == ["DeviceAllow=char-gpiochip rw"]
     assert "gpio" not in watcher
     users = (ROOT / "systemd/edged.sysusers.conf").read_text().splitlines()

@@ -14,6 +14,7 @@ RANKS = {
     "fleet.messages": 2,
     "doorway.messages": 2,
     "doorway.channel": 3,
+    "doorway.latch": 3,
     "vision": 3,
     "devices": 3,
     "storage": 3,

@@ -20,7 +20,7 @@ from edged.doctor.record import record
 from edged.errors import StoreCorruptError
 from edged.storage.journal import Journal
 from tests.fakes.certificates import Authority
-from tests.fakes.doorway import CONTACT, DoorProcess
+from tests.fakes.doorway import CONTACT, FIRE, TAMPER, DoorProcess, until
 from tests.fakes.mosquitto import free_port, mosquitto
 from tests.integration.storage.conftest import event
 from tests.unit.doctor.conftest import Site, strike, with_lock
@@ -51,6 +51,14 @@ def test_a_door_process_is_asked_and_its_line_not_touched(site: Site, tmp_path: 
         with running.reader() as reader:
             reader.wait(lambda: reader.status is not None and reader.status.condition == "forced")
         assert "by force" in door_process(site.patient(**door)).detail
+        running.break_line(TAMPER)
+        until(lambda: door_process(site.patient(**door)).facts["faulty"] == ("tamper",))
+        assert door_process(site.patient(**door)).state is State.WARNING
+        running.break_line(FIRE)
+        until(lambda: door_process(site.patient(**door)).facts["faulty"] == ("fire", "tamper"))
+        found = door_process(site.patient(**door))
+        assert found.state is State.FAILED
+        assert "door.inputs.fire cannot be read" in found.detail
         assert running.timeline == before
     assert door_process(site.patient(**door)).state is State.FAILED
 

@@ -2,12 +2,14 @@
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from edged.config import load
 from edged.workers.door_child import DoorChild
+from tests.fakes.doorway import until
 
 CONFIG = """
 site: hq
@@ -34,3 +36,27 @@ def test_it_is_not_ready_nor_alive_in_the_daemons_name(
             child.close()
         with pytest.raises(BlockingIOError):
             manager.recv(4096)
+
+
+def test_the_line_of_a_child_that_was_killed_is_secured_unless_a_fire_has_opened_the_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.format(chip=tmp_path / "chip"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    (tmp_path / "state").mkdir()
+    latch, line = tmp_path / "state/emergency", tmp_path / "chip/line-17"
+    latch.write_text("1\n")
+    child = DoorChild(load(tmp_path / "config.yaml", {}), tmp_path / "state")
+    try:
+        child.start()
+        until(lambda: line.read_bytes()[:1] == b"0")  # active low: released
+        time.sleep(0.2)  # the guard has heard that there is no end to this
+        child.kill()
+        child.close()
+        assert line.read_bytes()[:1] == b"0"
+        child.start()
+        latch.unlink()
+        child.kill()
+    finally:
+        child.close()
+    assert line.read_bytes()[:1] == b"1"

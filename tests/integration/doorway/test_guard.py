@@ -13,9 +13,13 @@ from edged.devices.fakes import FakeLock
 from edged.domain.door import Unlocked
 from edged.domain.doorway import Doorway
 from edged.doorway.guard import Guard, GuardedLock
-from edged.doorway.messages import Happened
-from tests.fakes.doorway import FIRE, DoorProcess, environment, until
+from edged.doorway.messages import Happened, Reset
+from tests.fakes.doorway import FIRE, TAMPER, DoorProcess, environment, until
 
+AT_ONCE = [
+    "-c",
+    "import sys; from edged.doorway import main as m; m._GUARDED_SECONDS = 0; sys.exit(m.main())",
+]
 PULSE = 29.0  # of thirty seconds: what ended earlier was ended
 
 
@@ -121,12 +125,47 @@ def test_a_guard_that_is_dead_keeps_no_door_shut(door: DoorProcess) -> None:
     with door.reader() as reader:
         reader.ask("R1")
         reader.wait(lambda: "locked" in reader.events)
+        reader.wait(lambda: "guard_gone" in reader.events)
+        reader.wait(lambda: reader.status is not None and reader.status.faulty == ("guard",))
+    assert next(event for event in reader.of(Happened) if event.what == "guard_gone").alarm
     assert "the guard of the line is gone" in door.log
     assert door.end() == 0
 
 
+def test_a_door_process_without_its_guard_ends_at_rest_to_be_started_with_one(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path, unlock_seconds=1.5)
+    door.program = AT_ONCE
+    with door, door.reader() as reader:
+        assert door.process is not None
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        os.kill(guard_of(door), signal.SIGKILL)
+        until(reader.ended)  # once what was granted has had its time
+        assert door.process.wait(60) == 1
+        assert "locked" in reader.events or door.on_disk("locked")
+        assert held_seconds(door) >= 1.4
+        assert "ending, to be started anew" in door.log
+        door.start()
+        guard_of(door)
+
+
+def test_a_door_process_without_its_guard_shuts_no_door_that_a_fire_has_opened(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path)
+    door.program = AT_ONCE
+    with door:
+        door.level(FIRE, high=True)
+        until(lambda: door.released)
+        os.kill(guard_of(door), signal.SIGKILL)
+        until(lambda: "guard_gone" in door.log)
+        time.sleep(1.2)
+        assert door.process is not None
+        assert door.process.poll() is None
+        assert door.released
+
+
 def secure(door: DoorProcess) -> int:
     command = [sys.executable, "-m", "edged.doorway", "--secure", "--config", "config.yaml"]
+    command += ["--state", str(door.state)]
     return subprocess.run(command, cwd=door.folder, env=environment(), check=False).returncode
 
 
@@ -142,6 +181,57 @@ def test_where_the_guard_is_killed_as_well_the_service_manager_secures_the_line(
     assert long_door.released
     config = long_door.folder / "config.yaml"
     config.write_text(config.read_text() + "mqtt_typo: 1\n")
+    assert secure(long_door) == 0
+    assert not long_door.released
+
+
+def test_neither_the_service_manager_nor_the_next_start_shuts_a_door_that_a_fire_has_opened(
+    door: DoorProcess,
+) -> None:
+    door.level(FIRE, high=True)
+    until(lambda: door.released and (door.state / "emergency").exists())
+    door.level(FIRE, high=False)
+    samples = len(door.timeline)
+    door.end(signal.SIGKILL)
+    assert secure(door) == 0
+    assert len(door.timeline) == samples
+    door.start()
+    until(lambda: len(door.timeline) > samples)
+    assert all(released for _, released in door.timeline[samples:])
+    with door.reader() as reader:
+        reader.say(Reset())
+        reader.wait(lambda: "emergency_over" in reader.events)
+    until(lambda: not (door.state / "emergency").exists())
+    door.end(signal.SIGKILL)
+    door.start()
+    assert not door.released
+
+
+def test_a_start_that_fails_does_not_shut_a_door_that_a_fire_has_opened(door: DoorProcess) -> None:
+    door.level(FIRE, high=True)
+    until(lambda: door.released and (door.state / "emergency").exists())
+    door.end(signal.SIGKILL)
+    samples = len(door.timeline)
+    config = door.folder / "config.yaml"
+    config.write_text(config.read_text().replace(f"line: {TAMPER}", "line: 999"))
+    program = [sys.executable, "-m", "edged.doorway", "--config", str(config), "--state", str(door.state)]
+    done = subprocess.run(program, env=environment(), check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "got 999" in done.stderr
+    assert len(door.timeline) > samples  # it had the line
+    assert all(released for _, released in door.timeline[samples:])
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_without_a_latch_that_is_one_the_line_is_secured(long_door: DoorProcess, is_folder: bool) -> None:
+    with long_door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        if is_folder:
+            (long_door.state / "emergency").mkdir()
+        os.kill(guard_of(long_door), signal.SIGKILL)
+        long_door.end(signal.SIGKILL)
+    assert long_door.released
     assert secure(long_door) == 0
     assert not long_door.released
 

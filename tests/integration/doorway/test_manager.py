@@ -91,7 +91,7 @@ def test_the_manager_is_shown_which_input_cannot_be_read_and_that_there_is_a_fir
 ) -> None:
     with DoorProcess(tmp_path) as door:
         door.break_line(EXIT)
-        until(lambda: any("cannot read: exit" in told for told in manager.hear()))
+        until(lambda: any("does not work: exit" in told for told in manager.hear()))
         door.level(FIRE, high=True)
         until(lambda: any("STATUS=emergency" in told for told in manager.hear()))
         assert door.process is not None

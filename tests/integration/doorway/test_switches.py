@@ -266,3 +266,17 @@ def test_an_input_that_cannot_be_read_is_told_and_the_others_and_the_lock_go_on(
     assert door.process.poll() is None
     assert [released for _, released in door.timeline] == [False, True, False, True, False, True]
     assert "input cannot be read, the door goes on without it name=tamper" in door.log
+
+
+def test_events_that_a_disk_did_not_take_are_written_once_it_works_again(door: DoorProcess) -> None:
+    aside = door.state.with_name("aside")
+    with door.reader(takes=False) as reader:
+        door.state.rename(aside)
+        door.state.touch()  # what is no folder takes no file
+        door.press(EXIT, seen=lambda: door.released)
+        reader.wait(lambda: reader.status is not None and not reader.status.kept)
+        reader.wait(lambda: "locked" in reader.events)  # nobody is kept outside by it
+        door.state.unlink()
+        aside.rename(door.state)
+        reader.wait(lambda: reader.status is not None and reader.status.kept)
+    assert door.on_disk("unlocked") == door.on_disk("locked") == 1

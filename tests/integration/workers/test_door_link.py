@@ -156,10 +156,14 @@ def test_contact_tamper_and_fire_are_told(door: DoorProcess) -> None:
         for alarm in ("forced_open", "tamper", "emergency"):
             until(lambda alarm=alarm: site.sample("edged_alarms_total", alarm=alarm) == 1)
         assert site.condition == "emergency"
+        door.break_line(TAMPER)
+        until(lambda: site.sample("edged_door_part_faulty", part="tamper") == 1)
+        assert site.sample("edged_door_part_faulty", part="fire") == 0
         assert site.sample("edged_door_tampered") == 1
         door.end(signal.SIGKILL)
         until(lambda: site.words[-1] == DoorWords("unknown", "unknown", tampered=True, emergency=True))
         assert site.condition is None
+        assert site.sample("edged_door_part_faulty", part="tamper") == 0  # nobody says so any more
     finally:
         site.close()
 

@@ -52,6 +52,20 @@ def test_a_hundred_starts_and_stops_never_show_the_unlocked_level(
 
 
 @pytest.mark.parametrize(("active", "power"), WIRINGS)
+def test_a_line_that_a_fire_has_released_is_claimed_as_it_stands_and_secured_at_the_end(
+    active: Level, power: Power
+) -> None:
+    unlocked_high = levels(active, power).secure == "low"
+    the_chip = chip(pulled_high=unlocked_high)
+    lock = GpiodLock(config(active, power), board(the_chip), released=True)
+    lock.unlock()
+    assert set(highs(the_chip)) == {unlocked_high}
+    assert lock.unlocked
+    lock.close()
+    assert highs(the_chip)[-1] is not unlocked_high
+
+
+@pytest.mark.parametrize(("active", "power"), WIRINGS)
 def test_a_pulse_is_one_change_there_and_one_back(active: Level, power: Power) -> None:
     expected = levels(active, power)
     secure_high = expected.secure == "high"

@@ -63,13 +63,20 @@ class Clock:
 
 
 class Wires:
-    """Switches: ``levels`` by name; those in ``broken`` cannot be read."""
+    """Switches: ``levels`` by name; those in ``broken`` cannot be read. ``hung_seconds`` in all."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, clock: Clock, *names: str) -> None:
         self.levels = dict.fromkeys(names, False)
         self.broken: set[str] = set()
-        self.slow_seconds = 0.0
-        self.clock: Clock | None = None
+        self.hung_seconds = 0.0
+        self._clock = clock
+        self._hung: set[str] = set()
+        self._each_seconds = 0.0
+
+    def hang(self, names: set[str], seconds: float, *, answers: bool = False) -> None:
+        """Let each read of ``names`` take so long, and fail unless it ``answers``."""
+        self._hung, self._each_seconds = names, seconds
+        self.broken = set() if answers else set(names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,9 +85,10 @@ class Wires:
 
     def active(self, name: str) -> bool:
         """Whether it is active. Raises ``LockError``."""
+        if name in self._hung:
+            self._clock.now += self._each_seconds
+            self.hung_seconds += self._each_seconds
         if name in self.broken:
-            if self.clock is not None:
-                self.clock.now += self.slow_seconds
             raise LockError(f"door.inputs.{name}: cannot be read")
         return self.levels[name]
 
@@ -124,7 +132,8 @@ class Bench:
     """The keeper and all around it."""
 
     def __init__(self, *inputs: str, emergency: bool = False, **door: Any) -> None:
-        self.line, self.clock, self.told, self.wires = Line(), Clock(), Told(), Wires(*inputs)
+        self.line, self.clock, self.told = Line(), Clock(), Told()
+        self.wires = Wires(self.clock, *inputs)
         self.line.clock = self.clock
         wired = {name: {"chip": "c", "line": 1, "active": "high", "debounce_ms": 30} for name in inputs}
         lock = {"driver": "fake"}

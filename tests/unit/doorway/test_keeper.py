@@ -261,12 +261,105 @@ def test_a_forced_door_stays_forced_while_its_contact_cannot_be_read_and_is_shut
 
 def test_a_bus_that_hangs_does_not_keep_the_line_from_its_deadline() -> None:
     bench = broken("tamper")
-    bench.wires.clock, bench.wires.slow_seconds = bench.clock, 1.0  # each read that fails
+    bench.wires.hang({"tamper"}, 1.0)
     bench.run(30)
     bench.grant()
     bench.run(PULSE + 1)
     assert bench.told.alarms == []
     assert bench.told.acts[-2:] == ["unlocked", "locked"]
+
+
+def test_a_guard_that_is_gone_is_one_alarm_and_stands_among_what_does_not_work() -> None:
+    bench = broken("tamper")
+    bench.keeper.guard_gone()
+    bench.keeper.guard_gone()
+    assert bench.told.alarms == ["guard_gone"]
+    assert bench.keeper.faulty == ("tamper", "guard")
+    bench.grant()  # nobody is kept outside by it
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_bus_that_hangs_takes_a_small_share_of_the_time_whatever_hangs_on_it(answers: bool) -> None:
+    """Each read takes a second, and fails, or comes back with a level."""
+    bench = Bench(*INPUTS)
+    bench.run(0.2)
+    hung = {"contact", "tamper", "reset"}
+    bench.wires.hang(hung, 1.0, answers=answers)
+    bench.run(90)
+    assert set(bench.keeper.faulty) == hung
+    bench.wires.hung_seconds, began = 0.0, bench.clock.now
+    for _ in range(600 * 50):
+        before = bench.wires.hung_seconds
+        bench.run(0.02)
+        assert (
+            bench.wires.hung_seconds - before <= 1.0
+        )  # a turn: readers give up one that is silent for 1.5 s
+    assert bench.wires.hung_seconds <= 0.05 * (bench.clock.now - began)
+    assert bench.wires.hung_seconds > 0
+    bench.wires.hang(set(), 0.0)
+    bench.run(22 + SOUND_SECONDS)
+    assert bench.keeper.faulty == ()
+
+
+def test_one_that_hangs_once_is_no_fault() -> None:
+    bench = Bench(*INPUTS)
+    bench.run(0.2)
+    bench.wires.hang({"exit"}, 30.0, answers=True)  # a process that was stopped in between
+    bench.run(0.04)
+    bench.wires.hang(set(), 0.0)
+    bench.run(90)
+    assert bench.told.acts == []
+    bench.set("exit", active=True)
+    assert bench.line.unlocked
+
+
+def test_a_bus_that_begins_to_hang_in_mid_pulse_is_read_once_until_the_line_is_secure() -> None:
+    bench = Bench(*INPUTS)
+    bench.run(0.2)
+    bench.grant()
+    bench.run(0.5)
+    bench.wires.hang(set(INPUTS), 1.0)
+    bench.run(PULSE - 0.6)
+    assert bench.wires.hung_seconds == 1.0
+    bench.run(0.2)
+    assert not bench.line.unlocked
+    assert bench.told.alarms == []
+
+
+def test_what_hung_before_a_pulse_is_not_read_in_it_and_takes_no_sound_input_along() -> None:
+    bench = broken("tamper")
+    bench.wires.hang({"tamper"}, 1.0)
+    bench.run(5)
+    before = bench.wires.hung_seconds
+    while bench.wires.hung_seconds == before:
+        bench.run(0.02)
+    bench.run(19)
+    bench.grant()
+    bench.run(PULSE - 0.5)  # its turn has come meanwhile
+    bench.set("fire", active=True)
+    assert bench.keeper.door.condition is Condition.EMERGENCY
+    assert bench.wires.hung_seconds == before + 1.0
+
+
+def test_a_press_while_a_button_that_came_back_is_gone_again_opens_nothing() -> None:
+    bench = broken("exit")
+    bench.wires.broken = set()
+    bench.run(2.0)  # it works, and not for long enough that the fault is over
+    bench.wires.broken = {"exit"}
+    bench.run(3.0)
+    bench.wires.levels["exit"] = True  # nobody sees who does that
+    bench.wires.broken = set()
+    bench.run(3.0)
+    assert not bench.line.unlocked
+    assert "unlocked" not in bench.told.acts
+
+
+def test_a_press_that_falls_into_the_fault_itself_opens_nothing() -> None:
+    bench = broken("exit")
+    bench.wires.levels["exit"] = True
+    bench.wires.broken = set()
+    bench.run(3.0)
+    assert "unlocked" not in bench.told.acts
 
 
 def test_a_fire_is_heard_in_mid_pulse_though_another_input_is_broken() -> None:

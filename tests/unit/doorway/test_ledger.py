@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edged.config.door_lines import InputsConfig
 from edged.devices import timekeeping
 from edged.domain.doorway import Act, Condition, Happening, Holder
 from edged.doorway import ledger as module
@@ -16,7 +17,7 @@ from edged.doorway.ledger import Ledger
 from edged.doorway.messages import Happened, Hello
 from edged.doorway.spool import Spool
 from edged.doorway.ulid import new_id
-from edged.metrics import ALARMS, DOOR_CONDITIONS
+from edged.metrics import ALARMS, DOOR_CONDITIONS, DOOR_PARTS
 
 
 @pytest.fixture
@@ -132,5 +133,6 @@ def test_every_alarm_of_a_door_process_has_a_name_in_the_figures() -> None:
     assert acts < set(ALARMS)
     # What the keeper, the ledger and a reader tell of themselves.
     own = {"line_failed", "relocked_late", "lock_aborted", "door_disk", "request_flood", "events_lost"}
-    assert own | {"door_hung"} < set(ALARMS)
+    assert own | {"door_hung", "guard_gone"} < set(ALARMS)
     assert {condition.value for condition in Condition} == set(DOOR_CONDITIONS)
+    assert set(DOOR_PARTS) == {*InputsConfig.__struct_fields__, "guard"}
