@@ -36,7 +36,7 @@ def show(result: "BenchResult", section: "ModelsConfig", *, swept: bool) -> None
     memory = f"memory {result.rss_mb:.0f} MB, at most {result.peak_rss_mb:.0f} MB; "
     lines = [
         f"{result.rounds} frames of {width} x {height}, {result.faces} with a face, {result.gallery} people",
-        "frame: all but capture and journal, which other threads do. "
+        "frame: all but capture and journal, of other threads, and motion, not asked with a face in view. "
         f"{result.around:.0%} of it is around the networks",
         f"processor time of a frame: {result.cpu_ms.p50_ms:.1f} ms, and {result.capture_cpu_ms.p50_ms:.1f} "
         f"ms to capture it; {result.frames_per_second:.0f} frames a second without a pause",

@@ -36,6 +36,9 @@ _TRAFFIC_SECONDS = 3600.0
 # removed since is still let in.
 _UNREAD_SECONDS = 60.0
 
+# 2 kB each: of fewer too little is kept after a change to be worth going through the whole heap.
+_MANY_TEMPLATES = 50_000
+
 
 class People(Protocol):
     """What the gallery is made of; ``storage.people.PeopleStore`` is the real one."""
@@ -185,7 +188,8 @@ class GallerySyncWorker(Worker):
         if same_people and self._same_risk() and not self._lapsed:
             return
         self._current = self._load()
-        release_freed_memory()
+        if self._current.snapshot.templates >= _MANY_TEMPLATES:
+            release_freed_memory()
         self._expect()
         logger.info(
             "gallery loaded generation=%d people=%d templates=%d raised_bars=%s",
