@@ -13,18 +13,15 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from edged.domain.bars import BarsOnDemand
+from edged.domain.centres import UNIT_TOLERANCE, centres_of, not_shaped
 from edged.domain.codes import MOST_DIMENSIONS, Codes, Products, blocked_products
 from edged.domain.lookalikes import Bar, LookalikeRule, NearestOthers, nearest_others, raised_bars
 from edged.domain.people import Person, Template, Veto
 from edged.domain.search import Search
 from edged.domain.types import FloatArray, IntArray
 
-# float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
-_UNIT_TOLERANCE = 1e-3
 # People whose templates are copied at once: 6 MB for three each, in place of 60 MB for 10,000.
 _AT_ONCE = 1000
-# A usable face keeps half of its likeness or more: this is for templates stored without a quality.
-_LEAST_WEIGHT = 0.1
 # From so many rows on codes are looked through first, and from so many nothing else is kept: float32 would
 # take 512 MB at 512 d.
 _CODED_FROM = 25_000
@@ -222,43 +219,9 @@ def _fill(
     dimension: int,
 ) -> None:
     """Put the weighted centre of each person's templates in their row. Raises ``ValueError``."""
-    templates = [template for person_id in person_ids for template in sources[person_id]]
-    for template in templates:
-        if template.vector.shape != (dimension,):
-            raise ValueError(_not_shaped(f"template {template.template_id}", template.vector, dimension))
-    vectors = np.stack([template.vector for template in templates]).astype(np.float32, copy=False)
-    # Written so that NaN fails: every comparison with it is false.
-    bad = np.flatnonzero(~(np.abs(_norms(vectors) - 1.0) <= _UNIT_TOLERANCE))
-    if bad.size:
-        raise ValueError(f"template {templates[bad[0]].template_id}: expected a finite unit vector")
-    weights = np.array([weight_of(template.quality) for template in templates], np.float32)
-    counts = np.array([len(sources[person_id]) for person_id in person_ids])
-    vectors *= weights[:, None]
-    centres = _sums(vectors, counts) / _sums(weights[:, None], counts)
-    norms = _norms(np.asarray(centres, np.float32))
-    if (lost := np.flatnonzero(norms < _UNIT_TOLERANCE)).size:
-        person_id = person_ids[lost[0]]
-        raise ValueError(f"person {person_id}: templates cancel out, their mean has no direction")
+    theirs = {person_id: sources[person_id] for person_id in person_ids}
     rows = np.array([index[person_id] for person_id in person_ids], np.intp)
-    _write(matrix, rows, np.asarray(centres / norms[:, None], np.float32))
-
-
-def _sums(rows: FloatArray, counts: IntArray) -> FloatArray:
-    """Return the sum of the first ``counts[0]`` rows, of the next ``counts[1]``, and so on.
-
-    By equal counts at once: ``np.add.reduceat`` took four times as long.
-    """
-    starts = np.cumsum(counts) - counts
-    sums = np.empty((len(counts), rows.shape[1]), np.float32)
-    for count in np.unique(counts):
-        of_count = np.flatnonzero(counts == count)
-        sums[of_count] = rows[starts[of_count, None] + np.arange(count)].sum(axis=1)
-    return sums
-
-
-def _norms(rows: FloatArray) -> FloatArray:
-    norms: FloatArray = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return norms
+    _write(matrix, rows, centres_of(theirs, dimension))
 
 
 def with_bars(
@@ -288,24 +251,6 @@ def with_bars(
     return replace(snapshot, bars=found, over_budget=over_budget, nearest=nearest)
 
 
-def weighted_centre(faces: Iterable[tuple[FloatArray, float]]) -> FloatArray | None:
-    """Return the mean direction (D,) float32 of unit vectors with their qualities 0..1; None if they cancel.
-
-    Each counts by its quality, but none by less than ``_LEAST_WEIGHT``, so that faces without any still
-    have a centre.
-    """
-    vectors, qualities = zip(*faces, strict=True)
-    weights = np.array([weight_of(quality) for quality in qualities], np.float32)
-    centre = weights @ np.asarray(vectors) / weights.sum()
-    norm = float(np.linalg.norm(centre))
-    return None if norm < _UNIT_TOLERANCE else np.asarray(centre / norm, np.float32)
-
-
-def weight_of(quality: float) -> float:
-    """Return what a face of this quality counts in a mean."""
-    return min(1.0, max(_LEAST_WEIGHT, quality))  # in this order NaN gives the least
-
-
 def _anchors(vetoes: Iterable[Veto], space: str, dimension: int) -> dict[str, FloatArray]:
     """Return the vetoes of ``space`` by person, (K, D) each and read-only."""
     by_person: dict[str, list[FloatArray]] = {}
@@ -321,11 +266,7 @@ def _anchors(vetoes: Iterable[Veto], space: str, dimension: int) -> dict[str, Fl
 
 def _check_vector(what: str, vector: FloatArray, dimension: int) -> None:
     if vector.shape != (dimension,):
-        raise ValueError(_not_shaped(what, vector, dimension))
+        raise ValueError(not_shaped(what, vector, dimension))
     # Written so that NaN fails: every comparison with it is false.
-    if not abs(float(np.linalg.norm(vector)) - 1.0) <= _UNIT_TOLERANCE:
+    if not abs(float(np.linalg.norm(vector)) - 1.0) <= UNIT_TOLERANCE:
         raise ValueError(f"{what}: expected a finite unit vector")
-
-
-def _not_shaped(what: str, vector: FloatArray, dimension: int) -> str:
-    return f"{what}: expected shape ({dimension},), got {vector.shape}"
