@@ -15,7 +15,10 @@ import numpy as np
 from edged.domain.bars import BarsOnDemand
 from edged.domain.centres import UNIT_TOLERANCE, centres_of, not_shaped
 from edged.domain.codes import MOST_DIMENSIONS, Codes, Products, blocked_products
+from edged.domain.compact_gallery import compact_gallery
 from edged.domain.lookalikes import Bar, LookalikeRule, NearestOthers, nearest_others, raised_bars
+from edged.domain.originals import Originals, Reread
+from edged.domain.packed_people import PackedPeople, RowsById
 from edged.domain.people import Person, Template, Veto
 from edged.domain.search import Search
 from edged.domain.types import FloatArray, IntArray
@@ -40,7 +43,8 @@ class GallerySnapshot:
     """``matrix`` (P, D) float32 unit rows, one a person, read-only; row i belongs to ``people[i]``.
 
     Of the largest galleries it holds codes, which give their rows as float32 when asked; see ``codes``.
-    ``screen`` and ``products`` are what such and other large ones are searched by; see ``search``.
+    ``screen`` and ``products`` are what such and other large ones are searched by, ``originals`` what their
+    rows were before they were codes; see ``search``.
 
     ``left_out`` counts enrolled people without a template of ``space``: nobody can recognise them.
     ``templates`` counts the templates behind the rows; ``version`` is the store's generation.
@@ -53,7 +57,7 @@ class GallerySnapshot:
 
     space: str
     version: int
-    people: tuple[Person, ...]
+    people: Sequence[Person]
     matrix: FloatArray | Codes
     templates: int
     index: Mapping[str, int] = field(default_factory=dict)
@@ -65,11 +69,12 @@ class GallerySnapshot:
     nearest: NearestOthers | None = field(default=None, repr=False)
     screen: Codes | None = field(default=None, repr=False)
     products: Products = field(default=blocked_products, repr=False)
+    originals: Originals | None = field(default=None, repr=False)
 
     @property
     def search(self) -> Search:
         """The search over all rows."""
-        return Search(self.matrix, self.screen, self.products)
+        return Search(self.matrix, self.screen, self.products, self.originals)
 
     def person(self, person_id: str) -> Person | None:
         """Return the person, or None if they are not in this snapshot."""
@@ -110,20 +115,37 @@ def build_snapshot(
     vetoes: Iterable[Veto] = (),
     previous: GallerySnapshot | None = None,
     products: Products = blocked_products,
+    reread: Reread | None = None,
 ) -> GallerySnapshot:
     """Gather the templates of ``space`` into one row a person; people without any are left out.
 
-    A person whose templates are the very objects of ``previous`` keeps their row of it. ``products`` is what
-    a large gallery's codes are multiplied by.
+    A person whose templates are the very objects of ``previous`` keeps their row of it, but in the largest
+    galleries. ``products`` is what a large gallery's codes are multiplied by; ``reread`` gives the templates
+    of people once more where only codes are kept.
     Raises ``ValueError`` on a vector that is not finite, not of unit length or not (``dimension``,).
     """
+    enrolled = people if isinstance(people, PackedPeople) else tuple(people)
+    if len(enrolled) >= COMPACT_FROM and dimension <= MOST_DIMENSIONS:
+        anchors = _anchors(vetoes, space, dimension)
+        made = compact_gallery(space, dimension, enrolled, templates, reread)
+        return GallerySnapshot(
+            space,
+            version,
+            made.people,
+            made.codes,
+            made.templates,
+            made.index,
+            anchors,
+            left_out=made.left_out,
+            products=products,
+            originals=made.originals,
+        )
     sources = _by_person(templates, space)
-    enrolled = tuple(people)
     kept = tuple(person for person in enrolled if person.person_id in sources)
     index = {person.person_id: row for row, person in enumerate(kept)}
     if len(index) != len(kept):
         raise ValueError("a person id occurs twice")
-    matrix = _room(len(kept), dimension)
+    matrix = np.zeros((len(kept), dimension), np.float32)
     known = {person_id: tuple(map(ref, theirs)) for person_id, theirs in sources.items()}
     fresh = _taken_over(previous, known, index, matrix)
     for first in range(0, len(fresh), _AT_ONCE):
@@ -143,18 +165,8 @@ def build_snapshot(
     )
 
 
-def _room(people: int, dimension: int) -> FloatArray | Codes:
-    """Return zeros for so many rows, in the form in which so many are kept."""
-    if people >= COMPACT_FROM and dimension <= MOST_DIMENSIONS:
-        return Codes.room(people, dimension)
-    return np.zeros((people, dimension), np.float32)
-
-
-def _sealed(matrix: FloatArray | Codes) -> Codes | None:
+def _sealed(matrix: FloatArray) -> Codes | None:
     """Make ``matrix`` read-only; return the codes that it is looked through by, where that is worth it."""
-    if isinstance(matrix, Codes):
-        matrix.seal()
-        return None
     matrix.flags.writeable = False
     coded = len(matrix) >= _CODED_FROM and matrix.shape[1] <= MOST_DIMENSIONS
     return Codes.of(matrix) if coded else None
@@ -173,12 +185,12 @@ def _taken_over(
     previous: GallerySnapshot | None,
     known: Sources,
     index: Mapping[str, int],
-    matrix: FloatArray | Codes,
+    matrix: FloatArray,
 ) -> list[str]:
     """Copy the rows of ``previous`` that hold; return the ids of the others."""
     if previous is None or previous.matrix.shape[1] != matrix.shape[1]:
         return list(index)
-    if isinstance(previous.matrix, Codes) and not isinstance(matrix, Codes):
+    if isinstance(previous.matrix, Codes):
         return list(index)  # a code is not what it was made of
     same = {
         person_id: row
@@ -191,28 +203,19 @@ def _taken_over(
     return [person_id for person_id in index if person_id not in same]
 
 
-def _copy(matrix: FloatArray | Codes, now: IntArray, source: FloatArray | Codes, then: IntArray) -> None:
+def _copy(matrix: FloatArray, now: IntArray, source: FloatArray, then: IntArray) -> None:
     """Copy rows ``then`` of ``source`` to ``now``; the others of ``matrix`` are still to be written."""
-    if isinstance(matrix, Codes) and isinstance(source, Codes):
-        matrix.take(now, source, then)
-    elif isinstance(source, np.ndarray) and isinstance(matrix, np.ndarray) and np.array_equal(then, now):
+    if np.array_equal(then, now):
         rows = min(len(matrix), len(source))
         matrix[:rows] = source[:rows]  # in one piece; whatever else is copied so will be written over
-    else:
-        for start in range(0, len(now), _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
-            _write(matrix, now[some], source[then[some]])
-
-
-def _write(matrix: FloatArray | Codes, rows: IntArray, vectors: FloatArray) -> None:
-    if isinstance(matrix, Codes):
-        matrix.put(rows, vectors)
-    else:
-        matrix[rows] = vectors
+        return
+    for start in range(0, len(now), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        matrix[now[some]] = source[then[some]]
 
 
 def _fill(
-    matrix: FloatArray | Codes,
+    matrix: FloatArray,
     person_ids: Sequence[str],
     sources: Mapping[str, tuple[Template, ...]],
     index: Mapping[str, int],
@@ -221,7 +224,7 @@ def _fill(
     """Put the weighted centre of each person's templates in their row. Raises ``ValueError``."""
     theirs = {person_id: sources[person_id] for person_id in person_ids}
     rows = np.array([index[person_id] for person_id in person_ids], np.intp)
-    _write(matrix, rows, centres_of(theirs, dimension))
+    matrix[rows] = centres_of(theirs, dimension)
 
 
 def with_bars(
@@ -241,7 +244,8 @@ def with_bars(
         return replace(snapshot, bars={}, over_budget=over_budget)
     matrix = snapshot.matrix
     if isinstance(matrix, Codes) or (len(matrix) >= _ON_DEMAND_FROM and not all_at_once):
-        bars = BarsOnDemand(snapshot.index, tuple(snapshot.index), snapshot.search, rule)
+        ids = snapshot.index.ids if isinstance(snapshot.index, RowsById) else tuple(snapshot.index)
+        bars = BarsOnDemand(snapshot.index, ids, snapshot.search, rule)
         for person_id in snapshot.vetoes:  # these are asked for at every face
             bars.get(person_id)
         return replace(snapshot, bars=bars, over_budget=over_budget, nearest=None)
