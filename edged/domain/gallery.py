@@ -105,6 +105,11 @@ def empty_snapshot(space: str, dimension: int, version: int = 0) -> GallerySnaps
     return build_snapshot(space, dimension, version, [], [])
 
 
+def packed(people: Sequence[Person]) -> Sequence[Person]:
+    """Return ``people``, packed where they are so many that only codes are kept of them."""
+    return PackedPeople(people) if len(people) >= COMPACT_FROM else people
+
+
 def build_snapshot(
     space: str,
     dimension: int,

@@ -1,7 +1,7 @@
 """The gallery that a fleet gave this door, as the daemon reads people: sealed on disk, open in memory."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +9,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edged.domain.people import Person, Template, Veto
+from edged.domain.shards import shard_of
 from edged.errors import FleetError, StoreCorruptError, StoreError
 from edged.fleet.gallery_format import (
     AccessRecord,
@@ -163,6 +164,21 @@ class FleetStore:
             return list(self.received(state).templates)
 
         return self._settled(read)
+
+    def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
+        """Return the templates of some people as far as they are open in memory; from any thread."""
+        state = self.state()
+        if state.gallery is None or space != state.gallery.space:
+            return []
+        manifest, wanted = self.manifest(state.gallery), frozenset(person_ids)
+        numbers = {shard_of(person_id, manifest.shards) for person_id in wanted}
+        shards = [
+            self._opened.get((entry, manifest.space, manifest.dimension))
+            for entry in manifest.entries
+            if entry.number in numbers
+        ]
+        templates = (template for shard in shards if shard is not None for template in shard.templates)
+        return [template for template in templates if template.person_id in wanted]
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return none: a fleet has no vetoes of its own."""
