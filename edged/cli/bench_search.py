@@ -31,7 +31,7 @@ def _show(found: "list[SearchSpeed]") -> None:
     from rich.table import Table
 
     table = Table(
-        "people", "kept", "p50 ms", "p95 ms", "CPU ms", "index MB", "RSS MB", "build s", title="search"
+        "people", "kept", "p50 ms", "p95 ms", "CPU ms", "index MB", "RSS MB", "load s", title="search"
     )
     table.add_column("peak MB")
     table.add_column("swap MB")
@@ -43,13 +43,13 @@ def _show(found: "list[SearchSpeed]") -> None:
         peaks = (f"{value:,.0f}" for value in (one.peak_mb, one.swap_mb))
         again = f"{one.rescored[0]:,}, at most {one.rescored[1]:,}"
         same = f"{one.same} of {one.probes}"
-        build = f"{one.build_seconds:.1f}"
+        load = f"{one.load_seconds:.2f}"
         table.add_row(
             f"{one.people:,}",
             one.kept + (" (a fleet's)" if one.sent else ""),
             *times,
             *sizes,
-            build,
+            load,
             *peaks,
             again,
             same,
@@ -57,7 +57,10 @@ def _show(found: "list[SearchSpeed]") -> None:
     console = Console()
     console.print(table)
     for one in found:
-        console.print(
-            f"{one.people:,} people: {one.decided} of {one.probes} decided as by the templates themselves, "
+        whose = " of a fleet" if one.sent else ""
+        told = (
+            f"{one.people:,} people{whose}: loaded from the store in {one.load_seconds:.2f} s, "
+            f"{one.store_mb:,.1f} MB; {one.decided} of {one.probes} decided as by the templates themselves, "
             f"{one.wrong} let in whom these would not; scores within {one.off:.1g}"
         )
+        console.print(told, soft_wrap=True)

@@ -9,14 +9,16 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from edged.domain.people import Person, Template, Veto
 from edged.errors import NotFoundError, StoreCorruptError, StoreError
 from edged.storage import distinctions, factors
 from edged.storage.connections import Schema, check_pages
 from edged.storage.people_records import (
+    seal_person,
     seal_template,
     seal_veto,
     unseal_person,
@@ -97,6 +99,28 @@ def generation(connection: sqlite3.Connection) -> int:
 def bump(connection: sqlite3.Connection) -> None:
     """Say, within the caller's transaction, that something changed."""
     connection.execute("UPDATE store SET generation = generation + 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """People and templates as they lie on the disk, many at once."""
+
+    people: list[tuple[str, bytes]]
+    templates: list[tuple[str, str, str, bytes]]
+
+    @classmethod
+    def sealed(cls, vault: Vault, people: Iterable[Person], templates: Iterable[Template]) -> Self:
+        """Seal them. Raises ``StoreError``."""
+        return cls(
+            [(one.person_id, seal_person(vault, one)) for one in people],
+            [(one.template_id, one.person_id, one.space, seal_template(vault, one)) for one in templates],
+        )
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Add all of them within the caller's transaction."""
+        connection.executemany("INSERT INTO people VALUES (?, ?)", self.people)
+        connection.executemany("INSERT INTO templates VALUES (?, ?, ?, ?)", self.templates)
+        bump(connection)
 
 
 def all_people(connection: sqlite3.Connection, vault: Vault) -> list[Person]:
