@@ -43,7 +43,7 @@ class FleetPeople:
 
     def read_templates(self, space: str, use: Callable[[Iterable[Template]], T]) -> T:
         """Return what ``use`` makes of the fleet's templates of one embedding space."""
-        return use(self._store.templates(space))
+        return self._store.read_templates(space, use)
 
     def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
         """Return the fleet's templates of some people."""
