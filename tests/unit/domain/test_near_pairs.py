@@ -29,15 +29,22 @@ def crowds(draw: st.DrawFn) -> np.ndarray:
     return units(rows)
 
 
-@given(crowds(), crowds(), st.sampled_from([-0.5, 0.0, 0.4, 0.6, 0.77, 0.95, 1.0]), st.booleans())
+@given(
+    crowds(),
+    crowds(),
+    st.sampled_from([-0.5, 0.0, 0.4, 0.6, 0.77, 0.95, 1.0]),
+    st.booleans(),
+    st.sampled_from([0, DIMENSION]),
+)
 @settings(deadline=None)
 def test_every_near_pair_is_found_in_order(
-    rows: np.ndarray, others: np.ndarray, limit: float, alike: bool
+    rows: np.ndarray, others: np.ndarray, limit: float, alike: bool, few: int
 ) -> None:
     others = rows if alike else others
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "_BLOCK", 7 * 7)
         patched.setattr(module, "_MOST_SINGLY", 9)
+        patched.setattr(module, "_FEW_NUMBERS", few)
         found = list(near_pairs(rows, others, limit, lambda: None))
     exact = rows.astype(np.float64) @ others.astype(np.float64).T
     told = np.zeros(exact.shape, bool)
