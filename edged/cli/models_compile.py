@@ -107,7 +107,7 @@ def compile_installed(
 
 def _configured(config: Path | None, models: "ModelsConfig") -> list[str]:
     from edged.cli.measuring import liveness_section
-    from edged.workers.first_compile import configured_packs
+    from edged.config.packs import configured_packs
 
     return configured_packs(models, liveness_section(config))
 
