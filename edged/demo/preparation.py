@@ -98,7 +98,8 @@ def write_config(
 ) -> Config:
     """Write ``config.yaml`` of a door that lives in the folder, and load it; ``source`` None is the replay.
 
-    It stays, so that ``edged events``, ``explain``, ``report`` and ``people`` work on the demo's door.
+    It stays, so that ``edged events``, ``explain``, ``report`` and ``people`` work on the demo's door. Raises
+    ``StoreError`` where it cannot be written, ``ModelError`` where ``options`` name no folder of models.
     """
     mqtt: dict[str, object] = {"enabled": False}
     if broker is not None:
