@@ -10,6 +10,7 @@ import typer
 from edged.cli import models_view
 from edged.cli.models_compile import compile_installed, compile_packs
 from edged.cli.models_quantize import quantize
+from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from edged.vision.packs import Catalogue
@@ -38,7 +39,6 @@ Config = Annotated[
 Directory = Annotated[
     Path | None, typer.Option("--directory", help="Models directory; no configuration is read then.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Variants = Annotated[
     Precision | None,
     typer.Option("--precision", help="Which files of a pack.  [default: all that are to be had]"),
@@ -50,7 +50,7 @@ Compile = Annotated[
 
 
 @app.command("list")
-def list_packs(*, config: Config = None, directory: Directory = None, as_json: Json = False) -> None:
+def list_packs(*, config: Config = None, directory: Directory = None, as_json: JsonOption = False) -> None:
     """Show every pack: installed, to be pulled from its address, or to be imported from files."""
     from edged.vision.inventory import take_stock
 
@@ -67,7 +67,9 @@ def list_packs(*, config: Config = None, directory: Directory = None, as_json: J
 
 
 @app.command()
-def info(name: str, *, config: Config = None, directory: Directory = None, as_json: Json = False) -> None:
+def info(
+    name: str, *, config: Config = None, directory: Directory = None, as_json: JsonOption = False
+) -> None:
     """Show everything that is known about a pack."""
     from edged.vision.inventory import stock_of
 
@@ -84,7 +86,7 @@ def verify(
     *,
     config: Config = None,
     directory: Directory = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check size and SHA-256 of the installed files. Exit code 1 where one is wrong."""
     from edged.vision.inventory import check_stock
@@ -115,7 +117,7 @@ def pull(
     compiling: Compile = True,
     config: Config = None,
     directory: Directory = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Fetch a pack, check it against its pinned hashes, run it once, and install it."""
     from edged.vision.installation import Installer, terms
@@ -147,7 +149,7 @@ def import_files(
     compiling: Compile = True,
     config: Config = None,
     directory: Directory = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Install the packs whose files are among PATHS; they are known by their SHA-256, not by name."""
     from edged.vision.installation import Installer

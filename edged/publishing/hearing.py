@@ -62,7 +62,7 @@ class Hearing:
         return came
 
     def settle(self, quiet: float = 0.5, most: float = 5.0) -> None:
-        """Hear all that the broker retains: until nothing came for ``quiet`` seconds, ``most`` seconds in all.
+        """Hear all that the broker retains: until nothing came for ``quiet`` seconds, for ``most`` at most.
 
         Raises ``FleetError``.
         """
