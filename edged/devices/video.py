@@ -71,3 +71,25 @@ class VideoHandle:
     def close(self) -> None:
         """Release, at once or when the reading thread leaves."""
         self._handle.close()
+
+
+class VideoCamera:
+    """What every camera behind a ``VideoHandle`` does once ``open`` has set ``_video``; ``what`` names it."""
+
+    live = True
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._video: VideoHandle | None = None
+
+    def close(self) -> None:
+        """Let the camera go, at once or when the reading thread leaves."""
+        video, self._video = self._video, None
+        if video is not None:
+            video.close()
+
+    def _opened(self) -> VideoHandle:
+        video = self._video  # once: another thread may close it meanwhile
+        if video is None:
+            raise CameraError(f"{self._what} is not open")
+        return video
