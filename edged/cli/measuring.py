@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from edged.cli.options import DEFAULT_CONFIG
+
 if TYPE_CHECKING:
     from edged.config.sections import Config, LivenessConfig, ModelsConfig, QualityConfig
     from edged.evaluation.embedding import Embedded, Progress
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from edged.vision.pipeline import FacePipeline
 
     Measured = tuple[str, FacePipeline, Measurement]  # the name to print, what was measured, what it reached
-
-_DEFAULT_CONFIG = Path("config.yaml")
 
 _PRECISIONS = ("auto", "float32", "int8")
 
@@ -105,7 +105,7 @@ def settings_of(config: Path | None) -> "Config | None":
     """Return the configuration, or None where there is none. Raises ``ConfigError``."""
     from edged.config.loading import load
 
-    path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
+    path = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
     return load(path, os.environ) if path else None
 
 

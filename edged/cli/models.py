@@ -10,14 +10,12 @@ import typer
 from edged.cli import models_view
 from edged.cli.models_compile import compile_installed, compile_packs
 from edged.cli.models_quantize import quantize
-from edged.cli.options import JsonOption
+from edged.cli.options import DEFAULT_CONFIG, JsonOption
 
 if TYPE_CHECKING:
     from edged.vision.packs import Catalogue
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, import, verify, compile and quantize model packs.")
-
-_DEFAULT_CONFIG = Path("config.yaml")
 
 
 class Precision(StrEnum):
@@ -183,6 +181,6 @@ def _catalogue(config: Path | None, directory: Path | None) -> "Catalogue":
     from edged.config.sections import ModelsConfig
     from edged.vision.packs import Catalogue
 
-    if directory is None and (config is not None or _DEFAULT_CONFIG.exists()):
-        directory = load(config or _DEFAULT_CONFIG).models.directory
+    if directory is None and (config is not None or DEFAULT_CONFIG.exists()):
+        directory = load(config or DEFAULT_CONFIG).models.directory
     return Catalogue((directory or ModelsConfig().directory).absolute())
