@@ -41,9 +41,9 @@ def compact_gallery(
 ) -> CompactGallery:
     """Make codes of the templates of ``space``, which are let go as they come.
 
-    Where those of one person do not come together ``reread`` gives them once more at the end; whoever it
-    does not give then is left out. Without ``reread`` they are held in memory.
-    Raises ``ValueError`` as ``centres_of``, and where an id occurs twice.
+    Where those of one person do not come together ``reread`` gives them once more at the end. Without
+    ``reread`` they are held in memory.
+    Raises ``ValueError`` as ``centres_of``, where an id occurs twice, and where ``reread`` gives nothing.
     """
     packed = people if isinstance(people, PackedPeople) else PackedPeople(people)
     filling = _Filling(RowsById(packed), Codes.room(len(packed), dimension), space)
@@ -51,7 +51,10 @@ def compact_gallery(
         templates = itertools.chain.from_iterable(by_person(templates, space).values())
     apart = filling.take_all(templates)
     for some in _parts(apart, _AT_ONCE):
-        filling.take(by_person(() if reread is None else reread(some), space))
+        found = by_person(() if reread is None else reread(some), space)
+        if missing := [who for who in some if who not in found]:
+            raise ValueError(f"person {missing[0]}: their templates cannot be read a second time")
+        filling.take(found)
     index, codes = filling.index, filling.codes
     kept = np.flatnonzero(filling.counts)
     if len(kept) < len(packed):

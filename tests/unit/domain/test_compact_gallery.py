@@ -202,25 +202,29 @@ def test_templates_that_come_apart_make_one_row_of_all_of_them() -> None:
     assert len(store.asked) >= 8
 
 
-def test_who_has_no_template_and_who_cannot_be_read_again_is_left_out() -> None:
+def test_nobody_is_made_of_some_of_their_templates_where_the_rest_cannot_be_read() -> None:
+    people, store = crowd_of(units(np.random.default_rng(5).normal(size=(25, 64))))
+    store.templates += [replace(store.templates[4], template_id="again")]
+    with pytest.raises(ValueError, match="person p-4: their templates cannot be read a second time"):
+        build_snapshot(SPACE, 64, 1, people, iter(store.templates), reread=lambda _ids: [])
+
+
+def test_who_has_no_template_is_left_out() -> None:
     rows = units(np.random.default_rng(5).normal(size=(25, 64)))
     people, store = crowd_of(rows)
-    store.templates += [replace(store.templates[4], template_id="again")]
     store.templates = [one for one in store.templates if one.person_id != "p-0"]
     store.templates += [replace(store.templates[0], person_id="p-stranger")]
-    unread = build_snapshot(
+    snapshot = build_snapshot(
         SPACE, 64, 1, [*people, Person("p-new", "x")], iter(store.templates), reread=lambda _ids: []
     )
-    assert unread.left_out == 3
-    assert [one.person_id for one in unread.people] == [
-        f"p-{number}" for number in range(25) if number not in (0, 4)
-    ]
+    assert snapshot.left_out == 2
+    assert [one.person_id for one in snapshot.people] == [f"p-{number}" for number in range(25) if number > 0]
     for number in (1, 5, 24):
-        match = best_match(unread, rows[number])
+        match = best_match(snapshot, rows[number])
         assert match.person_id == f"p-{number}"
         assert match.score > 0.97
-    assert unread.person("p-0") is None
-    assert len(unread.matrix) == len(unread.index) == 23
+    assert snapshot.person("p-0") is None
+    assert len(snapshot.matrix) == len(snapshot.index) == 24
 
 
 def test_nobody_has_a_template_of_the_space() -> None:
