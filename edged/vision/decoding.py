@@ -59,6 +59,20 @@ def letterbox(image_size: tuple[int, int], input_size: tuple[int, int]) -> Lette
     return Letterbox(scaled_width, scaled_height, scaled_width / width, scaled_height / height)
 
 
+@lru_cache(maxsize=32)
+def canvas_size(fit: Letterbox, input_size: tuple[int, int], black: int) -> tuple[int, int]:
+    """Return the least (width, height) that ``fit``, made for ``input_size``, needs of it, in whole cells.
+
+    A picture of 4:3 leaves a quarter of a square input black. What a network says of a place depends on its
+    surroundings alone: ``black`` pixels of that are left beside what is not as wide, or high, as the input.
+    """
+    width, height = (
+        min(whole, math.ceil((side + black) / STRIDES[-1]) * STRIDES[-1])
+        for side, whole in zip((fit.width, fit.height), input_size, strict=True)
+    )
+    return width, height
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
     """``boxes`` (N, 4), ``landmarks`` (N, 5, 2), ``scores`` (N,) float32."""
@@ -163,7 +177,7 @@ def _check_finite(*arrays: FloatArray) -> None:
         raise ModelError("the detector gave numbers that are not finite")
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _places(
     shapes: tuple[tuple[int, ...], ...], rows: tuple[int, ...], heads: tuple[tuple[int, int], ...]
 ) -> tuple[tuple[int, ...], ...] | None:
@@ -182,7 +196,7 @@ def _places(
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _grid(input_size: tuple[int, int], *, anchors: int) -> FloatArray:
     """Return the corner of every cell of all strides, finest first, in pixels, and its stride: (N, 3)."""
     found = []
