@@ -15,6 +15,7 @@ def test_a_machine_that_was_never_measured_is_told_how(site: Site) -> None:
     found = profile(site.patient())
     assert found.state is State.NOT_APPLICABLE
     assert "edged bench --write" in found.detail
+    assert site.patient().pipeline.threads.text in found.detail
 
 
 def test_a_profile_in_force_is_told_and_what_wins_over_it(site: Site) -> None:
