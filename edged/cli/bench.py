@@ -69,8 +69,8 @@ def bench(
         bool,
         typer.Option(
             "--write",
-            help="Sweep, and put what was chosen in force: profile.json in the models directory, see "
-            "models.profile.",
+            help="Sweep, and put the files and threads that were chosen in force: profile.json in the models "
+            "directory, see models.profile. Its frames a second are advice for camera.source.fps.",
         ),
     ] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the stages into this SVG file.")] = None,

@@ -32,7 +32,10 @@ def profile(patient: Patient) -> Finding:
     wins = _wins(patient, found.profile)
     given, judged = getattr(patient.config.camera.source, "fps", None), found.profile.frames_per_second
     if given is not None and given > judged:
-        more = f"; the camera gives {given:g}, more than it judges at ease: see camera.source.fps"
+        more = (
+            f"; the camera gives {given:g}, more than it judges at ease: the rest is decoded for nothing, "
+            "see camera.source.fps"
+        )
         return Finding(State.WARNING, f"{told}{wins}{more}", facts)
     return Finding(State.OK, f"{told}{wins}", facts)
 

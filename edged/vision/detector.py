@@ -26,16 +26,16 @@ from edged.vision.tensors import AnySession, NetworkInput, check_image, check_si
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """How a family of detectors is decoded, the overlap its authors suppress at, ``black``: ``canvas_size``."""
+    """How a family is decoded, the overlap its authors suppress at, and ``black`` (see ``canvas_size``)."""
 
     decode: Decoder
     max_iou: float
     black: int
 
 
-# Black that is left below a picture: faces that its lower edge cuts through score against other photographs of
-# the same people what they do in the square input. YuNet, 1,800 pairs, 16 rows: -0.0009 +- 0.0008; SCRFD, 600
-# pairs, 16 rows: -0.0026 +- 0.0006, 48: +0.0008 +- 0.0003. Others differ by less than a pixel's move.
+# Black that is left below a picture, by what faces that its lower edge cuts score against other photographs of
+# the same people, to what they score in the square input (0.66). YuNet, 16 rows: XXX; SCRFD,
+# 16: -0.0026 +- 0.0006, 48: +0.0008 +- 0.0003. Faces that are whole differ by less.
 _FAMILIES = {"yunet": _Family(decode_yunet, 0.3, 16), "scrfd": _Family(decode_scrfd, 0.4, 32)}
 # A face smaller than this has no five distinct points.
 _MIN_SIDE_PX = 1.0

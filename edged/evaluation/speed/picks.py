@@ -53,7 +53,10 @@ def pick_cadence(result: BenchResult) -> tuple[int, Pick]:
             if BUSY_SHARE / usual < 1 / slow
             else "come late"
         )
-        why = f"{took}: with more the thread would {limit}; camera.source.fps should be no more"
+        why = (
+            f"{took}: with more the thread would {limit}. Advice for camera.source.fps: of a camera that "
+            "gives more, what there is no time for is passed over"
+        )
     return fps, Pick("frames a second", str(fps), why)
 
 
