@@ -26,17 +26,13 @@ from edged.vision.tensors import AnySession, NetworkInput, check_image, check_si
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """How a family is decoded, the overlap its authors suppress at, and ``black`` (see ``canvas_size``)."""
+    """How a family of detectors is decoded, and the overlap its authors suppress at."""
 
     decode: Decoder
     max_iou: float
-    black: int
 
 
-# Black that is left below a picture, by what faces that its lower edge cuts score against other photographs of
-# the same people, to what they score in the square input (0.66). YuNet, 16 rows: XXX; SCRFD,
-# 16: -0.0026 +- 0.0006, 48: +0.0008 +- 0.0003. Faces that are whole differ by less.
-_FAMILIES = {"yunet": _Family(decode_yunet, 0.3, 16), "scrfd": _Family(decode_scrfd, 0.4, 32)}
+_FAMILIES = {"yunet": _Family(decode_yunet, 0.3), "scrfd": _Family(decode_scrfd, 0.4)}
 # A face smaller than this has no five distinct points.
 _MIN_SIDE_PX = 1.0
 
@@ -45,7 +41,7 @@ class FaceDetector:
     """A detector network behind a letterbox.
 
     ``threshold`` is the lowest score that counts as a face. A network that takes any size is shown no more of
-    the letterbox than the picture fills, at the same scale: of 4:3, YuNet saves a fifth, SCRFD a tenth.
+    the letterbox than the picture fills, at the same scale: a tenth less work for 4:3.
     """
 
     def __init__(self, session: AnySession, spec: ModelSpec, *, threshold: float) -> None:
@@ -109,9 +105,7 @@ class FaceDetector:
         _draw(image, fit, self._input.pixels)
 
     def _room(self, fit: Letterbox) -> tuple[int, int]:
-        if not self._any_size:
-            return self._spec.input
-        return canvas_size(fit, self._spec.input, self._family.black)
+        return canvas_size(fit, self._spec.input) if self._any_size else self._spec.input
 
     def _make_room(self, fit: Letterbox) -> None:
         """Have an input for ``fit``, black where nothing will be drawn."""

@@ -96,7 +96,7 @@ def test_research_networks(
     opened = open_detector(models)[1]
     # What it says of smaller pictures was compared too.
     assert opened.at_half_size() is not None
-    assert opened.shown_of((640, 480)) == ((320, 256) if detector == "yunet" else (320, 288))
+    assert opened.shown_of((640, 480)) == (320, 288)
     (done,) = compiled(models, published.name)
     assert done.record is not None
     assert done.record.deviation < 1e-5

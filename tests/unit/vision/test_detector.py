@@ -105,13 +105,13 @@ def open_finder(size: tuple[int, int] = (320, 320)) -> tuple[FaceDetector, FakeS
 @pytest.mark.parametrize(
     ("width", "height", "shown"),
     [
-        (640, 480, (320, 256)),
+        (640, 480, (320, 288)),
         (1280, 720, (320, 224)),
-        (480, 640, (256, 320)),
+        (480, 640, (288, 320)),
         (720, 1280, (224, 320)),
         (640, 512, (320, 288)),
         (100, 100, (320, 320)),
-        (4000, 3, (320, 32)),
+        (4000, 3, (320, 64)),
     ],
 )
 def test_an_open_network_is_shown_no_more_than_the_picture_fills(
