@@ -19,8 +19,8 @@ from edged.errors import ModelError
 STRIDES = (8, 16, 32)
 # Black below a picture, or beside it, in an input cut to its proportions. With less, faces that touch the
 # picture's lower edge score lower against other photographs of the same people than in the square input:
-# YuNet, 1,800 pairs, by 0.0011 +- 0.0004 with 16 rows, SCRFD, 600 pairs, by 0.0026 +- 0.0006. With 48, what
-# 4:3 gets, no lower: 0.0007 +- 0.0002 and 0.0008 +- 0.0003 higher. Faces farther up score alike with either.
+# YuNet, 1,800 pairs, by 0.0012 +- 0.0005 with 16 rows, SCRFD, 600 pairs, by 0.0026 +- 0.0006. With 48, what
+# 4:3 gets, no lower: 0.0003 +- 0.0002 and 0.0008 +- 0.0003 higher. Faces farther up score alike with either.
 _BLACK_PX = 32
 # A crowd, or noise under a low threshold, must not make suppression (quadratic) run for long.
 MAX_CANDIDATES = 1000

@@ -12,16 +12,21 @@ import numpy as np
 import onnx
 import pytest
 
+from edged.config.sections import ModelsConfig
 from edged.domain.types import Face, FloatArray, Image
+from edged.evaluation.protocols import read_pairs
+from edged.vision.alignment import align
 from edged.vision.compilation.sizes import any_size_model, free_size
 from edged.vision.detector import FaceDetector
+from edged.vision.opening import open_embedder
 from edged.vision.packs import Catalogue
 from edged.vision.quantization.network import read_network
 from edged.vision.session import OrtSession, Shape
+from tests.integration.vision.conftest import read
 
 logger = logging.getLogger(__name__)
 
-EVERY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 8
+EVERY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 12
 THRESHOLD = 0.6
 # From where on a face is not at the threshold itself: as many come as go there, whatever moves.
 CLEAR = 0.7
@@ -108,3 +113,38 @@ def test_the_same_faces_are_found(
         # A picture that moves by one pixel moves them by 0.009 and 0.03.
         assert middle < 0.01
         assert most < 0.05
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["yunet", "scrfd-500m"])
+def test_faces_at_the_lower_edge_score_as_before(
+    packs_dir: Path, photos_dir: Path, models: ModelsConfig, name: str, tmp_path: Path
+) -> None:
+    """The same people, in a photograph as it is and in a frame whose edge cuts their chin off."""
+    square, fitted = both(packs_dir, name, tmp_path)
+    pack, embedder, _ = open_embedder(models)
+    template = pack.model("embedder").template_for(square.landmarks)
+
+    def vector(detector: FaceDetector, image: Image, middle: tuple[float, float]) -> FloatArray | None:
+        faces = detector.detect(image)
+        face = min(faces, key=lambda one: away(one, middle), default=None)
+        return None if face is None else embedder.embed([align(image, face.landmarks, template)])[0]
+
+    differences, step = [], 1 if EVERY == 1 else 200
+    same = [pair for pair in read_pairs(photos_dir / "pairs.csv") if pair.same]
+    for pair in same[::step]:
+        enrolled = vector(square, read(photos_dir / "images" / pair.first), (125, 125))
+        photograph = read(photos_dir / "images" / pair.second)
+        (frame,) = frames([photograph], PLACES["cut"])
+        seen = [vector(one, frame, (WIDTH / 2, PLACES["cut"] + 125)) for one in (square, fitted)]
+        if enrolled is not None and seen[0] is not None and seen[1] is not None:
+            differences.append(float(enrolled @ seen[1]) - float(enrolled @ seen[0]))
+    change, error = np.mean(differences), np.std(differences) / len(differences) ** 0.5
+    logger.info("%s: %d pairs, scores change by %.4f +- %.4f", name, len(differences), change, error)
+    assert len(differences) > 0.9 * len(same) / step
+    assert change > -0.001 - 3 * error
+
+
+def away(face: Face, middle: tuple[float, float]) -> float:
+    box = face.box
+    return (box.x + box.width / 2 - middle[0]) ** 2 + (box.y + box.height / 2 - middle[1]) ** 2
