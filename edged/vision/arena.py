@@ -19,7 +19,7 @@ def on_cpu_alone(providers: list[str]) -> bool:
 
 
 def share_arena(options: Any) -> None:
-    """Let a session, by its ``options``, take memory from the arena that all sessions of this process have."""
+    """Let a session, by its ``options``, take memory from the arena that all sessions have together."""
     _register_arena()
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.enable_mem_pattern = False
@@ -29,7 +29,7 @@ def forget_file(session: Any) -> None:
     """Drop the file's bytes, which onnxruntime keeps to start ``session`` anew with other providers."""
     session.disable_fallback()
     if hasattr(session, "_model_bytes"):
-        session._model_bytes = None
+        session._model_bytes = None  # noqa: SLF001 - there is no other way to let go of it
 
 
 @cache

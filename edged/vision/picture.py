@@ -28,7 +28,7 @@ def measure(image: Image) -> PictureFacts:
 
 
 def _quantile(ordered: Image, share: float) -> float:
-    """Return what ``np.quantile`` does, which takes four times as long and imports ``numpy.ma`` with its 3 MB.
+    """Return what ``np.quantile`` does, which takes four times as long and imports ``numpy.ma``.
 
     ``ordered`` (N,) uint8 is sorted, ``share`` below 1.
     """

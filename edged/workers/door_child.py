@@ -35,7 +35,7 @@ _END_SECONDS = 2.5
 
 
 def door_child(config: Config) -> "DoorChild | None":
-    """Return the process that ``config`` wants beside this one; None where the door is a service, or a fake."""
+    """Return the process that ``config`` wants beside this one; None for a service of its own, or a fake."""
     door = config.door
     fake = isinstance(door.lock, FakeLockConfig) and not wired_lines(door.inputs, door.signals)
     if door.socket is not None or fake:
@@ -54,7 +54,7 @@ class DoorChild:
         self._first: socket.socket | None = None
 
     def begin(self) -> None:
-        """Start it, and let it claim the line while this process does something else. Raises ``LockError``."""
+        """Start it; it claims the line while this process does something else. Raises ``LockError``."""
         try:
             self._first = self._begun()
         except DoorwayError as exc:

@@ -30,7 +30,7 @@ def _corners(face: Face) -> tuple[float, float, float, float]:
 
 
 def load(options: dict[str, Any]) -> FacePipeline:
-    """Open the packs of ``models``, a section of the configuration, and tidy up as a door does at its start."""
+    """Open the packs of ``models``, a section of the configuration; tidy up as a door does."""
     section = dict(options["models"], directory=Path(options["models"]["directory"]))
     pipeline = FacePipeline.load(ModelsConfig(**section), QualityConfig())
     release_freed_memory()

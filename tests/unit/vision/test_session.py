@@ -46,7 +46,9 @@ def test_sessions_that_share_their_memory_give_what_one_of_its_own_gives(tmp_pat
     shared = [open_cpu(path) for path in paths]
     got = [session.run(tensor) for _ in range(2) for session in shared for tensor in tensors]
     alone = [onnxruntime.InferenceSession(str(path), providers=CPU) for path in paths]
-    for (out,), (session, tensor) in zip(got, 2 * [(one, each) for one in alone for each in tensors], strict=True):
+    for (out,), (session, tensor) in zip(
+        got, 2 * [(one, each) for one in alone for each in tensors], strict=True
+    ):
         np.testing.assert_array_equal(out, session.run(None, {"x": tensor})[0])
 
 
