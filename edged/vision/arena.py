@@ -1,6 +1,6 @@
 """Memory of networks that run on the CPU: one arena for all of them, and nothing that no run will ask for.
 
-YuNet and ArcFace of four million weights together held 42 MB beyond the library: 5 of them because each
+YuNet and an ArcFace of 4 MB together held 42 MB beyond the library: 5 of them because each
 session has an arena of its own that grows by doubling, 4 because activations lie in one block that is kept
 beside what the first run took, 4 are the file itself. Numbers and run times stay the same.
 """
