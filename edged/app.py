@@ -41,6 +41,7 @@ from edged.workers.capture import CaptureWorker
 from edged.workers.challenge import challenge_watch
 from edged.workers.clock_watch import ClockWatch
 from edged.workers.door import DoorChange
+from edged.workers.door_child import DoorChild
 from edged.workers.door_opening import DOOR_STOP_SECONDS, claim_door, showing, time_synced
 from edged.workers.effects import DecisionEffects, Told
 from edged.workers.event_log import EventLog, Written, make_counted, reopen_damaged
@@ -76,7 +77,8 @@ class Daemon:
     """Everything between one camera and one lock.
 
     ``run`` blocks until the daemon is told to stop and returns the exit status. With ``until_end`` it
-    also stops once a replay is over, every track has ended and the door is locked again.
+    also stops once a replay is over, every track has ended and the door is locked again. ``door`` is its
+    process where its start was begun before.
     Raises ``EdgedError`` where a part cannot be built; the lock is secured by then.
     """
 
@@ -87,6 +89,7 @@ class Daemon:
         reload: Callable[[], Config] | None = None,
         until_end: bool = False,
         listeners: Listeners | None = None,
+        door: DoorChild | None = None,
     ) -> None:
         self.config = config
         self.metrics = Metrics(CollectorRegistry())
@@ -96,14 +99,14 @@ class Daemon:
         self._listeners = listeners or Listeners()
         self._ended_turns = 0
         with ExitStack() as building:
-            self._build(building)
+            self._build(building, door)
             building.pop_all()
 
-    def _build(self, building: ExitStack) -> None:
+    def _build(self, building: ExitStack, child: DoorChild | None) -> None:
         """Build all parts; on an error those already built are closed again, the lock last."""
         config, metrics = self.config, self.metrics
         self.clock = Clock(config.access.time_zone)
-        door = claim_door(config, building)
+        door = claim_door(config, building, child)
         self.journal = Journal.open(
             config.journal,
             deliver=config.mqtt.enabled,

@@ -69,7 +69,7 @@ def _sums(rows: FloatArray, counts: IntArray) -> FloatArray:
     """
     starts = np.cumsum(counts) - counts
     sums = np.empty((len(counts), rows.shape[1]), np.float32)
-    for count in np.unique(counts):
+    for count in sorted(set(counts.tolist())):  # np.unique would import all of numpy.ma
         of_count = np.flatnonzero(counts == count)
         sums[of_count] = rows[starts[of_count, None] + np.arange(count)].sum(axis=1)
     return sums

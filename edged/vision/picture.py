@@ -22,10 +22,21 @@ def measure(image: Image) -> PictureFacts:
     step = max(1, min(image.shape[:2]) // _ROWS)
     sample = np.ascontiguousarray(image[::step, ::step])
     grey = cv2.cvtColor(sample, cv2.COLOR_BGR2GRAY)
-    dark, bright = np.percentile(cv2.resize(grey, _GRID, interpolation=cv2.INTER_AREA), (5, 95))
-    return PictureFacts(
-        hashlib.blake2b(sample.tobytes(), digest_size=16).digest(), float(dark), float(bright)
-    )
+    ordered = np.sort(cv2.resize(grey, _GRID, interpolation=cv2.INTER_AREA), axis=None)
+    digest = hashlib.blake2b(sample.tobytes(), digest_size=16).digest()
+    return PictureFacts(digest, _quantile(ordered, 0.05), _quantile(ordered, 0.95))
+
+
+def _quantile(ordered: Image, share: float) -> float:
+    """Return what ``np.quantile`` does, which takes four times as long and imports ``numpy.ma``.
+
+    ``ordered`` (N,) uint8 is sorted, ``share`` below 1.
+    """
+    place = share * (len(ordered) - 1)
+    below, above = (float(one) for one in ordered[int(place) : int(place) + 2])
+    part = place - int(place)
+    # From the nearer of the two, as there, so that the last bit is the same too.
+    return above - (above - below) * (1 - part) if part >= 0.5 else below + (above - below) * part
 
 
 def encode(image: Image, suffix: str) -> bytes:

@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError, printable
+from edged.vision.arena import forget_file, on_cpu_alone, share_arena
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +71,14 @@ class _OrtFile:
         _check_providers(providers)
         onnxruntime.set_default_logger_severity(_LOG_ERRORS_ONLY)
         try:
+            options, ours = _options(threads, spinning=spinning), on_cpu_alone(list(providers))
+            if ours:
+                share_arena(options)
             self._session = onnxruntime.InferenceSession(
-                _read(path, sha256), _options(threads, spinning=spinning), providers=list(providers)
+                _read(path, sha256), options, providers=list(providers)
             )
+            if ours:
+                forget_file(self._session)
             self._name, self._shape = self._only_input()
             self._outputs = [one.name for one in self._session.get_outputs()]
         except _FAILURES as exc:

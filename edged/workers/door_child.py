@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 
 from edged.config.document import write_document
+from edged.config.door_lines import wired_lines
 from edged.config.effective import effective
-from edged.config.sections import Config
+from edged.config.sections import Config, FakeLockConfig
 from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import pair
 from edged.doorway.latch import in_emergency
@@ -33,6 +34,15 @@ _OF_THE_DAEMON = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
 _END_SECONDS = 2.5
 
 
+def door_child(config: Config) -> "DoorChild | None":
+    """Return the process that ``config`` wants beside this one; None for a service of its own, or a fake."""
+    door = config.door
+    fake = isinstance(door.lock, FakeLockConfig) and not wired_lines(door.inputs, door.signals)
+    if door.socket is not None or fake:
+        return None
+    return DoorChild(config, config.journal.path.parent / "door")
+
+
 class DoorChild:
     """``connect`` starts it, or starts it anew, and returns the one connection to it."""
 
@@ -43,10 +53,20 @@ class DoorChild:
         self._process: subprocess.Popen[str] | None = None
         self._first: socket.socket | None = None
 
-    def start(self) -> None:
-        """Start it and wait until it has the line. Raises ``LockError``."""
+    def begin(self) -> None:
+        """Start it; it claims the line while this process does something else. Raises ``LockError``."""
         try:
-            self._first = self._spawn()
+            self._first = self._begun()
+        except DoorwayError as exc:
+            raise LockError(str(exc)) from exc
+
+    def start(self) -> None:
+        """Wait until it has the line; start it unless that was begun. Raises ``LockError``."""
+        if self._first is None:
+            self.begin()
+        assert self._first is not None
+        try:
+            self._wait(self._first)
         except DoorwayError as exc:
             raise LockError(str(exc)) from exc
 
@@ -95,6 +115,12 @@ class DoorChild:
             logger.error("line not secured after its process ended: %s", exc)  # noqa: TRY400 - the text says it all
 
     def _spawn(self) -> socket.socket:
+        ours = self._begun()
+        self._wait(ours)
+        return ours
+
+    def _begun(self) -> socket.socket:
+        """Start it and tell it of its door; return the connection. Raises ``DoorwayError``."""
         self.close()
         ours, theirs = pair()
         command = ["-m", "edged.doorway", "--config", "-", "--peer", str(theirs.fileno())]
@@ -108,7 +134,6 @@ class DoorChild:
             if stdin is not None:
                 with stdin:
                     stdin.write(self._document)
-            self._wait(ours)
         except OSError as exc:
             ours.close()
             self.close()
@@ -116,10 +141,20 @@ class DoorChild:
         return ours
 
     def _wait(self, ours: socket.socket) -> None:
-        """Wait for its first word, which it says once it has the line."""
-        ready, _, _ = select.select([ours], [], [], _START_SECONDS)
-        if not ready or not ours.recv(1, socket.MSG_PEEK):
-            raise DoorwayError("the door process did not claim the line; its own message stands above")
+        """Wait for its first word, which it says once it has the line; end it where it says none.
+
+        Raises ``DoorwayError``.
+        """
+        why = "the door process did not claim the line; its own message stands above"
+        try:
+            ready, _, _ = select.select([ours], [], [], _START_SECONDS)
+            if ready and ours.recv(1, socket.MSG_PEEK):
+                return
+        except OSError as exc:
+            why = f"the door process does not start: {exc}"
+        ours.close()
+        self.close()
+        raise DoorwayError(why)
 
 
 def _environment() -> dict[str, str]:

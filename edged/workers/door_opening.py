@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from edged.config.door_lines import wired_lines
-from edged.config.sections import Config, FakeLockConfig
+from edged.config.sections import Config
 from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import connect
 from edged.errors import NotFoundError, StoreError
@@ -22,7 +21,7 @@ from edged.metrics import Metrics
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
 from edged.workers.door import DoorChange, DoorWorker
-from edged.workers.door_child import DoorChild
+from edged.workers.door_child import DoorChild, door_child
 from edged.workers.door_journal import DoorJournal
 from edged.workers.door_link import DoorLink
 
@@ -47,20 +46,21 @@ class _Way:
     kill: Callable[[], None] = lambda: None
 
 
-def claim_door(config: Config, building: ExitStack) -> OpenDoor:
+def claim_door(config: Config, building: ExitStack, child: DoorChild | None = None) -> OpenDoor:
     """Claim the lock line, first of all; ``building`` frees it again. Raises ``LockError``.
 
+    ``child`` is the door's process where its start was begun before; see ``door_child``.
     What is returned makes the door's worker, once there are metrics and a journal.
     """
     door = config.door
     if door.socket is not None:
         # A process of its own has a service manager, whose watchdog ends it where it hangs.
         return partial(_linked, config, building, _Way(partial(connect, door.socket)))
-    if isinstance(door.lock, FakeLockConfig) and not wired_lines(door.inputs, door.signals):
+    child = child or door_child(config)
+    if child is None:
         lock = open_lock(door.lock)
         building.callback(lock.close)
         return lambda metrics, _journal, on_change: DoorWorker(lock, door, metrics, on_change)
-    child = DoorChild(config, config.journal.path.parent / "door")
     building.callback(child.close)
     child.start()
     return partial(_linked, config, building, _Way(child.connect, child.close, child.kill))

@@ -67,17 +67,20 @@ class Entrants:
 def start(
     contenders: Sequence[Contender], first: Path, logs: Path, *, times: int, chance: random.Random, step: Step
 ) -> Entrants:
-    """Start everybody ``times`` times, in turns; the processes of the last time stay."""
+    """Start everybody ``times`` times, in turns; the processes of the last time stay.
+
+    One more comes before and is not counted: it compiles every module, as an installation has them.
+    """
     entrants = Entrants(out={one.name: why for one in contenders if (why := one.lacking()) is not None})
-    for number in range(times):
+    for number in range(-1, times):
         ready = [one for one in contenders if one.name not in entrants.out]
         for done, contender in enumerate(chance.sample(ready, len(ready))):
-            _start(entrants, contender, first, logs)
-            step(number * len(ready) + done + 1, times * len(ready))
+            _start(entrants, contender, first, logs, counted=number >= 0)
+            step((number + 1) * len(ready) + done + 1, (times + 1) * len(ready))
     return entrants
 
 
-def _start(entrants: Entrants, contender: Contender, first: Path, logs: Path) -> None:
+def _start(entrants: Entrants, contender: Contender, first: Path, logs: Path, *, counted: bool) -> None:
     earlier = entrants.seats.pop(contender.name, None)
     if earlier is not None:
         earlier.close()
@@ -89,7 +92,8 @@ def _start(entrants: Entrants, contender: Contender, first: Path, logs: Path) ->
         entrants.drop(contender.name, str(exc))
         return
     took = entrants.times.setdefault(contender.name, Times())
-    took.start_seconds.append(time.monotonic() - seat.began_at)
+    if counted:
+        took.start_seconds.append(time.monotonic() - seat.began_at)
     took.versions = seat.versions
 
 

@@ -5,6 +5,7 @@ import io
 import shlex
 import subprocess
 import sys
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +18,12 @@ from edged.cli.lazy import LazyGroup
 from edged.cli.light_values import lighten
 from edged.cli.main import app
 from edged.cli.registry import ENTRIES, register
+from edged.config.sections import ModelsConfig
+from edged.demo.trial_door import make_trial_door
+from edged.errors import NotFoundError, StoreError
+from edged.evaluation.start_time import first_decision
 from tests.e2e.door import environment
+from tests.fakes.doorway import until
 
 CONFIG = """
 site: hq
@@ -34,11 +40,12 @@ PAGES = {"pygments", "markdown_it", "rich.markdown", "rich.traceback"}
 PYDANTIC = {"pydantic", "pydantic_core"}
 FILES = {"msgspec", "yaml", "sqlite3", "cryptography", "prometheus_client"}
 PROGRAM = """
-import sys
+import gc, sys
 from edged.cli.main import main
 try:
     main()
 finally:
+    print("garbage:", gc.isenabled(), gc.get_freeze_count() > 10_000, file=sys.stderr)
     print("imported:", *sys.modules, file=sys.stderr)
 """
 
@@ -103,6 +110,51 @@ def test_a_door_without_a_fleet_imports_nothing_of_it(folder: Path) -> None:
     assert not modules & (
         {"tuf", "securesystemslib", "requests", "urllib3", "psycopg", "rich", "typer"} | PAGES
     )
+
+
+def test_the_door_process_imports_nothing_but_what_moves_a_line() -> None:
+    code = "import sys, edged.doorway.main; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+        timeout=60,
+    )
+    modules = set(done.stdout.split())
+    unwanted = MODELS | NETWORK | PAGES | PYDANTIC | FILES - {"msgspec", "yaml"}
+    assert not modules & (
+        unwanted | {"typer", "rich", "email", "http", "hashlib", "edged.app", "edged.metrics"}
+    )
+
+
+def decided(folder: Path, since: float) -> bool:
+    with contextlib.suppress(StoreError, NotFoundError):  # until the daemon has made its journal
+        return first_decision(folder, since) is not None
+    return False
+
+
+def test_a_door_that_has_decided_has_imported_nothing_that_it_does_without(tmp_path: Path) -> None:
+    """What a library imports at its first call would keep the first visitor waiting."""
+    make_trial_door(tmp_path, ModelsConfig(), people=2)
+    began_at = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "run"],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
+    ) as door:  # fmt: skip
+        try:
+            until(lambda: decided(tmp_path, began_at), seconds=60)
+        finally:
+            door.terminate()
+            said = door.communicate(timeout=60)[1]
+    modules = set(said.rpartition("imported:")[2].split())
+    assert "cv2" in modules
+    assert "garbage: True True" in said  # what was imported is no longer looked through, all else is
+    assert not modules & (NETWORK - {"paho", "ssl"} | PAGES | PYDANTIC | {"rich", "numpy.ma", "numpy.random"})
+    assert not [
+        name for name in modules if name.startswith(("edged.evaluation", "edged.demo", "edged.enrolment"))
+    ]
 
 
 def test_the_table_says_what_each_command_says_of_itself() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edged.config import load
-from edged.workers.door_child import DoorChild
+from edged.errors import LockError
+from edged.workers.door_child import DoorChild, door_child
 from tests.fakes.doorway import until
 
 CONFIG = """
@@ -36,6 +37,49 @@ def test_it_is_not_ready_nor_alive_in_the_daemons_name(
             child.close()
         with pytest.raises(BlockingIOError):
             manager.recv(4096)
+
+
+def test_it_claims_the_line_while_nobody_waits_and_lets_go_of_it_when_nobody_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.format(chip=tmp_path / "chip"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    line = tmp_path / "chip/line-17"
+    child = door_child(load(tmp_path / "config.yaml", {}))
+    assert child is not None
+    try:
+        child.begin()
+        until(lambda: line.exists() and line.read_bytes()[:1] == b"1")  # active low: locked
+        child.start()
+        with child.connect() as first:
+            assert first.recv(1, socket.MSG_PEEK)
+        child.begin()
+    finally:
+        child.close()  # as where the rest of the daemon cannot be imported
+    assert line.read_bytes()[:1] == b"1"
+
+
+def test_a_child_that_ends_before_it_is_waited_for_is_no_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.format(chip=tmp_path / "chip"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    child = door_child(load(tmp_path / "config.yaml", {}))
+    assert child is not None
+    try:
+        child.begin()
+        child.kill()
+        with pytest.raises(LockError, match="did not claim the line"):
+            child.start()
+    finally:
+        child.close()
+
+
+@pytest.mark.parametrize("door", ["{lock: {driver: fake}}", "{lock: {driver: fake}, socket: door.sock}"])
+def test_a_fake_lock_and_a_service_of_its_own_have_no_child(tmp_path: Path, door: str) -> None:
+    text = CONFIG.partition("door: ")[0].replace("{{", "{").replace("}}", "}")
+    (tmp_path / "config.yaml").write_text(f"{text}door: {door}\n")
+    assert door_child(load(tmp_path / "config.yaml", {})) is None
 
 
 def test_the_line_of_a_child_that_was_killed_is_secured_unless_a_fire_has_opened_the_door(

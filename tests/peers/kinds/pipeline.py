@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from edged.config.sections import ModelsConfig, QualityConfig
+from edged.devices.memory import release_freed_memory
 from edged.domain.types import Face
 from edged.vision.pipeline import FacePipeline
 from tests.peers.peer import Image, Peer, Vector, prominent
@@ -29,9 +30,11 @@ def _corners(face: Face) -> tuple[float, float, float, float]:
 
 
 def load(options: dict[str, Any]) -> FacePipeline:
-    """Open the packs of ``models``, a section of the configuration."""
+    """Open the packs of ``models``, a section of the configuration; tidy up as a door does."""
     section = dict(options["models"], directory=Path(options["models"]["directory"]))
-    return FacePipeline.load(ModelsConfig(**section), QualityConfig())
+    pipeline = FacePipeline.load(ModelsConfig(**section), QualityConfig())
+    release_freed_memory()
+    return pipeline
 
 
 def open_peer(options: dict[str, Any]) -> Peer:

@@ -5,8 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from edged.vision.picture import measure
+from edged.vision.picture import _quantile, measure
 
 NOISE = np.random.default_rng(7)
 
@@ -29,6 +32,11 @@ def test_a_covered_lens_is_blind_in_spite_of_sensor_noise(level: float) -> None:
 def test_small_and_odd_sizes_are_measured() -> None:
     for shape in [(1, 1, 3), (120, 160, 3), (97, 1001, 3)]:
         assert measure(np.zeros(shape, np.uint8)).blind
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(2, 40))), st.floats(0, 0.99))
+def test_a_quantile_is_that_of_numpy(values: np.ndarray, share: float) -> None:
+    assert _quantile(np.sort(values, axis=None), share) == float(np.quantile(values, share))
 
 
 @pytest.mark.weights

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from edged.errors import ModelError
@@ -33,6 +34,31 @@ def test_a_model_runs(relu: Path) -> None:
     (out,) = session.run(tensor)
     assert session.input_shape == ("N", 3, 4, 4)
     np.testing.assert_array_equal(out, np.maximum(tensor, 0))
+
+
+def test_sessions_that_share_their_memory_give_what_one_of_its_own_gives(tmp_path: Path) -> None:
+    paths = [
+        written(tmp_path / f"{kind}.onnx", tiny_onnx.model(("N", 3, "H", "W"), operator=kind))
+        for kind in ("Sqrt", "Exp")
+    ]
+    chance = np.random.default_rng(1)
+    tensors = [chance.random((number, 3, side, side), np.float32) for number, side in ((1, 64), (3, 96))]
+    shared = [open_cpu(path) for path in paths]
+    got = [session.run(tensor) for _ in range(2) for session in shared for tensor in tensors]
+    alone = [onnxruntime.InferenceSession(str(path), providers=CPU) for path in paths]
+    for (out,), (session, tensor) in zip(
+        got, 2 * [(one, each) for one in alone for each in tensors], strict=True
+    ):
+        np.testing.assert_array_equal(out, session.run(None, {"x": tensor})[0])
+
+
+def test_the_bytes_of_a_file_are_not_kept(relu: Path) -> None:
+    data = relu.read_bytes()
+    with_file = onnxruntime.InferenceSession(data, providers=CPU)
+    assert data in vars(with_file).values()
+    session = open_cpu(relu)._session
+    assert not [one for one in vars(session).values() if isinstance(one, bytes)]
+    assert not session._enable_fallback
 
 
 @pytest.mark.parametrize("operator", ["Relu", "Identity"])
