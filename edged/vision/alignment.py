@@ -1,6 +1,7 @@
 """A face, turned and scaled so that its five landmarks lie on a template."""
 
 import cmath
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -56,10 +57,17 @@ def align(image: Image, landmarks: FloatArray, template: FloatArray) -> Image:
 def enlarged(face: Image, zoom: float) -> Image:
     """Return an aligned face (H, W, 3) uint8 ``zoom`` times as large about its middle, of the same size."""
     height, width = face.shape[:2]
+    larger: Image = cv2.warpAffine(face, _about_middle(zoom, width, height), (width, height))
+    return larger
+
+
+@lru_cache(maxsize=8)
+def _about_middle(zoom: float, width: int, height: int) -> Matrix:
+    """Return the (2, 3) matrix that enlarges a picture about its middle."""
     shift = ((1 - zoom) * (width - 1) / 2, (1 - zoom) * (height - 1) / 2)
     matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
-    larger: Image = cv2.warpAffine(face, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    return larger
+    matrix.flags.writeable = False
+    return matrix
 
 
 def _reduced(image: Image, matrix: Matrix) -> tuple[Image, Matrix]:
