@@ -57,8 +57,10 @@ def align(image: Image, landmarks: FloatArray, template: FloatArray) -> Image:
 def enlarged(face: Image, zoom: float) -> Image:
     """Return an aligned face (H, W, 3) uint8 ``zoom`` times as large about its middle, of the same size."""
     height, width = face.shape[:2]
-    larger: Image = cv2.warpAffine(face, _about_middle(zoom, width, height), (width, height))
-    return larger
+    # The same pixels in half the time: of four channels OpenCV reads one at a go, of three it does not.
+    wide = cv2.cvtColor(face, cv2.COLOR_BGR2BGRA)
+    larger = cv2.warpAffine(wide, _about_middle(zoom, width, height), (width, height))
+    return np.asarray(cv2.cvtColor(larger, cv2.COLOR_BGRA2BGR), np.uint8)
 
 
 @lru_cache(maxsize=8)

@@ -87,8 +87,8 @@ def decode_yunet(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     factors = _scores(outputs, heads[:2])
     # Which of the two is cls and which obj does not matter to their product. Neither is above 1, so each has
     # to reach the square of the score; few cells do.
-    rows = np.flatnonzero(factors[0] >= (threshold**2 * _ROUNDED if threshold > 0 else -np.inf))
-    chosen = np.minimum(np.maximum(factors[:, rows], 0), 1)
+    rows = (factors[0] >= (threshold**2 * _ROUNDED if threshold > 0 else -np.inf)).nonzero()[0]
+    chosen = np.minimum(np.maximum(factors.take(rows, axis=1), 0), 1)
     scores: FloatArray = np.sqrt(chosen[0] * chosen[1])
     reached = scores >= threshold
     rows, scores = rows[reached], scores[reached]
@@ -109,7 +109,7 @@ def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     """
     heads = _heads(outputs, input_size, (1, 4, 10), anchors=2)
     likely = _scores(outputs, heads[:1])[0]
-    rows = np.flatnonzero(likely >= threshold)
+    rows = (likely >= threshold).nonzero()[0]
     sides, marks, grid = _geometry(outputs, heads[1:], rows, _grid(input_size, anchors=2))
     anchors, stride = grid[:, :2], grid[:, 2:]
     sides = sides * stride
@@ -135,8 +135,7 @@ def _heads(
 
     ``numbers`` has the last dimension of each head.
     """
-    rows = tuple((input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES)
-    places = _places(tuple(out.shape for out in outputs), rows, numbers)
+    places = _places(tuple([out.shape for out in outputs]), input_size, numbers, anchors)
     if places is None:
         raise ModelError(
             f"expected {len(numbers) * len(STRIDES)} outputs of a {input_size[0]}x{input_size[1]} detector, "
@@ -167,11 +166,11 @@ def _geometry(
         last = int(rows.searchsorted(begin + cells))
         if first < last:
             here = rows[first:last] - begin
-            found[first:last, :4] = outputs[sides].reshape(-1, 4)[here]
-            found[first:last, 4:] = outputs[marks].reshape(-1, 10)[here]
+            found[first:last, :4] = outputs[sides].reshape(-1, 4).take(here, axis=0)
+            found[first:last, 4:] = outputs[marks].reshape(-1, 10).take(here, axis=0)
         begin, first = begin + cells, last
     _check_finite(found)
-    return found[:, :4], found[:, 4:], grid[rows]
+    return found[:, :4], found[:, 4:], grid.take(rows, axis=0)
 
 
 def _check_finite(numbers: FloatArray) -> None:
@@ -185,9 +184,10 @@ def _check_finite(numbers: FloatArray) -> None:
 
 @lru_cache(maxsize=8)
 def _places(
-    shapes: tuple[tuple[int, ...], ...], rows: tuple[int, ...], numbers: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...], input_size: tuple[int, int], numbers: tuple[int, ...], anchors: int
 ) -> tuple[tuple[int, ...], ...] | None:
     """Return which outputs belong to each head, stride by stride; None where they are not a detector's."""
+    rows = [(input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES]
     by_shape: dict[tuple[int, int], list[int]] = {}
     for place, shape in enumerate(shapes):
         if len(shape) != len(shapes[0]) or len(shape) < 2 or math.prod(shape[:-2]) != 1:
