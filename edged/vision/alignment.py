@@ -22,16 +22,16 @@ def similarity(source: FloatArray, target: FloatArray) -> Matrix:
     as complex numbers about their means, the factor is ``sum(conj(s) t) / sum(conj(s) s)``.
     Raises ``ValueError`` when the source points coincide or are not finite.
     """
-    s, t = _complex(source), _complex(target)
+    s = _complex(source)
     if not all(map(cmath.isfinite, s)):
         raise ValueError("expected finite landmarks, got NaN or infinity")
-    s_mean, t_mean = sum(s) / len(s), sum(t) / len(t)
+    s_mean, (t_mean, wanted) = sum(s) / len(s), _about_mean(target.tobytes(), target.dtype)
     centred = [point - s_mean for point in s]
-    spread = sum(abs(point) ** 2 for point in centred)
+    spread = sum([abs(point) ** 2 for point in centred])
     if spread < 1e-9:
         raise ValueError("expected landmarks apart from each other, got one point")
-    pairs = zip(centred, t, strict=True)
-    factor = sum(point.conjugate() * (wanted - t_mean) for point, wanted in pairs) / spread
+    pairs = zip(centred, wanted, strict=True)
+    factor = sum([point.conjugate() * place for point, place in pairs]) / spread
     shift = t_mean - factor * s_mean
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 
@@ -95,6 +95,14 @@ def _reduced(image: Image, matrix: Matrix) -> tuple[Image, Matrix]:
     # Pixel i of the result has its centre at low + factor * i + (factor - 1) / 2 of the picture.
     shift = matrix[:, :2] @ (low + (factor - 1) / 2) + matrix[:, 2]
     return np.asarray(averaged, np.uint8), np.column_stack([matrix[:, :2] * factor, shift])
+
+
+@lru_cache(maxsize=8)
+def _about_mean(points: bytes, kind: npt.DTypeLike) -> tuple[complex, tuple[complex, ...]]:
+    """Return the mean of (N, 2) points in C order, and where each is from it: a template's, once."""
+    places = _complex(np.frombuffer(points, kind).reshape(-1, 2))
+    mean = sum(places) / len(places)
+    return mean, tuple(place - mean for place in places)
 
 
 def _complex(points: FloatArray) -> list[complex]:

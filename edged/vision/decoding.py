@@ -95,7 +95,7 @@ def decode_yunet(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     sides, marks, grid = _geometry(outputs, heads[2:], rows, _grid(input_size, anchors=1))
     corners, stride = grid[:, :2], grid[:, 2:]
     sizes = np.exp(np.minimum(sides[:, 2:], _MAX_LOG_SIZE)) * stride
-    boxes = np.concatenate((corners + sides[:, :2] * stride - sizes / 2, sizes), axis=1)
+    boxes: FloatArray = np.concatenate((corners + sides[:, :2] * stride - sizes / 2, sizes), axis=1)
     marks = marks.reshape(-1, 5, 2) * stride[:, None] + corners[:, None]
     return Candidates(boxes, marks, scores)
 

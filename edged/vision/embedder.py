@@ -70,7 +70,7 @@ class FaceEmbedder:
                     f"expected one output ({step}, {self.dimension}), got {[out.shape for out in outputs]}"
                 )
             rows.append(outputs[0])
-        return np.concatenate(rows)[: len(pictures)]
+        return (rows[0] if len(rows) == 1 else np.concatenate(rows))[: len(pictures)]
 
 
 def _normalised(rows: FloatArray) -> FloatArray:

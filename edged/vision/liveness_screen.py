@@ -48,9 +48,9 @@ def screen_peak(image: Image, box: Box) -> float:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _rings(side: int) -> tuple[NDArray[np.float64], IntArray, IntArray, IntArray]:
-    """Return a patch's Hann window; the ring of each value of its spectrum, the rings' sizes, and the rings
-    once more, of what is fine, where anything else is of a ring after the last.
+    """Return a patch's Hann window; the ring of each value of its spectrum; the rings' sizes; what is fine.
 
+    The last are rings once more: what is not fine is of one after the last.
     (side, side) float64; (side * (side // 2 + 1),) intp; (rings,) intp; as the first rings. Read-only.
     """
     window = np.outer(np.hanning(side), np.hanning(side))

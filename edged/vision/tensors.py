@@ -62,7 +62,10 @@ def _order(channels: Channels) -> tuple[int, int, int]:
 
 
 def _to_numbers(planes: Image, numbers: FloatArray, mean: np.float32, scale: np.float32) -> None:
-    """Fill ``numbers`` with those of bytes that are parted by colour, a quarter of what would be moved else."""
+    """Fill ``numbers`` with what a network is fed for ``planes``, both (..., H, W) and parted by colour.
+
+    Bytes are parted before they become floats: a quarter of what would be moved otherwise.
+    """
     if mean:
         np.subtract(planes, mean, out=numbers, dtype=np.float32)
     else:
