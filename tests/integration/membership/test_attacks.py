@@ -18,17 +18,7 @@ from edged.membership.store import FleetStore, Received
 from edged.publishing.content import Built
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
-from tests.integration.membership.fleet import GROUP, SPACE, Door, digest, door, publisher, record, wanted
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> FleetFolder:
-    return publisher(tmp_path / "fleet")
-
-
-@pytest.fixture
-def front(tmp_path: Path, folder: FleetFolder) -> Door:
-    return door(tmp_path / "front", "front", folder)
+from tests.integration.membership.fleet import GROUP, SPACE, Door, digest, door, record, wanted
 
 
 def misplace(folder: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
