@@ -33,8 +33,8 @@ WriteFlag = Annotated[
     bool,
     typer.Option(
         "--write",
-        help="Sweep, and put what was chosen in force: profile.json in the models directory, see "
-        "models.profile.",
+        help="Sweep, and put the files and threads that were chosen in force: profile.json in the models "
+        "directory, see models.profile. Its frames a second are advice for camera.source.fps.",
     ),
 ]
 PlotOption = Annotated[Path | None, typer.Option(help="Draw the stages into this SVG file.")]
