@@ -54,8 +54,9 @@ SearchFlag = Annotated[
     bool,
     typer.Option(
         "--search",
-        help="Measure the search alone, in galleries of 1,000 people and more up to --gallery, and hold "
-        "each answer against float64. No models are needed.",
+        help="Measure loading and search alone, in galleries of 1,000 people and more up to --gallery, and "
+        "hold each answer against float64. No models are needed; each gallery is kept in the folder for "
+        "temporary files meanwhile, 4 kB a person.",
     ),
 ]
 LimitFlag = Annotated[

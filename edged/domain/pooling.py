@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edged.domain.gallery import GallerySnapshot, centre_of, weight_of
+from edged.domain.centres import centre_of, weight_of
+from edged.domain.gallery import GallerySnapshot
 from edged.domain.matching import best_match
 from edged.domain.types import FloatArray, Match, Observation
 

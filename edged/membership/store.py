@@ -1,14 +1,15 @@
 """The gallery that a fleet gave this door, as the daemon reads people: sealed on disk, open in memory."""
 
-import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from edged.domain.gallery import COMPACT_FROM
 from edged.domain.people import Person, Template, Veto
+from edged.domain.shards import shard_of
 from edged.errors import FleetError, StoreCorruptError, StoreError
 from edged.fleet.gallery_format import (
     AccessRecord,
@@ -33,15 +34,6 @@ from edged.storage.vault import Vault
 class OpenedShard:
     """The people of one shard, and their templates."""
 
-    people: tuple[Person, ...]
-    templates: tuple[Template, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A gallery in the open."""
-
-    manifest: Manifest
     people: tuple[Person, ...]
     templates: tuple[Template, ...]
 
@@ -132,13 +124,17 @@ class FleetStore:
         return self._settled(self._people)
 
     def _people(self, state: FleetState) -> list[Person]:
-        if state.gallery is None or state.lapsed or self.past_last_day:
+        if not self._serves(state):
             return []
         denied = self.denied(state)
         return [
             replace(person, enabled=False) if person.person_id in denied else person
-            for person in self.received(state).people
+            for shard in self.each_shard(state)
+            for person in shard.people
         ]
+
+    def _serves(self, state: FleetState) -> bool:
+        return state.gallery is not None and not state.lapsed and not self.past_last_day
 
     def _settled(self, read: Callable[[FleetState], T]) -> T:
         """Return what ``read`` makes of the state in force; its files may go while another comes into force.
@@ -155,14 +151,37 @@ class FleetStore:
 
     def templates(self, space: str | None = None) -> list[Template]:
         """Return the templates in force, if they are of ``space``."""
+        return self.read_templates(space, list)
 
-        def read(state: FleetState) -> list[Template]:
-            lapsed = state.lapsed or self.past_last_day
-            if state.gallery is None or lapsed or space not in (None, state.gallery.space):
-                return []
-            return list(self.received(state).templates)
+    def read_templates(self, space: str | None, use: Callable[[Iterable[Template]], T]) -> T:
+        """Return what ``use`` makes of the templates in force, if they are of ``space``.
+
+        It is asked again where another gallery comes into force meanwhile. Raises ``StoreError``, and what
+        ``use`` raises.
+        """
+
+        def read(state: FleetState) -> T:
+            other = state.gallery is not None and space not in (None, state.gallery.space)
+            if other or not self._serves(state):
+                return use(())
+            return use(template for shard in self.each_shard(state) for template in shard.templates)
 
         return self._settled(read)
+
+    def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
+        """Return the templates of some people as far as they are kept open in memory; from any thread."""
+        state = self.state()
+        if state.gallery is None or space != state.gallery.space:
+            return []
+        manifest, wanted = self.manifest(state.gallery), frozenset(person_ids)
+        numbers = {shard_of(person_id, manifest.shards) for person_id in wanted}
+        shards = [
+            self._opened.get((entry, manifest.space, manifest.dimension))
+            for entry in manifest.entries
+            if entry.number in numbers
+        ]
+        templates = (template for shard in shards if shard is not None for template in shard.templates)
+        return [template for template in templates if template.person_id in wanted]
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return none: a fleet has no vetoes of its own."""
@@ -181,24 +200,23 @@ class FleetStore:
 
     # Opening.
 
-    def received(self, state: FleetState) -> Received:
-        """Return the gallery in force, opened. Raises ``StoreCorruptError``."""
+    def each_shard(self, state: FleetState) -> Iterator[OpenedShard]:
+        """Yield the gallery in force, opened, a shard at a time. Raises ``StoreCorruptError``."""
         if state.gallery is None:
             raise StoreCorruptError("no gallery was received yet")
         manifest = self.manifest(state.gallery)
-        keys = self.blobs.get(state.gallery.keys)
+        keys, opened = self.blobs.get(state.gallery.keys), {}
         try:
             opener = Opener(self.member, decode(keys, Keys))
-            opened = [self.shard(entry, manifest, opener, self.blobs.get)[0] for entry in manifest.entries]
+            for entry in manifest.entries:
+                shard, _ = self.shard(entry, manifest, opener, self.blobs.get)
+                if _kept_open(manifest):
+                    opened[entry] = shard
+                yield shard
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
         if self.state().gallery == state.gallery:  # else somebody who was in it may be forgotten meanwhile
-            self.keep_open(manifest, dict(zip(manifest.entries, opened, strict=True)))
-        return Received(
-            manifest,
-            tuple(itertools.chain.from_iterable(shard.people for shard in opened)),
-            tuple(itertools.chain.from_iterable(shard.templates for shard in opened)),
-        )
+            self.keep_open(manifest, opened)
 
     def shard(
         self, entry: ShardEntry, manifest: Manifest, opener: "Opener", read: Callable[[str], bytes]
@@ -218,9 +236,10 @@ class FleetStore:
     def keep_open(self, manifest: Manifest, opened: Mapping[ShardEntry, OpenedShard]) -> None:
         """Keep the shards of a gallery in force open, so that a change of one person costs one shard.
 
-        One that was refused never comes here: it would pass for one that was checked.
+        Not of the largest, whose templates take four times what is kept of them for searching. One that was
+        refused never comes here: it would pass for one that was checked.
         """
-        for entry, shard in opened.items():
+        for entry, shard in opened.items() if _kept_open(manifest) else ():
             self._opened[entry, manifest.space, manifest.dimension] = shard
 
     def intact(self, state: FleetState) -> bool:
@@ -270,6 +289,10 @@ class FleetStore:
             return frozenset(decode(plain, Denied).people)
         except FleetError as exc:
             raise StoreCorruptError(f"the received deny list: {exc}") from exc
+
+
+def _kept_open(manifest: Manifest) -> bool:
+    return manifest.people < COMPACT_FROM
 
 
 class Opener:

@@ -10,23 +10,26 @@ does a calibration that cannot be used, or a gallery that is damaged at the star
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from edged.devices.memory import release_freed_memory
 from edged.domain.bars import BarsOnDemand
 from edged.domain.calibration import MeasuredPoint, Threshold, no_threshold, threshold_for
 from edged.domain.codes import Products, blocked_products
-from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
+from edged.domain.gallery import GallerySnapshot, build_snapshot, packed, with_bars
 from edged.domain.lookalikes import Bar, lookalike_rule
 from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk, Traffic, false_accepts_a_year
 from edged.errors import StoreCorruptError, StoreError
 from edged.metrics import Metrics
+from edged.workers.rereading import Rereading
 from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # A poll may be an hour away; the heartbeat and a change of the stated risk cannot wait for it.
 _TURN_SECONDS = 0.25
@@ -52,8 +55,11 @@ class People(Protocol):
     def people(self) -> list[Person]:
         """Return everybody."""
 
-    def templates(self, space: str | None = None) -> list[Template]:
-        """Return the templates of one embedding space."""
+    def read_templates(self, space: str, use: Callable[[Iterable[Template]], T]) -> T:
+        """Return what ``use`` makes of the templates of one embedding space."""
+
+    def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
+        """Return the templates of some people, each one's in the order ``read_templates`` has; any thread."""
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return the vetoes of one embedding space."""
@@ -121,6 +127,7 @@ class GallerySyncWorker(Worker):
         self._calibration = calibration
         self._traffic = traffic
         self._products = products
+        self._rereading = Rereading(people, space)
         self._metrics = metrics
         self._identity: tuple[int, ...] | None = None
         self._measured: tuple[int, ...] | None = None
@@ -218,10 +225,10 @@ class GallerySyncWorker(Worker):
         Raises ``StoreError``.
         """
         identity, version = self._people.identity(), self._people.generation()
-        people, templates = self._people.people(), self._people.templates(self._space)
-        vetoes = self._people.vetoes(self._space)
-        try:
-            snapshot = build_snapshot(
+        people, vetoes = packed(self._people.people()), self._people.vetoes(self._space)
+
+        def build(templates: Iterable[Template]) -> GallerySnapshot:
+            return build_snapshot(
                 self._space,
                 self._dimension,
                 version,
@@ -230,7 +237,11 @@ class GallerySyncWorker(Worker):
                 vetoes=vetoes,
                 previous=self._before,
                 products=self._products,
+                reread=self._rereading,
             )
+
+        try:
+            snapshot = self._people.read_templates(self._space, build)
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity

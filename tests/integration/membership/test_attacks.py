@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from edged.fleet.gallery_format import PersonRecord, Shard, ShardEntry, Template
 from edged.fleet.gallery_seal import BlobName, seal
 from edged.membership.blobs import BlobFolder
 from edged.membership.state import FleetState
-from edged.membership.store import FleetStore, Received
+from edged.membership.store import FleetStore, OpenedShard
 from edged.publishing.content import Built
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
@@ -476,13 +477,13 @@ def test_a_gallery_that_is_replaced_while_it_is_read_is_read_anew(
     """The gallery's own thread reads; the fleet's erases what is in force no more."""
     folder.publish(GROUP, wanted(1, 2))
     front.attempt()
-    reader, real = front.store, type(front.store).received
+    reader, real = front.store, type(front.store).each_shard
 
-    def replaced(store: FleetStore, state: FleetState) -> Received:
-        monkeypatch.setattr(FleetStore, "received", real)
+    def replaced(store: FleetStore, state: FleetState) -> Iterator[OpenedShard]:
+        monkeypatch.setattr(FleetStore, "each_shard", real)
         folder.publish(GROUP, wanted(1, 2, 3))
         assert front.attempt().applied
         return real(store, state)
 
-    monkeypatch.setattr(FleetStore, "received", replaced)
+    monkeypatch.setattr(FleetStore, "each_shard", replaced)
     assert {person.person_id for person in reader.people()} == {"p-00001", "p-00002", "p-00003"}
