@@ -28,9 +28,14 @@ def show(result: "BenchResult", section: "ModelsConfig", threads: "Threads", *, 
 
     from edged.vision.profile import standing
 
-    table = Table("stage", "p10 ms", "p50 ms", "p95 ms", title=names(result))
+    table = Table("stage", "p10 ms", "p50 ms", "p95 ms", "around, p10", title=names(result))
+    around = {stage: took.p10_ms for stage, took in result.stages.items()}
+    for stage, inside in result.networks.items():
+        around[stage] -= inside.p10_ms
+    around["frame"] = result.around * result.frame.p10_ms
     for stage, took in [*result.stages.items(), ("frame", result.frame)]:
-        table.add_row(stage, f"{took.p10_ms:.2f}", f"{took.p50_ms:.2f}", f"{took.p95_ms:.2f}")
+        times = (took.p10_ms, took.p50_ms, took.p95_ms, around[stage])
+        table.add_row(stage, *(f"{time:.2f}" for time in times))
     console = Console()
     console.print(table)
     width, height = result.size
@@ -38,7 +43,7 @@ def show(result: "BenchResult", section: "ModelsConfig", threads: "Threads", *, 
     lines = [
         f"{result.rounds} frames of {width} x {height}, {result.faces} with a face, {result.gallery} people",
         "frame: all but capture and journal, of other threads, and motion, not asked with a face in view. "
-        f"{result.around:.0%} of it is around the networks",
+        f"{result.around:.0%} of it is around the networks, in which stage the last column tells",
         f"processor time of a frame: {result.cpu_ms.p50_ms:.1f} ms, and {result.capture_cpu_ms.p50_ms:.1f} "
         f"ms to capture it; {result.frames_per_second:.0f} frames a second without a pause",
         f"{'' if swept else memory}{_board(result)}",

@@ -46,9 +46,14 @@ def weighted_centre(faces: Iterable[tuple[FloatArray, float]]) -> FloatArray | N
     have a centre.
     """
     vectors, qualities = zip(*faces, strict=True)
-    weights = np.array([weight_of(quality) for quality in qualities], np.float32)
-    centre = weights @ np.asarray(vectors) / weights.sum()
-    norm = float(np.linalg.norm(centre))
+    return centre_of(np.asarray(vectors), [weight_of(quality) for quality in qualities])
+
+
+def centre_of(vectors: FloatArray, weights: Sequence[float]) -> FloatArray | None:
+    """Return the mean direction (D,) float32 of (K, D) unit vectors; None if they cancel."""
+    counts = np.array(weights, np.float32)
+    centre = counts @ vectors / counts.sum()
+    norm = float(np.sqrt(centre @ centre))
     return None if norm < UNIT_TOLERANCE else np.asarray(centre / norm, np.float32)
 
 

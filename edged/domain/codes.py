@@ -133,7 +133,7 @@ def row_products(rows: FloatArray, vector: FloatArray) -> FloatArray:
     were done in 0.4 ms instead of 0.7, but for 3 ms of CPU, and in 19 ms when one of them was busy.
     """
     found = np.empty(len(rows), np.float32)
-    for block in _blocks(rows.shape):
+    for block in _blocks(rows.shape, 2 * _BLOCK_NUMBERS):
         np.matmul(rows[block], vector, out=found[block])
     return found
 
@@ -147,6 +147,6 @@ def coded(vector: FloatArray) -> tuple[CodeArray, float, float]:
     return values.astype(np.int8), scale, float(np.linalg.norm(exact - scale * values))
 
 
-def _blocks(shape: tuple[int, ...]) -> list[slice]:
-    rows = max(1, _BLOCK_NUMBERS // max(1, shape[1]))
+def _blocks(shape: tuple[int, ...], numbers: int = _BLOCK_NUMBERS) -> list[slice]:
+    rows = max(1, numbers // max(1, shape[1]))
     return [slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows)]

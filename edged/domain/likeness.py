@@ -1,7 +1,6 @@
 """The gates that hold a face, or the mean of a track's faces, against a person."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.matching import at_least, limits_for, veto_limit
@@ -37,7 +36,7 @@ def mean_likeness(
     if mean is not None:
         for reason, gate in likeness(mean, gallery, threshold, min_margin):
             if gate.name != "lookalike":
-                yield reason, replace(gate, name=f"mean_{gate.name}")
+                yield reason, Gate(f"mean_{gate.name}", gate.value, gate.limit, gate.passed, gate.who)
 
 
 def candidates(match: Match | None) -> tuple[Gate, ...]:

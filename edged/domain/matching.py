@@ -1,8 +1,7 @@
 """The nearest people of a snapshot, the distance to the runner-up, and the limits they are held to."""
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from edged.domain.gallery import GallerySnapshot
 from edged.domain.lookalikes import Bar
@@ -48,7 +47,8 @@ def best_match(snapshot: GallerySnapshot, vector: FloatArray) -> Match:
     """
     if vector.shape != snapshot.matrix.shape[1:]:
         raise ValueError(f"expected a vector {snapshot.matrix.shape[1:]}, got {vector.shape}")
-    if not np.isfinite(vector).all():
+    # The square of the length of a unit vector; of one with NaN or infinity in it, it is none either.
+    if not math.isfinite(vector @ vector):
         raise ValueError("expected a finite vector, got NaN or infinity")
     if not snapshot.people:
         return NOBODY

@@ -11,6 +11,7 @@ runner-up lets nobody in whom the vectors themselves would not let in. Where the
 ``originals`` gives the few on which the order hangs, and the answer is that of float64 again.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -74,7 +75,10 @@ class Search:
         count = min(count, len(self.rows))
         if count <= 0:
             return []
-        scores, off = self._screened(vector)
+        codes = self.rows if isinstance(self.rows, Codes) else self.screen
+        if codes is None:
+            return _nearest_of_few(np.asarray(self.rows), vector, count, told)
+        scores, off = _by_codes(codes, self.products, vector)
         rows = _promising(scores, off, count)
         told(len(rows))
         cosines, error = self._scored(rows, vector)
@@ -114,16 +118,6 @@ class Search:
         self._settle(rows, cosines, error, vector, 1)
         return Found(row, float(cosines[0] - error[0]), float(cosines[0] + error[0]))
 
-    def _screened(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the cheap scores (N,), and by how much each may be off: (N,) or, alike for all, (1,)."""
-        length = float(np.linalg.norm(vector.astype(np.float64)))
-        codes = self.rows if isinstance(self.rows, Codes) else self.screen
-        if codes is not None:
-            return _by_codes(codes, self.products, vector, length)
-        return row_products(np.asarray(self.rows), vector), np.full(
-            1, len(vector) * _ROUNDING * length, np.float32
-        )
-
     def _scored(self, rows: IntArray, vector: FloatArray) -> tuple[Doubles, Doubles]:
         """Return the cosines (K,) of rows in float64, and by how much the vectors themselves may differ."""
         probe, found = vector.astype(np.float64), np.empty(len(rows))
@@ -158,14 +152,13 @@ class Search:
         return self.rows.doubles(rows) if isinstance(self.rows, Codes) else self.rows[rows].astype(np.float64)
 
 
-def _by_codes(
-    codes: Codes, products: Products, vector: FloatArray, length: float
-) -> tuple[FloatArray, FloatArray]:
-    """Score all rows by codes.
+def _by_codes(codes: Codes, products: Products, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return cheap scores (N,), and by how much each may be off, (N,).
 
     With r = c + e for a row of unit length and q = p + d for the vector, p of the codes, the cosine is
     r q = c p + e p + r d, of which the last two are at most |e| |p| and |d|.
     """
+    length = float(np.linalg.norm(vector.astype(np.float64)))
     probe, scale, error = coded(vector)
     scores = products(codes.values, probe).astype(np.float32, copy=False) * (codes.scale * np.float32(scale))
     off = codes.error * np.float32(length + error)
@@ -179,3 +172,31 @@ def _promising(scores: npt.NDArray[np.floating], off: npt.NDArray[np.floating], 
     for _ in range(count - 1):
         surely[np.argmax(surely)] = -np.inf
     return np.flatnonzero(scores + off >= surely.max())
+
+
+def _nearest_of_few(
+    rows: FloatArray, vector: FloatArray, count: int, told: Callable[[int], None]
+) -> list[Found]:
+    """Answer ``Search.nearest`` from rows alone: most doors do twice a frame, so every call counts here.
+
+    What may be off is alike for all rows, so that their order by it is their order by score.
+    """
+    probe = vector.astype(np.float64)
+    off = np.float32(len(vector) * _ROUNDING * math.sqrt(probe @ probe))
+    scores = row_products(rows, vector)
+    best = []
+    for _ in range(count - 1):
+        best.append((at := int(scores.argmax()), scores[at]))
+        scores[at] = -np.inf
+    floor = scores.max() - off
+    for at, score in best:
+        scores[at] = score
+    promising = (scores + off >= floor).nonzero()[0]
+    told(len(promising))
+    cosines = np.empty(len(promising))
+    for start in range(0, len(promising), _MOST_AT_ONCE):
+        some = promising[start : start + _MOST_AT_ONCE]
+        # As in ``Search._scored``: equal rows must be ties.
+        np.einsum("ij,j->i", rows[some].astype(np.float64), probe, out=cosines[start : start + len(some)])
+    order = np.argsort(-cosines, kind="stable")[:count].tolist()
+    return [Found(int(promising[one]), cosine := float(cosines[one]), cosine) for one in order]

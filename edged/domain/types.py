@@ -74,7 +74,9 @@ class Face:
     @property
     def eye_distance(self) -> float:
         """Distance between the eye landmarks in pixels."""
-        return float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
+        across = self.landmarks[1] - self.landmarks[0]
+        # What ``np.linalg.norm`` does with two numbers, in a tenth of its time.
+        return float(np.sqrt(across @ across))
 
 
 @dataclass(frozen=True, slots=True)

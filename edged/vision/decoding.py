@@ -5,6 +5,7 @@ boxes are (x, y, width, height) with the top-left corner.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,20 +102,19 @@ def decode_yunet(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     ``exp(s) * stride``, landmarks ``(cell + d) * stride`` (libfacedetection, MIT).
     Raises ``ModelError`` for outputs of another number or shape, or scores that are not finite.
     """
-    factors, offsets, points = _by_head(outputs, input_size, ((1, 2), (4, 1), (10, 1)), anchors=1)
-    _check_finite(factors)
+    heads = _heads(outputs, input_size, (1, 1, 4, 10), anchors=1)
+    factors = _scores(outputs, heads[:2])
     # Which of the two is cls and which obj does not matter to their product. Neither is above 1, so each has
     # to reach the square of the score; few cells do.
-    rows = np.flatnonzero(factors[0] >= (threshold**2 * _ROUNDED if threshold > 0 else -np.inf))
-    chosen = np.minimum(np.maximum(factors[:, rows, 0], 0), 1)
-    scores = np.sqrt(chosen[0] * chosen[1])
+    rows = (factors[0] >= (threshold**2 * _ROUNDED if threshold > 0 else -np.inf)).nonzero()[0]
+    chosen = np.minimum(np.maximum(factors.take(rows, axis=1), 0), 1)
+    scores: FloatArray = np.sqrt(chosen[0] * chosen[1])
     reached = scores >= threshold
     rows, scores = rows[reached], scores[reached]
-    sides, marks, grid = offsets[0, rows], points[0, rows], _grid(input_size, anchors=1)[rows]
-    _check_finite(sides, marks)
+    sides, marks, grid = _geometry(outputs, heads[2:], rows, _grid(input_size, anchors=1))
     corners, stride = grid[:, :2], grid[:, 2:]
     sizes = np.exp(np.minimum(sides[:, 2:], _MAX_LOG_SIZE)) * stride
-    boxes = np.concatenate((corners + sides[:, :2] * stride - sizes / 2, sizes), axis=1)
+    boxes: FloatArray = np.concatenate((corners + sides[:, :2] * stride - sizes / 2, sizes), axis=1)
     marks = marks.reshape(-1, 5, 2) * stride[:, None] + corners[:, None]
     return Candidates(boxes, marks, scores)
 
@@ -126,16 +126,15 @@ def decode_scrfd(outputs: Sequence[FloatArray], input_size: tuple[int, int], thr
     landmark the offset from there, both in strides; scores are probabilities (InsightFace).
     Raises ``ModelError`` for outputs of another number or shape, or scores that are not finite.
     """
-    likely, distances, points = _by_head(outputs, input_size, ((1, 1), (4, 1), (10, 1)), anchors=2)
-    _check_finite(likely)
-    rows = np.flatnonzero(likely[0] >= threshold)
-    sides, marks, grid = distances[0, rows], points[0, rows], _grid(input_size, anchors=2)[rows]
-    _check_finite(sides, marks)
+    heads = _heads(outputs, input_size, (1, 4, 10), anchors=2)
+    likely = _scores(outputs, heads[:1])[0]
+    rows = (likely >= threshold).nonzero()[0]
+    sides, marks, grid = _geometry(outputs, heads[1:], rows, _grid(input_size, anchors=2))
     anchors, stride = grid[:, :2], grid[:, 2:]
     sides = sides * stride
     boxes = np.concatenate((anchors - sides[:, :2], sides[:, :2] + sides[:, 2:]), axis=1)
     marks = marks.reshape(-1, 5, 2) * stride[:, None] + anchors[:, None]
-    return Candidates(boxes, marks, likely[0, rows, 0])
+    return Candidates(boxes, marks, likely[rows])
 
 
 def suppress(candidates: Candidates, max_iou: float) -> Candidates:
@@ -148,57 +147,75 @@ def suppress(candidates: Candidates, max_iou: float) -> Candidates:
     return candidates.take(np.asarray(kept, np.intp).reshape(-1))
 
 
-def _by_head(
-    outputs: Sequence[FloatArray],
-    input_size: tuple[int, int],
-    heads: tuple[tuple[int, int], ...],
-    *,
-    anchors: int,
-) -> list[FloatArray]:
-    """Put together what all strides say of one thing, finest first, whatever the outputs' order in the file.
+def _heads(
+    outputs: Sequence[FloatArray], input_size: tuple[int, int], numbers: tuple[int, ...], *, anchors: int
+) -> tuple[tuple[int, ...], ...]:
+    """Return which outputs hold each head, finest stride first, whatever their order in the file.
 
-    ``heads`` has a last dimension and how many outputs a stride has of it: (numbers, count). For each comes
-    an array (count, cells, numbers), a copy: nothing of it lies in memory that a network may write to.
+    ``numbers`` has the last dimension of each head.
     """
-    rows = tuple((input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES)
-    places = _places(tuple(out.shape for out in outputs), rows, heads)
+    places = _places(tuple([out.shape for out in outputs]), input_size, numbers, anchors)
     if places is None:
         raise ModelError(
-            f"expected {sum(count for _, count in heads) * len(STRIDES)} outputs of a "
-            f"{input_size[0]}x{input_size[1]} detector, got {[out.shape for out in outputs][:16]}"
+            f"expected {len(numbers) * len(STRIDES)} outputs of a {input_size[0]}x{input_size[1]} detector, "
+            f"got {[out.shape for out in outputs][:16]}"
         )
-    return [
-        np.concatenate([outputs[place] for place in group], axis=-2).reshape(count, -1, numbers)
-        for (numbers, count), group in zip(heads, places, strict=True)
-    ]
+    return places
 
 
-def _check_finite(*arrays: FloatArray) -> None:
+def _scores(outputs: Sequence[FloatArray], heads: Sequence[Sequence[int]]) -> FloatArray:
+    """Return (heads, cells), a copy. Raises ``ModelError`` unless all are finite."""
+    found = np.concatenate([outputs[place].reshape(-1) for head in heads for place in head])
+    _check_finite(found)
+    return found.reshape(len(heads), -1)
+
+
+def _geometry(
+    outputs: Sequence[FloatArray], heads: Sequence[Sequence[int]], rows: IntArray, grid: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return sides (N, 4), landmarks (N, 10) and grid (N, 3) of ``rows``, which ascend over all strides.
+
+    Copies of those rows alone: nothing of it lies in memory that a network may write to.
+    Raises ``ModelError`` unless all are finite.
+    """
+    found = np.empty((len(rows), 14), np.float32)
+    begin = first = 0
+    for sides, marks in zip(*heads, strict=True):
+        cells = outputs[sides].size // 4
+        last = int(rows.searchsorted(begin + cells))
+        if first < last:
+            here = rows[first:last] - begin
+            found[first:last, :4] = outputs[sides].reshape(-1, 4).take(here, axis=0)
+            found[first:last, 4:] = outputs[marks].reshape(-1, 10).take(here, axis=0)
+        begin, first = begin + cells, last
+    _check_finite(found)
+    return found[:, :4], found[:, 4:], grid.take(rows, axis=0)
+
+
+def _check_finite(numbers: FloatArray) -> None:
     """Raise ``ModelError`` unless all numbers are finite.
 
     Asked of every score, so that a broken network is no empty corridor, and of all that is used of the rest.
     """
-    if not all(np.isfinite(one).all() for one in arrays):
+    if not np.isfinite(numbers).all():
         raise ModelError("the detector gave numbers that are not finite")
 
 
 @lru_cache(maxsize=32)
 def _places(
-    shapes: tuple[tuple[int, ...], ...], rows: tuple[int, ...], heads: tuple[tuple[int, int], ...]
+    shapes: tuple[tuple[int, ...], ...], input_size: tuple[int, int], numbers: tuple[int, ...], anchors: int
 ) -> tuple[tuple[int, ...], ...] | None:
     """Return which outputs belong to each head, stride by stride; None where they are not a detector's."""
+    rows = [(input_size[0] // stride) * (input_size[1] // stride) * anchors for stride in STRIDES]
     by_shape: dict[tuple[int, int], list[int]] = {}
     for place, shape in enumerate(shapes):
         if len(shape) != len(shapes[0]) or len(shape) < 2 or math.prod(shape[:-2]) != 1:
             return None
         by_shape.setdefault((shape[-2], shape[-1]), []).append(place)
-    wanted = {(cells, numbers): count for numbers, count in heads for cells in rows}
+    wanted = Counter((cells, last) for last in numbers for cells in rows)
     if {shape: len(places) for shape, places in by_shape.items()} != wanted:
         return None
-    return tuple(
-        tuple(by_shape[cells, numbers][number] for number in range(count) for cells in rows)
-        for numbers, count in heads
-    )
+    return tuple(tuple(by_shape[cells, last].pop(0) for cells in rows) for last in numbers)
 
 
 @lru_cache(maxsize=32)

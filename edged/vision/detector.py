@@ -145,16 +145,16 @@ def _draw(image: Image, fit: Letterbox, canvas: Image) -> None:
 
 
 def _faces(found: Candidates, fit: Letterbox) -> list[Face]:
-    marks = fit.to_image(found.landmarks)
-    marks.flags.writeable = False
-    # Two corners a row: numbers by themselves are faster than arrays of two.
-    corners = fit.to_image(found.boxes.reshape(-1, 2, 2).cumsum(axis=1)).tolist()
+    # Two corners and five landmarks a row: numbers by themselves are faster than arrays of two.
+    corners = found.boxes.reshape(-1, 2, 2).cumsum(axis=1)
+    points = fit.to_image(np.concatenate((corners, found.landmarks), axis=1))
+    points.flags.writeable = False
     faces = []
-    for row, ((x, y), (right, bottom)) in enumerate(corners):
+    for row, ((x, y), (right, bottom), *marks) in enumerate(points.tolist()):
         width, height = right - x, bottom - y
-        if min(width, height) < _MIN_SIDE_PX or _flat(marks[row].tolist()):
+        if min(width, height) < _MIN_SIDE_PX or _flat(marks):
             continue
-        faces.append(Face(Box(x, y, width, height), marks[row], float(found.scores[row])))
+        faces.append(Face(Box(x, y, width, height), points[row, 2:], float(found.scores[row])))
     return faces
 
 

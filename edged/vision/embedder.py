@@ -1,5 +1,6 @@
 """Aligned faces to unit vectors."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -69,12 +70,12 @@ class FaceEmbedder:
                     f"expected one output ({step}, {self.dimension}), got {[out.shape for out in outputs]}"
                 )
             rows.append(outputs[0])
-        return np.concatenate(rows)[: len(pictures)]
+        return (rows[0] if len(rows) == 1 else np.concatenate(rows))[: len(pictures)]
 
 
 def _normalised(rows: FloatArray) -> FloatArray:
     norms = np.sqrt(np.add.reduce(rows * rows, axis=1, keepdims=True))
-    # Written so that NaN and infinity fail too.
-    if not ((norms > _MIN_NORM) & np.isfinite(norms)).all():
+    # Written so that NaN and infinity fail too; for so few NumPy takes longer.
+    if not all(_MIN_NORM < norm < math.inf for norm in norms.ravel().tolist()):
         raise ModelError("the embedder gave a vector that is zero or not finite")
     return np.asarray(rows / norms, np.float32)

@@ -26,6 +26,7 @@ _MOVED_PX = 0.8
 _RESPONSE = 0.12
 _REMEMBERED = 12
 _ENOUGH = 3
+_WINDOW = cv2.createHanningWindow((_PATCH_PX, _PATCH_PX), cv2.CV_32F)
 
 
 # What is on the left and on the right of a face, None where the picture does not reach so far.
@@ -45,6 +46,9 @@ class ParallaxWatch:
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
+        # In grey what of a picture was looked at last, in its place; the rest is of earlier ones. To have
+        # fresh zeros for each patch took longer than the patch.
+        self._canvas: FloatArray = np.zeros((0, 0), np.float32)
 
     def update(self, track_id: int, at: float, image: Image, face: Face) -> float | None:
         """Return how far the sides of the face stay behind when it moves, 0..1; None without evidence.
@@ -52,14 +56,16 @@ class ParallaxWatch:
         0: they move as the face does, as in a picture that is moved; 1: they stay where they are. The
         value is the median over the frames that moved, of the side that stays behind more.
         """
+        if self._canvas.shape != image.shape[:2]:
+            self._canvas = np.zeros(image.shape[:2], np.float32)
         before = self._tracks.get(track_id)
         if before is None or not 0 < at - before.at <= _MAX_GAP_SECONDS:
-            self._tracks[track_id] = _Track(_beside(image, face.box), at, face.box)
+            self._tracks[track_id] = _Track(_beside(image, face.box, self._canvas), at, face.box)
             return None
-        ratio = _left_behind(before, image, face.box)
+        ratio = _left_behind(before, image, face.box, self._canvas)
         if ratio is not None:
             before.ratios.append(ratio)
-        before.beside, before.at, before.box = _beside(image, face.box), at, face.box
+        before.beside, before.at, before.box = _beside(image, face.box, self._canvas), at, face.box
         return float(np.median(before.ratios)) if len(before.ratios) >= _ENOUGH else None
 
     def forget(self, track_id: int) -> None:
@@ -67,29 +73,34 @@ class ParallaxWatch:
         self._tracks.pop(track_id, None)
 
 
-def _left_behind(before: _Track, image: Image, box: Box) -> float | None:
+def _left_behind(before: _Track, image: Image, box: Box, canvas: FloatArray) -> float | None:
     """Return the share of the face's motion that its sides did not follow; None without evidence."""
     was = before.box
     moved = (np.array(box.centre) - was.centre) * (_FACE_PX / was.width)
     if not np.linalg.norm(moved) >= _MOVED_PX:
         return None
     shares = []
-    for first, second in zip(before.beside, _beside(image, was), strict=True):
+    for first, second in zip(before.beside, _beside(image, was, canvas), strict=True):
         shift = None if first is None or second is None else _shift(first, second)
         if shift is not None:
             shares.append(float(np.clip(np.linalg.norm(moved - shift) / np.linalg.norm(moved), 0, 1)))
     return max(shares, default=None)
 
 
-def _beside(image: Image, box: Box) -> _Patches:
+def _beside(image: Image, box: Box, canvas: FloatArray) -> _Patches:
     """Return the two patches beside the face ``box``."""
     (x, y), aside = box.centre, _BESIDE * box.width
-    height = y - 0.2 * box.height
-    return _patch(image, (x - aside, height), box.width), _patch(image, (x + aside, height), box.width)
+    left, right = ((at, y - 0.2 * box.height) for at in (x - aside, x + aside))
+    return _patch(image, left, box.width, canvas), _patch(image, right, box.width, canvas)
 
 
-def _patch(image: Image, centre: tuple[float, float], face_width: float) -> FloatArray | None:
-    """Return the patch around ``centre`` in grey, 30 x 30; None where it is not all in the picture."""
+def _patch(
+    image: Image, centre: tuple[float, float], face_width: float, canvas: FloatArray
+) -> FloatArray | None:
+    """Return the patch around ``centre`` in grey, 30 x 30; None where it is not all in the picture.
+
+    ``canvas``, as large as the picture, is what the grey is drawn into.
+    """
     height, width = image.shape[:2]
     reach = _PATCH_PX * face_width / _FACE_PX / 2
     x, y = centre
@@ -98,16 +109,14 @@ def _patch(image: Image, centre: tuple[float, float], face_width: float) -> Floa
     # Only what the warp reads is turned grey; where it lies stays, since the warp rounds otherwise.
     left, top = max(0, int(x - reach) - 1), max(0, int(y - reach) - 1)
     shown = cv2.cvtColor(image[top : ceil(y + reach) + 2, left : ceil(x + reach) + 2], cv2.COLOR_BGR2GRAY)
-    grey = np.zeros((top + shown.shape[0], left + shown.shape[1]), np.float32)
-    grey[top:, left:] = shown
+    canvas[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
     factor, half = _FACE_PX / face_width, _PATCH_PX / 2
     matrix = np.array([[factor, 0, half - factor * x], [0, factor, half - factor * y]])
     size = (_PATCH_PX, _PATCH_PX)
-    return np.asarray(cv2.warpAffine(grey, matrix, size, flags=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.warpAffine(canvas, matrix, size, flags=cv2.INTER_AREA), np.float32)
 
 
 def _shift(first: FloatArray, second: FloatArray) -> FloatArray | None:
     """Return how a patch moved between two frames, (2,) in reduced pixels; None where it cannot be told."""
-    window = cv2.createHanningWindow((_PATCH_PX, _PATCH_PX), cv2.CV_32F)
-    (dx, dy), response = cv2.phaseCorrelate(first - first.mean(), second - second.mean(), window)
+    (dx, dy), response = cv2.phaseCorrelate(first - first.mean(), second - second.mean(), _WINDOW)
     return np.array([dx, dy], np.float32) if response >= _RESPONSE else None

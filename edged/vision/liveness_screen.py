@@ -37,25 +37,27 @@ def screen_peak(image: Image, box: Box) -> float:
         return 1.0
     grey = np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY), np.float32)
     side = len(grey)
-    window, ring, sizes, fine = _rings(side)
-    spectrum = np.abs(np.fft.rfft2((grey - cv2.GaussianBlur(grey, (0, 0), _SMOOTH_PX)) * window))
-    usual = np.bincount(ring.ravel(), spectrum.ravel()) / sizes
+    window, ring, sizes, held = _rings(side)
+    spectrum = np.abs(np.fft.rfft2((grey - cv2.GaussianBlur(grey, (0, 0), _SMOOTH_PX)) * window)).ravel()
+    usual = np.bincount(ring, spectrum) / sizes
     # Half a grey level of noise: what JPEG leaves of a smooth patch must not look like a stripe.
-    floor = _FLOOR * side
-    peaks = spectrum / (usual + floor)[ring]
-    return max(1.0, float(peaks[fine].max()))
+    usual += _FLOOR * side
+    # Beside infinity, what is not fine is no peak.
+    return max(1.0, float((spectrum / np.append(usual, np.inf).take(held)).max()))
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _rings(side: int) -> tuple[NDArray[np.float64], IntArray, IntArray, NDArray[np.bool_]]:
-    """Return a patch's Hann window; the ring of each value of its spectrum, the rings' sizes, what is fine.
+def _rings(side: int) -> tuple[NDArray[np.float64], IntArray, IntArray, IntArray]:
+    """Return a patch's Hann window; the ring of each value of its spectrum; the rings' sizes; what is fine.
 
-    (side, side) float64; (side, side // 2 + 1) intp; (rings,) intp; (side, side // 2 + 1) bool. Read-only.
+    The last are rings once more: what is not fine is of one after the last.
+    (side, side) float64; (side * (side // 2 + 1),) intp; (rings,) intp; as the first rings. Read-only.
     """
     window = np.outer(np.hanning(side), np.hanning(side))
-    radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]).ravel()
     ring = (radius * side / _RING_PX).astype(np.intp)
-    found = window, ring, np.maximum(1, np.bincount(ring.ravel())), radius > _LOWEST
+    sizes = np.bincount(ring)
+    found = window, ring, np.maximum(1, sizes), np.where(radius > _LOWEST, ring, len(sizes))
     for one in found:
         one.setflags(write=False)
     return found

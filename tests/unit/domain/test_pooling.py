@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edged.domain.access import AccessRules
 from edged.domain.centres import weight_of, weighted_centre
@@ -74,6 +76,53 @@ def test_the_mean_is_of_the_newest_faces_only(gallery: GallerySnapshot) -> None:
     assert match is not None
     assert (match.person_id, match.score) == ("p-ada", pytest.approx(1))
     assert pool.match(gallery, "p-ada", since=3.1) is None
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 70), st.floats(0.05, 3.0), st.sampled_from([8, 128, 512]))
+@settings(deadline=None)
+def test_the_mean_is_that_of_the_vectors_put_together(
+    seed: int, frames: int, seconds: float, dimension: int
+) -> None:
+    """However long the visit, what is kept was copied in time, and nothing older counts."""
+    random = np.random.default_rng(seed)
+    people = [Person("p-ada", "Ada"), Person("p-ben", "Ben")]
+    own = random.normal(size=(2, dimension))
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
+    templates = [
+        Template(one.person_id, one.person_id, "toy/1", row.astype(np.float32), 1.0, b"")
+        for one, row in zip(people, own, strict=True)
+    ]
+    gallery, pool = build_snapshot("toy/1", dimension, 1, people, templates), Pool()
+    at, kept = 0.0, []
+    for seq in range(frames):
+        at += random.choice([0.07, 0.1, 0.1, 0.4])
+        vector = own[0] + random.normal(size=dimension) / dimension**0.5
+        vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+        quality = replace(GOOD, score=float(random.uniform()))
+        pool.add(replace(seen(seq, at), vector=vector, quality=quality), seconds)
+        kept.append((at, vector.copy(), quality.score))
+        vector[:] = 0  # a pool keeps what it was given, whatever becomes of it
+    since = at - random.uniform(0, 1.2 * seconds)
+    recent = [(vector, score) for then, vector, score in kept if then >= since and at - then <= seconds]
+    match = pool.match(gallery, "p-ada", since=since)
+    centre = weighted_centre(recent)
+    assert centre is not None
+    weights = np.array([weight_of(score) for _, score in recent], np.float32)
+    plain = weights @ np.stack([vector for vector, _ in recent]) / weights.sum()
+    np.testing.assert_array_equal(centre, plain / float(np.linalg.norm(plain)))
+    wanted = best_match(gallery, centre)
+    assert match is not None
+    if wanted.person_id == "p-ada":
+        assert match == wanted
+
+
+def test_faces_that_came_in_another_order_count_by_their_time(gallery: GallerySnapshot) -> None:
+    pool = Pool()
+    for at, vector in ((1.0, ADA), (0.2, BEN), (1.1, ADA)):
+        pool.add(replace(look(1, vector, gallery), captured_at=at), 2.0)
+    match = pool.match(gallery, "p-ada", since=0.5)
+    assert match is not None
+    assert match.score == pytest.approx(1)
 
 
 def test_where_another_is_nearer_the_margin_is_negative(gallery: GallerySnapshot) -> None:

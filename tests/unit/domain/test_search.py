@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from edged.domain import gallery as gallery_module
 from edged.domain.bars import BarsOnDemand
-from edged.domain.codes import MOST_DIMENSIONS, STEPS, Codes, blocked_products, coded
+from edged.domain.codes import MOST_DIMENSIONS, STEPS, Codes, blocked_products, coded, row_products
 from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
 from edged.domain.lookalikes import LookalikeRule
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template, Veto
-from edged.domain.search import Search
+from edged.domain.search import Found, Search
 
 RULE = LookalikeRule(threshold=0.4087, min_margin=0.06, strictest=0.48, stranger=0.33, alike=0.5)
 FORMS = ("float32", "float32, int8 first", "int8")
@@ -83,6 +83,31 @@ def test_the_best_are_those_of_float64_for_all_rows(
     assert [one.most for one in found[1:]] == pytest.approx([most[row] for row in wanted[1:]], abs=1e-12)
     assert found[0].least == pytest.approx(least[best], abs=1e-12)
     assert len({one.row for one in found}) == min(count, len(rows))
+
+
+def in_numpy(rows: np.ndarray, probe: np.ndarray, count: int) -> list[Found]:
+    """The answer from rows alone, bound by bound for every row and sorted as a whole."""
+    off = np.full(1, len(probe) * 2.0**-23 * np.linalg.norm(probe.astype(np.float64)), np.float32)
+    scores = row_products(rows, probe)
+    surely = scores - off
+    for _ in range(count - 1):
+        surely[np.argmax(surely)] = -np.inf
+    promising = np.flatnonzero(scores + off >= surely.max())
+    cosines = np.einsum("ij,j->i", rows[promising].astype(np.float64), probe.astype(np.float64))
+    order = np.lexsort((promising, -cosines))[:count]
+    return [Found(int(promising[one]), float(cosines[one]), float(cosines[one])) for one in order]
+
+
+@given(crowds(), st.integers(1, 5))
+@settings(deadline=None)
+def test_few_rows_are_searched_to_the_same_bit_with_fewer_steps(
+    crowd: tuple[np.ndarray, np.ndarray], count: int
+) -> None:
+    rows, probe = crowd
+    scored: list[int] = []
+    found = Search(rows).nearest(probe, count, told=scored.append)
+    assert found == in_numpy(rows, probe, min(count, len(rows)))
+    assert len(found) <= scored[0] <= len(rows)
 
 
 @given(crowds())
