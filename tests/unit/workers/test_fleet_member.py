@@ -16,7 +16,7 @@ from edged.fleet.gallery_channel import GalleryChannel
 from edged.fleet.gallery_topics import GalleryTopics
 from edged.membership.identity import create_identity
 from edged.membership.state import AppliedGallery, FleetState, InForce
-from edged.membership.store import FleetStore, Member, Received
+from edged.membership.store import FleetStore, Member, OpenedShard
 from edged.membership.update import Attempt
 from edged.storage.vault import Vault
 from edged.workers import fleet_member
@@ -102,8 +102,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Benc
             store._file.write(
                 FleetState(revision=1, root=1, timestamp=1, expires=NOW + 3 * DAY, gallery=gallery)
             )
-        received = Received(None, (Person("p-1", "p-1"),), ())  # type: ignore[arg-type]
-        monkeypatch.setattr(FleetStore, "received", lambda _self, _state: received)
+        shard = OpenedShard((Person("p-1", "p-1"),), ())
+        monkeypatch.setattr(FleetStore, "each_shard", lambda _self, _state: iter([shard]))
         used, alarms, attempts = clock or Clock(), [], []
 
         def attempt(_not_before: datetime) -> Attempt:
