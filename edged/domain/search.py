@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edged.domain.codes import Codes, Products, blocked_products, coded, row_products
+from edged.domain.row_blocks import RowBlocks
 from edged.domain.types import FloatArray, IntArray
 
 Doubles = npt.NDArray[np.float64]
@@ -45,13 +46,13 @@ def _nothing(_rows: int) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """``rows`` (N, D) are what counts: unit vectors, or their codes where nothing else is kept.
+    """``rows`` (N, D) are what counts: unit vectors, in one piece or in several, or codes of very many.
 
     ``screen`` holds codes of the same rows, in the same order, to be looked through first; None for few.
     ``products`` multiplies codes; see ``codes.Products``.
     """
 
-    rows: FloatArray | Codes
+    rows: FloatArray | Codes | RowBlocks
     screen: Codes | None = None
     products: Products = blocked_products
 
@@ -104,9 +105,10 @@ class Search:
         codes = self.rows if isinstance(self.rows, Codes) else self.screen
         if codes is not None:
             return _by_codes(codes, self.products, vector, length)
-        return row_products(np.asarray(self.rows), vector), np.full(
-            1, len(vector) * _ROUNDING * length, np.float32
-        )
+        off = np.full(1, len(vector) * _ROUNDING * length, np.float32)
+        if isinstance(self.rows, RowBlocks):
+            return self.rows.products(vector), off
+        return row_products(np.asarray(self.rows), vector), off
 
     def _scored(self, rows: IntArray, vector: FloatArray) -> tuple[Doubles, Doubles]:
         """Return the cosines (K,) of rows in float64, and by how much the vectors themselves may differ."""

@@ -7,12 +7,15 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from edged.domain.calibration import MeasuredPoint, cosine_at
-from edged.domain.gallery import GallerySnapshot
+from edged.domain.codes import Codes
 from edged.domain.people import Person, Template
+from edged.domain.row_blocks import RowBlocks
+from edged.domain.types import FloatArray
 
 # 10,000 people in 256 shards are 40 a shard: one of them changes 0.4 % of the bytes.
 DEFAULT_SHARDS = 256
@@ -27,6 +30,18 @@ _COLLISIONS = 0.01
 _COLLISION_FMR = 1e-7
 # Photographs of one person hardly ever come so close, copies of one photograph always do.
 _NO_TABLE = 0.95
+
+
+class Rows(Protocol):
+    """People and their rows; a ``GallerySnapshot``, or a part of one."""
+
+    @property
+    def people(self) -> Sequence[Person]:
+        """Whose the rows are."""
+
+    @property
+    def matrix(self) -> FloatArray | Codes | RowBlocks:
+        """(P, D) unit rows."""
 
 
 def shard_of(person_id: str, shards: int) -> int:
@@ -67,8 +82,8 @@ def unusable(templates: Sequence[Template], dimension: int) -> str | None:
 
 
 def collision(
-    new: GallerySnapshot,
-    others: GallerySnapshot,
+    new: Rows,
+    others: Rows,
     limit: float,
     distinct: Sequence[str],
     counts: Callable[[str], bool],
@@ -92,7 +107,7 @@ def collision(
 
 
 def _near(
-    new: GallerySnapshot, others: GallerySnapshot, limit: float, alive: Callable[[], None]
+    new: Rows, others: Rows, limit: float, alive: Callable[[], None]
 ) -> Iterator[tuple[int, int, float]]:
     """Yield the rows of both whose cosine is ``limit`` or more; of a gallery with itself each pair once."""
     side = max(1, math.isqrt(_BLOCK))

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from edged.domain.gallery import COMPACT_FROM
+from edged.domain.gallery_parts import GalleryPart
 from edged.domain.people import Person, Template, Veto
 from edged.membership.store import FleetStore
 
@@ -41,6 +43,14 @@ class FleetPeople:
     def templates(self, space: str | None = None) -> list[Template]:
         """Return the fleet's templates of one embedding space."""
         return self._store.templates(space)
+
+    def parts(self, space: str) -> list[GalleryPart] | None:
+        """Return the fleet's gallery as rows; what has not changed is the very same as before.
+
+        None where they are so many that codes are kept in place of rows.
+        """
+        parts = self._store.parts(space)
+        return parts if sum(len(part.people) for part in parts) < COMPACT_FROM else None
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return this door's vetoes against people of the fleet."""

@@ -1,13 +1,14 @@
 """The gallery that a fleet gave this door, as the daemon reads people: sealed on disk, open in memory."""
 
-import itertools
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from edged.domain.gallery_parts import GalleryPart
 from edged.domain.people import Person, Template, Veto
 from edged.errors import FleetError, StoreCorruptError, StoreError
 from edged.fleet.gallery_format import (
@@ -24,26 +25,10 @@ from edged.fleet.gallery_format import (
 )
 from edged.fleet.gallery_seal import BlobName, unseal, unwrap
 from edged.membership.blobs import BlobFolder
+from edged.membership.open_gallery import Frame, OpenGallery, open_gallery, open_shard
 from edged.membership.state import FleetState, InForce, StateFile
 from edged.storage.files import identity
 from edged.storage.vault import Vault
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedShard:
-    """The people of one shard, and their templates."""
-
-    people: tuple[Person, ...]
-    templates: tuple[Template, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A gallery in the open."""
-
-    manifest: Manifest
-    people: tuple[Person, ...]
-    templates: tuple[Template, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +56,10 @@ class FleetStore:
         self.blobs = BlobFolder(directory / "blobs")
         self._file = StateFile(directory / "state", vault)
         self._read: tuple[tuple[int, ...] | None, FleetState] | None = None
-        self._opened: dict[tuple[ShardEntry, str, int], OpenedShard] = {}
+        self._open = OpenGallery()
+        self._changing = threading.Lock()
         self._manifest: tuple[InForce, Manifest] | None = None
+        self._denied: tuple[InForce, frozenset[str]] | None = None
         self.swept = False
         self.past_last_day = False
 
@@ -112,10 +99,8 @@ class FleetStore:
                 needed |= {part.sha256, part.keys}
         entries = [] if state.gallery is None else self.manifest(state.gallery).entries
         self.blobs.keep_only(needed | {entry.sha256 for entry in entries})
-        kept = frozenset(entries)
-        for key in set(self._opened):
-            if key[0] not in kept:
-                self._opened.pop(key, None)
+        with self._changing:
+            self._open = self._open.only(frozenset(entries))
 
     # What a gallery's worker polls and reads.
 
@@ -137,7 +122,7 @@ class FleetStore:
         denied = self.denied(state)
         return [
             replace(person, enabled=False) if person.person_id in denied else person
-            for person in self.received(state).people
+            for person in self.opened(state).people()
         ]
 
     def _settled(self, read: Callable[[FleetState], T]) -> T:
@@ -160,7 +145,22 @@ class FleetStore:
             lapsed = state.lapsed or self.past_last_day
             if state.gallery is None or lapsed or space not in (None, state.gallery.space):
                 return []
-            return list(self.received(state).templates)
+            return [template for _, theirs in self._from_disk(state) for template in theirs]
+
+        return self._settled(read)
+
+    def parts(self, space: str) -> list[GalleryPart]:
+        """Return the gallery in force as rows, if it is of ``space``; who is denied is disabled.
+
+        A part in which nothing has changed has the very ``matrix`` that it had before. Raises ``StoreError``.
+        """
+
+        def read(state: FleetState) -> list[GalleryPart]:
+            lapsed = state.lapsed or self.past_last_day
+            if state.gallery is None or lapsed or space != state.gallery.space:
+                return []
+            denied = self.denied(state)
+            return [block.part.without(denied) for block in self.opened(state).blocks]
 
         return self._settled(read)
 
@@ -181,47 +181,59 @@ class FleetStore:
 
     # Opening.
 
-    def received(self, state: FleetState) -> Received:
-        """Return the gallery in force, opened. Raises ``StoreCorruptError``."""
-        if state.gallery is None:
-            raise StoreCorruptError("no gallery was received yet")
-        manifest = self.manifest(state.gallery)
-        keys = self.blobs.get(state.gallery.keys)
-        try:
-            opener = Opener(self.member, decode(keys, Keys))
-            opened = [self.shard(entry, manifest, opener, self.blobs.get)[0] for entry in manifest.entries]
-        except FleetError as exc:
-            raise StoreCorruptError(f"the received gallery: {exc}") from exc
-        if self.state().gallery == state.gallery:  # else somebody who was in it may be forgotten meanwhile
-            self.keep_open(manifest, dict(zip(manifest.entries, opened, strict=True)))
-        return Received(
-            manifest,
-            tuple(itertools.chain.from_iterable(shard.people for shard in opened)),
-            tuple(itertools.chain.from_iterable(shard.templates for shard in opened)),
-        )
+    @property
+    def open_now(self) -> OpenGallery:
+        """What is open of the gallery in force; nothing of it was refused."""
+        return self._open
 
-    def shard(
-        self, entry: ShardEntry, manifest: Manifest, opener: "Opener", read: Callable[[str], bytes]
-    ) -> tuple[OpenedShard, bool]:
-        """Return the people of a shard, and whether it was opened just now. See ``keep_open``.
-
-        Raises ``FleetError``, and what ``read`` does.
-        """
-        key = (entry, manifest.space, manifest.dimension)
-        known = self._opened.get(key)
-        if known is not None:
-            return known, False
-        shard = opener.shard(read(entry.sha256), entry, manifest.space)
-        people, templates = people_of(shard, manifest.space, manifest.dimension)
-        return OpenedShard(tuple(people), tuple(templates)), True
-
-    def keep_open(self, manifest: Manifest, opened: Mapping[ShardEntry, OpenedShard]) -> None:
-        """Keep the shards of a gallery in force open, so that a change of one person costs one shard.
+    def keep_open(self, gallery: OpenGallery, part: InForce) -> None:
+        """Keep a gallery open while ``part`` is in force, so that a change of one person costs one shard.
 
         One that was refused never comes here: it would pass for one that was checked.
         """
-        for entry, shard in opened.items():
-            self._opened[entry, manifest.space, manifest.dimension] = shard
+        with self._changing:  # else somebody who was in it may be forgotten meanwhile
+            if self.state().gallery == part:
+                self._open = gallery
+
+    def opened(self, state: FleetState) -> OpenGallery:
+        """Return the gallery in force, opened. Raises ``StoreCorruptError``."""
+        manifest, known = self._manifest_of(state), self._open
+        frame = Frame.of(manifest)
+        shards = known.shards(frame)
+        missing = [entry for entry in manifest.entries if entry not in shards]
+        try:
+            for entry, (people, templates) in zip(missing, self._from_disk(state, missing), strict=True):
+                shards[entry] = open_shard(people, templates, frame)
+            opened = open_gallery(manifest, shards, known)
+        except ValueError as exc:
+            raise StoreCorruptError(f"the received gallery: {exc}") from exc
+        if missing and state.gallery is not None:
+            self.keep_open(opened, state.gallery)
+        return opened
+
+    def _from_disk(
+        self, state: FleetState, entries: Sequence[ShardEntry] | None = None
+    ) -> Iterator[tuple[list[Person], list[Template]]]:
+        """Yield the people and the templates of shards, all of them or some. Raises ``StoreCorruptError``."""
+        manifest, opener = self._manifest_of(state), None
+        for entry in manifest.entries if entries is None else entries:
+            try:
+                opener = opener or self._opener(state.gallery)
+                shard = opener.shard(self.blobs.get(entry.sha256), entry, manifest.space)
+                yield people_of(shard, manifest.space, manifest.dimension)
+            except FleetError as exc:
+                raise StoreCorruptError(f"the received gallery: {exc}") from exc
+
+    def _opener(self, part: InForce | None) -> "Opener":
+        """Return what opens the blobs of ``part``. Raises ``FleetError``, ``StoreError``."""
+        if part is None:
+            raise StoreCorruptError("no gallery was received yet")
+        return Opener(self.member, decode(self.blobs.get(part.keys), Keys))
+
+    def _manifest_of(self, state: FleetState) -> Manifest:
+        if state.gallery is None:
+            raise StoreCorruptError("no gallery was received yet")
+        return self.manifest(state.gallery)
 
     def intact(self, state: FleetState) -> bool:
         """Whether every byte of the gallery in force still is what it was."""
@@ -241,8 +253,8 @@ class FleetStore:
             return known[1]
         space = getattr(part, "space", "")
         try:
-            opener = Opener(self.member, decode(self.blobs.get(part.keys), Keys))
-            plain = opener.open(self.blobs.get(part.sha256), "manifest", space, part.version, part.epoch)
+            opener, sealed = self._opener(part), self.blobs.get(part.sha256)
+            plain = opener.open(sealed, "manifest", space, part.version, part.epoch)
             manifest = decode(plain, Manifest)
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
@@ -260,16 +272,20 @@ class FleetStore:
             raise StoreCorruptError(f"the received list of command keys: {exc}") from exc
 
     def denied(self, state: FleetState) -> frozenset[str]:
-        """Return who is refused whatever the gallery says. Raises ``StoreCorruptError``."""
-        part = state.denied
+        """Return who is refused whatever the gallery says, opened once. Raises ``StoreCorruptError``."""
+        part, known = state.denied, self._denied
         if part is None:
             return frozenset()
+        if known is not None and known[0] == part:
+            return known[1]
         try:
-            opener = Opener(self.member, decode(self.blobs.get(part.keys), Keys))
-            plain = opener.open(self.blobs.get(part.sha256), "denied", "", part.version, part.epoch)
-            return frozenset(decode(plain, Denied).people)
+            opener, sealed = self._opener(part), self.blobs.get(part.sha256)
+            plain = opener.open(sealed, "denied", "", part.version, part.epoch)
+            denied = frozenset(decode(plain, Denied).people)
         except FleetError as exc:
             raise StoreCorruptError(f"the received deny list: {exc}") from exc
+        self._denied = (part, denied)
+        return denied
 
 
 class Opener:

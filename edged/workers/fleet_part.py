@@ -11,7 +11,6 @@ import msgspec
 from edged.config.sections import AccessConfig, Config
 from edged.devices.clock import Clock
 from edged.domain.access import WEEKDAYS
-from edged.domain.gallery import GallerySnapshot
 from edged.domain.shards import collision_level
 from edged.domain.types import EventKind
 from edged.errors import ConfigError, StoreError
@@ -96,12 +95,6 @@ class FleetPart:
         def swapped() -> bool:
             return gallery.current.snapshot.version >= self.people.generation()
 
-        def serving(revision: int) -> GallerySnapshot | None:
-            state = store.state()
-            serves = not (state.lapsed or store.past_last_day)  # else memory is empty, and the disk is not
-            same = state.revision == revision and serves and swapped()
-            return gallery.current.snapshot if same else None
-
         def make_update(channel: "GalleryChannel") -> "Callable[[datetime], Attempt]":
             trust = PublisherTrust(
                 membership.directory / "tuf", invitation.root.encode(), channel, invitation.group
@@ -113,7 +106,6 @@ class FleetPart:
                 space=model.space,
                 dimension=model.dimension,
                 too_close=lambda people: collision_level(gallery.current.calibration, people),
-                serving=serving,
                 alive=self._beat,
                 now=lambda: datetime.fromtimestamp(clock.unix(), UTC),
             ).attempt
