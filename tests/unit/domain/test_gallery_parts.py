@@ -86,7 +86,7 @@ def test_after_any_changes_it_answers_as_one_built_anew(form: str, steps: list[l
         for version, step in enumerate(steps):
             store.change(step)
             found = snapshot_of(SPACE, DIMENSION, version, store.parts, previous=before)
-            before = with_bars(found, RULE, previous=before)
+            before = with_bars(found, RULE)
             same(before, with_bars(store.anew(version), RULE))
 
 
