@@ -5,11 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from edged.cli.measuring import (
+from edged.cli.bench_options import (
+    FlameOption,
+    GalleryOption,
+    IdleOption,
+    ImagesOption,
+    LatencyOption,
+    LimitFlag,
+    LivenessOption,
+    PlotOption,
+    RoundsOption,
+    SearchFlag,
+    StartFlag,
+    SweepFlag,
+    WriteFlag,
+)
+from edged.cli.measuring_options import (
     ConfigOption,
     DetectorOption,
     EmbedderOption,
@@ -41,87 +56,19 @@ def bench(
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     precision: PrecisionOption = None,
-    liveness: Annotated[
-        str | None,
-        typer.Option(
-            help="A liveness pack, timed with every cue. Without one liveness is timed as configured, and "
-            "left out where it is off."
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            help="A video, a picture, or a folder of pictures; without it somebody walks up to a camera of "
-            "640 x 480."
-        ),
-    ] = None,
-    gallery: Annotated[int, typer.Option(min=0, max=1_000_000, help="People to match against.")] = 1000,
-    rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Frames to measure.")] = 100,
-    sweep: Annotated[
-        bool,
-        typer.Option(
-            "--sweep",
-            help="Run float32 and int8, every number of threads, spinning, compiled files and detectors of "
-            "other sizes in turns, say what this machine should run with, and measure the stages so.",
-        ),
-    ] = False,
-    write: Annotated[
-        bool,
-        typer.Option(
-            "--write",
-            help="Sweep, and put what was chosen in force: profile.json in the models directory, see "
-            "models.profile.",
-        ),
-    ] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw the stages into this SVG file.")] = None,
-    flame: Annotated[
-        Path | None,
-        typer.Option(help="Draw where one second of frames, one upon the other, goes into this SVG file."),
-    ] = None,
-    start: Annotated[
-        bool,
-        typer.Option(
-            "--start",
-            help="Measure instead how soon a door with so many people is ready after its start, how soon it "
-            "decides, and what it holds in memory.",
-        ),
-    ] = False,
-    search: Annotated[
-        bool,
-        typer.Option(
-            "--search",
-            help="Measure the search alone, in galleries of 1,000 people and more up to --gallery, and hold "
-            "each answer against float64. No models are needed.",
-        ),
-    ] = False,
-    limit: Annotated[
-        bool,
-        typer.Option(
-            "--limit",
-            help="Print what the machine could do at most beside each network: its multiplications over the "
-            "rate of a matrix product here, and which share of it is reached.",
-        ),
-    ] = False,
-    idle: Annotated[
-        int | None,
-        typer.Option(
-            min=5,
-            max=3600,
-            metavar="SECONDS",
-            help="Run a whole door before an empty corridor for so long; print its share of a core, and how "
-            "soon the motion gate has somebody looked for.",
-        ),
-    ] = None,
-    latency: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=100,
-            metavar="ROUNDS",
-            help="Let the people of the demo come to a whole door so many times; print the time from the "
-            "first usable face to the lock line.",
-        ),
-    ] = None,
+    liveness: LivenessOption = None,
+    images: ImagesOption = None,
+    gallery: GalleryOption = 1000,
+    rounds: RoundsOption = 100,
+    sweep: SweepFlag = False,
+    write: WriteFlag = False,
+    plot: PlotOption = None,
+    flame: FlameOption = None,
+    start: StartFlag = False,
+    search: SearchFlag = False,
+    limit: LimitFlag = False,
+    idle: IdleOption = None,
+    latency: LatencyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure every stage from the camera to the journal with the configured models.

@@ -1,6 +1,7 @@
 """``edged enrol``: photographs, folders, tables or the camera to enrolled people."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,10 +116,11 @@ def enrol(
     from edged.enrolment.service import Policy
     from edged.enrolment.terms import make_terms
 
-    words = words or []
-    _check_usage(words, folder, table, add_to, camera=camera)
+    columns = (name_column, photo_column, group_column, valid_until_column)
+    way = _WayIn(words or [], folder, table, columns, add_to, camera)
+    way.check()
     given = (group or None, valid_from, valid_until, consent_basis, consent_policy, consent_until)
-    _check_options(add_to, table, given, (group_column, valid_until_column))
+    way.check_options(given)
     settings = load(config)
     tell_of_fleet(settings)
     zone = zone_of(settings.access.time_zone)
@@ -130,49 +132,83 @@ def enrol(
     models = settings.models, settings.quality, settings.gallery
     opening = open_enrolment(*models, policy, largest_face=largest_face)
     with Fetcher() as fetcher, opening as tools:
-        if table is not None:
-            columns = (name_column, photo_column, group_column, valid_until_column)
-            entries = _of_table(table, columns, terms, zone, fetcher)
-        elif folder is not None:
-            entries = _of_folder(folder, terms)
-        else:
-            filmed = settings.camera if camera else None
-            one = _of_words(words, add_to, terms=terms, tools=tools, fetcher=fetcher, camera=filmed)
-            entries = [one]
+        entries = way.entries(terms, zone, tools, fetcher, settings.camera)
         refused = _run(tools.enrolment, entries, report, as_json=as_json, dry_run=dry_run)
         _tell_overfull(tools, settings)
     if refused:
         raise typer.Exit(1)
 
 
-def _check_usage(
-    words: list[str], folder: Path | None, table: Path | None, add_to: str | None, *, camera: bool
-) -> None:
-    """Exactly one way in. Raises ``typer.BadParameter``."""
-    bulk = folder is not None or table is not None
-    if bulk and (words or camera or add_to is not None or (folder is not None and table is not None)):
-        raise typer.BadParameter("--folder and --table stand alone: names and photographs are theirs")
-    if bulk:
-        return
-    names = 0 if add_to is not None else 1
-    if len(words) < names:
-        raise typer.BadParameter("whom? Give NAME PHOTO..., NAME --camera, --folder, --table or --add-to")
-    if camera and len(words) > names:
-        raise typer.BadParameter("photographs are given, or taken with --camera; not both")
-    if not camera and len(words) == names:
-        raise typer.BadParameter("no photograph is given; --camera takes some")
+@dataclass(frozen=True, slots=True)
+class _WayIn:
+    """Where the photographs come from: words, a folder, a table with ``columns``, or the camera."""
 
+    words: list[str]
+    folder: Path | None
+    table: Path | None
+    columns: tuple[str, str, str | None, str | None]
+    add_to: str | None
+    camera: bool
 
-def _check_options(
-    add_to: str | None, table: Path | None, terms: tuple[object, ...], columns: tuple[str | None, str | None]
-) -> None:
-    """No option is ignored. Raises ``typer.BadParameter``."""
-    if add_to is not None and any(one is not None for one in terms):
-        raise typer.BadParameter(
-            "--add-to adds photographs only; `edged people set` changes groups, validity and consent"
-        )
-    if table is None and columns != (None, None):
-        raise typer.BadParameter("--group-column and --valid-until-column are for a --table")
+    def check(self) -> None:
+        """Exactly one way in. Raises ``typer.BadParameter``."""
+        both = self.folder is not None and self.table is not None
+        bulk = self.folder is not None or self.table is not None
+        if bulk and (self.words or self.camera or self.add_to is not None or both):
+            raise typer.BadParameter("--folder and --table stand alone: names and photographs are theirs")
+        if bulk:
+            return
+        names = 0 if self.add_to is not None else 1
+        if len(self.words) < names:
+            raise typer.BadParameter("whom? Give NAME PHOTO..., NAME --camera, --folder, --table or --add-to")
+        if self.camera and len(self.words) > names:
+            raise typer.BadParameter("photographs are given, or taken with --camera; not both")
+        if not self.camera and len(self.words) == names:
+            raise typer.BadParameter("no photograph is given; --camera takes some")
+
+    def check_options(self, terms: tuple[object, ...]) -> None:
+        """No option is ignored. Raises ``typer.BadParameter``."""
+        if self.add_to is not None and any(one is not None for one in terms):
+            raise typer.BadParameter(
+                "--add-to adds photographs only; `edged people set` changes groups, validity and consent"
+            )
+        if self.table is None and self.columns[2:] != (None, None):
+            raise typer.BadParameter("--group-column and --valid-until-column are for a --table")
+
+    def entries(
+        self,
+        terms: "Terms",
+        zone: "tzinfo | None",
+        tools: "Tools",
+        fetcher: "Fetcher",
+        camera: "CameraConfig",
+    ) -> "list[Entry]":
+        """Return who is to be enrolled. Raises ``EdgedError``."""
+        from edged.enrolment.entries import folder_entries
+
+        if self.table is not None:
+            from edged.enrolment.tables import Columns, table_entries
+
+            sheet = table_entries(self.table, Columns(*self.columns), terms, zone, fetcher)
+            _tell_passed_over(sheet.passed_over)
+            return sheet.entries
+        if self.folder is not None:
+            return folder_entries(self.folder, terms)
+        return [self._one(terms, tools, fetcher, camera)]
+
+    def _one(self, terms: "Terms", tools: "Tools", fetcher: "Fetcher", camera: "CameraConfig") -> "Entry":
+        from edged.enrolment.entries import Entry
+        from edged.enrolment.sources import photo_at
+
+        existing = None if self.add_to is None else tools.directory.find(self.add_to)
+        photos: tuple[PhotoSource, ...]
+        if self.camera:
+            photos = _film(camera, tools)
+        else:
+            given = self.words[0 if existing else 1 :]
+            photos = tuple(photo_at(text, Path(), fetcher) for text in given)
+        name = self.words[0] if existing is None else existing.name
+        return Entry(name, photos, "", terms, add_to=None if existing is None else existing.person_id)
 
 
 def _tell_overfull(tools: "Tools", settings: "Config") -> None:
@@ -198,48 +234,6 @@ def _tell_passed_over(headings: list[str]) -> None:
             "--group-column and --valid-until-column read such a column",
             err=True,
         )
-
-
-def _of_table(
-    table: Path,
-    columns: tuple[str, str, str | None, str | None],
-    terms: "Terms",
-    zone: "tzinfo | None",
-    fetcher: "Fetcher",
-) -> "list[Entry]":
-    from edged.enrolment.tables import Columns, table_entries
-
-    sheet = table_entries(table, Columns(*columns), terms, zone, fetcher)
-    _tell_passed_over(sheet.passed_over)
-    return sheet.entries
-
-
-def _of_folder(folder: Path, terms: "Terms") -> "list[Entry]":
-    from edged.enrolment.entries import folder_entries
-
-    return folder_entries(folder, terms)
-
-
-def _of_words(
-    words: list[str],
-    add_to: str | None,
-    *,
-    terms: "Terms",
-    tools: "Tools",
-    fetcher: "Fetcher",
-    camera: "CameraConfig | None",
-) -> "Entry":
-    from edged.enrolment.entries import Entry
-    from edged.enrolment.sources import photo_at
-
-    existing = None if add_to is None else tools.directory.find(add_to)
-    name = words[0] if existing is None else existing.name
-    photos: tuple[PhotoSource, ...]
-    if camera is not None:
-        photos = _film(camera, tools)
-    else:
-        photos = tuple(photo_at(text, Path(), fetcher) for text in words[0 if existing else 1 :])
-    return Entry(name, photos, "", terms, add_to=None if existing is None else existing.person_id)
 
 
 def _film(camera: "CameraConfig", tools: "Tools") -> "tuple[PhotoSource, ...]":

@@ -11,20 +11,24 @@ from edged.cli.eval_audit import audit
 from edged.cli.eval_closed import closed_set
 from edged.cli.eval_compare import compare
 from edged.cli.eval_detection import detection
-from edged.cli.eval_door import EnrolOption, ProbesOption, door, read_lists
+from edged.cli.eval_door import door, read_lists
 from edged.cli.eval_liveness import liveness
 from edged.cli.eval_quality import quality
-from edged.cli.eval_run import SizesOption, read_sizes, run
-from edged.cli.measuring import (
+from edged.cli.eval_run import read_sizes, run
+from edged.cli.measuring_options import (
     ConfigOption,
     DetectorOption,
     EmbedderOption,
+    EnrolOption,
     FloorOption,
+    ImagesOption,
     MirrorOption,
     ModelsOption,
     PeopleOption,
     PrecisionOption,
+    ProbesOption,
     SeedOption,
+    SizesOption,
 )
 from edged.cli.options import JsonOption
 
@@ -41,8 +45,6 @@ app.command()(detection)
 app.command()(liveness)
 app.command()(quality)
 app.command()(audit)
-
-ImagesOption = Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")]
 
 
 @app.command()

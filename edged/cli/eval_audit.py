@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edged.cli.measuring import (
+from edged.cli.measuring_options import (
     ConfigOption,
     DetectorOption,
     EmbedderOption,
+    ImagesOption,
     ModelsOption,
     PeopleOption,
     PrecisionOption,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def audit(
     *,
-    images: Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")],
+    images: ImagesOption,
     planted: Annotated[int, typer.Option(min=0, help="Split so many people in two.")] = 45,
     min_photos: Annotated[
         int, typer.Option(min=2, help="Only people with so many usable photographs are split.")

@@ -1,38 +1,33 @@
 """``edged eval closed-set``: who of the enrolled is it, for one pack or several side by side."""
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edged.cli.eval_door import EnrolOption, ProbesOption, asked_photographs, read_lists
-from edged.cli.measuring import (
+from edged.cli.eval_door import asked_photographs, read_lists
+from edged.cli.measuring_options import (
     ConfigOption,
     DetectorOption,
     EmbedderOption,
+    EnrolOption,
     FloorOption,
+    ImagesOption,
+    LeastOption,
     MirrorOption,
     ModelsOption,
     PacksOption,
     PeopleOption,
     PrecisionOption,
+    ProbesOption,
     SeedOption,
+    ShareOption,
 )
 from edged.cli.options import JsonOption
-
-ShareOption = Annotated[
-    float,
-    typer.Option("--enrolled", min=0.05, max=0.95, help="The share of a person's photographs to enrol."),
-]
-LeastOption = Annotated[
-    int, typer.Option("--min-photos", min=2, help="Leave people with fewer photographs out.")
-]
 
 
 def closed_set(
     *,
-    images: Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")],
+    images: ImagesOption,
     packs: PacksOption = None,
     enrolled: ShareOption = 0.7,
     min_photos: LeastOption = 2,
@@ -59,9 +54,8 @@ def closed_set(
     templates. Photographs without a face count as not recognised. Precision and recall are weighted by the
     photographs of a person.
     """
-    from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import measured_row, opened_packs, progress_bar
-    from edged.evaluation.measurement import Terms, measure
+    from edged.cli.measuring import measured_packs, opened_packs, print_measured
+    from edged.evaluation.measurement import Terms
 
     lists = read_lists(enrol, probes, people)
     terms = Terms(
@@ -78,9 +72,4 @@ def closed_set(
     opened = opened_packs(
         packs, config=config, models=models, detector=detector, embedder=embedder, precision=precision
     )
-    measured = [(name, pipeline, measure(pipeline, terms, progress_bar)) for name, pipeline in opened]
-    if as_json:
-        rows = [measured_row(*one) for one in measured]
-        typer.echo(json.dumps({"packs": rows}))
-    else:
-        print_measurements([(name, one) for name, _, one in measured], per_person=per_person)
+    print_measured(measured_packs(opened, terms), as_json=as_json, per_person=per_person)

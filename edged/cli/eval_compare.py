@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edged.cli.measuring import ConfigOption, ModelsOption, PeopleOption
+from edged.cli.measuring_options import ConfigOption, ImagesOption, ModelsOption, PeopleOption
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def compare(
         ),
     ],
     *,
-    images: Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")],
+    images: ImagesOption,
     people: PeopleOption = None,
     config: ConfigOption = None,
     models: ModelsOption = None,

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edged.cli.measuring import ConfigOption, DetectorOption, ModelsOption, PeopleOption, PrecisionOption
+from edged.cli.measuring_options import (
+    ConfigOption,
+    DetectorOption,
+    LimitOption,
+    ModelsOption,
+    PeopleOption,
+    PrecisionOption,
+)
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -22,7 +29,7 @@ def detection(
     reference: Annotated[str, typer.Option(help="The detector pack whose faces count as the truth.")],
     faceless: Annotated[Path | None, typer.Option(help="A folder of pictures without any face.")] = None,
     generated: Annotated[int, typer.Option(min=0, help="Drawn pictures without a face to show.")] = 600,
-    limit: Annotated[int, typer.Option(min=0, help="Take so many photographs, evenly spread; 0: all.")] = 0,
+    limit: LimitOption = 0,
     views: Annotated[
         int, typer.Option(min=1, max=8, help="Average the reference's points over so many views.")
     ] = 8,

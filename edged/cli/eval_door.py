@@ -1,22 +1,30 @@
 """``edged eval door``: visits through the whole decision engine, photographs for frames."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from edged.cli.measuring import (
+from edged.cli.measuring_options import (
     ConfigOption,
+    DealtOption,
     DetectorOption,
     EmbedderOption,
+    EnrolOption,
+    FpsOption,
+    FramesOption,
+    ImagesOption,
     MirrorOption,
     ModelsOption,
     PacksOption,
     PeopleOption,
     PrecisionOption,
+    ProbesOption,
+    RiskOption,
+    SecurityOption,
     SeedOption,
+    VisitOption,
 )
 from edged.cli.options import JsonOption
 
@@ -26,44 +34,10 @@ if TYPE_CHECKING:
     from edged.evaluation.measurement import DoorTerms, Lists
     from edged.evaluation.protocols import Labelled
 
-EnrolOption = Annotated[
-    Path | None, typer.Option("--enrol", help="CSV: person,image; who is enrolled. Without one it is drawn.")
-]
-ProbesOption = Annotated[
-    Path | None, typer.Option("--probes", help="CSV: person,image; no person for strangers.")
-]
-RiskOption = Annotated[
-    float | None,
-    typer.Option("--risk", min=1e-9, max=0.1, help="A target_fpir instead of the configured one."),
-]
-SecurityOption = Annotated[
-    Literal["convenience", "normal", "secure", "most_secure"] | None,
-    typer.Option("--security", help="A level instead of the configured risk; not beside --risk."),
-]
-DealtOption = Annotated[
-    str | None,
-    typer.Option(
-        "--dealt",
-        metavar="N|carried",
-        help="Deal the enrolled to doors of so many people each, which every stranger visits; carried: as "
-        "many as the pack's table carries the risk for.",
-    ),
-]
-FramesOption = Annotated[int, typer.Option("--frames", min=1, max=100, help="Frames of a visit.")]
-FpsOption = Annotated[float, typer.Option("--fps", min=0.1, max=240, help="Frames a second of a visit.")]
-VisitOption = Annotated[
-    Literal["views", "photographs"],
-    typer.Option(
-        "--visit",
-        help="What the frames of a visit are: mild changes of one photograph, or so many photographs of the "
-        "person.",
-    ),
-]
-
 
 def door(
     *,
-    images: Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")],
+    images: ImagesOption,
     enrol: EnrolOption = None,
     probes: ProbesOption = None,
     people: PeopleOption = None,
@@ -90,9 +64,8 @@ def door(
     liveness: photographs cannot tell. Without lists a third of the people stay strangers. --mirror is for
     the enrolled photographs alone; frames are never mirrored.
     """
-    from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import measured_row, opened_packs, progress_bar
-    from edged.evaluation.measurement import Terms, measure
+    from edged.cli.measuring import measured_packs, opened_packs, print_measured
+    from edged.evaluation.measurement import Terms
 
     lists = read_lists(enrol, probes, people)
     terms = Terms(
@@ -107,12 +80,7 @@ def door(
     opened = opened_packs(
         packs, config=config, models=models, detector=detector, embedder=embedder, precision=precision
     )
-    measured = [(name, pipeline, measure(pipeline, terms, progress_bar)) for name, pipeline in opened]
-    if as_json:
-        rows = [measured_row(*one) for one in measured]
-        typer.echo(json.dumps({"packs": rows}))
-    else:
-        print_measurements([(name, one) for name, _, one in measured])
+    print_measured(measured_packs(opened, terms), as_json=as_json)
 
 
 def read_lists(enrol: Path | None, probes: Path | None, people: Path | None) -> "Lists | None":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edged.cli.measuring import ConfigOption, DetectorOption, ModelsOption, PeopleOption
+from edged.cli.measuring_options import ConfigOption, DetectorOption, LimitOption, ModelsOption, PeopleOption
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -24,37 +24,42 @@ _SPECIES = ("print", "phone", "tablet", "replay")
 _CUES = ("border", "screen", "parallax")
 _MOVING = 5  # frames from which parallax says anything
 
+ImagesOption = Annotated[Path, typer.Option(help="Photographs of faces, one folder a person.")]
+PackOption = Annotated[str | None, typer.Option(help="A liveness pack instead of the configured one.")]
+CuesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cue",
+        help=f"Only these cues beside the pack ({', '.join(_CUES)}); repeatable. Parallax takes "
+        f"--frames {_MOVING} or more.",
+    ),
+]
+SpeciesOption = Annotated[
+    list[str] | None,
+    typer.Option("--species", help=f"Only these attacks ({', '.join(_SPECIES)}); repeatable."),
+]
+ThresholdOption = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Instead of the configured threshold.")
+]
+HalfOption = Annotated[
+    Literal["all", "even", "odd"],
+    typer.Option(help="Only people whose name has an even or odd SHA-256: tune on one, report the other."),
+]
+FramesOption = Annotated[
+    int, typer.Option(min=1, max=30, help="Frames a presentation, swaying; parallax speaks from five on.")
+]
+
 
 def liveness(
     *,
-    images: Annotated[Path, typer.Option(help="Photographs of faces, one folder a person.")],
-    pack: Annotated[str | None, typer.Option(help="A liveness pack instead of the configured one.")] = None,
-    cues: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--cue",
-            help=f"Only these cues beside the pack ({', '.join(_CUES)}); repeatable. Parallax takes "
-            f"--frames {_MOVING} or more.",
-        ),
-    ] = None,
-    species: Annotated[
-        list[str] | None,
-        typer.Option("--species", help=f"Only these attacks ({', '.join(_SPECIES)}); repeatable."),
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Instead of the configured threshold.")
-    ] = None,
-    half: Annotated[
-        Literal["all", "even", "odd"],
-        typer.Option(
-            help="Only people whose name has an even or odd SHA-256: tune on one, report the other."
-        ),
-    ] = "all",
-    limit: Annotated[int, typer.Option(min=0, help="Take so many photographs, evenly spread; 0: all.")] = 0,
-    frames: Annotated[
-        int,
-        typer.Option(min=1, max=30, help="Frames a presentation, swaying; parallax speaks from five on."),
-    ] = 1,
+    images: ImagesOption,
+    pack: PackOption = None,
+    cues: CuesOption = None,
+    species: SpeciesOption = None,
+    threshold: ThresholdOption = None,
+    half: HalfOption = "all",
+    limit: LimitOption = 0,
+    frames: FramesOption = 1,
     people: PeopleOption = None,
     config: ConfigOption = None,
     models: ModelsOption = None,

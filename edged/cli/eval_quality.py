@@ -3,15 +3,15 @@
 import json
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edged.cli.measuring import (
+from edged.cli.measuring_options import (
     ConfigOption,
     DetectorOption,
     EmbedderOption,
+    ImagesOption,
     ModelsOption,
     PeopleOption,
     PrecisionOption,
@@ -26,23 +26,30 @@ if TYPE_CHECKING:
 
     from edged.evaluation.quality_report import Discard, QualityReport, ScoreBin
 
+RateOption = Annotated[
+    float,
+    typer.Option("--fmr", min=1e-9, max=0.1, help="The false match rate whose threshold tells a miss."),
+]
+WorseOption = Annotated[
+    int,
+    typer.Option("--limit", min=0, help="Make so many photographs worse, evenly spread; 0: none."),
+]
+HalfOption = Annotated[
+    Literal["all", "even", "odd"],
+    typer.Option(help="Only people whose name has an even or odd SHA-256: fit on one, report the other."),
+]
+PartsOption = Annotated[
+    bool, typer.Option("--parts", help="Print the share by each thing that was measured, too.")
+]
+
 
 def quality(
     *,
-    images: Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")],
-    fmr: Annotated[
-        float, typer.Option(min=1e-9, max=0.1, help="The false match rate whose threshold tells a miss.")
-    ] = 1e-4,
-    limit: Annotated[
-        int, typer.Option(min=0, help="Make so many photographs worse, evenly spread; 0: none.")
-    ] = 200,
-    half: Annotated[
-        Literal["all", "even", "odd"],
-        typer.Option(help="Only people whose name has an even or odd SHA-256: fit on one, report the other."),
-    ] = "all",
-    parts: Annotated[
-        bool, typer.Option("--parts", help="Print the share by each thing that was measured, too.")
-    ] = False,
+    images: ImagesOption,
+    fmr: RateOption = 1e-4,
+    limit: WorseOption = 200,
+    half: HalfOption = "all",
+    parts: PartsOption = False,
     people: PeopleOption = None,
     seed: SeedOption = 1,
     config: ConfigOption = None,

@@ -1,49 +1,46 @@
 """``edged eval run``: every protocol from one pass over the photographs, with a report in HTML."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edged.cli.eval_closed import LeastOption, ShareOption
-from edged.cli.eval_door import (
-    DealtOption,
-    EnrolOption,
-    FpsOption,
-    FramesOption,
-    ProbesOption,
-    RiskOption,
-    SecurityOption,
-    VisitOption,
-    asked_photographs,
-    door_terms,
-    read_dealt,
-    read_lists,
-    stated,
-)
-from edged.cli.measuring import (
+from edged.cli.eval_door import asked_photographs, door_terms, read_dealt, read_lists, stated
+from edged.cli.measuring_options import (
     ConfigOption,
+    DealtOption,
     DetectorOption,
     EmbedderOption,
+    EnrolOption,
     FloorOption,
+    FpsOption,
+    FramesOption,
+    ImagesOption,
+    LeastOption,
     MirrorOption,
     ModelsOption,
     PacksOption,
     PeopleOption,
     PrecisionOption,
+    ProbesOption,
+    RiskOption,
+    SecurityOption,
     SeedOption,
+    ShareOption,
+    SizesOption,
+    VisitOption,
 )
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from edged.evaluation.failures import Label
-    from edged.evaluation.measurement import Lists, Measurement
-    from edged.evaluation.protocols import Labelled
-    from edged.vision.pipeline import FacePipeline
+    from collections.abc import Iterable
 
-ImagesOption = Annotated[Path, typer.Option("--images", help="The photographs, one folder a person.")]
+    from edged.cli.measuring import Measured
+    from edged.evaluation.failures import Label
+    from edged.evaluation.measurement import Lists
+    from edged.evaluation.protocols import Labelled
+
 HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a report with plots to this file.")]
 AnonymousOption = Annotated[
     bool, typer.Option("--anonymous", help="Name nobody: hashes under a key that is kept nowhere.")
@@ -51,9 +48,6 @@ AnonymousOption = Annotated[
 ProtocolsOption = Annotated[str, typer.Option("--protocols", metavar="A,B,...", help="Which of them to run.")]
 PairsOption = Annotated[
     Path | None, typer.Option("--pairs", help="CSV: image_a,image_b,same. Without one they are drawn.")
-]
-SizesOption = Annotated[
-    str, typer.Option("--sizes", metavar="N,N,...", help="Numbers of people enrolled, for the open set.")
 ]
 
 
@@ -92,37 +86,28 @@ def run(
     One pass over the photographs serves all of it but the door's frames. The report is one file without
     scripts, photographs or names of files; people are called by their folders, unless --anonymous.
     """
-    from edged.cli.measuring import opened_packs, progress_bar
+    from edged.cli.measuring import measured_packs, opened_packs, print_measured
     from edged.evaluation.failures import anonymous_labels, relabelled
-    from edged.evaluation.measurement import Terms, measure
+    from edged.evaluation.measurement import Terms
     from edged.evaluation.protocols import read_pairs
 
     label: Label = anonymous_labels() if anonymous else str
     lists = read_lists(enrol, probes, people)
     asked = read_protocols(protocols)
     terms = Terms(
-        images,
-        relabelled(_photographs(images, people, lists, asked), label),
-        protocols=asked,
-        pairs=read_pairs(pairs) if pairs else None,
-        door_lists=lists and _relabelled(lists, label),
-        share=enrolled,
-        least=min_photos,
-        sizes=read_sizes(sizes),
+        images, relabelled(_photographs(images, people, lists, asked), label), protocols=asked,
+        pairs=read_pairs(pairs) if pairs else None, door_lists=lists and _relabelled(lists, label),
+        share=enrolled, least=min_photos, sizes=read_sizes(sizes),
         door=door_terms(config, stated(risk, security), frames, fps, visit, dealt=read_dealt(dealt)),
-        mirror=mirror,
-        floor=quality_floor,
-        seed=seed,
-        with_paths=not anonymous,
-        label=label,
-    )
+        mirror=mirror, floor=quality_floor, seed=seed, with_paths=not anonymous, label=label,
+    )  # fmt: skip
     opened = opened_packs(
         packs, config=config, models=models, detector=detector, embedder=embedder, precision=precision
     )
-    measured = [(name, pipeline, measure(pipeline, terms, progress_bar)) for name, pipeline in opened]
+    measured = measured_packs(opened, terms)
     if html is not None:
         _write(html, measured, seed, mirror, floor=quality_floor)
-    _print(measured, seed, as_json=as_json)
+    print_measured(measured, {"seed": seed}, as_json=as_json)
 
 
 def _photographs(
@@ -130,17 +115,6 @@ def _photographs(
 ) -> "list[Labelled]":
     """Return those of the lists where no protocol draws its own from all of them."""
     return asked_photographs(images, people, lists if set(protocols) <= {"open-set", "door"} else None)
-
-
-def _print(measured: "list[tuple[str, FacePipeline, Measurement]]", seed: int, *, as_json: bool) -> None:
-    from edged.cli.eval_view import print_measurements
-    from edged.cli.measuring import measured_row
-
-    if as_json:
-        rows = [measured_row(*one) for one in measured]
-        typer.echo(json.dumps({"seed": seed, "packs": rows}))
-    else:
-        print_measurements([(name, one) for name, _, one in measured])
 
 
 def read_sizes(text: str) -> list[int]:
@@ -175,7 +149,7 @@ def _relabelled(lists: "Lists", label: "Label") -> "Lists":
 
 def _write(
     path: Path,
-    measured: "list[tuple[str, FacePipeline, Measurement]]",
+    measured: "Iterable[Measured]",
     seed: int,
     mirror: str,
     *,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonLinesOption, JsonObjectOption
 
 if TYPE_CHECKING:
     from edged.config.sections import Config
@@ -46,7 +46,7 @@ def tail(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events happen.")] = False,
     kind: KindOption = None,
     person: PersonId = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Print the newest events, oldest first."""
     from edged.config.loading import load
@@ -110,7 +110,7 @@ def export(
 def verify(
     *,
     config: ConfigOption = DEFAULT_CONFIG,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonObjectOption = False,
 ) -> None:
     """Check every event against its checksum and the chain. Exit status 1 if anything is wrong.
 

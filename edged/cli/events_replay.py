@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonObjectOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def replay(
     wait_seconds: Annotated[
         float, typer.Option("--wait", min=1.0, help="How long a door may take for 500 events, in seconds.")
     ] = 60.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonObjectOption = False,
 ) -> None:
     """Ask a door over MQTT to send events again, to whoever hears its topics. It needs mqtt.replay there.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.known_names import names_by_id
-from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonObjectOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ def explain(
     event_id: Annotated[str, typer.Argument(help="The id of an event, or the beginning of one.")],
     *,
     config: ConfigOption = DEFAULT_CONFIG,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonObjectOption = False,
 ) -> None:
     """Show the best and the second person, and each check behind a decision: value seen, limit, result.
 

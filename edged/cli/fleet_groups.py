@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edged.cli.fleet import DEFAULT_FLEET, FleetOption, GroupArgument, PassphraseOption, open_fleet
 from edged.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edged.publishing.register import GroupEntry
 
 
 def group(
@@ -51,21 +56,26 @@ def group(
         changed = msgspec.structs.replace(register.group(name), **changes)
         if changes:
             folder.register.write(register.with_group(name, changed))
-    facts = {
-        "group": name,
-        "doors": sorted(register.doors_of(name)),
-        "version": changed.version,
-        "people_groups": changed.people_groups,
-        "shards": changed.shards,
-        "model": changed.space,
-        "valid_days": changed.valid_days,
-        "access": changed.access is not None,
-        "denied": len(changed.denied),
-        "kept_versions": folder.archive(name).versions(),
-    }
+    facts = _facts(name, changed, register.doors_of(name), folder.archive(name).versions())
     if as_json:
         typer.echo(json.dumps(facts))
         return
     for key, value in facts.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
         typer.echo(f"{key.replace('_', ' '):<15}{'-' if shown in (None, '') else shown}")
+
+
+def _facts(name: str, group: "GroupEntry", doors: "Iterable[str]", versions: list[int]) -> dict[str, Any]:
+    """Return what a group is, in the order in which it is shown."""
+    return {
+        "group": name,
+        "doors": sorted(doors),
+        "version": group.version,
+        "people_groups": group.people_groups,
+        "shards": group.shards,
+        "model": group.space,
+        "valid_days": group.valid_days,
+        "access": group.access is not None,
+        "denied": len(group.denied),
+        "kept_versions": versions,
+    }

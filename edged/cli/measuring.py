@@ -1,69 +1,26 @@
-"""What ``edged eval`` and ``edged bench`` share: which models, and the progress bar."""
+"""What ``edged eval`` and ``edged bench`` share: which models, which photographs, a progress bar."""
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from edged.cli.options import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
     from edged.config.sections import Config, LivenessConfig, ModelsConfig, QualityConfig
     from edged.evaluation.embedding import Embedded, Progress
-    from edged.evaluation.measurement import Measurement
+    from edged.evaluation.measurement import Measurement, Terms
     from edged.evaluation.protocols import Labelled
     from edged.vision.pipeline import FacePipeline
 
-_DEFAULT_CONFIG = Path("config.yaml")
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        envvar="EDGED_CONFIG",
-        help="The configuration file; without one, config.yaml if it is there, else the defaults.",
-    ),
-]
-ModelsOption = Annotated[
-    Path | None, typer.Option("--models", help="The folder of packs instead of the configured one.")
-]
-DetectorOption = Annotated[str | None, typer.Option(help="A detector pack instead of the configured one.")]
-EmbedderOption = Annotated[str | None, typer.Option(help="An embedder pack instead of the configured one.")]
-PrecisionOption = Annotated[
-    Literal["float32", "int8"] | None, typer.Option(help="A precision instead of the configured one.")
-]
-PacksOption = Annotated[
-    str | None,
-    typer.Option(
-        "--packs",
-        metavar="A,B,...",
-        help="Packs side by side instead of one: EMBEDDER, DETECTOR+EMBEDDER, or a pack that holds both; "
-        "then, if wished, :float32 or :int8.",
-    ),
-]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="What is drawn is the same for each seed.")]
-MirrorOption = Annotated[
-    Literal["none", "enrolment", "both"],
-    typer.Option(
-        "--mirror",
-        help="Take the mean of a face's vector and its mirror image's: of enrolled photographs, or of all. "
-        "1:1 knows none or all. The packs' thresholds were measured without.",
-    ),
-]
-FloorOption = Annotated[
-    bool,
-    typer.Option(
-        "--quality-floor", help="Count a photograph below the configured quality floor as one without a face."
-    ),
-]
-PeopleOption = Annotated[
-    Path | None,
-    typer.Option("--people", help="Only these people: a file of folder names, or of their hashes."),
-]
-
+    Measured = tuple[str, FacePipeline, Measurement]  # the name to print, what was measured, what it reached
 
 _PRECISIONS = ("auto", "float32", "int8")
 
@@ -148,7 +105,7 @@ def settings_of(config: Path | None) -> "Config | None":
     """Return the configuration, or None where there is none. Raises ``ConfigError``."""
     from edged.config.loading import load
 
-    path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
+    path = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
     return load(path, os.environ) if path else None
 
 
@@ -170,13 +127,6 @@ def _sections(config: Path | None) -> "tuple[ModelsConfig, QualityConfig]":
 
     settings = settings_of(config)
     return (settings.models, settings.quality) if settings else (ModelsConfig(), QualityConfig())
-
-
-def _settings(config: Path | None) -> "Config | None":
-    from edged.config.loading import load
-
-    path = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
-    return load(path, os.environ) if path else None
 
 
 def _changed(section: "ModelsConfig", wanted: "Mapping[str, Path | str | None]") -> "ModelsConfig":
@@ -234,7 +184,30 @@ def described(pipeline: "FacePipeline") -> dict[str, Any]:
     }
 
 
-def measured_row(name: str, pipeline: "FacePipeline", measured: "Measurement") -> dict[str, Any]:
+def measured_packs(opened: "Iterable[tuple[str, FacePipeline]]", terms: "Terms") -> "list[Measured]":
+    """Measure what ``opened_packs`` returns, one after the other. Raises ``EvaluationError``."""
+    from edged.evaluation.measurement import measure
+
+    return [(name, pipeline, measure(pipeline, terms, progress_bar)) for name, pipeline in opened]
+
+
+def print_measured(
+    measured: "Iterable[Measured]",
+    facts: "Mapping[str, Any] | None" = None,
+    *,
+    as_json: bool,
+    per_person: bool = False,
+) -> None:
+    """Print tables, or one JSON object: ``facts``, and a row a pack."""
+    from edged.cli.eval_view import print_measurements
+
+    if as_json:
+        typer.echo(json.dumps({**(facts or {}), "packs": [_measured_row(*one) for one in measured]}))
+    else:
+        print_measurements([(name, one) for name, _, one in measured], per_person=per_person)
+
+
+def _measured_row(name: str, pipeline: "FacePipeline", measured: "Measurement") -> dict[str, Any]:
     """Return what a pack reached as JSON values, without the protocols that were not asked for."""
     found = {key: value for key, value in asdict(measured).items() if value is not None}
     return {"pack": name, **described(pipeline), **found}

@@ -10,13 +10,12 @@ import typer
 from edged.cli import models_view
 from edged.cli.models_compile import compile_installed, compile_packs
 from edged.cli.models_quantize import quantize
+from edged.cli.options import DEFAULT_CONFIG, JsonOption
 
 if TYPE_CHECKING:
     from edged.vision.packs import Catalogue
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, import, verify, compile and quantize model packs.")
-
-_DEFAULT_CONFIG = Path("config.yaml")
 
 
 class Precision(StrEnum):
@@ -38,7 +37,6 @@ Config = Annotated[
 Directory = Annotated[
     Path | None, typer.Option("--directory", help="Models directory; no configuration is read then.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Variants = Annotated[
     Precision | None,
     typer.Option("--precision", help="Which files of a pack.  [default: all that are to be had]"),
@@ -50,7 +48,7 @@ Compile = Annotated[
 
 
 @app.command("list")
-def list_packs(*, config: Config = None, directory: Directory = None, as_json: Json = False) -> None:
+def list_packs(*, config: Config = None, directory: Directory = None, as_json: JsonOption = False) -> None:
     """Show every pack: installed, to be pulled from its address, or to be imported from files."""
     from edged.vision.inventory import take_stock
 
@@ -67,7 +65,9 @@ def list_packs(*, config: Config = None, directory: Directory = None, as_json: J
 
 
 @app.command()
-def info(name: str, *, config: Config = None, directory: Directory = None, as_json: Json = False) -> None:
+def info(
+    name: str, *, config: Config = None, directory: Directory = None, as_json: JsonOption = False
+) -> None:
     """Show everything that is known about a pack."""
     from edged.vision.inventory import stock_of
 
@@ -84,7 +84,7 @@ def verify(
     *,
     config: Config = None,
     directory: Directory = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check size and SHA-256 of the installed files. Exit code 1 where one is wrong."""
     from edged.vision.inventory import check_stock
@@ -115,7 +115,7 @@ def pull(
     compiling: Compile = True,
     config: Config = None,
     directory: Directory = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Fetch a pack, check it against its pinned hashes, run it once, and install it."""
     from edged.vision.installation import Installer, terms
@@ -147,7 +147,7 @@ def import_files(
     compiling: Compile = True,
     config: Config = None,
     directory: Directory = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Install the packs whose files are among PATHS; they are known by their SHA-256, not by name."""
     from edged.vision.installation import Installer
@@ -181,6 +181,6 @@ def _catalogue(config: Path | None, directory: Path | None) -> "Catalogue":
     from edged.config.sections import ModelsConfig
     from edged.vision.packs import Catalogue
 
-    if directory is None and (config is not None or _DEFAULT_CONFIG.exists()):
-        directory = load(config or _DEFAULT_CONFIG).models.directory
+    if directory is None and (config is not None or DEFAULT_CONFIG.exists()):
+        directory = load(config or DEFAULT_CONFIG).models.directory
     return Catalogue((directory or ModelsConfig().directory).absolute())

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edged.cli.measuring import ConfigOption
+from edged.cli.measuring_options import ConfigOption, DirectoryOption
 from edged.cli.models_quantize import task_bars
+from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
@@ -36,10 +37,8 @@ def compile_packs(
         bool, typer.Option("--measure", help="Time those that are there too, in turns with the originals.")
     ] = False,
     config: ConfigOption = None,
-    directory: Annotated[
-        Path | None, typer.Option("--directory", help="Models directory instead of the configured one.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    directory: DirectoryOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Rewrite packs' networks to be faster here, and use them where they give the same numbers.
 
@@ -108,7 +107,7 @@ def compile_installed(
 
 def _configured(config: Path | None, models: "ModelsConfig") -> list[str]:
     from edged.cli.measuring import liveness_section
-    from edged.workers.first_compile import configured_packs
+    from edged.config.packs import configured_packs
 
     return configured_packs(models, liveness_section(config))
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edged.cli.measuring import ConfigOption
+from edged.cli.measuring_options import ConfigOption, DirectoryOption
+from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from edged.evaluation.quantization.run import Outcome, Progress
@@ -36,10 +37,8 @@ def quantize(
     force: Annotated[bool, typer.Option("--force", help="Replace an int8 file that is there.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write all figures to this file, as JSON.")] = None,
     config: ConfigOption = None,
-    directory: Annotated[
-        Path | None, typer.Option("--directory", help="Models directory instead of the configured one.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    directory: DirectoryOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make an int8 file of a pack's float32 model, measure it, and install it if it is as good.
 

@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from edged.fleet.trial import Trial
@@ -25,7 +25,7 @@ _EVENT = {
 @app.command()
 def check(
     config: ConfigOption = DEFAULT_CONFIG,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Connect as the daemon would, publish one test message on event/check, and say what the broker is worth.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.known_names import names_by_id
-from edged.cli.options import DEFAULT_CONFIG, ConfigOption
+from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonObjectOption
 
 if TYPE_CHECKING:
     from edged.config.sections import Config
@@ -32,7 +32,7 @@ def report(
     door: Annotated[str | None, typer.Option(help="With --from: only this door.")] = None,
     names: Annotated[bool, typer.Option(help="Join the names of the local gallery.")] = True,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table, one row a person and day.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonObjectOption = False,
 ) -> None:
     """Show entry and exit times and the time between, for each person."""
     from edged.cli import report_view

@@ -153,6 +153,13 @@ class Gaps:
         )
         return [(str(a), str(b), str(c), int(d)) for a, b, c, d in rows]
 
+    def rejected(self) -> list[tuple[str, str, int, int]]:
+        """Return by topic and reason how many messages were no events, and how often they came."""
+        rows = self._link.execute(
+            "SELECT topic, reason, count(*), sum(times) FROM rejected GROUP BY topic, reason ORDER BY 1, 2"
+        )
+        return [(topic, reason, int(messages), int(times)) for topic, reason, messages, times in rows]
+
     def lease(self, holder: str, now: float, seconds: float) -> bool:
         """Whether ``holder`` is the one collector that asks doors, from now on for ``seconds``."""
         rows = self._link.execute(

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from edged.config import Config, load
+from edged.config.packs import configured_packs
 from edged.demo.photographs import Say
 from edged.demo.reel import FPS
 from edged.demo.stage import Actor
@@ -97,7 +98,8 @@ def write_config(
 ) -> Config:
     """Write ``config.yaml`` of a door that lives in the folder, and load it; ``source`` None is the replay.
 
-    It stays, so that ``edged events``, ``explain``, ``report`` and ``people`` work on the demo's door.
+    It stays, so that ``edged events``, ``explain``, ``report`` and ``people`` work on the demo's door. Raises
+    ``StoreError`` where it cannot be written, ``ModelError`` where ``options`` name no folder of models.
     """
     mqtt: dict[str, object] = {"enabled": False}
     if broker is not None:
@@ -130,8 +132,7 @@ def write_config(
 def install_models(config: Config, weights: Path | None, say: Say) -> None:
     """Make sure that the configured packs are there. Raises ``ModelError`` saying what to pull or import."""
     catalogue = Catalogue(config.models.directory)
-    named = (config.models.detector, config.models.embedder, config.liveness.pack)
-    wanted = tuple(dict.fromkeys(name for name in named if name is not None))
+    wanted = configured_packs(config.models, config.liveness)
     missing = [name for name in wanted if not catalogue.find(name).present()]
     if missing and weights is not None and not _holds_packs(weights):
         Installer(catalogue).import_from([weights])

@@ -26,14 +26,46 @@ _FALLBACK_FPS = 25.0
 _MAX_FPS = 240.0
 
 
-class FileCamera:
-    """A video file at its own speed or a stated one."""
+class _ReplayCamera:
+    """What every replay does once ``open`` has set ``_replay``."""
 
     live = False
 
-    def __init__(self, source: FileSource) -> None:
-        self._source = source
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._replay: _Replay | None = None
+
+    def grab(self) -> None:
+        """Wait until the next picture is due. Raises ``EndOfStream`` after the last one."""
+        self._playing().grab()
+
+    def retrieve(self) -> Image | None:
+        """Return that picture."""
+        return self._playing().retrieve()
+
+    def read(self) -> Image:
+        """Return the next picture when it is due. Raises ``EndOfStream`` after the last one."""
+        return self._playing().read()
+
+    def close(self) -> None:
+        """Stop; a ``read`` that waits for its turn ends at once."""
+        replay, self._replay = self._replay, None
+        if replay is not None:
+            replay.close()
+
+    def _playing(self) -> "_Replay":
+        replay = self._replay  # once: another thread may close it meanwhile
+        if replay is None:
+            raise CameraError(f"{self._path} is not open")
+        return replay
+
+
+class FileCamera(_ReplayCamera):
+    """A video file at its own speed or a stated one."""
+
+    def __init__(self, source: FileSource) -> None:
+        super().__init__(source.path)
+        self._source = source
 
     def open(self) -> None:
         """Open the file. Raises ``CameraError`` when it is missing, ``CameraFormatError`` when no video."""
@@ -41,56 +73,18 @@ class FileCamera:
         tape = _Tape(self._source.path, loop=self._source.loop)
         self._replay = _Replay(tape, self._source.fps or tape.fps)
 
-    def grab(self) -> None:
-        """Wait until the next picture is due. Raises ``EndOfStream`` after the last one."""
-        _playing(self._replay, self._source.path).grab()
 
-    def retrieve(self) -> Image | None:
-        """Return that picture."""
-        return _playing(self._replay, self._source.path).retrieve()
-
-    def read(self) -> Image:
-        """Return the next picture when it is due. Raises ``EndOfStream`` after the last one."""
-        return _playing(self._replay, self._source.path).read()
-
-    def close(self) -> None:
-        """Stop; a ``read`` that waits for its turn ends at once."""
-        replay, self._replay = self._replay, None
-        if replay is not None:
-            replay.close()
-
-
-class FolderCamera:
+class FolderCamera(_ReplayCamera):
     """Photographs in the order of their names, turned as their EXIF orientation asks."""
 
-    live = False
-
     def __init__(self, source: FolderSource) -> None:
+        super().__init__(source.path)
         self._source = source
-        self._replay: _Replay | None = None
 
     def open(self) -> None:
         """List the folder. Raises ``CameraError`` when it cannot be read or holds no photograph."""
         self.close()
         self._replay = _Replay(_Album(self._source), self._source.fps)
-
-    def grab(self) -> None:
-        """Wait until the next picture is due. Raises ``EndOfStream`` after the last one."""
-        _playing(self._replay, self._source.path).grab()
-
-    def retrieve(self) -> Image | None:
-        """Return that picture."""
-        return _playing(self._replay, self._source.path).retrieve()
-
-    def read(self) -> Image:
-        """Return the next picture when it is due. Raises ``EndOfStream`` after the last one."""
-        return _playing(self._replay, self._source.path).read()
-
-    def close(self) -> None:
-        """Stop; a ``read`` that waits for its turn ends at once."""
-        replay, self._replay = self._replay, None
-        if replay is not None:
-            replay.close()
 
 
 def read_picture(path: Path) -> Image | None:
@@ -240,9 +234,3 @@ class _Replay:
 
     def close(self) -> None:
         self._handle.close()
-
-
-def _playing(replay: _Replay | None, path: Path) -> _Replay:
-    if replay is None:
-        raise CameraError(f"{path} is not open")
-    return replay

@@ -17,7 +17,7 @@ import cv2
 
 from edged.config.sections import UrlSource
 from edged.devices.camera import CameraTimeoutError
-from edged.devices.video import VideoHandle
+from edged.devices.video import VideoCamera, VideoHandle
 from edged.domain.types import Image
 from edged.errors import CameraError
 
@@ -26,15 +26,12 @@ _OPTIONS_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _OPTIONS_LOCK = threading.Lock()
 
 
-class UrlCamera:
+class UrlCamera(VideoCamera):
     """A stream. Neither its path nor its query is ever shown: cameras carry passwords in both."""
 
-    live = True
-
     def __init__(self, source: UrlSource) -> None:
+        super().__init__(origin(source.url))
         self._source = source
-        self._what = origin(source.url)
-        self._video: VideoHandle | None = None
 
     def open(self) -> None:
         """Connect and find the first picture's format. Raises ``CameraError``, also on a timeout."""
@@ -83,17 +80,6 @@ class UrlCamera:
         """Return the next picture. Raises ``CameraTimeoutError`` or ``CameraError``."""
         self.grab()
         return self.retrieve()
-
-    def close(self) -> None:
-        """Hang up."""
-        video, self._video = self._video, None
-        if video is not None:
-            video.close()
-
-    def _opened(self) -> VideoHandle:
-        if self._video is None:
-            raise CameraError(f"{self._what} is not open")
-        return self._video
 
     def _target(self) -> str:
         source = self._source

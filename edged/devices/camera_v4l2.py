@@ -8,7 +8,7 @@ import cv2
 
 from edged.config.sections import V4l2Source
 from edged.devices.camera import CameraFormatError, CameraTimeoutError
-from edged.devices.video import VideoHandle
+from edged.devices.video import VideoCamera, VideoHandle
 from edged.domain.types import Image
 from edged.errors import CameraError
 
@@ -33,14 +33,12 @@ class VideoMode:
         return f"{self.width}x{self.height} {self.fourcc} at {self.fps:g} fps"
 
 
-class V4l2Camera:
+class V4l2Camera(VideoCamera):
     """A camera of ``/dev``; best named by its path below ``/dev/v4l/by-id``."""
 
-    live = True
-
     def __init__(self, source: V4l2Source) -> None:
+        super().__init__(source.device)
         self._source = source
-        self._video: VideoHandle | None = None
 
     def open(self) -> None:
         """Open and set the mode. Raises ``CameraError``, ``CameraFormatError`` for another size."""
@@ -71,17 +69,6 @@ class V4l2Camera:
         """Return the next picture. Raises ``CameraTimeoutError`` when the driver gives none."""
         self.grab()
         return self.retrieve()
-
-    def close(self) -> None:
-        """Free the device."""
-        video, self._video = self._video, None
-        if video is not None:
-            video.close()
-
-    def _opened(self) -> VideoHandle:
-        if self._video is None:
-            raise CameraError(f"{self._source.device} is not open")
-        return self._video
 
     def _set_mode(self, video: VideoHandle) -> None:
         source = self._source

@@ -6,8 +6,9 @@ import time
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
+from edged.devices.lock import ClaimedLock
 from edged.errors import LockError
 
 # A desk's door may run for months.
@@ -23,7 +24,7 @@ class LockTransition:
     state: Literal["locked", "unlocked"]
 
 
-class FakeLock:
+class FakeLock(ClaimedLock):
     """A ``DoorLock`` that records the newest thousand transitions; the very first is the claim.
 
     With ``trace_path`` each transition is also appended to that file as one JSON line with the fields of
@@ -35,7 +36,6 @@ class FakeLock:
         self.transitions: list[LockTransition] = []
         self._path = trace_path
         self._trace = None if trace_path is None else _claim(trace_path)
-        self._closed = False
         try:
             self._record("locked")
         except LockError:
@@ -61,23 +61,6 @@ class FakeLock:
         """Record "locked" unless it is so."""
         self._drive("locked")
 
-    def close(self) -> None:
-        """Secure, then give the trace file back."""
-        if self._closed:
-            return
-        try:
-            self.secure()
-        finally:
-            self._release()
-
-    def __enter__(self) -> Self:
-        """Return the lock itself."""
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Close it."""
-        self.close()
-
     def _drive(self, state: Literal["locked", "unlocked"]) -> None:
         self._check_open()
         if self.transitions[-1].state != state:
@@ -98,10 +81,6 @@ class FakeLock:
         self._closed = True
         if self._trace is not None:
             self._trace.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise LockError(f"{self.name}: used after it was closed")
 
 
 def _claim(path: Path) -> FileIO:

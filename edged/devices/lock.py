@@ -27,6 +27,7 @@ hold it. With ``fail_secure`` the same event leaves a line that a pull resistor 
 """
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
@@ -81,6 +82,46 @@ def levels(active: Level, power: Power) -> Levels:
     if power == "fail_secure":
         return Levels(secure=idle, unlocked=active)
     return Levels(secure=active, unlocked=idle)
+
+
+class ClaimedLock(ABC):
+    """A line in hand: the third rule, the same for every driver. A driver's ``_release`` sets ``_closed``."""
+
+    _closed = False
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What the line is called in messages."""
+
+    @abstractmethod
+    def secure(self) -> None:
+        """Drive the line to its secure level and check that it got there. Raises ``LockError``."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let the line go."""
+
+    def close(self) -> None:
+        """Secure the line, then release it; a second call does nothing. Raises ``LockError``."""
+        if self._closed:
+            return
+        try:
+            self.secure()
+        finally:
+            self._release()
+
+    def __enter__(self) -> Self:
+        """Return the lock itself."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LockError(f"{self.name}: used after it was closed")
 
 
 def confirm_secure(lock: DoorLock) -> None:

@@ -5,20 +5,19 @@ another level, whatever its polarity. The kernel gives a line to one owner at a 
 """
 
 import errno
-from typing import Self
 
 import gpiod
 from gpiod.line import Direction, Value
 
 from edged.config.sections import GpiodLockConfig
 from edged.devices.gpio_board import Chip, GpioBoard, LineRequest, board_for, find_line, open_chip
-from edged.devices.lock import confirm_secure
+from edged.devices.lock import ClaimedLock, confirm_secure
 from edged.errors import LockError
 
 CONSUMER = "edged"
 
 
-class GpiodLock:
+class GpiodLock(ClaimedLock):
     """A ``DoorLock``. ``board`` is where chips are looked for.
 
     ``released``: the first level is the unlocked one, for a door that a fire has opened.
@@ -32,7 +31,6 @@ class GpiodLock:
         self._secure_value = Value.INACTIVE if energised_unlocks else Value.ACTIVE
         self._unlocked_value = Value.ACTIVE if energised_unlocks else Value.INACTIVE
         self._name = f"GPIO chip {config.chip} line {config.line}"
-        self._closed = False
         first = self._unlocked_value if released else self._secure_value
         self._offset, self._request = self._claim(config, board, first)
         if released:
@@ -66,23 +64,6 @@ class GpiodLock:
         self._drive(self._secure_value)
         confirm_secure(self)
 
-    def close(self) -> None:
-        """Secure the line, then release it."""
-        if self._closed:
-            return
-        try:
-            self.secure()
-        finally:
-            self._release()
-
-    def __enter__(self) -> Self:
-        """Return the lock itself."""
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Close it."""
-        self.close()
-
     def _claim(
         self, config: GpiodLockConfig, board: GpioBoard | None, first: Value
     ) -> tuple[int, LineRequest]:
@@ -114,10 +95,6 @@ class GpiodLock:
     def _release(self) -> None:
         self._closed = True
         self._request.release()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise LockError(f"{self._name}: used after it was closed")
 
 
 def _why(chip: Chip, line: int | str, exc: OSError) -> str:

@@ -9,23 +9,22 @@ The gpiod driver serves them.
 gpiozero looks for another back end where one is missing. Here there is one, and its absence is an error.
 """
 
-from typing import Any, Self
+from typing import Any
 
 import gpiozero
 
 from edged.config.sections import GpiozeroLockConfig
-from edged.devices.lock import confirm_secure
+from edged.devices.lock import ClaimedLock, confirm_secure
 from edged.errors import LockError
 
 _INSTEAD = "use driver: gpiod, which sets direction and level in one step"
 
 
-class GpiozeroLock:
+class GpiozeroLock(ClaimedLock):
     """A ``DoorLock``. ``pin_factory`` is gpiozero's; without one it is lgpio's, opened and closed here."""
 
     def __init__(self, config: GpiozeroLockConfig, pin_factory: gpiozero.pins.Factory | None = None) -> None:
         self._name = f"GPIO pin {config.pin} (gpiozero)"
-        self._closed = False
         self._check_wiring(config)
         self._owns_factory = pin_factory is None
         self._factory: Any = pin_factory or _open_lgpio(self._name)
@@ -71,23 +70,6 @@ class GpiozeroLock:
         self._drive(unlocked=False)
         confirm_secure(self)
 
-    def close(self) -> None:
-        """Drive the pin low, then release it: gpiozero's own close would not drive it."""
-        if self._closed:
-            return
-        try:
-            self.secure()
-        finally:
-            self._release()
-
-    def __enter__(self) -> Self:
-        """Return the lock itself."""
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Close it."""
-        self.close()
-
     def _check_wiring(self, config: GpiozeroLockConfig) -> None:
         if config.active == "low":
             raise LockError(
@@ -118,7 +100,7 @@ class GpiozeroLock:
     def _release(self) -> None:
         self._closed = True
         try:
-            self._device.close()
+            self._device.close()  # which would not drive the pin low by itself
         except self._faults as exc:
             raise LockError(f"{self._name}: cannot be released: {exc}") from exc
         finally:
@@ -127,10 +109,6 @@ class GpiozeroLock:
     def _close_factory(self) -> None:
         if self._owns_factory:
             self._factory.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise LockError(f"{self._name}: used after it was closed")
 
 
 def _open_lgpio(name: str) -> Any:

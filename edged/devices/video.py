@@ -36,7 +36,8 @@ class VideoHandle:
     def grab(self) -> bool:
         """Fetch the next picture without handing it out; False when there is none.
 
-        FFmpeg decodes it all the same and saves the conversion to BGR; Video4Linux leaves it packed.
+        FFmpeg decodes it all the same and saves the conversion to BGR; Video4Linux leaves it packed. Raises
+        ``CameraError`` where decoding fails, or when closed meanwhile.
         """
         with self._handle.use():
             try:
@@ -45,7 +46,10 @@ class VideoHandle:
                 raise CameraError(f"{self._what}: decoding failed (code {exc.code})") from exc
 
     def retrieve(self) -> Image | None:
-        """Return what ``grab`` fetched, (H, W, 3) uint8 BGR, or None when it cannot be decoded."""
+        """Return what ``grab`` fetched, (H, W, 3) uint8 BGR, or None when it cannot be decoded.
+
+        Raises ``CameraError`` where OpenCV fails at it, or when closed meanwhile.
+        """
         with self._handle.use():
             try:
                 ok, image = self._capture.retrieve()
@@ -67,3 +71,25 @@ class VideoHandle:
     def close(self) -> None:
         """Release, at once or when the reading thread leaves."""
         self._handle.close()
+
+
+class VideoCamera:
+    """What every camera behind a ``VideoHandle`` does once ``open`` has set ``_video``; ``what`` names it."""
+
+    live = True
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._video: VideoHandle | None = None
+
+    def close(self) -> None:
+        """Let the camera go, at once or when the reading thread leaves."""
+        video, self._video = self._video, None
+        if video is not None:
+            video.close()
+
+    def _opened(self) -> VideoHandle:
+        video = self._video  # once: another thread may close it meanwhile
+        if video is None:
+            raise CameraError(f"{self._what} is not open")
+        return video

@@ -73,7 +73,7 @@ class Patient:
 
     @cached_property
     def snapshot(self) -> GallerySnapshot:
-        """The gallery as the daemon would hold it."""
+        """The gallery as the daemon would hold it. Raises ``StoreCorruptError``."""
         found, pipeline = self.contents, self.pipeline
         try:
             return build_snapshot(

@@ -16,6 +16,7 @@ from edged.domain.second_factor import AskedFactor
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.intp]
+# A picture is (H, W, 3), blue, green, red, unless its place says otherwise.
 Image = npt.NDArray[np.uint8]
 
 

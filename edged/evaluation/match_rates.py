@@ -60,12 +60,12 @@ class PairScores:
 
     @property
     def same(self) -> BoolArray:
-        """Which pairs show one person."""
+        """Which pairs show one person, (N,)."""
         return np.array([pair.same for pair in self.pairs], bool)
 
     @property
     def genuine(self) -> FloatArray:
-        """The cosines of the pairs of one person."""
+        """The cosines of the pairs of one person, (the number of those,)."""
         return self.scores[self.same]
 
 

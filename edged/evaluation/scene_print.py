@@ -53,6 +53,7 @@ def held_up(frame: Image, sheet: FloatArray, grip: Grip) -> Image:
 def printed(photo: Image, *, border_px: int = _BORDER_PX, zoom: float = _ZOOM) -> FloatArray:
     """Return a sheet of paper: the middle of ``photo`` within a white border, shaded as paper that bends.
 
+    The sheet is (440, 360, 3) float32 BGR, 0 to 255, whatever the photograph's size is.
     ``zoom`` is how much of the photograph is left out: 1 fills the sheet with all that fits.
     """
     width, height = _SHEET

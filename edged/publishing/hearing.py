@@ -52,7 +52,7 @@ class Hearing:
         await_broker(self._client)
 
     def listen(self, seconds: float) -> bool:
-        """Hear for up to ``seconds``; say whether anything came."""
+        """Hear for up to ``seconds``; say whether anything came. Raises ``FleetError`` on a loss."""
         came = False
         for happening in self._client.poll(seconds):
             if isinstance(happening, Disconnected):
@@ -62,7 +62,10 @@ class Hearing:
         return came
 
     def settle(self, quiet: float = 0.5, most: float = 5.0) -> None:
-        """Hear all that the broker retains: until nothing came for ``quiet`` seconds."""
+        """Hear all that the broker retains: until nothing came for ``quiet`` seconds, for ``most`` at most.
+
+        Raises ``FleetError``.
+        """
         end = time.monotonic() + most
         quiet_at = time.monotonic() + quiet
         while time.monotonic() < min(end, quiet_at):

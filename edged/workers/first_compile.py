@@ -15,7 +15,8 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 
-from edged.config.sections import Config, LivenessConfig, ModelsConfig
+from edged.config.packs import configured_packs
+from edged.config.sections import Config
 from edged.errors import ModelError, printable
 from edged.vision.choice import running_precision
 from edged.vision.compiled import compiled_folder
@@ -41,12 +42,6 @@ def compile_unasked(
     timer.name, timer.daemon = "first-compile", True
     timer.start()
     return timer
-
-
-def configured_packs(models: ModelsConfig, liveness: LivenessConfig) -> list[str]:
-    """Return the names of the packs that a daemon runs."""
-    alive = [liveness.pack] if liveness.mode != "off" and liveness.pack else []
-    return list(dict.fromkeys([models.detector, models.embedder, *alive]))
 
 
 def _wanting(config: Config) -> bool:

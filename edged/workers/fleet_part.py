@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,51 +83,53 @@ class FleetPart:
         if membership is None:
             return
         # A door without a fleet does without TUF: a twentieth of a second of the start, and three megabytes.
-        from edged.fleet.trust import PublisherTrust  # noqa: PLC0415 - see above
-        from edged.membership.update import GalleryUpdate  # noqa: PLC0415 - see above
         from edged.workers.fleet_member import FleetMemberWorker  # noqa: PLC0415 - see above
 
         invitation, store = membership.invitation, membership.store
         client_id = config.mqtt.client_id or f"edged-{config.site}-{config.door_id}"
         own = msgspec.structs.replace(config.mqtt, client_id=f"{client_id}-fleet")
-        topics = GalleryTopics(invitation.prefix, invitation.site, invitation.group)
-
-        def swapped() -> bool:
-            return gallery.current.snapshot.version >= self.people.generation()
-
-        def make_update(channel: "GalleryChannel") -> "Callable[[datetime], Attempt]":
-            trust = PublisherTrust(
-                membership.directory / "tuf", invitation.root.encode(), channel, invitation.group
-            )
-            return GalleryUpdate(
-                store,
-                trust,
-                channel,
-                space=model.space,
-                dimension=model.dimension,
-                too_close=lambda people: collision_level(gallery.current.calibration, people),
-                alive=self._beat,
-                now=lambda: datetime.fromtimestamp(clock.unix(), UTC),
-            ).attempt
-
+        memory = _InMemory(gallery, self.people)
         self._worker = FleetMemberWorker(
             BrokerClient(own, client_id=own.client_id or client_id, will=None),
-            topics,
+            GalleryTopics(invitation.prefix, invitation.site, invitation.group),
             Topics(config.mqtt.topic_prefix, config.site, config.door_id).gallery_receipt,
             store,
             membership.identity,
             space=model.space,
             clock=clock,
-            make_update=make_update,
+            make_update=self._attempts(membership, memory, model, clock),
             alarm=lambda kind, facts: _alarm(log, kind, facts),
             changed=gallery.hurry,
-            swapped=swapped,
+            swapped=memory.swapped,
             tried=self._tried,
             lapse=config.fleet.on_lapsed == "deny",
         )
         self._metrics.fleet_group.labels(invitation.site, invitation.group).set(1)
         with suppress(StoreError):  # the worker says so; a door that hears nothing still knows its last day
             self._show(store.state())
+
+    def _attempts(
+        self, membership: Membership, memory: "_InMemory", model: Embedding, clock: Clock
+    ) -> "Callable[[GalleryChannel], Callable[[datetime], Attempt]]":
+        """Return what makes of a connection the attempt to take over what is published there."""
+        from edged.fleet.trust import PublisherTrust  # noqa: PLC0415 - see build
+        from edged.membership.update import GalleryUpdate  # noqa: PLC0415 - see build
+
+        invitation, tuf = membership.invitation, membership.directory / "tuf"
+
+        def make_update(channel: "GalleryChannel") -> "Callable[[datetime], Attempt]":
+            return GalleryUpdate(
+                membership.store,
+                PublisherTrust(tuf, invitation.root.encode(), channel, invitation.group),
+                channel,
+                space=model.space,
+                dimension=model.dimension,
+                too_close=memory.too_close,
+                alive=self._beat,
+                now=lambda: datetime.fromtimestamp(clock.unix(), UTC),
+            ).attempt
+
+        return make_update
 
     def _beat(self) -> None:
         if self._worker is not None:
@@ -200,6 +202,22 @@ class FleetPart:
         return (
             settings if access is None else replace(settings, rules=access_rules(fleet_hours(access, config)))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _InMemory:
+    """The gallery that the door compares with, held against the one on its disk."""
+
+    gallery: GallerySyncWorker
+    people: People
+
+    def swapped(self) -> bool:
+        """Return whether it is as new as the disk's. Raises ``StoreError``."""
+        return self.gallery.current.snapshot.version >= self.people.generation()
+
+    def too_close(self, people: int) -> float:
+        """Return the cosine from which on two of so many people must be one."""
+        return collision_level(self.gallery.current.calibration, people)
 
 
 def _alarm(log: EventLog, kind: str, facts: Mapping[str, Any]) -> None:

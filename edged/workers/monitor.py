@@ -63,7 +63,7 @@ class Monitor(Worker):
         logger.info("monitor listening address=%s port=%d", self._config.address, self.port)
 
     def run(self) -> None:
-        """Serve until told to stop; close what is open then."""
+        """Serve until told to stop; close what is open then. Raises ``MonitorError`` before ``listen``."""
         server = self._server
         if server is None:
             raise MonitorError("nothing is listened at")

@@ -90,7 +90,11 @@ class FactorClerk:
         self._ended: list[FactorEnd] = []
 
     def decide(self, decision: Decision, state: GalleryState) -> bool:
-        """Put a decision that asks on the desk, let every other one take effect."""
+        """Put a decision that asks on the desk, let every other one take effect.
+
+        Returns what ``act`` did, True for one that asks. Raises ``ValueError`` for one that asks without
+        cause or person.
+        """
         if decision.outcome is not Outcome.ASK:
             return self._act(self._foreseen(decision), state)
         asked, person_id = decision.factor, decision.person_id

@@ -67,7 +67,7 @@ def test_a_grant_releases_the_line_until_its_deadline(door: DoorProcess) -> None
         reader.wait(lambda: "locked" in reader.events)
     (_, first), (unlocked_at, second), (locked_at, third) = door.timeline
     assert (first, second, third) == (False, True, False)
-    # The pulse runs from before the release is noted, and a busy machine notes it late: it did not end at once.
+    # The pulse runs from before the release is noted, which a busy machine does late: it did not end at once.
     assert locked_at - unlocked_at >= 0.2
     unlocked, locked = reader.of(Happened)[:2]
     assert (unlocked.request, locked.request, unlocked.cause) == ("R1", "R1", "face")

@@ -27,20 +27,9 @@ from tests.integration.membership.fleet import (
     Door,
     digest,
     door,
-    publisher,
     record,
     wanted,
 )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> FleetFolder:
-    return publisher(tmp_path / "fleet")
-
-
-@pytest.fixture
-def front(tmp_path: Path, folder: FleetFolder) -> Door:
-    return door(tmp_path / "front", "front", folder)
 
 
 def misplace(folder: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,17 +14,7 @@ from edged.publishing.register import GroupEntry
 from edged.publishing.release import FleetFolder
 from edged.publishing.rotation import rotate
 from edged.workers.fleet_member import FleetMemberWorker
-from tests.integration.membership.fleet import GROUP, SITE, SPACE, Door, door, publisher, wanted
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> FleetFolder:
-    return publisher(tmp_path / "fleet")
-
-
-@pytest.fixture
-def front(tmp_path: Path, folder: FleetFolder) -> Door:
-    return door(tmp_path / "front", "front", folder)
+from tests.integration.membership.fleet import GROUP, SITE, SPACE, Door, door, wanted
 
 
 @pytest.fixture

@@ -20,18 +20,7 @@ from edged.publishing.hearing import DoorWord, carried_out
 from edged.publishing.register import Fleet, GroupEntry
 from edged.publishing.release import FleetFolder
 from edged.publishing.rotation import rotate
-from tests.integration.membership.fleet import GROUP, Door, door, publisher, wanted
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> FleetFolder:
-    return publisher(tmp_path / "fleet")
-
-
-@pytest.fixture
-def front(tmp_path: Path, folder: FleetFolder) -> Door:
-    return door(tmp_path / "front", "front", folder)
-
+from tests.integration.membership.fleet import GROUP, Door, door, wanted
 
 # The same in every process, since they are part of a test's name.
 PUBLIC, OTHER = (

@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -15,17 +14,7 @@ from edged.membership import open_gallery
 from edged.membership.store import FleetStore
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
-from tests.integration.membership.fleet import DIMENSION, GROUP, SPACE, Door, door, publisher, record
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> FleetFolder:
-    return publisher(tmp_path / "fleet")
-
-
-@pytest.fixture
-def front(tmp_path: Path, folder: FleetFolder) -> Door:
-    return door(tmp_path / "front", "front", folder)
+from tests.integration.membership.fleet import DIMENSION, GROUP, SPACE, Door, record
 
 
 def publish(folder: FleetFolder, people: dict[int, PersonRecord]) -> None:

@@ -36,16 +36,6 @@ from tests.integration.membership.fleet import (
 )
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> FleetFolder:
-    return publisher(tmp_path / "fleet")
-
-
-@pytest.fixture
-def front(tmp_path: Path, folder: FleetFolder) -> Door:
-    return door(tmp_path / "front", "front", folder)
-
-
 def test_a_published_gallery_is_in_force_at_the_door(folder: FleetFolder, front: Door) -> None:
     folder.publish(GROUP, wanted(1, 2, 3))
     assert front.attempt().applied

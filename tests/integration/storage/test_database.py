@@ -85,7 +85,8 @@ def test_after_close_a_write_fails_at_once(path: Path) -> None:
         database.submit(insert("late")).result(timeout=0)
 
 
-def test_a_full_inbox_fails_at_once_and_what_waited_is_written(database: Database, path: Path) -> None:
+def occupied(database: Database) -> threading.Event:
+    """Keep the writer busy until what is returned is set."""
     gate, running = threading.Event(), threading.Event()
 
     def slow(_connection: sqlite3.Connection) -> None:
@@ -94,6 +95,11 @@ def test_a_full_inbox_fails_at_once_and_what_waited_is_written(database: Databas
 
     database.submit(slow)
     running.wait(10)
+    return gate
+
+
+def test_a_full_inbox_fails_at_once_and_what_waited_is_written(database: Database, path: Path) -> None:
+    gate = occupied(database)
     waiting = [database.submit(insert("waiting")) for _ in range(database_module._INBOX)]
     refused = database.submit(insert("too many"))
     with pytest.raises(StoreError, match="waiting already"):
@@ -104,14 +110,7 @@ def test_a_full_inbox_fails_at_once_and_what_waited_is_written(database: Databas
 
 
 def test_a_cancelled_write_is_not_done(database: Database, path: Path) -> None:
-    gate, running = threading.Event(), threading.Event()
-
-    def slow(_connection: sqlite3.Connection) -> None:
-        running.set()
-        gate.wait(10)
-
-    database.submit(slow)
-    running.wait(10)
+    gate = occupied(database)
     future = database.submit(insert("never"))
     assert future.cancel()
     gate.set()

@@ -9,7 +9,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edged.app import Daemon
-from edged.config import load
 from edged.config.sections import Config, ModelsConfig, QualityConfig
 from edged.demo.bundled import bundled_cast
 from edged.domain.access import AccessRules
@@ -20,10 +19,6 @@ from edged.domain.gallery import build_snapshot
 from edged.domain.people import Person, Template
 from edged.domain.risk import Risk
 from edged.domain.types import Decision, EventKind, Face, Frame, Image, Outcome, Reason
-from edged.enrolment.entries import Entry
-from edged.enrolment.opening import open_enrolment
-from edged.enrolment.service import Policy
-from edged.enrolment.sources import FilePhoto
 from edged.evaluation.scene_print import Grip, held_up, printed
 from edged.evaluation.scene_turn import Turn, turned
 from edged.metrics import Metrics
@@ -36,6 +31,7 @@ from edged.workers.recognition import RecognitionSettings, RecognitionWorker
 from edged.workers.slot import LatestSlot
 from tests.integration.vision.conftest import read
 from tests.integration.vision.test_liveness import door as write_door
+from tests.integration.workers.test_liveness_door import patient_door
 from tests.unit.workers.test_recognition import FakeClock
 
 LEFT, RIGHT = Gesture.TURN_LEFT, Gesture.TURN_RIGHT
@@ -207,17 +203,7 @@ def test_a_photograph_that_is_held_up_or_swung_stays_outside(
 def daemon_config(folder: Path, photos: list[Path], frames: list[Image]) -> Config:
     """Write a door with the starter pack that replays ``frames`` at ten a second and asks for one turn."""
     path = write_door(folder, frames, mode="off", challenge="turn", challenge_turns=1)
-    text = (
-        path.read_text()
-        .replace("fps: 200", "fps: 10")
-        .replace("camera:", "camera:\n  max_frame_age_ms: 2000")
-    )
-    path.write_text(text + "http: {enabled: false}\n")
-    loaded = load(path, {})
-    with open_enrolment(loaded.models, loaded.quality, loaded.gallery, Policy()) as tools:
-        entry = Entry("Dario", tuple(FilePhoto(photo) for photo in photos))
-        assert [report.person_id for report in tools.enrolment.run([entry])] != [None]
-    return loaded
+    return patient_door(path, "Dario", photos)
 
 
 def test_the_whole_door_tells_what_it_asks_and_records_who_did_not_do_it(

@@ -143,14 +143,20 @@ def child(site: Site) -> "subprocess.Popen[str]":
     return keeper._process  # type: ignore[no-any-return]
 
 
-def test_a_child_that_hangs_with_the_door_open_is_killed_and_the_line_secured(
-    own: tuple[Site, DoorProcess],
-) -> None:
-    site, door = own
+def hung_open(site: Site) -> "subprocess.Popen[str]":
+    """The door process, stopped just after it has opened the door for A."""
     assert site.ask("A")
     assert site.change().state == "unlocked"
     hung = child(site)
     hung.send_signal(signal.SIGSTOP)
+    return hung
+
+
+def test_a_child_that_hangs_with_the_door_open_is_killed_and_the_line_secured(
+    own: tuple[Site, DoorProcess],
+) -> None:
+    site, door = own
+    hung = hung_open(site)
     assert door.released
     until(lambda: site.link.refusal(time.monotonic()) == "away")
     assert not site.ask("B") or site.change().state == "refused"
@@ -167,10 +173,7 @@ def test_a_stop_while_the_child_hangs_leaves_neither_it_nor_an_open_door(
     own: tuple[Site, DoorProcess],
 ) -> None:
     site, door = own
-    assert site.ask("A")
-    assert site.change().state == "unlocked"
-    hung = child(site)
-    hung.send_signal(signal.SIGSTOP)
+    hung = hung_open(site)
     site.link.stop()
     assert site.link.join(60)
     assert hung.poll() == -signal.SIGKILL

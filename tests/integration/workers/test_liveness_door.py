@@ -36,10 +36,8 @@ def scene(photo: Path) -> list[Image]:
     return [np.asarray(np.clip(one + chance.normal(0, 2, one.shape), 0, 255), np.uint8) for one in frames]
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    name, photos = next(iter(bundled_cast()[0].items()))
-    path = door(tmp_path, scene(photos[-1]), mode="required")
+def patient_door(path: Path, name: str, photos: list[Path]) -> Config:
+    """Let the door of ``path`` replay at ten frames a second on a busy machine, and enrol one person."""
     text = (
         path.read_text()
         .replace("fps: 200", "fps: 10")
@@ -48,9 +46,16 @@ def config(tmp_path: Path) -> Config:
     path.write_text(text + "http: {enabled: false}\n")
     loaded = load(path, {})
     with open_enrolment(loaded.models, loaded.quality, loaded.gallery, Policy()) as tools:
-        entry = Entry(name, tuple(FilePhoto(photo) for photo in photos[:2]))
+        entry = Entry(name, tuple(FilePhoto(photo) for photo in photos))
         assert [report.person_id for report in tools.enrolment.run([entry])] != [None]
     return loaded
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    name, photos = next(iter(bundled_cast()[0].items()))
+    path = door(tmp_path, scene(photos[-1]), mode="required")
+    return patient_door(path, name, photos[:2])
 
 
 class Broken:

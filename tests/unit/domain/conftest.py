@@ -6,11 +6,22 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from edged.domain.decision import DecisionPolicy
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.people import Person, Template
 from edged.domain.types import Box, Match, Observation, Quality
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
+POLICY = DecisionPolicy(
+    threshold=0.4,
+    confirm_frames=3,
+    window_frames=5,
+    min_margin=0.06,
+    cooldown_seconds=10,
+    absence_seconds=1,
+    evidence_seconds=2,
+    max_frame_age_seconds=0.5,
+)
 GOOD = Quality(0.9, 120, 50, 200, 120, 0, 0, 0)
 
 

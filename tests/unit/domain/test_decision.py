@@ -16,18 +16,7 @@ from edged.domain.lookalikes import Bar
 from edged.domain.people import Person
 from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
 from edged.domain.vetoes import vetoed_people
-from tests.unit.domain.conftest import GOOD, NOON, seen, template
-
-POLICY = DecisionPolicy(
-    threshold=0.4,
-    confirm_frames=3,
-    window_frames=5,
-    min_margin=0.06,
-    cooldown_seconds=10,
-    absence_seconds=1,
-    evidence_seconds=2,
-    max_frame_age_seconds=0.5,
-)
+from tests.unit.domain.conftest import GOOD, NOON, POLICY, seen, template
 
 
 @pytest.fixture

@@ -12,20 +12,9 @@ from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.people import Person
 from edged.domain.types import Decision, Gate, Outcome, Reason
-from tests.unit.domain.conftest import NOON, seen, template
+from tests.unit.domain.conftest import NOON, POLICY, seen, template
 
-REQUIRED = DecisionPolicy(
-    threshold=0.4,
-    confirm_frames=3,
-    window_frames=5,
-    min_margin=0.06,
-    cooldown_seconds=10,
-    absence_seconds=1,
-    evidence_seconds=2,
-    max_frame_age_seconds=0.5,
-    liveness_threshold=0.5,
-    liveness_required=True,
-)
+REQUIRED = replace(POLICY, liveness_threshold=0.5, liveness_required=True)
 ADVISORY = replace(REQUIRED, liveness_required=False)
 
 
