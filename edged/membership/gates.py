@@ -1,5 +1,6 @@
 """What is signed and cannot be right: a door refuses it and keeps what it has."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +9,6 @@ import numpy as np
 from edged.domain.gallery_parts import GalleryPart
 from edged.domain.people import Person, Template
 from edged.domain.shards import collision, misplaced, repeated, shrunk, unusable
-from edged.domain.types import FloatArray
 from edged.errors import FleetError
 from edged.fleet.gallery_format import Manifest, ShardEntry
 from edged.membership.open_gallery import Frame, OpenedShard, OpenGallery, open_shard
@@ -71,53 +71,61 @@ def check_gallery(
     if not manifest.allow_shrink and shrunk(before.people, people, ALLOWED_SHRINK):
         text = f"{people} people after {before.people}, and nobody said why"
         raise RefusedError("gate_shrink", text)
-    fault = _likeness(manifest, opened, _newcomers(opened, before), too_close(people), alive)
-    if fault:
+    new = _newcomers(opened, before)
+    if new and (fault := _likeness(manifest, opened, new, too_close(people), alive)):
         raise RefusedError("gate_collision", fault)
 
 
 def _likeness(
     manifest: Manifest,
     opened: OpenGallery,
-    new: GalleryPart,
+    new: Sequence[GalleryPart],
     limit: float,
     alive: Callable[[], None],
 ) -> str | None:
     """Compare ``new`` with everybody: the others were compared when they came."""
-    if not new.people:
-        return None
-    fault = collision(new, new, limit, manifest.distinct, lambda _person_id: True, alive=alive)
-    for block in opened.blocks:
-        if fault is None and not block.part.index.keys() <= new.index.keys():
-            fault = collision(
-                new,
-                block.part,
-                limit,
-                manifest.distinct,
-                lambda person_id: person_id not in new.index,
-                alive=alive,
-            )
-    return fault
+    ids = frozenset(itertools.chain.from_iterable(part.index for part in new))
+    others = [block.part for block in opened.blocks if not block.part.index.keys() <= ids]
+
+    def among(_person_id: str) -> bool:
+        return True
+
+    def apart(person_id: str) -> bool:
+        return person_id not in ids
+
+    for place, part in enumerate(new):
+        pairs = [*((other, among) for other in new[place:]), *((other, apart) for other in others)]
+        for other, counts in pairs:
+            fault = collision(part, other, limit, manifest.distinct, counts, alive=alive)
+            if fault:
+                return fault
+    return None
 
 
-def _newcomers(opened: OpenGallery, before: Before) -> GalleryPart:
-    """Return who is not in force with just that row: somebody new, or changed."""
+def _newcomers(opened: OpenGallery, before: Before) -> list[GalleryPart]:
+    """Return who is not in force with just that row, somebody new or changed, by block."""
     in_force = {entry.number: shard for entry, shard in before.shards.items()}
-    people: list[Person] = []
-    rows: list[FloatArray] = []
+    found = []
     for block in opened.blocks:
+        rows: list[int] = []
+        first = 0
         for entry, shard in zip(block.entries, block.shards, strict=True):
-            if entry in before.entries:
-                continue
-            old = in_force.get(entry.number)
-            known = {} if old is None else dict(zip(_ids(old), old.matrix, strict=True))
-            for person, row in zip(shard.known, shard.matrix, strict=True):
-                was = known.get(person.person_id)
-                if was is None or not np.array_equal(was, row):
-                    people.append(person)
-                    rows.append(row)
-    return GalleryPart(tuple(people), np.array(rows, np.float32), len(rows))
+            if entry not in before.entries:
+                rows += [first + row for row in _changed(shard, in_force.get(entry.number))]
+            first += len(shard.known)
+        if len(rows) == len(block.part.people):
+            found.append(block.part)  # all of it: a first gallery is not copied
+        elif rows:
+            people = tuple(block.part.people[row] for row in rows)
+            found.append(GalleryPart(people, block.part.matrix[rows], len(rows)))
+    return [part for part in found if part.people]
 
 
-def _ids(shard: OpenedShard) -> list[str]:
-    return [person.person_id for person in shard.known]
+def _changed(shard: OpenedShard, old: OpenedShard | None) -> list[int]:
+    """Return the rows of ``shard`` that ``old`` has not, of the same person and to the bit."""
+    known = {} if old is None else dict(zip((one.person_id for one in old.known), old.matrix, strict=True))
+    return [
+        row
+        for row, person in enumerate(shard.known)
+        if person.person_id not in known or not np.array_equal(known[person.person_id], shard.matrix[row])
+    ]

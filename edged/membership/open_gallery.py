@@ -5,7 +5,7 @@ Its shards lie together in blocks of some hundred people, of which a change make
 
 import itertools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,18 +93,19 @@ def open_shard(people: Sequence[Person], templates: Sequence[Template], frame: F
 
 
 def open_gallery(
-    manifest: Manifest, shards: Mapping[ShardEntry, OpenedShard], before: OpenGallery
+    manifest: Manifest, shards: MutableMapping[ShardEntry, OpenedShard], before: OpenGallery
 ) -> OpenGallery:
     """Return the gallery of ``manifest``, with the blocks of ``before`` that are the same.
 
-    ``shards`` has all of its shards. Raises ``ValueError`` where an id occurs twice in a block.
+    ``shards`` has all of its shards, and loses those that come into a new block: each is in memory once.
+    Raises ``ValueError`` where an id occurs twice in a block.
     """
     frame, together = Frame.of(manifest), _shards_a_block(manifest)
     known = {block.entries: block for block in before.blocks} if before.frame == frame else {}
     blocks = []
     for _, group in itertools.groupby(manifest.entries, lambda entry: entry.number // together):
         entries = tuple(group)
-        blocks.append(known.get(entries) or _block(entries, [shards[entry] for entry in entries]))
+        blocks.append(known.get(entries) or _block(entries, [shards.pop(entry) for entry in entries]))
     return OpenGallery(frame, tuple(blocks))
 
 

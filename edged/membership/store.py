@@ -120,10 +120,7 @@ class FleetStore:
         if state.gallery is None or state.lapsed or self.past_last_day:
             return []
         denied = self.denied(state)
-        return [
-            replace(person, enabled=False) if person.person_id in denied else person
-            for person in self.opened(state).people()
-        ]
+        return [_unless(denied, person) for person in self.opened(state).people()]
 
     def _settled(self, read: Callable[[FleetState], T]) -> T:
         """Return what ``read`` makes of the state in force; its files may go while another comes into force.
@@ -139,13 +136,19 @@ class FleetStore:
                     raise
 
     def templates(self, space: str | None = None) -> list[Template]:
-        """Return the templates in force, if they are of ``space``."""
+        """Return the templates in force, if they are of ``space``, read from the disk: none is kept open."""
+        return self.everybody(space)[1]
 
-        def read(state: FleetState) -> list[Template]:
-            lapsed = state.lapsed or self.past_last_day
-            if state.gallery is None or lapsed or space not in (None, state.gallery.space):
-                return []
-            return [template for _, theirs in self._from_disk(state) for template in theirs]
+    def everybody(self, space: str | None = None) -> tuple[list[Person], list[Template]]:
+        """Return ``people`` and ``templates``, for whoever asks once: all of it is read from the disk."""
+
+        def read(state: FleetState) -> tuple[list[Person], list[Template]]:
+            if state.gallery is None or state.lapsed or self.past_last_day:
+                return [], []
+            denied, found = self.denied(state), list(self._from_disk(state))
+            people = [_unless(denied, person) for theirs, _ in found for person in theirs]
+            wanted = space in (None, state.gallery.space)
+            return people, [template for _, theirs in found for template in theirs] if wanted else []
 
         return self._settled(read)
 
@@ -286,6 +289,10 @@ class FleetStore:
             raise StoreCorruptError(f"the received deny list: {exc}") from exc
         self._denied = (part, denied)
         return denied
+
+
+def _unless(denied: frozenset[str], person: Person) -> Person:
+    return replace(person, enabled=False) if person.person_id in denied else person
 
 
 class Opener:

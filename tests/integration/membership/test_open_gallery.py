@@ -26,7 +26,7 @@ def held(store: FleetStore) -> GallerySnapshot:
 
 
 def anew(store: FleetStore) -> GallerySnapshot:
-    return build_snapshot(SPACE, DIMENSION, 1, store.people(), store.templates(SPACE))
+    return build_snapshot(SPACE, DIMENSION, 1, *store.everybody(SPACE))
 
 
 def same(found: GallerySnapshot, expected: GallerySnapshot) -> None:
@@ -59,6 +59,7 @@ def test_after_any_changes_the_rows_in_memory_are_those_of_the_disk(
         before = store.open_now.blocks
         assert front.attempt(store=store).changed
         same(held(store), anew(front.store))
+        assert store.people() == front.store.everybody()[0]
         blocks.add(sum(block not in before for block in store.open_now.blocks))
     assert 1 in blocks, "a change of one person makes one block anew"
     assert max(blocks) < len(store.open_now.blocks)
