@@ -81,7 +81,7 @@ def _show(
     from rich.table import Table
 
     table = Table(box=None)
-    for title in ("what", "all after", "to the broker", "to a door", "CPU a door", "page faults"):
+    for title in ("what", "all after", "sent", "to a door", "CPU a door", "faults"):
         table.add_column(title, no_wrap=True)
     for step in steps:
         table.add_row(
@@ -94,7 +94,7 @@ def _show(
         )
     console = Console()
     console.print(
-        f"{doors} doors, {people:,} people; {rss:,.0f} MB for all doors, {rss / doors:,.0f} MB each"
+        f"{doors} {'door' if doors == 1 else 'doors'}, {people:,} people; {rss:,.0f} MB for all doors, {rss / doors:,.0f} MB each"
     )
     console.print(table)
     for text in refusals:
