@@ -94,7 +94,8 @@ def _show(
         )
     console = Console()
     console.print(
-        f"{doors} {'door' if doors == 1 else 'doors'}, {people:,} people; {rss:,.0f} MB for all doors, {rss / doors:,.0f} MB each"
+        f"{people:,} people; {rss:,.0f} MB for {doors} {'door' if doors == 1 else 'doors'}, "
+        f"{rss / doors:,.0f} MB each"
     )
     console.print(table)
     for text in refusals:
