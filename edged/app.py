@@ -155,7 +155,7 @@ class Daemon:
         """Load who may be recognised and by what; slow, so the lock is claimed by now."""
         config = self.config
         self.pipeline = FacePipeline.load(config.models, config.quality, measured_weights(config.gallery))
-        self.liveness = FaceLiveness.load(config.models, config.liveness)
+        self.liveness = FaceLiveness.load(self.pipeline.threaded(config.models), config.liveness)
         warn_about_models(config, self.pipeline, self.liveness)
         vault = Vault.open(config.gallery.key_file)
         self.people = PeopleStore.open(config.gallery.path, vault, writable=False, damaged=True)

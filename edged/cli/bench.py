@@ -94,7 +94,9 @@ def bench(
     if start:
         bench_start(section, people=gallery, runs=min(rounds, MOST_STARTS), as_json=as_json)
         return
-    pipeline, alive = _opened(section, config), _liveness(config, models, liveness)
+    pipeline = _opened(section, config)
+    section = pipeline.threaded(section)
+    alive = _liveness(config, section, liveness)
     with _source(images) as source:
         told = _Bench(section, pipeline, source, alive, config)
         if sweep or write:
@@ -179,7 +181,8 @@ class _Bench:
         from edged.cli.bench_limit import show_limits, stage_limits
         from edged.vision.choice import running_threads
 
-        reached = stage_limits(self.section, self.result) if limit else []
+        shown = self.pipeline.shown_of(self.result.size)
+        reached = stage_limits(self.section, self.result, shown) if limit else []
         if as_json:
             limits = {"limits": [asdict(one) for one in reached]} if limit else {}
             facts = bench_view.told(self.section, self.found, self.profile)
@@ -187,7 +190,7 @@ class _Bench:
             return
         if self.found is not None:
             bench_view.show_sweep(self.found)
-        bench_view.show(self.result, self.section, swept=self.found is not None)
+        bench_view.show(self.result, self.section, self.pipeline.threads, swept=self.found is not None)
         if limit:
             show_limits(reached, running_threads(self.section))
         if self.found is not None:
@@ -231,11 +234,11 @@ def _source(images: Path | None) -> "Iterator[FrameSource]":
             yield source
 
 
-def _liveness(config: Path | None, models: Path | None, pack: str | None) -> "FaceLiveness | None":
+def _liveness(config: Path | None, models: "ModelsConfig", pack: str | None) -> "FaceLiveness | None":
     """Open what is to be timed; None where liveness is off. Raises ``ConfigError`` or ``ModelError``."""
-    from edged.cli.measuring import liveness_section, models_section
+    from edged.cli.measuring import liveness_section
     from edged.config.sections import LivenessConfig
     from edged.vision.liveness_meter import FaceLiveness
 
     section = liveness_section(config) if pack is None else LivenessConfig(mode="advisory", pack=pack)
-    return FaceLiveness.load(models_section(config, directory=models), section)
+    return FaceLiveness.load(models, section)

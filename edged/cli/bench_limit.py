@@ -29,9 +29,10 @@ class StageLimit:
     stage_share: float
 
 
-def stage_limits(models: "ModelsConfig", result: "BenchResult") -> list[StageLimit]:
+def stage_limits(models: "ModelsConfig", result: "BenchResult", shown: tuple[int, int]) -> list[StageLimit]:
     """Return the bound of each stage of ``result`` that runs networks.
 
+    ``shown`` is the width and height of what the detector's network looks at of a frame.
     Raises ``ModelError`` where the package ``onnx`` is missing.
     """
     stages: list[tuple[str, str | None, Task]] = [
@@ -40,27 +41,38 @@ def stage_limits(models: "ModelsConfig", result: "BenchResult") -> list[StageLim
         ("liveness model", result.liveness, "liveness"),
     ]
     return [
-        _limit(models, stage, (pack, task), result.networks[stage].p10_ms, result.stages[stage].p10_ms)
+        _limit(
+            models,
+            stage,
+            (pack, task),
+            (result.networks[stage].p10_ms, result.stages[stage].p10_ms),
+            shown if task == "detector" else None,
+        )
         for stage, pack, task in stages
         if pack and stage in result.networks
     ]
 
 
 def _limit(
-    models: "ModelsConfig", stage: str, network: "tuple[str, Task]", network_ms: float, stage_ms: float
+    models: "ModelsConfig",
+    stage: str,
+    network: "tuple[str, Task]",
+    took_ms: tuple[float, float],
+    shown: tuple[int, int] | None,
 ) -> StageLimit:
     from edged.vision.choice import running_precision, running_threads
     from edged.vision.compilation.limit import limit_of
     from edged.vision.packs import Catalogue
 
     name, task = network
+    network_ms, stage_ms = took_ms
     pack = Catalogue(models.directory).in_force(name)
     found = []
     for spec in pack.specs(task):
         path = pack.file_path(spec, running_precision(pack, spec, models))
         # An embedder sees a face once more for each view that its descriptor asks for.
         views = (2 if spec.mirrored else 1) * (2 if spec.zoom else 1)
-        found.append((views, limit_of(path, spec, running_threads(models))))
+        found.append((views, limit_of(path, spec, running_threads(models), shown)))
     bound = sum(views * one.bound_ms for views, one in found)
     return StageLimit(
         stage,

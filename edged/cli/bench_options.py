@@ -33,8 +33,8 @@ WriteFlag = Annotated[
     bool,
     typer.Option(
         "--write",
-        help="Sweep, and put what was chosen in force: profile.json in the models directory, see "
-        "models.profile.",
+        help="Sweep, and put the files and threads that were chosen in force: profile.json in the models "
+        "directory, see models.profile. Its frames a second are advice for camera.source.fps.",
     ),
 ]
 PlotOption = Annotated[Path | None, typer.Option(help="Draw the stages into this SVG file.")]
@@ -54,8 +54,9 @@ SearchFlag = Annotated[
     bool,
     typer.Option(
         "--search",
-        help="Measure the search alone, in galleries of 1,000 people and more up to --gallery, and hold "
-        "each answer against float64. No models are needed.",
+        help="Measure loading and search alone, in galleries of 1,000 people and more up to --gallery, and "
+        "hold each answer against float64. No models are needed; each gallery is kept in the folder for "
+        "temporary files meanwhile, 4 kB a person.",
     ),
 ]
 LimitFlag = Annotated[

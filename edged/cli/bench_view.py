@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from edged.vision.liveness_meter import FaceLiveness
     from edged.vision.pipeline import FacePipeline
     from edged.vision.profile import Profile
+    from edged.vision.threads import Threads
 
 # From here on the median is others' work rather than the door's.
 _DISTURBED = 1.5
 
 
-def show(result: "BenchResult", section: "ModelsConfig", *, swept: bool) -> None:
+def show(result: "BenchResult", section: "ModelsConfig", threads: "Threads", *, swept: bool) -> None:
     """Print a row a stage, and what a frame costs; after a sweep every setting is still in memory."""
     from rich.console import Console
     from rich.table import Table
@@ -41,7 +42,7 @@ def show(result: "BenchResult", section: "ModelsConfig", *, swept: bool) -> None
         f"processor time of a frame: {result.cpu_ms.p50_ms:.1f} ms, and {result.capture_cpu_ms.p50_ms:.1f} "
         f"ms to capture it; {result.frames_per_second:.0f} frames a second without a pause",
         f"{'' if swept else memory}{_board(result)}",
-        standing(section).text,
+        f"{threads.text}; {standing(section).text}",
     ]
     if result.frame.p50_ms > _DISTURBED * result.frame.p10_ms:
         lines.append("others were at work on this machine: measure again when it is at rest")

@@ -63,7 +63,8 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "precision": "Which of the pack's files is run; auto: as the profile says, else float32 if there, "
         "else int8.",
         "compile": "auto: packs are compiled when they are installed, and verified files run in their place.",
-        "threads": "Threads for one inference; auto: as the profile says, else 2. Leave the camera a core.",
+        "threads": "Threads for one inference; auto: as the profile says, else 1 where that is quick enough. "
+        "Leave the camera a core.",
         "profile": "auto: what `edged bench --write` measured holds on this device with these packs; "
         "off: it does not.",
         "providers": "ONNX Runtime execution providers, best first.",

@@ -19,6 +19,7 @@ from edged.storage.people import Contents, PeopleStore
 from edged.storage.site_calibration import DoorCalibration, measured_weights
 from edged.storage.vault import Vault
 from edged.vision.pipeline import FacePipeline
+from edged.vision.products import fast_products
 
 
 class Patient:
@@ -77,7 +78,12 @@ class Patient:
         found, pipeline = self.contents, self.pipeline
         try:
             return build_snapshot(
-                pipeline.space, pipeline.dimension, found.generation, found.people, found.templates
+                pipeline.space,
+                pipeline.dimension,
+                found.generation,
+                found.people,
+                found.templates,
+                products=fast_products(),
             )
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc

@@ -2,10 +2,12 @@
 
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
+from edged.errors import ModelError
 from edged.storage.site_calibration import measured_weights
-from edged.vision.choice import running_precision, running_threads
+from edged.vision.choice import running_precision
 from edged.vision.packs import Catalogue
 from edged.vision.profile import TASKS, Profile, standing
+from edged.vision.threads import Threads
 
 _MEASURE = "`edged bench --write` measures what this machine should run with"
 
@@ -13,24 +15,37 @@ _MEASURE = "`edged bench --write` measures what this machine should run with"
 def profile(patient: Patient) -> Finding:
     """Look at the profile of the models directory: a stale one is passed over, and the door runs as usual."""
     models = patient.config.models
-    found = standing(models)
+    found, threads = standing(models), _threads(patient)
+    told = f"{found.text}; {threads.text}" if threads else found.text
     facts: dict[str, object] = {
         "in_force": found.profile is not None,
         "passed_over": found.passed_over,
-        "threads": running_threads(models),
+        "threads": threads.count if threads else None,
+        "threads_why": threads.why if threads else None,
         "precision": None if found.profile is None else dict(found.profile.precision),
         "frames_per_second": None if found.profile is None else found.profile.frames_per_second,
     }
     if found.profile is None and (found.passed_over is None or models.profile == "off"):
-        return Finding(State.NOT_APPLICABLE, f"{found.text}; {_MEASURE}", facts)
+        return Finding(State.NOT_APPLICABLE, f"{told}; {_MEASURE}", facts)
     if found.profile is None:
-        return Finding(State.WARNING, f"{found.text}; {_MEASURE}", facts)
+        return Finding(State.WARNING, f"{told}; {_MEASURE}", facts)
     wins = _wins(patient, found.profile)
     given, judged = getattr(patient.config.camera.source, "fps", None), found.profile.frames_per_second
     if given is not None and given > judged:
-        more = f"; the camera gives {given:g}, more than it judges at ease: see camera.source.fps"
-        return Finding(State.WARNING, f"{found.text}{wins}{more}", facts)
-    return Finding(State.OK, f"{found.text}{wins}", facts)
+        more = (
+            f"; the camera gives {given:g}, more than it judges at ease: the rest is decoded for nothing, "
+            "see camera.source.fps"
+        )
+        return Finding(State.WARNING, f"{told}{wins}{more}", facts)
+    return Finding(State.OK, f"{told}{wins}", facts)
+
+
+def _threads(patient: Patient) -> Threads | None:
+    """Return with how many threads the networks run; None where they cannot be opened, as the models say."""
+    try:
+        return patient.pipeline.threads
+    except ModelError:
+        return None
 
 
 def _wins(patient: Patient, found: Profile) -> str:

@@ -1,6 +1,6 @@
 """The bars of a large gallery: found when somebody is matched, not for everybody at each change."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from edged.domain.lookalikes import Bar, LookalikeRule
@@ -16,7 +16,7 @@ class BarsOnDemand(Mapping[str, Bar]):
     """
 
     def __init__(
-        self, rows: Mapping[str, int], ids: tuple[str, ...], search: Search, rule: LookalikeRule
+        self, rows: Mapping[str, int], ids: Sequence[str], search: Search, rule: LookalikeRule
     ) -> None:
         self._rows = rows
         self._ids = ids

@@ -13,19 +13,19 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from edged.domain.bars import BarsOnDemand
+from edged.domain.centres import UNIT_TOLERANCE, centres_of, not_shaped
 from edged.domain.codes import MOST_DIMENSIONS, Codes, Products, blocked_products
+from edged.domain.compact_gallery import compact_gallery
 from edged.domain.lookalikes import Bar, LookalikeRule, NearestOthers, nearest_others, raised_bars
+from edged.domain.originals import Originals, Reread
+from edged.domain.packed_people import PackedPeople, RowsById
 from edged.domain.people import Person, Template, Veto
 from edged.domain.row_blocks import RowBlocks
 from edged.domain.search import Search
 from edged.domain.types import FloatArray, IntArray
 
-# float32 rounding of a 512-d norm stays below 1e-6; anything larger was never normalised.
-_UNIT_TOLERANCE = 1e-3
 # People whose templates are copied at once: 6 MB for three each, in place of 60 MB for 10,000.
 _AT_ONCE = 1000
-# A usable face keeps half of its likeness or more: this is for templates stored without a quality.
-_LEAST_WEIGHT = 0.1
 # From so many rows on codes are looked through first, and from so many nothing else is kept: float32 would
 # take 512 MB at 512 d.
 CODED_FROM = 25_000
@@ -45,7 +45,8 @@ class GallerySnapshot:
 
     Of the largest galleries it holds codes, which give their rows as float32 when asked; see ``codes``. Of
     those that change a part at a time (``gallery_parts``) the rows lie in several pieces.
-    ``screen`` and ``products`` are what such and other large ones are searched by; see ``search``.
+    ``screen`` and ``products`` are what such and other large ones are searched by, ``originals`` what their
+    rows were before they were codes; see ``search``.
 
     ``left_out`` counts enrolled people without a template of ``space``: nobody can recognise them.
     ``templates`` counts the templates behind the rows; ``version`` is the store's generation.
@@ -70,11 +71,12 @@ class GallerySnapshot:
     nearest: NearestOthers | None = field(default=None, repr=False)
     screen: Codes | None = field(default=None, repr=False)
     products: Products = field(default=blocked_products, repr=False)
+    originals: Originals | None = field(default=None, repr=False)
 
     @property
     def search(self) -> Search:
         """The search over all rows."""
-        return Search(self.matrix, self.screen, self.products)
+        return Search(self.matrix, self.screen, self.products, self.originals)
 
     def person(self, person_id: str) -> Person | None:
         """Return the person, or None if they are not in this snapshot."""
@@ -105,6 +107,11 @@ def empty_snapshot(space: str, dimension: int, version: int = 0) -> GallerySnaps
     return build_snapshot(space, dimension, version, [], [])
 
 
+def packed(people: Sequence[Person]) -> Sequence[Person]:
+    """Return ``people``, packed where they are so many that only codes are kept of them."""
+    return PackedPeople(people) if len(people) >= COMPACT_FROM else people
+
+
 def build_snapshot(
     space: str,
     dimension: int,
@@ -115,20 +122,37 @@ def build_snapshot(
     vetoes: Iterable[Veto] = (),
     previous: GallerySnapshot | None = None,
     products: Products = blocked_products,
+    reread: Reread | None = None,
 ) -> GallerySnapshot:
     """Gather the templates of ``space`` into one row a person; people without any are left out.
 
-    A person whose templates are the very objects of ``previous`` keeps their row of it. ``products`` is what
-    a large gallery's codes are multiplied by.
+    A person whose templates are the very objects of ``previous`` keeps their row of it, but in the largest
+    galleries. ``products`` is what a large gallery's codes are multiplied by; ``reread`` gives the templates
+    of people once more where only codes are kept.
     Raises ``ValueError`` on a vector that is not finite, not of unit length or not (``dimension``,).
     """
+    enrolled = people if isinstance(people, PackedPeople) else tuple(people)
+    if len(enrolled) >= COMPACT_FROM and dimension <= MOST_DIMENSIONS:
+        anchors = anchors_of(vetoes, space, dimension)
+        made = compact_gallery(space, dimension, enrolled, templates, reread)
+        return GallerySnapshot(
+            space,
+            version,
+            made.people,
+            made.codes,
+            made.templates,
+            made.index,
+            anchors,
+            left_out=made.left_out,
+            products=products,
+            originals=made.originals,
+        )
     sources = _by_person(templates, space)
-    enrolled = tuple(people)
     kept = tuple(person for person in enrolled if person.person_id in sources)
     index = {person.person_id: row for row, person in enumerate(kept)}
     if len(index) != len(kept):
         raise ValueError("a person id occurs twice")
-    matrix = _room(len(kept), dimension)
+    matrix = np.zeros((len(kept), dimension), np.float32)
     known = {person_id: tuple(map(ref, theirs)) for person_id, theirs in sources.items()}
     fresh = _taken_over(previous, known, index, matrix)
     for first in range(0, len(fresh), _AT_ONCE):
@@ -148,18 +172,8 @@ def build_snapshot(
     )
 
 
-def _room(people: int, dimension: int) -> FloatArray | Codes:
-    """Return zeros for so many rows, in the form in which so many are kept."""
-    if people >= COMPACT_FROM and dimension <= MOST_DIMENSIONS:
-        return Codes.room(people, dimension)
-    return np.zeros((people, dimension), np.float32)
-
-
-def _sealed(matrix: FloatArray | Codes) -> Codes | None:
+def _sealed(matrix: FloatArray) -> Codes | None:
     """Make ``matrix`` read-only; return the codes that it is looked through by, where that is worth it."""
-    if isinstance(matrix, Codes):
-        matrix.seal()
-        return None
     matrix.flags.writeable = False
     coded = len(matrix) >= CODED_FROM and matrix.shape[1] <= MOST_DIMENSIONS
     return Codes.of(matrix) if coded else None
@@ -178,14 +192,14 @@ def _taken_over(
     previous: GallerySnapshot | None,
     known: Sources,
     index: Mapping[str, int],
-    matrix: FloatArray | Codes,
+    matrix: FloatArray,
 ) -> list[str]:
     """Copy the rows of ``previous`` that hold; return the ids of the others."""
     if previous is None or previous.matrix.shape[1] != matrix.shape[1]:
         return list(index)
     if isinstance(previous.matrix, RowBlocks):
         return list(index)  # made of parts, whose templates were not kept
-    if isinstance(previous.matrix, Codes) and not isinstance(matrix, Codes):
+    if isinstance(previous.matrix, Codes):
         return list(index)  # a code is not what it was made of
     same = {
         person_id: row
@@ -198,71 +212,28 @@ def _taken_over(
     return [person_id for person_id in index if person_id not in same]
 
 
-def _copy(matrix: FloatArray | Codes, now: IntArray, source: FloatArray | Codes, then: IntArray) -> None:
+def _copy(matrix: FloatArray, now: IntArray, source: FloatArray, then: IntArray) -> None:
     """Copy rows ``then`` of ``source`` to ``now``; the others of ``matrix`` are still to be written."""
-    if isinstance(matrix, Codes) and isinstance(source, Codes):
-        matrix.take(now, source, then)
-    elif isinstance(source, np.ndarray) and isinstance(matrix, np.ndarray) and np.array_equal(then, now):
+    if np.array_equal(then, now):
         rows = min(len(matrix), len(source))
         matrix[:rows] = source[:rows]  # in one piece; whatever else is copied so will be written over
-    else:
-        for start in range(0, len(now), _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
-            _write(matrix, now[some], source[then[some]])
-
-
-def _write(matrix: FloatArray | Codes, rows: IntArray, vectors: FloatArray) -> None:
-    if isinstance(matrix, Codes):
-        matrix.put(rows, vectors)
-    else:
-        matrix[rows] = vectors
+        return
+    for start in range(0, len(now), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        matrix[now[some]] = source[then[some]]
 
 
 def _fill(
-    matrix: FloatArray | Codes,
+    matrix: FloatArray,
     person_ids: Sequence[str],
     sources: Mapping[str, tuple[Template, ...]],
     index: Mapping[str, int],
     dimension: int,
 ) -> None:
     """Put the weighted centre of each person's templates in their row. Raises ``ValueError``."""
-    templates = [template for person_id in person_ids for template in sources[person_id]]
-    for template in templates:
-        if template.vector.shape != (dimension,):
-            raise ValueError(_not_shaped(f"template {template.template_id}", template.vector, dimension))
-    vectors = np.stack([template.vector for template in templates]).astype(np.float32, copy=False)
-    # Written so that NaN fails: every comparison with it is false.
-    bad = np.flatnonzero(~(np.abs(_norms(vectors) - 1.0) <= _UNIT_TOLERANCE))
-    if bad.size:
-        raise ValueError(f"template {templates[bad[0]].template_id}: expected a finite unit vector")
-    weights = np.array([weight_of(template.quality) for template in templates], np.float32)
-    counts = np.array([len(sources[person_id]) for person_id in person_ids])
-    vectors *= weights[:, None]
-    centres = _sums(vectors, counts) / _sums(weights[:, None], counts)
-    norms = _norms(np.asarray(centres, np.float32))
-    if (lost := np.flatnonzero(norms < _UNIT_TOLERANCE)).size:
-        person_id = person_ids[lost[0]]
-        raise ValueError(f"person {person_id}: templates cancel out, their mean has no direction")
+    theirs = {person_id: sources[person_id] for person_id in person_ids}
     rows = np.array([index[person_id] for person_id in person_ids], np.intp)
-    _write(matrix, rows, np.asarray(centres / norms[:, None], np.float32))
-
-
-def _sums(rows: FloatArray, counts: IntArray) -> FloatArray:
-    """Return the sum of the first ``counts[0]`` rows, of the next ``counts[1]``, and so on.
-
-    By equal counts at once: ``np.add.reduceat`` took four times as long.
-    """
-    starts = np.cumsum(counts) - counts
-    sums = np.empty((len(counts), rows.shape[1]), np.float32)
-    for count in np.unique(counts):
-        of_count = np.flatnonzero(counts == count)
-        sums[of_count] = rows[starts[of_count, None] + np.arange(count)].sum(axis=1)
-    return sums
-
-
-def _norms(rows: FloatArray) -> FloatArray:
-    norms: FloatArray = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return norms
+    matrix[rows] = centres_of(theirs, dimension)
 
 
 def with_bars(
@@ -282,7 +253,8 @@ def with_bars(
         return replace(snapshot, bars={}, over_budget=over_budget)
     matrix = snapshot.matrix
     if isinstance(matrix, Codes) or (len(matrix) >= ON_DEMAND_FROM and not all_at_once):
-        bars = BarsOnDemand(snapshot.index, tuple(snapshot.index), snapshot.search, rule)
+        ids = snapshot.index.ids if isinstance(snapshot.index, RowsById) else tuple(snapshot.index)
+        bars = BarsOnDemand(snapshot.index, ids, snapshot.search, rule)
         for person_id in snapshot.vetoes:  # these are asked for at every face
             bars.get(person_id)
         return replace(snapshot, bars=bars, over_budget=over_budget, nearest=None)
@@ -291,24 +263,6 @@ def with_bars(
     nearest = nearest_others(list(snapshot.index), rows, known)
     found = raised_bars(nearest, rule)
     return replace(snapshot, bars=found, over_budget=over_budget, nearest=nearest)
-
-
-def weighted_centre(faces: Iterable[tuple[FloatArray, float]]) -> FloatArray | None:
-    """Return the mean direction (D,) float32 of unit vectors with their qualities 0..1; None if they cancel.
-
-    Each counts by its quality, but none by less than ``_LEAST_WEIGHT``, so that faces without any still
-    have a centre.
-    """
-    vectors, qualities = zip(*faces, strict=True)
-    weights = np.array([weight_of(quality) for quality in qualities], np.float32)
-    centre = weights @ np.asarray(vectors) / weights.sum()
-    norm = float(np.linalg.norm(centre))
-    return None if norm < _UNIT_TOLERANCE else np.asarray(centre / norm, np.float32)
-
-
-def weight_of(quality: float) -> float:
-    """Return what a face of this quality counts in a mean."""
-    return min(1.0, max(_LEAST_WEIGHT, quality))  # in this order NaN gives the least
 
 
 def anchors_of(vetoes: Iterable[Veto], space: str, dimension: int) -> dict[str, FloatArray]:
@@ -329,11 +283,7 @@ def anchors_of(vetoes: Iterable[Veto], space: str, dimension: int) -> dict[str, 
 
 def _check_vector(what: str, vector: FloatArray, dimension: int) -> None:
     if vector.shape != (dimension,):
-        raise ValueError(_not_shaped(what, vector, dimension))
+        raise ValueError(not_shaped(what, vector, dimension))
     # Written so that NaN fails: every comparison with it is false.
-    if not abs(float(np.linalg.norm(vector)) - 1.0) <= _UNIT_TOLERANCE:
+    if not abs(float(np.linalg.norm(vector)) - 1.0) <= UNIT_TOLERANCE:
         raise ValueError(f"{what}: expected a finite unit vector")
-
-
-def _not_shaped(what: str, vector: FloatArray, dimension: int) -> str:
-    return f"{what}: expected shape ({dimension},), got {vector.shape}"

@@ -3,7 +3,8 @@
 from collections import deque
 from dataclasses import dataclass, replace
 
-from edged.domain.gallery import GallerySnapshot, weighted_centre
+from edged.domain.centres import weighted_centre
+from edged.domain.gallery import GallerySnapshot
 from edged.domain.matching import best_match
 from edged.domain.types import FloatArray, Match, Observation
 

@@ -7,7 +7,8 @@ bytes to read.
 
 Of the largest galleries only the codes are kept. A cosine is then known up to the error of a row's code, and
 ``least`` and ``most`` say between what it lies: whoever takes ``least`` of the nearest and ``most`` of the
-runner-up lets nobody in whom the vectors themselves would not let in.
+runner-up lets nobody in whom the vectors themselves would not let in. Where the vectors can be had elsewhere,
+``originals`` gives the few on which the order hangs, and the answer is that of float64 again.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,11 @@ Doubles = npt.NDArray[np.float64]
 _ROUNDING = 2.0**-23
 # Of a product of codes, which is exact, by its two scales; and of the bounds themselves.
 _FACTORS = 2e-6
+# Codes that lose no more than rounding, as those a fleet is sent, are what counts themselves.
+_NOTHING_LOST = 2e-6
+# Vectors had from elsewhere for one face: ten or so where nobody is alike, 10 ms from a slow card. Of more,
+# the rest stay between their bounds.
+_MOST_ORIGINALS = 64
 # Rows scored in float64 at once: 16 MB at 512 d, should very many lie within a hair of the best.
 _MOST_AT_ONCE = 4096
 
@@ -49,12 +55,14 @@ class Search:
     """``rows`` (N, D) are what counts: unit vectors, in one piece or in several, or codes of very many.
 
     ``screen`` holds codes of the same rows, in the same order, to be looked through first; None for few.
-    ``products`` multiplies codes; see ``codes.Products``.
+    ``products`` multiplies codes; see ``codes.Products``. ``originals`` gives the vectors behind K rows of
+    codes, (K, D) float32, NaN for those that cannot be had.
     """
 
     rows: FloatArray | Codes | RowBlocks
     screen: Codes | None = None
     products: Products = blocked_products
+    originals: Callable[[IntArray], FloatArray] | None = None
 
     def nearest(
         self, vector: FloatArray, count: int = 2, told: Callable[[int], None] = _nothing
@@ -71,6 +79,7 @@ class Search:
         rows = _promising(scores, off, count)
         told(len(rows))
         cosines, error = self._scored(rows, vector)
+        self._settle(rows, cosines, error, vector, count)
         least, most = cosines - error, cosines + error
         first = int(np.argmax(least))
         order = [first, *(int(one) for one in np.lexsort((rows, -most)) if one != first)][:count]
@@ -78,25 +87,32 @@ class Search:
 
     def nearest_other(self, row: int) -> Found | None:
         """Return the row that is nearest to ``row``, besides it; None where there is no other."""
-        own = self.rows[row]
+        own, off = self._row(row)
         # By ``most``: where only codes are kept, the first place may go to another than the most alike.
         others = [one for one in self.nearest(own, 3) if one.row != row]
         if not others:
             return None
         best = max(others, key=lambda one: one.most)
+        return Found(best.row, best.least - off, best.most + off)
+
+    def _row(self, row: int) -> tuple[FloatArray, float]:
+        """Return a row (D,) float32, and how far off it may be."""
         if not isinstance(self.rows, Codes):
-            return best
-        # ``own`` itself is off by the error of its code.
-        return Found(
-            best.row, best.least - float(self.rows.error[row]), best.most + float(self.rows.error[row])
-        )
+            return self.rows[row], 0.0
+        if self.originals is not None:
+            found = self.originals(np.array([row]))[0]
+            if np.isfinite(found).all():
+                return found, 0.0
+        return self.rows[row], float(self.rows.error[row])
 
     def between(self, row: int, vector: FloatArray) -> Found:
         """Return what the cosine of ``row`` and ``vector`` (D,) lies between."""
         if not isinstance(self.rows, Codes):
             cosine = float(np.dot(self.rows[row].astype(np.float64), vector.astype(np.float64)))
             return Found(row, cosine, cosine)
-        cosines, error = self._scored(np.array([row]), vector)
+        rows = np.array([row])
+        cosines, error = self._scored(rows, vector)
+        self._settle(rows, cosines, error, vector, 1)
         return Found(row, float(cosines[0] - error[0]), float(cosines[0] + error[0]))
 
     def _screened(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -121,6 +137,25 @@ class Search:
             return found, self.rows.error[rows] * np.linalg.norm(probe)
         return found, np.zeros(len(rows))
 
+    def _settle(
+        self, rows: IntArray, cosines: Doubles, error: Doubles, vector: FloatArray, count: int
+    ) -> None:
+        """Put the cosine itself in place of its bounds where the ``count`` best hang on it, in both arrays.
+
+        A vector lies no farther from its code than the code says, so that the cosine lies within the bounds.
+        """
+        if self.originals is None:
+            return
+        hanging = _promising(cosines, error, min(count, len(rows)))
+        hanging = hanging[error[hanging] > _NOTHING_LOST]
+        hanging = hanging[np.argsort(-(cosines + error)[hanging], kind="stable")][:_MOST_ORIGINALS]
+        if not hanging.size:
+            return
+        vectors = self.originals(rows[hanging]).astype(np.float64)
+        exact = np.einsum("ij,j->i", vectors, vector.astype(np.float64))
+        had = np.isfinite(exact)
+        cosines[hanging[had]], error[hanging[had]] = exact[had], 0.0
+
     def _doubles(self, rows: IntArray) -> Doubles:
         return self.rows.doubles(rows) if isinstance(self.rows, Codes) else self.rows[rows].astype(np.float64)
 
@@ -140,7 +175,7 @@ def _by_codes(
     return scores, off
 
 
-def _promising(scores: FloatArray, off: FloatArray, count: int) -> IntArray:
+def _promising(scores: npt.NDArray[np.floating], off: npt.NDArray[np.floating], count: int) -> IntArray:
     """Return, in order, the rows that may be among the ``count`` best: as good as those surely are."""
     surely = scores - off
     for _ in range(count - 1):

@@ -4,15 +4,15 @@ A person belongs to one shard for ever, so that a change of one person changes o
 """
 
 import hashlib
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from edged.domain.calibration import MeasuredPoint, cosine_at
 from edged.domain.codes import Codes
+from edged.domain.near_pairs import near_pairs
 from edged.domain.people import Person, Template
 from edged.domain.row_blocks import RowBlocks
 from edged.domain.types import FloatArray
@@ -22,8 +22,6 @@ DEFAULT_SHARDS = 256
 MOST_SHARDS = 1024
 # Rounding of a quantised vector that was made a unit again; anything larger never was one.
 _UNIT_TOLERANCE = 1e-3
-# Cosines in memory at once: 5 MB of float32.
-_BLOCK = 1_250_000
 # Pairs of strangers that may be stopped wrongly, in one gallery.
 _COLLISIONS = 0.01
 # A hundredth of what enrolment stops at: who looks alike and is two was seen by somebody there.
@@ -97,27 +95,13 @@ def collision(
     somebody and are two people. ``alive`` is called now and then: many people take a while.
     """
     known = frozenset(distinct)
-    for row, column, cosine in _near(new, others, limit, alive):
+    for row, column, cosine in near_pairs(new.matrix, others.matrix, limit, alive):
         one, other = new.people[row].person_id, others.people[column].person_id
         pair = " ".join(sorted((one, other)))
         if one != other and pair not in known and counts(other):
             names = pair.replace(" ", " and ")
             return f"{names} have a cosine of {cosine:.2f}, as one person has"
     return None
-
-
-def _near(
-    new: Rows, others: Rows, limit: float, alive: Callable[[], None]
-) -> Iterator[tuple[int, int, float]]:
-    """Yield the rows of both whose cosine is ``limit`` or more; of a gallery with itself each pair once."""
-    side = max(1, math.isqrt(_BLOCK))
-    for start in range(0, len(new.people), side):
-        some = new.matrix[start : start + side]
-        for ahead in range(start if new is others else 0, len(others.people), side):
-            alive()
-            scores = some @ others.matrix[ahead : ahead + side].T
-            for row, column in np.argwhere(scores >= limit):
-                yield start + int(row), ahead + int(column), float(scores[row, column])
 
 
 def shrunk(before: int, after: int, allowed: float) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from edged.domain.gallery import weight_of
+from edged.domain.centres import weight_of
 from edged.domain.people import Distinction, Person, Template
 from edged.domain.types import FloatArray
 from edged.enrolment.names import name_keys, similar_names

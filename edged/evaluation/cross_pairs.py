@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edged.domain.gallery import weight_of
+from edged.domain.centres import weight_of
 from edged.domain.types import FloatArray
 from edged.evaluation.embedding import Progress, silent
 from edged.evaluation.error_rates import BoolArray, ScoreHistogram

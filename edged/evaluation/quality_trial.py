@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edged.domain.gallery import weighted_centre
+from edged.domain.centres import weighted_centre
 from edged.domain.types import Face, FloatArray, Image, Quality
 from edged.errors import EvaluationError
 from edged.evaluation.cross_pairs import ENROLLED

@@ -1,29 +1,34 @@
 """How long the search takes in galleries of every size, what it holds in memory, and whether it is right.
 
 The galleries are random, with families of near doubles in them; half of the probes are of somebody. Each is
-built as a door builds it, and every answer is held against float64 for all rows.
+kept on disk and loaded as a door does it, and every answer is held against float64 for all rows.
 """
 
 import multiprocessing
+import re
 import resource
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edged.devices.memory import release_freed_memory
+from edged.domain.centres import centres_of
 from edged.domain.codes import Codes
-from edged.domain.gallery import COMPACT_FROM, GallerySnapshot, build_snapshot
+from edged.domain.gallery import GallerySnapshot
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template
 from edged.domain.types import FloatArray
 from edged.evaluation.embedding import Progress, silent
+from edged.evaluation.stored_gallery import Batch, StoredGallery, keep_fleet, keep_people
 from edged.vision.products import fast_products
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -38,6 +43,9 @@ _DOUBLES = 100
 _DOUBLE_COSINE, _PROBE_COSINE = 0.9, 0.6
 # What decides here: far above strangers, and where half of the mated probes fail by a hair.
 _THRESHOLD, _MARGIN = _PROBE_COSINE, 0.06
+_CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+# A fleet sends a door some thousands as a rule: its own store and the fleet's are compared from here on.
+_FLEET_FROM = 10_000
 _WARM_UP = 3
 _SAME = 1e-6
 _MB = 1_000_000
@@ -50,9 +58,10 @@ class SearchSpeed:
     """A gallery of ``people``; times in milliseconds for one face, ``cpu_ms`` the mean over all threads.
 
     ``kept`` says in which form its rows are, ``sent`` that its templates came from a fleet, which sends int8.
+    ``load_seconds`` is what it takes to read ``store_mb`` from the disk and build the gallery from it.
     ``index_mb`` is what rows and codes take, ``rss_mb`` the process with people and all; ``peak_mb`` while it
-    was built, templates and all, ``swap_mb`` while another of the same people was built beside it.
-    ``rescored`` is the median and the greatest number of rows scored in float64.
+    was loaded, ``swap_mb`` while another of the same people was loaded beside it. ``rescored`` is the median
+    and the greatest number of rows scored in float64.
 
     Of ``probes`` faces ``same`` got the two people and (within 1e-6) scores of float64 for all rows that are
     kept, and ``decided`` the answer of the templates themselves at the threshold. ``wrong`` were let in whom
@@ -65,7 +74,8 @@ class SearchSpeed:
     p50_ms: float
     p95_ms: float
     cpu_ms: float
-    build_seconds: float
+    load_seconds: float
+    store_mb: float
     index_mb: float
     rss_mb: float
     peak_mb: float
@@ -81,23 +91,40 @@ class SearchSpeed:
 def measure_search(
     sizes: Sequence[int] = SIZES, *, probes: int = PROBES, progress: Progress = silent
 ) -> Iterator[SearchSpeed]:
-    """Measure galleries of each of ``sizes``, each in a process of its own so that memory is theirs alone."""
+    """Measure galleries of each of ``sizes``, each in a process of its own so that memory is theirs alone.
+
+    The larger ones both as a door's own and as a fleet's. Raises ``StoreError``.
+    """
     context = multiprocessing.get_context("spawn")
     for done, people in enumerate(sizes, start=1):
-        for sent in (False, True) if people >= COMPACT_FROM else (False,):
+        for sent in (False, True) if people >= _FLEET_FROM else (False,):
             with ProcessPoolExecutor(1, mp_context=context) as pool:
                 yield pool.submit(search_speed, people, probes, sent=sent).result()
         progress(done, len(sizes))
 
 
 def search_speed(people: int, probes: int, dimension: int = DIMENSION, *, sent: bool = False) -> SearchSpeed:
-    """Measure one gallery in this process; ``sent``: of templates as a fleet sends them, in int8."""
-    before = _rss()
-    seconds, snapshot = _built(people, dimension, sent=sent)
+    """Measure one gallery in this process, kept in a temporary folder; ``sent``: as a fleet sends it."""
+    with TemporaryDirectory(prefix="edged-bench-") as folder:
+        batches = _batches(people, dimension)
+        stored = (
+            keep_fleet(Path(folder), batches, _SPACE, dimension)
+            if sent
+            else keep_people(Path(folder), batches)
+        )
+        return _measured(stored, people, probes, dimension, sent=sent)
+
+
+def _measured(stored: StoredGallery, people: int, probes: int, dimension: int, *, sent: bool) -> SearchSpeed:
+    _block.cache_clear()
+    release_freed_memory()
+    before = _peak_from_here()
+    seconds, snapshot = stored.load(_SPACE, dimension, fast_products())
     release_freed_memory()
     memory: dict[str, Any] = {"rss_mb": _rss() - before, "peak_mb": _peak() - before}
-    _built(people, dimension, sent=sent)
-    memory["swap_mb"] = _peak() - before
+    stored.load(_SPACE, dimension, fast_products(), snapshot)
+    memory |= {"swap_mb": _peak() - before, "store_mb": stored.bytes}
+    release_freed_memory()
     faces = _faces(people, probes, dimension)
     times, cpu, rescored = _timed(snapshot, faces)
     screen = 0 if snapshot.screen is None else snapshot.screen.nbytes
@@ -108,7 +135,7 @@ def search_speed(people: int, probes: int, dimension: int = DIMENSION, *, sent: 
         p50_ms=round(float(np.percentile(times, 50)) * 1000, 3),
         p95_ms=round(float(np.percentile(times, 95)) * 1000, 3),
         cpu_ms=round(cpu * 1000, 3),
-        build_seconds=round(seconds, 2),
+        load_seconds=round(seconds, 2),
         index_mb=round((snapshot.matrix.nbytes + screen) / _MB, 1),
         **{name: round(value / _MB, 1) for name, value in memory.items()},
         rescored=(int(np.median(rescored)), max(rescored)),
@@ -117,23 +144,22 @@ def search_speed(people: int, probes: int, dimension: int = DIMENSION, *, sent: 
     )
 
 
-def _built(people: int, dimension: int, *, sent: bool) -> tuple[float, GallerySnapshot]:
-    names = [f"p-{number}" for number in range(people)]
-    vectors = (vector for block in _blocks(people, dimension, sent=sent) for vector in block)
-    templates = [
-        Template(name, name, _SPACE, vector, 1.0, b"") for name, vector in zip(names, vectors, strict=True)
-    ]
-    enrolled = [Person(name, name) for name in names]
-    started = time.perf_counter()
-    snapshot = build_snapshot(_SPACE, dimension, 0, enrolled, templates, products=fast_products())
-    return time.perf_counter() - started, snapshot
-
-
-def _blocks(people: int, dimension: int, *, sent: bool) -> Iterator[FloatArray]:
-    """Yield the unit vectors of all people, the same at each call."""
+def _batches(people: int, dimension: int) -> Iterator[Batch]:
+    """Yield all people with a template each, the same at each call; ordered by name as they are numbered."""
     for start in range(0, people, _BLOCK):
         vectors = _block(start // _BLOCK, dimension)[: people - start]
-        yield Codes.of(vectors)[:] if sent else vectors
+        names = [_name(number) for number in range(start, start + len(vectors))]
+        yield (
+            [Person(name, name, created_at=_CREATED) for name in names],
+            [
+                Template(f"t{name}", name, _SPACE, vector, 1.0, bytes(32), _CREATED)
+                for name, vector in zip(names, vectors, strict=True)
+            ],
+        )
+
+
+def _name(number: int) -> str:
+    return f"p-{number:07}"
 
 
 @lru_cache(maxsize=1)
@@ -190,11 +216,9 @@ def _timed(snapshot: GallerySnapshot, faces: Sequence[FloatArray]) -> tuple[list
 def _judged(snapshot: GallerySnapshot, faces: Sequence[FloatArray], *, sent: bool) -> dict[str, Any]:
     """Hold every answer against float64 for all rows: those that are kept, and what they were made of."""
     people, dimension = snapshot.matrix.shape
-    made_of = (
-        (block.astype(np.float64), np.zeros(len(block))) for block in _blocks(people, dimension, sent=sent)
-    )
-    kept = _best_two(_rows(snapshot), faces)
-    true = _best_two(made_of, faces) if isinstance(snapshot.matrix, Codes) else kept
+    kept = true = _best_two(_made_of(people, dimension, sent=sent), faces)
+    if sent or not isinstance(snapshot.matrix, Codes):
+        kept = _best_two(_rows(snapshot), faces)
     figures = {"same": 0, "decided": 0, "wrong": 0, "off": 0.0}
     for face, wanted, exact in zip(faces, kept, true, strict=True):
         found, match = snapshot.search.nearest(face), best_match(snapshot, face)
@@ -205,13 +229,20 @@ def _judged(snapshot: GallerySnapshot, faces: Sequence[FloatArray], *, sent: boo
         passed = _passes(match.score, match.second_score)
         should = _passes(*exact.scores)
         figures["decided"] += passed == should
-        figures["wrong"] += passed and not (should and found[0].row == exact.rows[0])
+        figures["wrong"] += passed and not (should and match.person_id == _name(exact.rows[0]))
         figures["off"] = max(figures["off"], abs(match.score - exact.scores[0]))
     return {name: float(f"{value:.2g}") if name == "off" else int(value) for name, value in figures.items()}
 
 
 def _passes(score: float, second: float = -1.0) -> bool:
     return score >= _THRESHOLD and score - second >= _MARGIN
+
+
+def _made_of(people: int, dimension: int, *, sent: bool) -> Iterator[tuple[Doubles, Doubles]]:
+    """Yield the centres of all people by number, as their templates have it, in float64."""
+    for _, templates in _batches(people, dimension):
+        vectors = centres_of({one.person_id: [one] for one in templates}, dimension)
+        yield (Codes.of(vectors)[:] if sent else vectors).astype(np.float64), np.zeros(len(vectors))
 
 
 def _rows(snapshot: GallerySnapshot) -> Iterator[tuple[Doubles, Doubles]]:
@@ -273,5 +304,12 @@ def _rss() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+def _peak_from_here() -> int:
+    """Let ``_peak`` begin anew; return what is held now."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _rss()
+
+
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    (line,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(line) * 1024

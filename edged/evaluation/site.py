@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from edged.domain.gallery import weighted_centre
+from edged.domain.centres import weighted_centre
 from edged.domain.people import Template
 from edged.domain.types import FloatArray
 from edged.errors import EvaluationError

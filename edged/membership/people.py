@@ -1,11 +1,13 @@
 """Who may be recognised at a door of a fleet: the fleet's people, with this door's own vetoes."""
 
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
 
-from edged.domain.gallery import COMPACT_FROM
 from edged.domain.gallery_parts import GalleryPart
 from edged.domain.people import Person, Template, Veto
 from edged.membership.store import FleetStore
+
+T = TypeVar("T")
 
 
 class LocalPeople(Protocol):
@@ -40,17 +42,20 @@ class FleetPeople:
         """Return the fleet's people; those who are denied are disabled."""
         return self._store.people()
 
-    def templates(self, space: str | None = None) -> list[Template]:
-        """Return the fleet's templates of one embedding space."""
-        return self._store.templates(space)
+    def read_templates(self, space: str, use: Callable[[Iterable[Template]], T]) -> T:
+        """Return what ``use`` makes of the fleet's templates of one embedding space."""
+        return self._store.read_templates(space, use)
+
+    def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
+        """Return the fleet's templates of some people."""
+        return self._store.templates_of(person_ids, space)
 
     def parts(self, space: str) -> list[GalleryPart] | None:
         """Return the fleet's gallery as rows; what has not changed is the very same as before.
 
         None where they are so many that codes are kept in place of rows.
         """
-        parts = self._store.parts(space)
-        return parts if sum(len(part.people) for part in parts) < COMPACT_FROM else None
+        return self._store.parts(space)
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return this door's vetoes against people of the fleet."""

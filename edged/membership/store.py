@@ -1,13 +1,14 @@
 """The gallery that a fleet gave this door, as the daemon reads people: sealed on disk, open in memory."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from edged.domain.gallery import COMPACT_FROM
 from edged.domain.gallery_parts import GalleryPart
 from edged.domain.people import Person, Template, Veto
 from edged.errors import FleetError, StoreCorruptError, StoreError
@@ -117,10 +118,19 @@ class FleetStore:
         return self._settled(self._people)
 
     def _people(self, state: FleetState) -> list[Person]:
-        if state.gallery is None or state.lapsed or self.past_last_day:
+        if not self._serves(state):
             return []
         denied = self.denied(state)
+        if self._is_large(state):
+            return [_unless(denied, person) for theirs, _ in self._from_disk(state) for person in theirs]
         return [_unless(denied, person) for person in self.opened(state).people()]
+
+    @staticmethod
+    def _is_large(state: FleetState) -> bool:
+        return state.gallery is not None and state.gallery.people >= COMPACT_FROM
+
+    def _serves(self, state: FleetState) -> bool:
+        return state.gallery is not None and not state.lapsed and not self.past_last_day
 
     def _settled(self, read: Callable[[FleetState], T]) -> T:
         """Return what ``read`` makes of the state in force; its files may go while another comes into force.
@@ -136,14 +146,29 @@ class FleetStore:
                     raise
 
     def templates(self, space: str | None = None) -> list[Template]:
-        """Return the templates in force, if they are of ``space``, read from the disk: none is kept open."""
-        return self.everybody(space)[1]
+        """Return the templates in force, if they are of ``space``; see ``read_templates``."""
+        return self.read_templates(space, list)
+
+    def read_templates(self, space: str | None, use: Callable[[Iterable[Template]], T]) -> T:
+        """Return what ``use`` makes of the templates in force, if they are of ``space``.
+
+        They are read from the disk, a shard at a time: none is kept open. ``use`` is asked again where
+        another gallery comes into force meanwhile. Raises ``StoreError``, and what ``use`` raises.
+        """
+
+        def read(state: FleetState) -> T:
+            other = state.gallery is not None and space not in (None, state.gallery.space)
+            if other or not self._serves(state):
+                return use(())
+            return use(template for _, theirs in self._from_disk(state) for template in theirs)
+
+        return self._settled(read)
 
     def everybody(self, space: str | None = None) -> tuple[list[Person], list[Template]]:
         """Return ``people`` and ``templates``, for whoever asks once: all of it is read from the disk."""
 
         def read(state: FleetState) -> tuple[list[Person], list[Template]]:
-            if state.gallery is None or state.lapsed or self.past_last_day:
+            if state.gallery is None or not self._serves(state):
                 return [], []
             denied, found = self.denied(state), list(self._from_disk(state))
             people = [_unless(denied, person) for theirs, _ in found for person in theirs]
@@ -152,20 +177,28 @@ class FleetStore:
 
         return self._settled(read)
 
-    def parts(self, space: str) -> list[GalleryPart]:
+    def parts(self, space: str) -> list[GalleryPart] | None:
         """Return the gallery in force as rows, if it is of ``space``; who is denied is disabled.
 
-        A part in which nothing has changed has the very ``matrix`` that it had before. Raises ``StoreError``.
+        A part in which nothing has changed has the very ``matrix`` that it had before. None where they are so
+        many that codes are kept in place of rows. Raises ``StoreError``.
         """
 
-        def read(state: FleetState) -> list[GalleryPart]:
-            lapsed = state.lapsed or self.past_last_day
-            if state.gallery is None or lapsed or space != state.gallery.space:
+        def read(state: FleetState) -> list[GalleryPart] | None:
+            other = state.gallery is not None and space != state.gallery.space
+            if other or not self._serves(state):
                 return []
+            if self._is_large(state):
+                return None
             denied = self.denied(state)
             return [block.part.without(denied) for block in self.opened(state).blocks]
 
         return self._settled(read)
+
+    def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
+        """Return none: no template is kept open, and to open shards at a face takes too long."""
+        del person_ids, space
+        return []
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return none: a fleet has no vetoes of its own."""
@@ -192,10 +225,12 @@ class FleetStore:
     def keep_open(self, gallery: OpenGallery, part: InForce) -> None:
         """Keep a gallery open while ``part`` is in force, so that a change of one person costs one shard.
 
-        One that was refused never comes here: it would pass for one that was checked.
+        Not of the largest, whose rows take four times what is kept of them for searching. One that was
+        refused never comes here: it would pass for one that was checked.
         """
         with self._changing:  # else somebody who was in it may be forgotten meanwhile
-            if self.state().gallery == part:
+            state = self.state()
+            if state.gallery == part and not self._is_large(state):
                 self._open = gallery
 
     def opened(self, state: FleetState) -> OpenGallery:

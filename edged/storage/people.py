@@ -1,7 +1,6 @@
 """Enrolled people on disk: ids in the open, everything else sealed."""
 
 import base64
-import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -15,11 +14,11 @@ import numpy as np
 
 from edged.domain.people import Consent, Distinction, Person, Template, Veto
 from edged.domain.second_factor import FactorKind
-from edged.domain.types import FloatArray
 from edged.errors import EnrolmentError, NotFoundError, StoreError
 from edged.storage import connections, distinctions, factors, people_queries
 from edged.storage.database import Database
 from edged.storage.files import identity, is_there
+from edged.storage.people_checks import check_person, check_unit
 from edged.storage.people_queries import SCHEMA
 from edged.storage.people_records import NewTemplate, seal_person, seal_template, seal_veto
 from edged.storage.vault import Vault
@@ -30,10 +29,6 @@ T = TypeVar("T")
 
 # A writer at the command line gives another one this long to finish.
 _WRITER_WAIT_SECONDS = 5.0
-_PERSON_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_MAX_NAME = 200
-# Norms of float32 vectors are off by less than 1e-6; anything larger was never normalised.
-_UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +129,30 @@ class PeopleStore:
             lambda connection: people_queries.templates_in(connection, self._vault, space), []
         )
 
+    def read_templates(self, space: str, use: Callable[[Iterable[Template]], T]) -> T:
+        """Return what ``use`` makes of the templates of ``space``, which are read while it goes through them.
+
+        Raises ``StoreError``, ``StoreCorruptError``, and what ``use`` raises.
+        """
+
+        def query(connection: sqlite3.Connection) -> tuple[T]:
+            return (use(people_queries.each_template(connection, self._vault, space)),)
+
+        found = self._read_sealed(query, None)
+        return use(()) if found is None else found[0]
+
+    def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
+        """Return the templates of some people, each one's in the order they were added; from any thread.
+
+        Raises ``StoreError``, ``StoreCorruptError``.
+        """
+        return self._read_sealed(
+            lambda connection: people_queries.templates_of_people(
+                connection, self._vault, (person_ids, space)
+            ),
+            [],
+        )
+
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return all vetoes, or those of one embedding space. Raises ``StoreCorruptError``."""
         return self._read_sealed(
@@ -182,7 +201,7 @@ class PeopleStore:
             consent=consent,
             created_at=datetime.now(UTC),
         )
-        _check_person(person)
+        check_person(person)
         sealed = seal_person(self._vault, person)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -196,7 +215,7 @@ class PeopleStore:
     def update_person(self, person: Person) -> Person:
         """Replace all but the id of a person. Raises ``NotFoundError``, ``EnrolmentError``."""
         person = replace(person, name=" ".join(person.name.split()))
-        _check_person(person)
+        check_person(person)
         sealed = seal_person(self._vault, person)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -271,7 +290,7 @@ class PeopleStore:
 
         Raises ``NotFoundError``; ``ValueError`` on a vector that is not finite and of unit length.
         """
-        _check_unit("veto", veto.vector)
+        check_unit("veto", veto.vector)
         row = (veto.event_id, veto.person_id, veto.space, seal_veto(self._vault, veto))
 
         def work(connection: sqlite3.Connection) -> None:
@@ -369,32 +388,8 @@ def _new_id(prefix: str) -> str:
     return prefix + base64.b32encode(secrets.token_bytes(7)).decode("ascii")[:10].lower()
 
 
-def _check_person(person: Person) -> None:
-    if not _PERSON_ID.fullmatch(person.person_id):
-        raise EnrolmentError(
-            "bad_person_id", f"person id {person.person_id[:80]!r}: expected letters, digits, '_', '.' or '-'"
-        )
-    if not 1 <= len(person.name) <= _MAX_NAME or not person.name.isprintable():
-        raise EnrolmentError(
-            "bad_name", f"name: expected 1 to {_MAX_NAME} printable characters, got {len(person.name)}"
-        )
-    limits = (person.valid_from, person.valid_until, person.consent.until if person.consent else None)
-    if any(limit is not None and limit.tzinfo is None for limit in limits):
-        raise EnrolmentError(
-            "bad_validity", "valid_from, valid_until, end of consent: expected times with a time zone"
-        )
-    if person.valid_from and person.valid_until and person.valid_until <= person.valid_from:
-        raise EnrolmentError("bad_validity", f"valid_until {person.valid_until} is not after valid_from")
-
-
 def _template(person_id: str, new: NewTemplate, now: datetime) -> Template:
-    _check_unit("template", new.vector)
+    check_unit("template", new.vector)
     vector = np.array(new.vector, np.float32)
     vector.flags.writeable = False
     return Template(_new_id("t-"), person_id, new.space, vector, new.quality, new.photo_digest, now)
-
-
-def _check_unit(what: str, vector: FloatArray) -> None:
-    # Written so that NaN fails: every comparison with it is false.
-    if not abs(float(np.linalg.norm(vector)) - 1.0) <= _UNIT_TOLERANCE:
-        raise ValueError(f"{what}: expected a finite unit vector")

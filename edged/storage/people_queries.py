@@ -1,20 +1,24 @@
 """What is asked of a gallery: SQL on one side, unsealed values on the other.
 
-All rows are fetched before the first is unsealed. A cursor that an error leaves half read holds the file's
-old pages for as long as somebody holds the error, and whoever is forgotten meanwhile is not erased.
+Rows are fetched before they are unsealed, and of many some at a time, by a statement each. A cursor that an
+error leaves half read holds the file's old pages for as long as somebody holds the error, and whoever is
+forgotten meanwhile is not erased.
 """
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from edged.domain.people import Person, Template, Veto
-from edged.errors import NotFoundError, StoreError
+from edged.errors import NotFoundError, StoreCorruptError, StoreError
 from edged.storage import distinctions, factors
 from edged.storage.connections import Schema, check_pages
 from edged.storage.people_records import (
+    seal_person,
     seal_template,
     seal_veto,
     unseal_person,
@@ -43,6 +47,8 @@ SCHEMA = Schema(
         "CREATE INDEX templates_of ON templates (person_id)",
     ),
 )
+# Rows in memory at once, 2 kB each.
+_AT_ONCE = 1000
 _KEY_CHECK = b"edged gallery key"
 # Not part of the first version's tables: a writer adds it to a gallery that was made before it.
 _VETOES = """CREATE TABLE IF NOT EXISTS vetoes (
@@ -95,10 +101,32 @@ def bump(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE store SET generation = generation + 1")
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """People and templates as they lie on the disk, many at once."""
+
+    people: list[tuple[str, bytes]]
+    templates: list[tuple[str, str, str, bytes]]
+
+    @classmethod
+    def sealed(cls, vault: Vault, people: Iterable[Person], templates: Iterable[Template]) -> Self:
+        """Seal them. Raises ``StoreError``."""
+        return cls(
+            [(one.person_id, seal_person(vault, one)) for one in people],
+            [(one.template_id, one.person_id, one.space, seal_template(vault, one)) for one in templates],
+        )
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Add all of them within the caller's transaction."""
+        connection.executemany("INSERT INTO people VALUES (?, ?)", self.people)
+        connection.executemany("INSERT INTO templates VALUES (?, ?, ?, ?)", self.templates)
+        bump(connection)
+
+
 def all_people(connection: sqlite3.Connection, vault: Vault) -> list[Person]:
     """Return everybody, ordered by name."""
-    rows = connection.execute("SELECT person_id, sealed FROM people").fetchall()
-    found = [unseal_person(vault, person_id, sealed) for person_id, sealed in rows]
+    query = "SELECT rowid, person_id, sealed FROM people WHERE rowid > ?1"
+    found = [unseal_person(vault, str(person_id), sealed) for person_id, sealed in _each(connection, query)]
     return sorted(found, key=lambda person: (person.name.casefold(), person.person_id))
 
 
@@ -112,8 +140,40 @@ def one_person(connection: sqlite3.Connection, vault: Vault, person_id: str) -> 
 
 def templates_in(connection: sqlite3.Connection, vault: Vault, space: str | None) -> list[Template]:
     """Return the templates of ``space``, or all, in the order they were added."""
-    query = "SELECT template_id, person_id, space, sealed FROM templates WHERE ?1 IS NULL OR space = ?1"
-    return _templates(connection.execute(f"{query} ORDER BY rowid", (space,)).fetchall(), vault)
+    return list(each_template(connection, vault, space))
+
+
+def each_template(connection: sqlite3.Connection, vault: Vault, space: str | None) -> Iterator[Template]:
+    """Yield the templates of ``space``, or all, in the order they were added."""
+    query = (
+        "SELECT rowid, template_id, person_id, space, sealed FROM templates"
+        " WHERE rowid > ?1 AND (?3 IS NULL OR space = ?3)"
+    )
+    return (unseal_template(vault, row) for row in _each(connection, query, space))
+
+
+def _each(connection: sqlite3.Connection, query: str, *terms: str | None) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of ``query``, but for their first column: ``rowid``, which is above ``?1``."""
+    last = -(1 << 63)
+    while rows := connection.execute(f"{query} ORDER BY rowid LIMIT ?2", (last, _AT_ONCE, *terms)).fetchall():
+        for row in rows:
+            yield row[1:]
+        if rows[-1][0] <= last:
+            raise StoreCorruptError("the gallery is damaged: its rows are out of order")
+        last = rows[-1][0]
+
+
+def templates_of_people(
+    connection: sqlite3.Connection, vault: Vault, whose: tuple[Sequence[str], str]
+) -> list[Template]:
+    """Return the templates of people, by id, and of a space, in the order they were added."""
+    person_ids, space = whose
+    query = (
+        "SELECT template_id, person_id, space, sealed FROM templates"
+        " WHERE person_id IN (SELECT value FROM json_each(?)) AND space = ? ORDER BY rowid"
+    )
+    rows = connection.execute(query, (json.dumps(list(person_ids)), space)).fetchall()
+    return _templates(rows, vault)
 
 
 def templates_of(connection: sqlite3.Connection, vault: Vault, person_id: str) -> list[Template]:

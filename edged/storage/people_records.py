@@ -165,4 +165,4 @@ def _template_context(template: Template) -> bytes:
 
 def _context(*words: object) -> bytes:
     # NUL cannot stand in an id, so no two lists of words give the same bytes.
-    return "\0".join(str(word) for word in words).encode("utf-8", "surrogateescape")
+    return "\0".join(map(str, words)).encode("utf-8", "surrogateescape")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 Weights = Mapping[str, str]
 # Its name in the models directory; see ``vision.profile``.
 PROFILE = "profile.json"
-# With no profile: two threads save a quarter of an inference, and every board edged runs on has two cores.
-_USUAL_THREADS = 2
+# Where nothing was measured; see ``vision.threads``.
+_USUAL_THREADS = 1
 
 
 def chosen_precision(pack: Pack, spec: ModelSpec, wanted: str) -> Precision:
@@ -70,7 +70,10 @@ def running_precision(
 
 
 def running_threads(models: ModelsConfig) -> int:
-    """Return with how many threads a network runs; ``auto`` is what the profile says, else two."""
+    """Return with how many threads a network runs; ``auto`` is what the profile says, else one.
+
+    A door without a profile measures whether one is enough as it opens its networks (``vision.threads``).
+    """
     if models.threads != "auto":
         return models.threads
     found = _profile(models)

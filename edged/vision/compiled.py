@@ -28,8 +28,8 @@ from edged.vision.session import PixelSession
 
 logger = logging.getLogger(__name__)
 
-# Raised with every change of what compiled files hold.
-COMPILER = 2
+# Raised with every change of what compiled files hold, or of what decides whether one is used.
+COMPILER = 3
 FOLDER = "compiled"
 MODEL = "model.onnx"
 RECORD = "record.json"
@@ -46,8 +46,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What is known of a compiled file.
 
     ``deviation`` is the largest difference of an output as a share of its largest value, ``cosine`` the
-    lowest of an output to the original's, over ``samples`` pictures. The milliseconds are of
-    runs in turns, picture to outputs, what nine of ten took at least; ``ratio`` is their quotient.
+    lowest of an output to the original's, over ``samples`` pictures. The milliseconds are of processor, of
+    runs in turns and in one thread, picture to outputs, what nine of ten took at least; ``ratio`` is their
+    quotient.
     """
 
     source: Digest

@@ -14,6 +14,7 @@ from edged.vision.decoding import (
     Candidates,
     Decoder,
     Letterbox,
+    canvas_size,
     decode_scrfd,
     decode_yunet,
     letterbox,
@@ -39,7 +40,8 @@ _MIN_SIDE_PX = 1.0
 class FaceDetector:
     """A detector network behind a letterbox.
 
-    ``threshold`` is the lowest score that counts as a face.
+    ``threshold`` is the lowest score that counts as a face. A network that takes any size is shown no more of
+    the letterbox than the picture fills, at the same scale: a tenth less work for 4:3.
     """
 
     def __init__(self, session: AnySession, spec: ModelSpec, *, threshold: float) -> None:
@@ -53,6 +55,8 @@ class FaceDetector:
         self._spec = spec
         self._family = _FAMILIES[spec.decoder]
         self._threshold = threshold
+        self._any_size = not any(isinstance(side, int) for side in session.input_shape[2:])
+        self._shown = spec.input
         self._input = NetworkInput(session, spec, spec.input)
         self._drawn = (0, 0)
 
@@ -67,7 +71,7 @@ class FaceDetector:
         None for a network that takes one size alone.
         """
         size = half_size(self.input_size)
-        if size is None or any(isinstance(side, int) for side in self.session.input_shape[2:]):
+        if size is None or not self._any_size:
             return None
         spec = msgspec.structs.replace(self._spec, input=size)
         half = FaceDetector(self.session, spec, threshold=self._threshold)
@@ -76,8 +80,12 @@ class FaceDetector:
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """Width and height of what the network looks at."""
+        """Width and height of what the network looks at, at most."""
         return self._spec.input
+
+    def shown_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the width and height of what the network is shown of a picture of ``image_size``."""
+        return self._room(letterbox(image_size, self._spec.input))
 
     def detect(self, image: Image) -> list[Face]:
         """Return the faces of ``image`` (H, W, 3) uint8 BGR in its own pixels, best score first.
@@ -88,14 +96,26 @@ class FaceDetector:
         fit = letterbox((image.shape[1], image.shape[0]), self._spec.input)
         self._draw(image, fit)
         outputs = self._input.run(fit.height)
-        found = self._family.decode(outputs, self._spec.input, self._threshold)
+        found = self._family.decode(outputs, self._shown, self._threshold)
         return _faces(suppress(found, self._family.max_iou), fit)
 
     def _draw(self, image: Image, fit: Letterbox) -> None:
         if self._drawn != (fit.width, fit.height):
-            self._input.clear()  # of what a picture of other proportions left
-            self._drawn = fit.width, fit.height
+            self._make_room(fit)
         _draw(image, fit, self._input.pixels)
+
+    def _room(self, fit: Letterbox) -> tuple[int, int]:
+        return canvas_size(fit, self._spec.input) if self._any_size else self._spec.input
+
+    def _make_room(self, fit: Letterbox) -> None:
+        """Have an input for ``fit``, black where nothing will be drawn."""
+        wanted = self._room(fit)
+        if wanted == self._shown:
+            self._input.clear()  # of what a picture of other proportions left
+        else:
+            # One alone is kept: the frames of a camera are of one size.
+            self._shown, self._input = wanted, NetworkInput(self.session, self._spec, wanted)
+        self._drawn = fit.width, fit.height
 
 
 def half_size(size: tuple[int, int]) -> tuple[int, int] | None:

@@ -1,6 +1,10 @@
 """From the configuration's names to running models."""
 
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from edged.config.sections import ModelsConfig
 from edged.errors import ModelError
@@ -10,8 +14,78 @@ from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
 from edged.vision.liveness import LivenessEnsemble
 from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision
+from edged.vision.profile import cores
 from edged.vision.session import OrtSession
 from edged.vision.tensors import AnySession
+from edged.vision.threads import (
+    Clock,
+    Threads,
+    clock,
+    detailed_picture,
+    least_ms,
+    most_threads,
+    pick_threads,
+    stated_threads,
+)
+
+logger = logging.getLogger(__name__)
+
+# What a camera is configured for unless somebody says otherwise.
+_FRAME = (640, 480)
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """A detector and an embedder, each with its pack and the SHA-256 of its file; ``threads`` run both."""
+
+    threads: Threads
+    detector: tuple[Pack, FaceDetector, str]
+    embedder: tuple[Pack, FaceEmbedder, str]
+
+
+def open_networks(models: ModelsConfig, measured: Weights | None = None, *, now: Clock = clock) -> Networks:
+    """Open the configured detector and embedder with as many threads as this machine needs.
+
+    On a board where one is not enough they are opened again with more, up to three times; see ``threads``.
+    ``measured``: see ``wanted_precision``. Raises ``ModelError`` naming the command that mends it.
+    """
+    trial = _Trial(models, measured, now)
+    threads = stated_threads(models) or pick_threads(trial.took_ms, most_threads(cores()))
+    logger.info("%s", threads.text)
+    return trial.networks(threads)
+
+
+class _Trial:
+    """Times a frame with one number of threads after the other, and holds the networks of one at a time."""
+
+    def __init__(self, models: ModelsConfig, measured: Weights | None, now: Clock) -> None:
+        self._models, self._measured, self._now = models, measured, now
+        self._held: Networks | None = None
+
+    def took_ms(self, count: int) -> float:
+        """Return what a frame takes with so many threads. Raises ``ModelError``."""
+        networks = self.networks(Threads(count, "tried"))
+        frame = detailed_picture(*_FRAME)
+        face = detailed_picture(*networks.embedder[0].model("embedder").input)
+
+        def look() -> None:
+            networks.detector[1].detect(frame)
+            networks.embedder[1].embed([face])
+
+        return least_ms(look, count, self._now)
+
+    def networks(self, threads: Threads) -> Networks:
+        """Return the networks with so many threads. Raises ``ModelError``."""
+        if self._held is not None and self._held.threads.count == threads.count:
+            return replace(self._held, threads=threads)
+        self._held = None  # a small board need not hold both
+        self._held = _opened(self._models, self._measured, threads)
+        return self._held
+
+
+def _opened(models: ModelsConfig, measured: Weights | None, threads: Threads) -> Networks:
+    models = msgspec.structs.replace(models, threads=threads.count)
+    return Networks(threads, open_detector(models, measured), open_embedder(models, measured))
 
 
 def open_detector(models: ModelsConfig, measured: Weights | None = None) -> tuple[Pack, FaceDetector, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import cv2
+import msgspec
 
 from edged.config.sections import ModelsConfig, QualityConfig
 from edged.domain.region_search import RegionPlan
@@ -11,9 +12,10 @@ from edged.vision import alignment
 from edged.vision.choice import Weights
 from edged.vision.detector import FaceDetector
 from edged.vision.embedder import FaceEmbedder
-from edged.vision.opening import open_detector, open_embedder
+from edged.vision.opening import open_networks
 from edged.vision.packs import STANDARD_LANDMARKS, CalibrationPoint
 from edged.vision.quality import assess, shortfall
+from edged.vision.threads import Threads
 from edged.vision.tracked_search import TrackedSearch
 
 
@@ -21,7 +23,7 @@ class FacePipeline:
     """A detector and an embedder with the template that joins them.
 
     ``weights`` are the SHA-256 of the files by task, ``restrictions`` the licences that forbid commercial
-    use by pack.
+    use by pack, ``threads`` how many the networks run with.
 
     Not for several threads at once. ``calibration`` is the embedder's table, empty where its pack has
     none. ``template`` (5, 2) fits this detector, ``standard_template`` is the embedder's own.
@@ -40,7 +42,9 @@ class FacePipeline:
         embedder_name: str = "embedder",
         weights: Mapping[str, str] | None = None,
         restrictions: Mapping[str, str] | None = None,
+        threads: Threads,
     ) -> None:
+        self.threads = threads
         self.detector_name = detector_name
         self.embedder_name = embedder_name
         self.weights = dict(weights or {})
@@ -65,8 +69,9 @@ class FacePipeline:
         """
         # Pictures this small gain nothing from OpenCV's threads, which would compete with inference.
         cv2.setNumThreads(1)
-        detectors, detector, detector_sha256 = open_detector(models, measured)
-        embedders, embedder, embedder_sha256 = open_embedder(models, measured)
+        networks = open_networks(models, measured)
+        detectors, detector, detector_sha256 = networks.detector
+        embedders, embedder, embedder_sha256 = networks.embedder
         embedding = embedders.model("embedder")
         return cls(
             detector,
@@ -80,7 +85,16 @@ class FacePipeline:
             embedder_name=embedders.name,
             weights={"detector": detector_sha256, "embedder": embedder_sha256},
             restrictions={pack.name: pack.licence for pack in (detectors, embedders) if not pack.commercial},
+            threads=networks.threads,
         )
+
+    def threaded(self, models: ModelsConfig) -> ModelsConfig:
+        """Return ``models`` with the number of threads that this pipeline's networks run with."""
+        return msgspec.structs.replace(models, threads=self.threads.count)
+
+    def shown_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the width and height of what the detector's network is shown of such a picture."""
+        return self._detector.shown_of(image_size)
 
     def detect(self, image: Image) -> list[Face]:
         """Return the faces of ``image`` (H, W, 3) uint8 BGR in its own pixels, best score first."""

@@ -43,8 +43,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What was measured, where, and what was chosen.
 
     ``packs`` are the SHA-256s of all that a pack says of the files of a task. ``frames_per_second`` is what
-    the device judges with room to spare, ``frame`` what one frame with one face takes then, ``stages`` its
-    parts and ``cpu_ms`` the processor time of all threads. ``reasons`` say why each was chosen.
+    the device judges with room to spare, and bounds nothing: of a camera that gives more, the newest frame is
+    taken when there is time for it, and a door that waited longer would only decide later. ``frame`` is what
+    one frame with one face takes then, ``stages`` its parts and ``cpu_ms`` the processor time of all threads.
+    ``reasons`` say why each was chosen.
     """
 
     schema: Literal[1]
@@ -80,8 +82,8 @@ class Standing:
         found = self.profile
         kinds = ", ".join(f"{task} {precision}" for task, precision in found.precision.items())
         return (
-            f"profile in force, which chose {kinds or 'no file'}, threads {found.threads}, "
-            f"{found.frames_per_second:g} frames a second, {found.frame.p50_ms:.1f} ms each"
+            f"profile in force, which chose {kinds or 'no file'}, threads {found.threads}; measured with "
+            f"room to spare: {found.frames_per_second:g} frames a second, {found.frame.p50_ms:.1f} ms each"
         )
 
 

@@ -115,7 +115,7 @@ def _edged(ground: Ground, enrolled: Sequence[Path]) -> list[Contender]:
     scrfd = y1 | {"detector": "scrfd-500m"}
     return [
         one(REFERENCE, "pipeline", ("yunet", "arcface-y1"), **y1),
-        one("edged, one thread", "pipeline", ("yunet", "arcface-y1"), **y1, threads=1),
+        one("edged, two threads", "pipeline", ("yunet", "arcface-y1"), **y1, threads=2),
         one("edged, int8", "pipeline", ("yunet", "arcface-y1"), **y1 | {"precision": "int8"}),
         one("edged, SCRFD", "pipeline", ("scrfd-500m", "arcface-y1"), **scrfd),
         one("edged, at a door", "door", ("yunet", "arcface-y1"), **y1),

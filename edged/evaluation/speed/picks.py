@@ -6,14 +6,10 @@ from dataclasses import dataclass, replace
 from edged.evaluation.speed.race import Raced
 from edged.evaluation.speed.settings import Setting
 from edged.evaluation.speed.stages import BenchResult
+from edged.vision.threads import BUDGET_MS, BUSY_SHARE, MOST_FPS, most_threads
 
 # A smaller gain than this is within what two runs of one file differ by.
 WORTH_IT = 0.95
-# A person before the camera is judged up to so many times a second: three agreeing frames in a fifth of one.
-MOST_FPS = 15
-# So much of the time between two frames the recognition thread may be busy with one face: the rest is for a
-# second one, for liveness, and for a board that gets hot.
-BUSY_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,10 @@ def pick_cadence(result: BenchResult) -> tuple[int, Pick]:
             if BUSY_SHARE / usual < 1 / slow
             else "come late"
         )
-        why = f"{took}: with more the thread would {limit}; camera.source.fps should be no more"
+        why = (
+            f"{took}: with more the thread would {limit}. Advice for camera.source.fps: of a camera that "
+            "gives more, what there is no time for is passed over"
+        )
     return fps, Pick("frames a second", str(fps), why)
 
 
@@ -94,22 +93,20 @@ def _network_ms(one: Raced, task: str) -> float:
 def _threads(chosen: Setting, raced: Sequence[Raced], cores: int) -> tuple[Setting, Pick]:
     """Choose the fewest threads in which a frame leaves half of the time between two free."""
     tried = _by_threads(chosen, raced)
-    # One core is the camera's, the broker's and the disk's.
-    allowed = {count: one for count, one in tried.items() if count <= max(1, cores - 1)}
-    budget = BUSY_SHARE * 1000 / MOST_FPS
+    allowed = {count: one for count, one in tried.items() if count <= most_threads(cores)}
     costs = ", ".join(
         f"{count}: {one.both_ms:.1f} ms, {one.cpu_ms:.1f} of CPU" for count, one in tried.items()
     )
-    enough = [count for count, one in allowed.items() if one.both_ms <= budget]
+    enough = [count for count, one in allowed.items() if one.both_ms <= BUDGET_MS]
     if enough:
         count = min(enough)
         why = (
-            f"the fewest in which both networks take less than {budget:.0f} ms, half of the time between two "
-            f"frames at {MOST_FPS} a second; more cost heat ({costs})"
+            f"the fewest in which both networks take less than {BUDGET_MS:.0f} ms, half of the time between "
+            f"two frames at {MOST_FPS} a second; more cost heat ({costs})"
         )
     else:
         count = min(allowed, key=lambda number: allowed[number].both_ms)
-        why = f"the fastest with a core left to the camera; none takes less than {budget:.0f} ms ({costs})"
+        why = f"the fastest with a core left to the camera; none takes less than {BUDGET_MS:.0f} ms ({costs})"
     return replace(chosen, threads=count), Pick("threads", str(count), why)
 
 

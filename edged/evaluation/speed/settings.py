@@ -16,9 +16,7 @@ from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision, Task
 from edged.vision.profile import cores
 from edged.vision.session import OrtSession, PixelSession
 from edged.vision.tensors import AnySession
-
-# More threads than these gain nothing on networks this small, and a frame has to leave cores to the camera.
-_MOST_THREADS = 4
+from edged.vision.threads import MOST_THREADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class Workshop:
 
 def thread_counts() -> list[int]:
     """Return the numbers of threads that are worth a try here."""
-    return list(range(1, min(cores(), _MOST_THREADS) + 1))
+    return list(range(1, min(cores(), MOST_THREADS) + 1))
 
 
 def settings_to_try(workshop: Workshop) -> list[Setting]:

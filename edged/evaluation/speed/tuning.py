@@ -21,6 +21,7 @@ from edged.vision.embedder import FaceEmbedder
 from edged.vision.packs import STANDARD_LANDMARKS
 from edged.vision.pipeline import FacePipeline
 from edged.vision.profile import Profile, Took, cores, fingerprint
+from edged.vision.threads import Threads
 
 # Enough different frames for every branch of a decoder, few enough to stay in memory.
 _FRAMES = 16
@@ -65,6 +66,7 @@ def pipeline_of(workshop: Workshop, setting: Setting, quality: QualityConfig) ->
         standard_template=spec.template_for(STANDARD_LANDMARKS),
         detector_name=setting.detector,
         embedder_name=workshop.embedder_pack.name,
+        threads=Threads(setting.threads, "as the sweep chose"),
     )
 
 

@@ -50,11 +50,16 @@ class Limit:
         return self.bound_ms / ms
 
 
-def limit_of(path: Path, spec: ModelSpec, threads: int) -> Limit:
-    """Return the bound of the file at ``path`` with ``threads``. Raises ``ModelError``."""
+def limit_of(path: Path, spec: ModelSpec, threads: int, shown: tuple[int, int] | None = None) -> Limit:
+    """Return the bound of the file at ``path`` with ``threads``. Raises ``ModelError``.
+
+    A detector that is shown less than its whole input, ``shown`` (width, height), multiplies as much less.
+    """
     network = read_network(path, quantized=True)
     kind: Kind = "int8" if any(node.op_type == "QuantizeLinear" for node in network.nodes) else "float32"
-    return Limit(kind, count_macs(network, spec.input), peak_gmacs(kind, threads))
+    width, height = shown or spec.input
+    share = width * height / (spec.input[0] * spec.input[1])
+    return Limit(kind, round(share * count_macs(network, spec.input)), peak_gmacs(kind, threads))
 
 
 def count_macs(network: Network, size: tuple[int, int]) -> int:

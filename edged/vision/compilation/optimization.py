@@ -11,7 +11,7 @@ import onnxruntime
 
 from edged.errors import ModelError
 
-_CPU = ("CPUExecutionProvider",)
+CPU_ALONE = ("CPUExecutionProvider",)
 # It warns that such a file fits this machine alone.
 _LOG_ERRORS_ONLY = 3
 
@@ -23,7 +23,7 @@ def write_optimized(model: onnx.ModelProto, path: Path, providers: tuple[str, ..
     ``ModelError`` where onnxruntime does not take the model.
     """
     data = model.SerializeToString()
-    if providers != _CPU:
+    if providers != CPU_ALONE:
         path.write_bytes(data)
         return
     options = onnxruntime.SessionOptions()
@@ -31,7 +31,7 @@ def write_optimized(model: onnx.ModelProto, path: Path, providers: tuple[str, ..
     options.intra_op_num_threads = 1
     options.optimized_model_filepath = str(path)
     try:
-        onnxruntime.InferenceSession(data, options, providers=list(_CPU))
+        onnxruntime.InferenceSession(data, options, providers=list(CPU_ALONE))
     except Exception as exc:  # onnxruntime's own have no common parent
         told = (str(exc).splitlines() or [type(exc).__name__])[0][:300]
         raise ModelError(f"onnxruntime does not take the rewritten network: {told}") from exc

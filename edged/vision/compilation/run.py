@@ -3,6 +3,7 @@
 import math
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from edged import __version__
 from edged.config.sections import ModelsConfig
 from edged.domain.types import FloatArray, Image
 from edged.errors import ModelError
-from edged.vision.choice import running_precision, running_threads
+from edged.vision.choice import running_precision
 from edged.vision.compilation.comparison import (
     WORTH_IT,
     Agreement,
@@ -27,7 +28,7 @@ from edged.vision.compilation.comparison import (
     drawn_pictures,
     race,
 )
-from edged.vision.compilation.optimization import write_optimized
+from edged.vision.compilation.optimization import CPU_ALONE, write_optimized
 from edged.vision.compilation.pixels import take_pixels
 from edged.vision.compilation.prelu import FORMS, Form, expand_prelu
 from edged.vision.compilation.sizes import any_size_model, free_size
@@ -42,7 +43,8 @@ from edged.vision.compiled import (
     encode_record,
     find_compiled,
 )
-from edged.vision.detector import half_size
+from edged.vision.decoding import letterbox
+from edged.vision.detector import FaceDetector, half_size
 from edged.vision.packs import ModelSpec, Pack, Precision, sha256_of, verify_file
 from edged.vision.quantization.folding import fold
 from edged.vision.quantization.network import Network, read_network
@@ -51,6 +53,10 @@ from edged.vision.staging import installing, put_in_place, staged
 from edged.vision.tensors import AnySession, NetworkInput, feed
 
 _ROUNDS = 80
+# The processor time of one thread is what a file asks for, whoever else is at work meanwhile.
+_THREADS = 1
+# What a door is configured for unless somebody says otherwise.
+_USUAL_FRAME = (640, 480)
 _QUANTIZED = "DequantizeLinear"
 _ENDLESS = 1e9
 _UNTIMED = Speed((0.0, 0.0), (1.0, 1.0))
@@ -145,7 +151,7 @@ class _Job:
 
     def _make(self, source: Path, folder: Path, root: Path) -> Compilation:
         original = self._original(source)
-        references = [(original, self.spec.input), *self._at_half(source, folder)]
+        references = [(original, self.spec.input), *self._at_other_sizes(source, folder)]
         made = [
             self._candidate(form, model, folder, references)
             for form, model in self._models(source, any_size=len(references) > 1)
@@ -169,10 +175,11 @@ class _Job:
         self._install(chosen.path, record, root)
         return self._outcome(record, None, fresh=True, measured=shown)
 
-    def _at_half(self, source: Path, folder: Path) -> list[tuple[OrtSession, tuple[int, int]]]:
-        """Open a detector for pictures half as large, where its network can: it computes as the original.
+    def _at_other_sizes(self, source: Path, folder: Path) -> list[tuple[OrtSession, tuple[int, int]]]:
+        """Open a detector for smaller pictures, where its network can: it computes as the original.
 
-        ``tracked_search`` looks at such. That it is the original is seen where that runs too.
+        ``tracked_search`` looks at pictures of half the size, and a door's frame leaves part of a square
+        input black. That it is the original is seen where that runs too.
         """
         if self.spec.task != "detector":
             return []
@@ -183,9 +190,10 @@ class _Job:
         path = folder / "any-size.onnx"
         onnx.save_model(any_size_model(network), path)
         try:
-            return [(self._opened(path, half), half)]
+            freed = self._opened(path, half)
         except ModelError:
             return []
+        return [(freed, half), (freed, FaceDetector(freed, self.spec, threshold=1).shown_of(_USUAL_FRAME))]
 
     def _models(self, source: Path, *, any_size: bool) -> list[tuple[str, onnx.ModelProto]]:
         """Return the ways to write the network, each as a model that takes pixels."""
@@ -237,19 +245,25 @@ class _Job:
         )
 
     def _speed(self, sessions: Sequence[AnySession]) -> Speed:
+        detector = self.spec.task == "detector"
+        fit = letterbox(_USUAL_FRAME, self.spec.input)
+        size = (fit.width, fit.height) if detector else self.spec.input
         # The last has most detail: in a flat picture a PRelu always goes the same way, in half the time.
-        detailed = drawn_pictures(self.spec.input)[-1:]
-        return race([self._as_a_door(one) for one in sessions], detailed, _ROUNDS)
+        detailed = drawn_pictures(size)[-1:]
+        runners = [self._as_a_door(one) if detector else self._runner(one) for one in sessions]
+        # Others at work on the machine have no part in it; what is no processor has time of its own.
+        clock = time.thread_time if self.models.providers == CPU_ALONE else time.perf_counter
+        return race(runners, detailed, _ROUNDS, clock)
 
     def _as_a_door(self, session: AnySession) -> Runner:
-        """Return what a door does with a picture, so that no file wins by work that none has."""
-        if self.spec.task != "detector":
-            return self._runner(session)
-        kept = NetworkInput(session, self.spec, self.spec.input)
+        """Return what a door does with a frame, so that no file wins by work that none has."""
+        shown = FaceDetector(session, self.spec, threshold=1).shown_of(_USUAL_FRAME)
+        kept = NetworkInput(session, self.spec, shown)
 
         def run(picture: Image) -> list[FloatArray]:
-            kept.pixels[...] = picture
-            return kept.run(len(kept.pixels))
+            rows, columns = picture.shape[:2]
+            kept.pixels[:rows, :columns] = picture
+            return kept.run(rows)
 
         return run
 
@@ -267,7 +281,7 @@ class _Job:
         return OrtSession(
             path,
             sha256=sha256,
-            threads=running_threads(self.models),
+            threads=_THREADS,
             providers=self.models.providers,
             input_size=size,
         )
@@ -276,7 +290,7 @@ class _Job:
         return PixelSession(
             path,
             sha256=None,
-            threads=running_threads(self.models),
+            threads=_THREADS,
             providers=self.models.providers,
             input_size=self.spec.input,
         )
@@ -294,7 +308,7 @@ class _Job:
             original_ms=round(speed.ms[0], 3),
             compiled_ms=round(speed.ms[1], 3),
             ratio=round(speed.ratios[1], 3),
-            threads=running_threads(self.models),
+            threads=_THREADS,
             edged=__version__,
             onnxruntime=onnxruntime.__version__,
             device=device(),

@@ -16,6 +16,7 @@ from edged.domain.shards import shard_of
 from edged.errors import FleetError, NotFoundError
 from edged.fleet.gallery_format import TemplateRecord, restored
 from edged.fleet.gallery_topics import GalleryTopics
+from edged.membership import store as membership_store
 from edged.membership.update import Attempt
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
@@ -44,7 +45,26 @@ def test_a_published_gallery_is_in_force_at_the_door(folder: FleetFolder, front:
     assert len(theirs) == 2
     sent = restored([item.codes for item in record(1).templates], DIMENSION)
     assert all(float(got @ given) > 0.999 for got, given in zip(theirs, sent, strict=True))
+    store = front.store
+    assert len(store.templates(SPACE)) == len(store.read_templates(None, list)) > 0
+    assert store.templates_of(["p-00001"], SPACE) == [], "none is kept open"
     assert front.attempt().changed is False
+
+
+def test_what_is_too_large_to_keep_open_is_read_a_shard_at_a_time(
+    folder: FleetFolder, front: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership_store, "COMPACT_FROM", 3)
+    folder.publish(GROUP, wanted(1, 2, 3))
+    assert front.attempt().applied
+    store = front.store
+    assert (len(store.people()), len(store.templates(SPACE))) == (3, 6)
+    assert store.parts(SPACE) is None
+    assert not store.open_now.blocks
+    assert store.templates_of(["p-00001"], SPACE) == []
+    folder.publish(GROUP, wanted(1, 2, 3, 4))
+    assert front.attempt().applied
+    assert len(front.people()) == 4
 
 
 def test_a_change_of_one_person_moves_one_shard(folder: FleetFolder, front: Door) -> None:

@@ -1,8 +1,9 @@
 """Why a second factor is asked for, from the picture to the effect: gallery, recognition, clerk and desk."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -28,6 +29,7 @@ from edged.workers.slot import LatestSlot
 from tests.unit.domain.conftest import template
 from tests.unit.workers.test_recognition import DIMENSION, TABLE, FakeClock, PaintedPipeline, picture
 
+T = TypeVar("T")
 ADA, BEN, EVE = "p-ada", "p-ben", "p-eve"
 PIN = "482913"
 HAS = {FactorKind.PIN: Verifier.of(PIN)}
@@ -51,11 +53,14 @@ class People:
     def people(self) -> list[Person]:
         return [Person(one, one) for one in (ADA, BEN, EVE)]
 
-    def templates(self, _space: str | None = None) -> list[Template]:
+    def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
+        return self.read_templates(space, lambda all_: [one for one in all_ if one.person_id in person_ids])
+
+    def read_templates(self, _space: str, use: Callable[[Iterable[Template]], T]) -> T:
         ada, ben, eve = (template(one, axis) for axis, one in enumerate((ADA, BEN, EVE)))
         if self.alike:
             ben = replace(ben, vector=0.6 * ada.vector + 0.8 * ben.vector)
-        return [ada, ben, eve]
+        return use([ada, ben, eve])
 
     def vetoes(self, _space: str | None = None) -> list[Veto]:
         return []

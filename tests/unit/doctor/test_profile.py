@@ -15,6 +15,14 @@ def test_a_machine_that_was_never_measured_is_told_how(site: Site) -> None:
     found = profile(site.patient())
     assert found.state is State.NOT_APPLICABLE
     assert "edged bench --write" in found.detail
+    assert site.patient().pipeline.threads.text in found.detail
+
+
+def test_networks_that_cannot_be_opened_are_left_to_their_own_line(site: Site) -> None:
+    found = profile(site.patient(models={"directory": "models", "embedder": "arcface-y1"}))
+    assert found.state is State.NOT_APPLICABLE
+    assert (found.facts["threads"], found.facts["threads_why"]) == (None, None)
+    assert "threads" not in found.detail
 
 
 def test_a_profile_in_force_is_told_and_what_wins_over_it(site: Site) -> None:

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from edged.config.sections import AccessConfig, DecisionConfig, SecondFactorConfig
+from edged.doctor import second_factors as module
 from edged.doctor.finding import State
 from edged.doctor.second_factors import second_factors
+from edged.domain import gallery
 from edged.domain.calibration import CalibrationPoint, Threshold, threshold_for
 from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.people import Consent, Person
@@ -106,6 +108,24 @@ def test_look_alikes_are_asked_at_every_visit_others_are_not() -> None:
     assert check(ask=("lookalike",), alike=True, factor_kinds=pins(0)) == (State.WARNING, 3, 1)
     assert check(ask=("lookalike",), factor_kinds=pins(0)) == (State.OK, 3, 0)
     assert check(ask=("liveness",)) == (State.OK, 4, 0)
+
+
+def test_in_a_large_gallery_those_without_one_are_held_against_everybody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_ALL_PAIRS", 3)
+    monkeypatch.setattr(gallery, "ON_DEMAND_FROM", 1)
+    alike = {"ask": ("lookalike",), "alike": True}
+    assert check(**alike, factor_kinds=pins(0)) == (State.WARNING, 3, 1)
+    assert check(**alike, factor_kinds=pins(2, 3)) == (State.WARNING, 2, 2)
+    assert check(**alike, factor_kinds=pins(0, 1)) == (State.OK, 2, 0)
+    assert check(ask=("lookalike",), factor_kinds=pins(0)) == (State.OK, 3, 0)
+    monkeypatch.setattr(module, "_MOST_SEARCHED", 1)
+    found = second_factors(Patient(**alike))  # type: ignore[arg-type]
+    assert found.detail.startswith("at least 1 of 4 people are asked at every visit")
+    assert found.facts["asked_at_every_visit"] is None
+    found = second_factors(Patient(**alike, factor_kinds=pins(0, 1)))  # type: ignore[arg-type]
+    assert found.detail.endswith("; only the first 1 of these were held against everybody")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from edged.domain.access import AccessRules
+from edged.domain.centres import weight_of, weighted_centre
 from edged.domain.decision import DecisionEngine
-from edged.domain.gallery import GallerySnapshot, build_snapshot, weight_of, weighted_centre
+from edged.domain.gallery import GallerySnapshot, build_snapshot
 from edged.domain.matching import best_match
 from edged.domain.people import Person, Template
 from edged.domain.pooling import Pool

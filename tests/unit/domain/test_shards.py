@@ -80,7 +80,7 @@ def test_one_person_under_two_names_is_named() -> None:
 
 
 def test_a_collision_is_found_beyond_the_first_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edged.domain.shards._BLOCK", 100 * 100)
+    monkeypatch.setattr("edged.domain.near_pairs._BLOCK", 100 * 100)
     people = {f"p-{number}": vector(number) for number in range(1_100)}
     people["p-1099"] = people["p-3"]
     found = collision(snapshot(**people), snapshot(**people), 0.95, [], everybody)

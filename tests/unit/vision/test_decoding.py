@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from edged.domain.types import FloatArray
 from edged.errors import ModelError
-from edged.vision.decoding import Candidates, decode_scrfd, decode_yunet, letterbox, suppress
+from edged.vision.decoding import (
+    Candidates,
+    canvas_size,
+    decode_scrfd,
+    decode_yunet,
+    letterbox,
+    suppress,
+)
 from tests.unit.vision.conftest import silent_outputs
 
 SIZE = (64, 96)  # not square, so that rows and columns cannot be confused
@@ -35,6 +42,20 @@ def test_proportions_are_kept(width: int, height: int) -> None:
     # Rounding to whole pixels moves the shorter side by half a pixel at most.
     assert abs(fit.width - width * 320 / max(width, height)) <= 0.5
     assert abs(fit.height - height * 320 / max(width, height)) <= 0.5
+
+
+@given(sides, sides, st.sampled_from([(320, 320), (640, 640), (320, 192), (32, 32)]))
+def test_the_canvas_is_the_least_that_holds_the_picture_and_some_black(
+    width: int, height: int, input_size: tuple[int, int]
+) -> None:
+    fit = letterbox((width, height), input_size)
+    for side, drawn, whole in zip(
+        canvas_size(fit, input_size), (fit.width, fit.height), input_size, strict=True
+    ):
+        assert side % 32 == 0
+        assert drawn <= side <= whole
+        assert side == whole or side - drawn >= 32
+        assert side - 32 < drawn + 32
 
 
 def test_a_yunet_cell_is_decoded_by_the_published_formula() -> None:

@@ -86,6 +86,71 @@ def test_kept_memory_feeds_what_fresh_memory_would(decoder: str, seed: int) -> N
         np.testing.assert_array_equal(session.seen[-1], network_input(image, spec))
 
 
+def open_finder(size: tuple[int, int] = (320, 320)) -> tuple[FaceDetector, FakeSession]:
+    """A YuNet for any size that reports an 8x8 box at every white cell of stride 8."""
+
+    def answer(tensor: FloatArray) -> list[FloatArray]:
+        height, width = tensor.shape[2:]
+        outputs = silent_outputs("yunet", (width, height))
+        cells = tensor[0].mean(axis=0).reshape(height // 8, 8, width // 8, 8).mean(axis=(1, 3)).reshape(-1)
+        outputs[0][0, cells > 200, 0] = outputs[3][0, cells > 200, 0] = 1
+        outputs[6][0, :, :2] = 0.5
+        outputs[9][0] = [0.2, 0.3, 0.8, 0.3, 0.5, 0.5, 0.3, 0.7, 0.7, 0.7]
+        return outputs
+
+    session = FakeSession((1, 3, "height", "width"), answer)
+    return FaceDetector(session, detector_spec(size=size), threshold=0.5), session
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shown"),
+    [
+        (640, 480, (320, 288)),
+        (1280, 720, (320, 224)),
+        (480, 640, (288, 320)),
+        (720, 1280, (224, 320)),
+        (640, 512, (320, 288)),
+        (100, 100, (320, 320)),
+        (4000, 3, (320, 64)),
+    ],
+)
+def test_an_open_network_is_shown_no_more_than_the_picture_fills(
+    width: int, height: int, shown: tuple[int, int]
+) -> None:
+    one, session = open_finder()
+    assert one.shown_of((width, height)) == shown
+    one.detect(np.zeros((height, width, 3), np.uint8))
+    assert session.seen[-1].shape == (1, 3, shown[1], shown[0])
+    assert one.input_size == (320, 320)
+
+
+@given(st.integers(1, 900), st.integers(1, 900))
+def test_all_of_the_picture_is_shown_at_the_scale_of_the_square(width: int, height: int) -> None:
+    one, session = open_finder()
+    image = np.random.default_rng(width).integers(1, 256, (height, width, 3), np.uint8)
+    one.detect(image)
+    square = network_input(image, detector_spec(size=(320, 320)))
+    rows, columns = session.seen[-1].shape[2:]
+    np.testing.assert_array_equal(session.seen[-1], square[..., :rows, :columns])
+    assert not square[..., rows:, :].any()
+    assert not square[..., columns:].any()
+
+
+@given(st.lists(st.tuples(st.integers(8, 300), st.integers(8, 300)), min_size=2, max_size=5))
+def test_pictures_of_changing_sizes_are_answered_each_by_itself(sizes: list[tuple[int, int]]) -> None:
+    kept, _ = open_finder()
+    for index, (width, height) in enumerate(sizes):
+        image = np.random.default_rng(index).integers(0, 2, (height, width, 1), np.uint8) * 255
+        image = np.repeat(image, 3, axis=2)
+        alone = open_finder()[0].detect(image)
+        both = zip(kept.detect(image), alone, strict=True)
+        assert all(one.box == other.box and one.score == other.score for one, other in both)
+
+
+def test_a_network_of_one_size_is_shown_all_of_it() -> None:
+    assert detector().shown_of((640, 480)) == SIZE
+
+
 def test_a_network_of_any_size_looks_at_half_of_it_too() -> None:
     def answer(tensor: FloatArray) -> list[FloatArray]:
         return silent_outputs("yunet", (tensor.shape[3], tensor.shape[2]))

@@ -3,14 +3,17 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from edged.domain import gallery
 from edged.domain.calibration import CalibrationPoint
+from edged.domain.matching import best_match
 from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk, Traffic
 from edged.errors import StoreError
@@ -19,6 +22,7 @@ from edged.workers import gallery_sync
 from edged.workers.gallery_sync import GalleryState, GallerySyncWorker
 from tests.unit.domain.conftest import template
 
+T = TypeVar("T")
 TABLE = tuple(CalibrationPoint(10.0**-n, 0.11 + 0.065 * n, 10**9) for n in range(2, 7))
 RISK = Risk(1e-3)
 
@@ -52,6 +56,7 @@ class FakePeople:
         self.number = 0
         self.broken: Exception | None = None
         self.refused: list[Veto] = []
+        self.unreadable = False
 
     def add(self, person_id: str, axis: int) -> None:
         self.rows.append((Person(person_id, person_id), template(person_id, axis)))
@@ -68,8 +73,13 @@ class FakePeople:
     def people(self) -> list[Person]:
         return [person for person, _ in self.rows]
 
-    def templates(self, space: str | None = None) -> list[Template]:
-        return [row for _, row in self.rows if space in (None, row.space)]
+    def read_templates(self, space: str, use: Callable[[Iterable[Template]], T]) -> T:
+        return use(row for _, row in self.rows if row.space == space)
+
+    def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
+        if self.unreadable:
+            raise StoreError("disk I/O error")
+        return [row for _, row in self.rows if row.space == space and row.person_id in person_ids]
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         return [veto for veto in self.refused if space in (None, veto.space)]
@@ -319,3 +329,29 @@ def test_look_alikes_and_vetoes_come_with_the_gallery_and_a_new_margin_is_taken_
         assert sync.join(2)
     # Less of a margin for everybody is made good by the score of those who look alike.
     assert sync.current.snapshot.bars["p-ada"].score > before
+
+
+def test_a_large_gallery_answers_exactly_while_its_store_can_be_read_and_low_while_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(gallery, "COMPACT_FROM", 1)
+    people, random = FakePeople(), np.random.default_rng(1)
+    for number in range(9):
+        people.add(f"p-{number}", 0)
+        vector = random.normal(size=8)
+        vector = np.asarray(vector / np.linalg.norm(vector), np.float32)
+        people.rows[-1] = people.rows[-1][0], replace(people.rows[-1][1], vector=vector)
+    sync, _ = worker(people)
+    face = people.rows[4][1].vector
+    exact = float(face.astype(np.float64) @ face)
+    caplog.set_level(logging.INFO)
+    assert best_match(sync.current.snapshot, face).score == pytest.approx(exact, abs=1e-7)
+    people.unreadable = True
+    low = [best_match(sync.current.snapshot, face) for _ in range(2)]
+    assert low[0].person_id == "p-4"
+    assert low[0].score < exact - 1e-5
+    people.unreadable = False
+    assert best_match(sync.current.snapshot, face).score == pytest.approx(exact, abs=1e-7)
+    said = [record.levelname for record in caplog.records if "templates" in record.message]
+    assert said[-2:] == ["WARNING", "INFO"]
+    assert said.count("WARNING") == 1

@@ -80,17 +80,19 @@ def test_drawn_pictures_reach_dark_light_and_single_colours() -> None:
     assert {(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255)} <= set(means)
 
 
-def test_a_race_runs_everyone_as_often_as_the_others() -> None:
-    runs = [0, 0]
+def test_a_race_runs_everyone_as_often_and_goes_by_its_clock_alone() -> None:
+    runs, now = [0, 0], [0.0]
 
-    def runner(index: int) -> Runner:
+    def runner(index: int, seconds: float) -> Runner:
         def run(_picture: Image) -> list[FloatArray]:
             runs[index] += 1
+            # Others at work in every fifth run, half of a run's own time.
+            now[0] += seconds * (1.5 if runs[index] % 5 == 0 else 1)
             return []
 
         return run
 
-    speed = race([runner(0), runner(1)], drawn_pictures((4, 4)), 10)
+    speed = race([runner(0, 0.004), runner(1, 0.003)], drawn_pictures((4, 4)), 10, lambda: now[0])
     assert runs == [12, 12]
-    assert speed.ratios[0] == 1
-    assert len(speed.ms) == 2
+    assert speed.ms == pytest.approx((4, 3))
+    assert speed.ratios == pytest.approx((1, 0.75))

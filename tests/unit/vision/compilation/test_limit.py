@@ -1,10 +1,13 @@
 """Multiplications are counted by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from edged.errors import ModelError
-from edged.vision.compilation.limit import Limit, count_macs, peak_gmacs
+from edged.vision.compilation.limit import Limit, count_macs, limit_of, peak_gmacs
+from tests.unit.vision.conftest import detector_spec
 from tests.unit.vision.quantization.graphs import Builder
 
 
@@ -28,6 +31,14 @@ def test_a_size_that_does_not_fit_is_told() -> None:
     build = Builder((1, 3, 8, 8))
     with pytest.raises(ModelError, match="cannot be counted"):
         count_macs(build.network(build.conv("x", 3, 4)), (9, 9))
+
+
+def test_a_detector_that_is_shown_less_multiplies_as_much_less(tmp_path: Path) -> None:
+    build, path = Builder((1, 3, 64, 64)), tmp_path / "model.onnx"
+    path.write_bytes(build.model(build.conv("x", 3, 4)).SerializeToString())
+    whole, part = (limit_of(path, detector_spec(), 1, shown) for shown in (None, (64, 48)))
+    assert whole.macs == 64 * 64 * 4 * 3 * 9
+    assert part.macs == whole.macs * 3 // 4
 
 
 def test_the_bound_is_what_the_peak_allows() -> None:

@@ -62,7 +62,7 @@ def _compiled_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def races(monkeypatch: pytest.MonkeyPatch, ratio: float) -> None:
-    def race(runners: list[object], _pictures: object, _rounds: int) -> Speed:
+    def race(runners: list[object], *_how: object) -> Speed:
         ratios = (1.0, *[ratio] * (len(runners) - 1))
         return Speed(ratios, ratios)
 
