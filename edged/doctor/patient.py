@@ -59,8 +59,8 @@ class Patient:
         """Everybody who may be recognised, with the templates of the models' space."""
         if self.config.fleet.enabled:
             fleet = self.membership.store
-            people, templates = tuple(fleet.people()), tuple(fleet.templates(self.pipeline.space))
-            return Contents(fleet.generation(), people, templates)
+            people, templates = fleet.everybody(self.pipeline.space)
+            return Contents(fleet.generation(), tuple(people), tuple(templates))
         vault = Vault.open(self.config.gallery.key_file)
         with PeopleStore.open(self.config.gallery.path, vault, writable=False) as store:
             return store.contents(self.pipeline.space)

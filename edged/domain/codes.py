@@ -67,7 +67,7 @@ class Codes:
         self.scale[rows] = scale
         self.error[rows] = np.sqrt(np.einsum("ij,ij->i", away, away)) * _RELATIVE + _ABSOLUTE
 
-    def take(self, rows: IntArray, source: "Codes", others: IntArray) -> None:
+    def take(self, rows: IntArray | slice, source: "Codes", others: IntArray | slice) -> None:
         """Copy rows ``others`` of ``source`` into K rows."""
         self.values[rows] = source.values[others]
         self.scale[rows] = source.scale[others]

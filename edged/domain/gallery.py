@@ -20,6 +20,7 @@ from edged.domain.lookalikes import Bar, LookalikeRule, NearestOthers, nearest_o
 from edged.domain.originals import Originals, Reread
 from edged.domain.packed_people import PackedPeople, RowsById
 from edged.domain.people import Person, Template, Veto
+from edged.domain.row_blocks import RowBlocks
 from edged.domain.search import Search
 from edged.domain.types import FloatArray, IntArray
 
@@ -27,11 +28,11 @@ from edged.domain.types import FloatArray, IntArray
 _AT_ONCE = 1000
 # From so many rows on codes are looked through first, and from so many nothing else is kept: float32 would
 # take 512 MB at 512 d.
-_CODED_FROM = 25_000
+CODED_FROM = 25_000
 COMPACT_FROM = 250_000
 # From so many people on a bar is found when it is asked for, in a millisecond: all pairs of 5,000 take 0.5 s
 # of CPU, of 100,000 minutes, and nobody could be let in meanwhile.
-_ON_DEMAND_FROM = 5_000
+ON_DEMAND_FROM = 5_000
 
 # By person. While a template lives there is one such reference to it, so that these are equal where the
 # templates are the very same; those of a template that is gone equal no others.
@@ -42,7 +43,8 @@ Sources = Mapping[str, tuple[ReferenceType[Template], ...]]
 class GallerySnapshot:
     """``matrix`` (P, D) float32 unit rows, one a person, read-only; row i belongs to ``people[i]``.
 
-    Of the largest galleries it holds codes, which give their rows as float32 when asked; see ``codes``.
+    Of the largest galleries it holds codes, which give their rows as float32 when asked; see ``codes``. Of
+    those that change a part at a time (``gallery_parts``) the rows lie in several pieces.
     ``screen`` and ``products`` are what such and other large ones are searched by, ``originals`` what their
     rows were before they were codes; see ``search``.
 
@@ -58,7 +60,7 @@ class GallerySnapshot:
     space: str
     version: int
     people: Sequence[Person]
-    matrix: FloatArray | Codes
+    matrix: FloatArray | Codes | RowBlocks
     templates: int
     index: Mapping[str, int] = field(default_factory=dict)
     vetoes: Mapping[str, FloatArray] = field(default_factory=dict)
@@ -131,7 +133,7 @@ def build_snapshot(
     """
     enrolled = people if isinstance(people, PackedPeople) else tuple(people)
     if len(enrolled) >= COMPACT_FROM and dimension <= MOST_DIMENSIONS:
-        anchors = _anchors(vetoes, space, dimension)
+        anchors = anchors_of(vetoes, space, dimension)
         made = compact_gallery(space, dimension, enrolled, templates, reread)
         return GallerySnapshot(
             space,
@@ -162,7 +164,7 @@ def build_snapshot(
         matrix,
         sum(map(len, sources.values())),
         index,
-        _anchors(vetoes, space, dimension),
+        anchors_of(vetoes, space, dimension),
         left_out=len(enrolled) - len(kept),
         sources=known,
         screen=_sealed(matrix),
@@ -173,7 +175,7 @@ def build_snapshot(
 def _sealed(matrix: FloatArray) -> Codes | None:
     """Make ``matrix`` read-only; return the codes that it is looked through by, where that is worth it."""
     matrix.flags.writeable = False
-    coded = len(matrix) >= _CODED_FROM and matrix.shape[1] <= MOST_DIMENSIONS
+    coded = len(matrix) >= CODED_FROM and matrix.shape[1] <= MOST_DIMENSIONS
     return Codes.of(matrix) if coded else None
 
 
@@ -195,6 +197,8 @@ def _taken_over(
     """Copy the rows of ``previous`` that hold; return the ids of the others."""
     if previous is None or previous.matrix.shape[1] != matrix.shape[1]:
         return list(index)
+    if isinstance(previous.matrix, RowBlocks):
+        return list(index)  # made of parts, whose templates were not kept
     if isinstance(previous.matrix, Codes):
         return list(index)  # a code is not what it was made of
     same = {
@@ -248,20 +252,24 @@ def with_bars(
     if rule is None:
         return replace(snapshot, bars={}, over_budget=over_budget)
     matrix = snapshot.matrix
-    if isinstance(matrix, Codes) or (len(matrix) >= _ON_DEMAND_FROM and not all_at_once):
+    if isinstance(matrix, Codes) or (len(matrix) >= ON_DEMAND_FROM and not all_at_once):
         ids = snapshot.index.ids if isinstance(snapshot.index, RowsById) else tuple(snapshot.index)
         bars = BarsOnDemand(snapshot.index, ids, snapshot.search, rule)
         for person_id in snapshot.vetoes:  # these are asked for at every face
             bars.get(person_id)
         return replace(snapshot, bars=bars, over_budget=over_budget, nearest=None)
+    rows = matrix if isinstance(matrix, np.ndarray) else matrix[:]
     known = None if previous is None else previous.nearest
-    nearest = nearest_others(list(snapshot.index), matrix, known)
+    nearest = nearest_others(list(snapshot.index), rows, known)
     found = raised_bars(nearest, rule)
     return replace(snapshot, bars=found, over_budget=over_budget, nearest=nearest)
 
 
-def _anchors(vetoes: Iterable[Veto], space: str, dimension: int) -> dict[str, FloatArray]:
-    """Return the vetoes of ``space`` by person, (K, D) each and read-only."""
+def anchors_of(vetoes: Iterable[Veto], space: str, dimension: int) -> dict[str, FloatArray]:
+    """Return the vetoes of ``space`` by person, (K, D) each and read-only.
+
+    Raises ``ValueError`` on a vector that is not finite, not of unit length or not (``dimension``,).
+    """
     by_person: dict[str, list[FloatArray]] = {}
     for veto in vetoes:
         if veto.space == space:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edged.domain.codes import Codes, Products, blocked_products, coded, row_products
+from edged.domain.row_blocks import RowBlocks
 from edged.domain.types import FloatArray, IntArray
 
 Doubles = npt.NDArray[np.float64]
@@ -52,14 +53,14 @@ def _nothing(_rows: int) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """``rows`` (N, D) are what counts: unit vectors, or their codes where nothing else is kept.
+    """``rows`` (N, D) are what counts: unit vectors, in one piece or in several, or codes of very many.
 
     ``screen`` holds codes of the same rows, in the same order, to be looked through first; None for few.
     ``products`` multiplies codes; see ``codes.Products``. ``originals`` gives the vectors behind K rows of
     codes, (K, D) float32, NaN for those that cannot be had.
     """
 
-    rows: FloatArray | Codes
+    rows: FloatArray | Codes | RowBlocks
     screen: Codes | None = None
     products: Products = blocked_products
     originals: Callable[[IntArray], FloatArray] | None = None
@@ -75,9 +76,12 @@ class Search:
         count = min(count, len(self.rows))
         if count <= 0:
             return []
-        codes = self.rows if isinstance(self.rows, Codes) else self.screen
-        if codes is None:
-            return _nearest_of_few(np.asarray(self.rows), vector, count, told)
+        if isinstance(self.rows, Codes):
+            codes = self.rows
+        elif self.screen is None:
+            return _nearest_of_few(self.rows, vector, count, told)
+        else:
+            codes = self.screen
         scores, off = _by_codes(codes, self.products, vector)
         rows = _promising(scores, off, count)
         told(len(rows))
@@ -175,7 +179,7 @@ def _promising(scores: npt.NDArray[np.floating], off: npt.NDArray[np.floating], 
 
 
 def _nearest_of_few(
-    rows: FloatArray, vector: FloatArray, count: int, told: Callable[[int], None]
+    rows: FloatArray | RowBlocks, vector: FloatArray, count: int, told: Callable[[int], None]
 ) -> list[Found]:
     """Answer ``Search.nearest`` from rows alone: most doors do twice a frame, so every call counts here.
 
@@ -183,7 +187,7 @@ def _nearest_of_few(
     """
     probe = vector.astype(np.float64)
     off = np.float32(len(vector) * _ROUNDING * math.sqrt(probe @ probe))
-    scores = row_products(rows, vector)
+    scores = rows.products(vector) if isinstance(rows, RowBlocks) else row_products(rows, vector)
     best = []
     for _ in range(count - 1):
         best.append((at := int(scores.argmax()), scores[at]))

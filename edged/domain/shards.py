@@ -6,13 +6,16 @@ A person belongs to one shard for ever, so that a change of one person changes o
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from edged.domain.calibration import MeasuredPoint, cosine_at
-from edged.domain.gallery import GallerySnapshot
+from edged.domain.codes import Codes
 from edged.domain.near_pairs import near_pairs
 from edged.domain.people import Person, Template
+from edged.domain.row_blocks import RowBlocks
+from edged.domain.types import FloatArray
 
 # 10,000 people in 256 shards are 40 a shard: one of them changes 0.4 % of the bytes.
 DEFAULT_SHARDS = 256
@@ -25,6 +28,18 @@ _COLLISIONS = 0.01
 _COLLISION_FMR = 1e-7
 # Photographs of one person hardly ever come so close, copies of one photograph always do.
 _NO_TABLE = 0.95
+
+
+class Rows(Protocol):
+    """People and their rows; a ``GallerySnapshot``, or a part of one."""
+
+    @property
+    def people(self) -> Sequence[Person]:
+        """Whose the rows are."""
+
+    @property
+    def matrix(self) -> FloatArray | Codes | RowBlocks:
+        """(P, D) unit rows."""
 
 
 def shard_of(person_id: str, shards: int) -> int:
@@ -65,8 +80,8 @@ def unusable(templates: Sequence[Template], dimension: int) -> str | None:
 
 
 def collision(
-    new: GallerySnapshot,
-    others: GallerySnapshot,
+    new: Rows,
+    others: Rows,
     limit: float,
     distinct: Sequence[str],
     counts: Callable[[str], bool],

@@ -35,7 +35,7 @@ class BlobFolder:
 
         A file that was read within the hour and has not been touched since is not read again.
         """
-        found, now = identity(self._directory / sha256), self._clock()
+        found, now = identity(f"{self._directory}/{sha256}"), self._clock()
         if found is None:
             return False
         known = self._read_at.get(sha256)

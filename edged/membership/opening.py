@@ -68,7 +68,8 @@ def received_contents(membership: Membership, config: Config, vault: Vault, spac
     store = membership.store
     with PeopleStore.open(config.gallery.path, vault, writable=False) as local:
         vetoes = tuple(local.vetoes(space))
-    return Contents(store.generation(), tuple(store.people()), tuple(store.templates(space)), vetoes)
+    generation, (people, templates) = store.generation(), store.everybody(space)
+    return Contents(generation, tuple(people), tuple(templates), vetoes)
 
 
 def accept(config: Config, vault: Vault, invitation: Invitation) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from edged.domain.gallery_parts import GalleryPart
 from edged.domain.people import Person, Template, Veto
 from edged.membership.store import FleetStore
 
@@ -48,6 +49,13 @@ class FleetPeople:
     def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
         """Return the fleet's templates of some people."""
         return self._store.templates_of(person_ids, space)
+
+    def parts(self, space: str) -> list[GalleryPart] | None:
+        """Return the fleet's gallery as rows; what has not changed is the very same as before.
+
+        None where they are so many that codes are kept in place of rows.
+        """
+        return self._store.parts(space)
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return this door's vetoes against people of the fleet."""

@@ -1,6 +1,7 @@
 """The gallery that a fleet gave this door, as the daemon reads people: sealed on disk, open in memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -8,8 +9,8 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edged.domain.gallery import COMPACT_FROM
+from edged.domain.gallery_parts import GalleryPart
 from edged.domain.people import Person, Template, Veto
-from edged.domain.shards import shard_of
 from edged.errors import FleetError, StoreCorruptError, StoreError
 from edged.fleet.gallery_format import (
     AccessRecord,
@@ -25,17 +26,10 @@ from edged.fleet.gallery_format import (
 )
 from edged.fleet.gallery_seal import BlobName, unseal, unwrap
 from edged.membership.blobs import BlobFolder
+from edged.membership.open_gallery import Frame, OpenGallery, open_gallery, open_shard
 from edged.membership.state import FleetState, InForce, StateFile
 from edged.storage.files import identity
 from edged.storage.vault import Vault
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedShard:
-    """The people of one shard, and their templates."""
-
-    people: tuple[Person, ...]
-    templates: tuple[Template, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +57,10 @@ class FleetStore:
         self.blobs = BlobFolder(directory / "blobs")
         self._file = StateFile(directory / "state", vault)
         self._read: tuple[tuple[int, ...] | None, FleetState] | None = None
-        self._opened: dict[tuple[ShardEntry, str, int], OpenedShard] = {}
+        self._open = OpenGallery()
+        self._changing = threading.Lock()
         self._manifest: tuple[InForce, Manifest] | None = None
+        self._denied: tuple[InForce, frozenset[str]] | None = None
         self.swept = False
         self.past_last_day = False
 
@@ -104,10 +100,8 @@ class FleetStore:
                 needed |= {part.sha256, part.keys}
         entries = [] if state.gallery is None else self.manifest(state.gallery).entries
         self.blobs.keep_only(needed | {entry.sha256 for entry in entries})
-        kept = frozenset(entries)
-        for key in set(self._opened):
-            if key[0] not in kept:
-                self._opened.pop(key, None)
+        with self._changing:
+            self._open = self._open.only(frozenset(entries))
 
     # What a gallery's worker polls and reads.
 
@@ -127,11 +121,13 @@ class FleetStore:
         if not self._serves(state):
             return []
         denied = self.denied(state)
-        return [
-            replace(person, enabled=False) if person.person_id in denied else person
-            for shard in self.each_shard(state)
-            for person in shard.people
-        ]
+        if self._is_large(state):
+            return [_unless(denied, person) for theirs, _ in self._from_disk(state) for person in theirs]
+        return [_unless(denied, person) for person in self.opened(state).people()]
+
+    @staticmethod
+    def _is_large(state: FleetState) -> bool:
+        return state.gallery is not None and state.gallery.people >= COMPACT_FROM
 
     def _serves(self, state: FleetState) -> bool:
         return state.gallery is not None and not state.lapsed and not self.past_last_day
@@ -150,38 +146,59 @@ class FleetStore:
                     raise
 
     def templates(self, space: str | None = None) -> list[Template]:
-        """Return the templates in force, if they are of ``space``."""
+        """Return the templates in force, if they are of ``space``; see ``read_templates``."""
         return self.read_templates(space, list)
 
     def read_templates(self, space: str | None, use: Callable[[Iterable[Template]], T]) -> T:
         """Return what ``use`` makes of the templates in force, if they are of ``space``.
 
-        It is asked again where another gallery comes into force meanwhile. Raises ``StoreError``, and what
-        ``use`` raises.
+        They are read from the disk, a shard at a time: none is kept open. ``use`` is asked again where
+        another gallery comes into force meanwhile. Raises ``StoreError``, and what ``use`` raises.
         """
 
         def read(state: FleetState) -> T:
             other = state.gallery is not None and space not in (None, state.gallery.space)
             if other or not self._serves(state):
                 return use(())
-            return use(template for shard in self.each_shard(state) for template in shard.templates)
+            return use(template for _, theirs in self._from_disk(state) for template in theirs)
+
+        return self._settled(read)
+
+    def everybody(self, space: str | None = None) -> tuple[list[Person], list[Template]]:
+        """Return ``people`` and ``templates``, for whoever asks once: all of it is read from the disk."""
+
+        def read(state: FleetState) -> tuple[list[Person], list[Template]]:
+            if state.gallery is None or not self._serves(state):
+                return [], []
+            denied, found = self.denied(state), list(self._from_disk(state))
+            people = [_unless(denied, person) for theirs, _ in found for person in theirs]
+            wanted = space in (None, state.gallery.space)
+            return people, [template for _, theirs in found for template in theirs] if wanted else []
+
+        return self._settled(read)
+
+    def parts(self, space: str) -> list[GalleryPart] | None:
+        """Return the gallery in force as rows, if it is of ``space``; who is denied is disabled.
+
+        A part in which nothing has changed has the very ``matrix`` that it had before. None where they are so
+        many that codes are kept in place of rows. Raises ``StoreError``.
+        """
+
+        def read(state: FleetState) -> list[GalleryPart] | None:
+            other = state.gallery is not None and space != state.gallery.space
+            if other or not self._serves(state):
+                return []
+            if self._is_large(state):
+                return None
+            denied = self.denied(state)
+            return [block.part.without(denied) for block in self.opened(state).blocks]
 
         return self._settled(read)
 
     def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
-        """Return the templates of some people as far as they are kept open in memory; from any thread."""
-        state = self.state()
-        if state.gallery is None or space != state.gallery.space:
-            return []
-        manifest, wanted = self.manifest(state.gallery), frozenset(person_ids)
-        numbers = {shard_of(person_id, manifest.shards) for person_id in wanted}
-        shards = [
-            self._opened.get((entry, manifest.space, manifest.dimension))
-            for entry in manifest.entries
-            if entry.number in numbers
-        ]
-        templates = (template for shard in shards if shard is not None for template in shard.templates)
-        return [template for template in templates if template.person_id in wanted]
+        """Return none: no template is kept open, and to open shards at a face takes too long."""
+        del person_ids, space
+        return []
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return none: a fleet has no vetoes of its own."""
@@ -200,47 +217,61 @@ class FleetStore:
 
     # Opening.
 
-    def each_shard(self, state: FleetState) -> Iterator[OpenedShard]:
-        """Yield the gallery in force, opened, a shard at a time. Raises ``StoreCorruptError``."""
-        if state.gallery is None:
-            raise StoreCorruptError("no gallery was received yet")
-        manifest = self.manifest(state.gallery)
-        keys, opened = self.blobs.get(state.gallery.keys), {}
-        try:
-            opener = Opener(self.member, decode(keys, Keys))
-            for entry in manifest.entries:
-                shard, _ = self.shard(entry, manifest, opener, self.blobs.get)
-                if _kept_open(manifest):
-                    opened[entry] = shard
-                yield shard
-        except FleetError as exc:
-            raise StoreCorruptError(f"the received gallery: {exc}") from exc
-        if self.state().gallery == state.gallery:  # else somebody who was in it may be forgotten meanwhile
-            self.keep_open(manifest, opened)
+    @property
+    def open_now(self) -> OpenGallery:
+        """What is open of the gallery in force; nothing of it was refused."""
+        return self._open
 
-    def shard(
-        self, entry: ShardEntry, manifest: Manifest, opener: "Opener", read: Callable[[str], bytes]
-    ) -> tuple[OpenedShard, bool]:
-        """Return the people of a shard, and whether it was opened just now. See ``keep_open``.
+    def keep_open(self, gallery: OpenGallery, part: InForce) -> None:
+        """Keep a gallery open while ``part`` is in force, so that a change of one person costs one shard.
 
-        Raises ``FleetError``, and what ``read`` does.
-        """
-        key = (entry, manifest.space, manifest.dimension)
-        known = self._opened.get(key)
-        if known is not None:
-            return known, False
-        shard = opener.shard(read(entry.sha256), entry, manifest.space)
-        people, templates = people_of(shard, manifest.space, manifest.dimension)
-        return OpenedShard(tuple(people), tuple(templates)), True
-
-    def keep_open(self, manifest: Manifest, opened: Mapping[ShardEntry, OpenedShard]) -> None:
-        """Keep the shards of a gallery in force open, so that a change of one person costs one shard.
-
-        Not of the largest, whose templates take four times what is kept of them for searching. One that was
+        Not of the largest, whose rows take four times what is kept of them for searching. One that was
         refused never comes here: it would pass for one that was checked.
         """
-        for entry, shard in opened.items() if _kept_open(manifest) else ():
-            self._opened[entry, manifest.space, manifest.dimension] = shard
+        with self._changing:  # else somebody who was in it may be forgotten meanwhile
+            state = self.state()
+            if state.gallery == part and not self._is_large(state):
+                self._open = gallery
+
+    def opened(self, state: FleetState) -> OpenGallery:
+        """Return the gallery in force, opened. Raises ``StoreCorruptError``."""
+        manifest, known = self._manifest_of(state), self._open
+        frame = Frame.of(manifest)
+        shards = known.shards(frame)
+        missing = [entry for entry in manifest.entries if entry not in shards]
+        try:
+            for entry, (people, templates) in zip(missing, self._from_disk(state, missing), strict=True):
+                shards[entry] = open_shard(people, templates, frame)
+            opened = open_gallery(manifest, shards, known)
+        except ValueError as exc:
+            raise StoreCorruptError(f"the received gallery: {exc}") from exc
+        if missing and state.gallery is not None:
+            self.keep_open(opened, state.gallery)
+        return opened
+
+    def _from_disk(
+        self, state: FleetState, entries: Sequence[ShardEntry] | None = None
+    ) -> Iterator[tuple[list[Person], list[Template]]]:
+        """Yield the people and the templates of shards, all of them or some. Raises ``StoreCorruptError``."""
+        manifest, opener = self._manifest_of(state), None
+        for entry in manifest.entries if entries is None else entries:
+            try:
+                opener = opener or self._opener(state.gallery)
+                shard = opener.shard(self.blobs.get(entry.sha256), entry, manifest.space)
+                yield people_of(shard, manifest.space, manifest.dimension)
+            except FleetError as exc:
+                raise StoreCorruptError(f"the received gallery: {exc}") from exc
+
+    def _opener(self, part: InForce | None) -> "Opener":
+        """Return what opens the blobs of ``part``. Raises ``FleetError``, ``StoreError``."""
+        if part is None:
+            raise StoreCorruptError("no gallery was received yet")
+        return Opener(self.member, decode(self.blobs.get(part.keys), Keys))
+
+    def _manifest_of(self, state: FleetState) -> Manifest:
+        if state.gallery is None:
+            raise StoreCorruptError("no gallery was received yet")
+        return self.manifest(state.gallery)
 
     def intact(self, state: FleetState) -> bool:
         """Whether every byte of the gallery in force still is what it was."""
@@ -260,8 +291,8 @@ class FleetStore:
             return known[1]
         space = getattr(part, "space", "")
         try:
-            opener = Opener(self.member, decode(self.blobs.get(part.keys), Keys))
-            plain = opener.open(self.blobs.get(part.sha256), "manifest", space, part.version, part.epoch)
+            opener, sealed = self._opener(part), self.blobs.get(part.sha256)
+            plain = opener.open(sealed, "manifest", space, part.version, part.epoch)
             manifest = decode(plain, Manifest)
         except FleetError as exc:
             raise StoreCorruptError(f"the received gallery: {exc}") from exc
@@ -279,20 +310,24 @@ class FleetStore:
             raise StoreCorruptError(f"the received list of command keys: {exc}") from exc
 
     def denied(self, state: FleetState) -> frozenset[str]:
-        """Return who is refused whatever the gallery says. Raises ``StoreCorruptError``."""
-        part = state.denied
+        """Return who is refused whatever the gallery says, opened once. Raises ``StoreCorruptError``."""
+        part, known = state.denied, self._denied
         if part is None:
             return frozenset()
+        if known is not None and known[0] == part:
+            return known[1]
         try:
-            opener = Opener(self.member, decode(self.blobs.get(part.keys), Keys))
-            plain = opener.open(self.blobs.get(part.sha256), "denied", "", part.version, part.epoch)
-            return frozenset(decode(plain, Denied).people)
+            opener, sealed = self._opener(part), self.blobs.get(part.sha256)
+            plain = opener.open(sealed, "denied", "", part.version, part.epoch)
+            denied = frozenset(decode(plain, Denied).people)
         except FleetError as exc:
             raise StoreCorruptError(f"the received deny list: {exc}") from exc
+        self._denied = (part, denied)
+        return denied
 
 
-def _kept_open(manifest: Manifest) -> bool:
-    return manifest.people < COMPACT_FROM
+def _unless(denied: frozenset[str], person: Person) -> Person:
+    return replace(person, enabled=False) if person.person_id in denied else person
 
 
 class Opener:

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edged.domain.gallery import GallerySnapshot
 from edged.errors import FleetError, StoreCorruptError, StoreError
 from edged.fleet.gallery_format import (
     MAX_DENIED_BYTES,
@@ -23,13 +22,14 @@ from edged.fleet.gallery_format import (
     Keys,
     Manifest,
     Roles,
-    ShardEntry,
     decode,
+    people_of,
 )
 from edged.fleet.trust import HELD, Floor, PublisherTrust, Target, Trusted, UntrustedError, check_blob
-from edged.membership.gates import Before, RefusedError, check_gallery, check_shard
+from edged.membership.gates import Before, RefusedError, check_gallery, checked_shard
+from edged.membership.open_gallery import Frame, OpenGallery, open_gallery
 from edged.membership.state import AppliedGallery, FleetState, InForce, RolesInForce
-from edged.membership.store import FleetStore, OpenedShard, Opener
+from edged.membership.store import FleetStore, Opener
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,6 @@ class Attempt:
 class GalleryUpdate:
     """``too_close`` gives the cosine from which on two people of a gallery of that many must be one.
 
-    ``serving`` gives the gallery in memory if it is the one of a revision, which saves making it again.
     ``alive`` is called now and then while many people are opened and compared.
     """
 
@@ -80,7 +79,6 @@ class GalleryUpdate:
         dimension: int,
         too_close: Callable[[int], float],
         now: Callable[[], datetime],
-        serving: Callable[[int], GallerySnapshot | None] = lambda _revision: None,
         alive: Callable[[], None] = lambda: None,
         step: Callable[[str], None] = lambda _name: None,
     ) -> None:
@@ -91,7 +89,6 @@ class GalleryUpdate:
         self._dimension = dimension
         self._too_close = too_close
         self._now = now
-        self._serving = serving
         self._alive = alive
         self._step = step
 
@@ -101,8 +98,6 @@ class GalleryUpdate:
         Raises ``StoreError`` where the disk fails: what was in force still is.
         """
         state = self._begin()
-        # Before a deny list is taken: that changes who may enter, and nobody's face.
-        serving = self._serving(state.revision)
         changed, roles, vouched_at = False, None, 0.0
         try:
             trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
@@ -112,7 +107,7 @@ class GalleryUpdate:
             roles = False
             changed = self._take_denied(trusted)
             roles = self._take_roles(trusted)
-            attempt = self._take_gallery(trusted, serving, denied=changed)
+            attempt = self._take_gallery(trusted, denied=changed)
         except (UntrustedError, RefusedError) as exc:
             attempt = Attempt(denied=changed, refused=exc.reason, text=str(exc)[:400])
         except StoreCorruptError as exc:
@@ -197,7 +192,7 @@ class GalleryUpdate:
         self._commit(roles=RolesInForce(sha256=target.sha256, version=version, root=root))
         return True
 
-    def _take_gallery(self, trusted: Trusted, serving: GallerySnapshot | None, *, denied: bool) -> Attempt:
+    def _take_gallery(self, trusted: Trusted, *, denied: bool) -> Attempt:
         state = self._store.state()
         target = trusted.targets.get("manifest")
         if target is None:
@@ -223,8 +218,8 @@ class GalleryUpdate:
                 return waiting
         self._fetch(manifest)
         self._step("fetched")
-        shards = self._opened(manifest, opener)
-        check_gallery(manifest, shards, self._before(state, serving), self._too_close, alive=self._alive)
+        opened = self._opened(manifest, opener)
+        check_gallery(manifest, opened, self._before(state, manifest), self._too_close, alive=self._alive)
         self._step("checked")
         self._store.blobs.put(target.sha256, sealed)
         self._step("stored")
@@ -240,7 +235,7 @@ class GalleryUpdate:
             valid_until=manifest.valid_until,
         )
         self._commit(gallery=gallery, lapsed=False, revision=self._store.state().revision + 1)
-        self._store.keep_open(manifest, shards)
+        self._store.keep_open(opened, gallery)
         self._step("in force")
         return Attempt(applied=True, denied=denied)
 
@@ -317,28 +312,31 @@ class GalleryUpdate:
         if wanted:
             self._store.blobs.put_all(checked())
 
-    def _opened(self, manifest: Manifest, opener: Opener) -> dict[ShardEntry, OpenedShard]:
-        """Return every shard in the open, each checked by itself."""
-        opened = {}
+    def _opened(self, manifest: Manifest, opener: Opener) -> OpenGallery:
+        """Return the gallery in the open, each shard checked by itself; what was open is in force."""
+        known = self._store.open_now
+        shards = known.shards(Frame.of(manifest))
         for entry in manifest.entries:
-            self._alive()
-            shard, fresh = self._store.shard(entry, manifest, opener, self._store.blobs.get)
-            if fresh:  # what is open already is in force, so it was checked
-                check_shard(shard, entry, manifest)
-            opened[entry] = shard
-        return opened
+            if entry not in shards:
+                self._alive()
+                shard = opener.shard(self._store.blobs.get(entry.sha256), entry, manifest.space)
+                people, templates = people_of(shard, manifest.space, manifest.dimension)
+                shards[entry] = checked_shard(people, templates, entry, manifest)
+        return open_gallery(manifest, shards, known)
 
     def _whole(self, part: InForce) -> bool:
         return all(self._store.blobs.whole(sha256) for sha256 in (part.sha256, part.keys))
 
-    def _before(self, state: FleetState, serving: GallerySnapshot | None) -> Before:
+    def _before(self, state: FleetState, manifest: Manifest) -> Before:
         if state.gallery is None:
-            return Before(0, frozenset(), None)
+            return Before(0)
         try:
             entries = frozenset(self._store.manifest(state.gallery).entries)
         except StoreError:  # damaged: everything counts as new, and is compared
-            return Before(state.gallery.people, frozenset(), None)
-        return Before(state.gallery.people, entries, serving)
+            return Before(state.gallery.people)
+        shards = self._store.open_now.shards(Frame.of(manifest))
+        in_force = {entry: shard for entry, shard in shards.items() if entry in entries}
+        return Before(state.gallery.people, entries, in_force)
 
     def _blob(self, name: str, target: Target, most: int) -> bytes:
         """Return a blob from disk or from the source, checked; its length is known before it is asked for."""

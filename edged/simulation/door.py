@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry
 from edged.config.sections import MqttConfig
 from edged.devices.clock import Clock
 from edged.domain.calibration import MeasuredPoint
-from edged.domain.gallery import GallerySnapshot
 from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk
 from edged.domain.shards import collision_level
@@ -88,10 +87,6 @@ class SimulatedDoor:
         def swapped() -> bool:
             return self.gallery.current.snapshot.version >= people.generation()
 
-        def serving(revision: int) -> GallerySnapshot | None:
-            same = self.store.state().revision == revision and swapped()
-            return self.gallery.current.snapshot if same else None
-
         def make_update(channel: GalleryChannel) -> Callable[[datetime], Attempt]:
             self.channel = channel
             trust = PublisherTrust(folder / "tuf", invitation.root.encode(), channel, invitation.group)
@@ -103,7 +98,6 @@ class SimulatedDoor:
                 dimension=DIMENSION,
                 too_close=lambda count: collision_level(CALIBRATION, count),
                 now=lambda: datetime.fromtimestamp(time.time(), UTC),
-                serving=serving,
                 alive=self._beat,
             ).attempt
 

@@ -38,7 +38,8 @@ Say = Callable[[str], None]
 class Step:
     """One thing that happened: ``seconds`` until every door had it in force and said so.
 
-    ``sent`` bytes went to the broker, ``received`` bytes to all doors; ``cpu`` seconds are of one door.
+    ``sent`` bytes went to the broker, ``received`` bytes to all doors; ``cpu`` seconds are of one door, and
+    so are ``faults``, the pages of memory that were given or mapped anew.
     """
 
     what: str
@@ -46,6 +47,7 @@ class Step:
     sent: int
     received: int
     cpu: float
+    faults: float
 
 
 class SimulatedFleet:
@@ -180,9 +182,11 @@ class SimulatedFleet:
         self._await(list(self._houses))
         seconds = time.monotonic() - start
         after = [house.report() for house in houses]
-        cpu = sum(now.cpu - then.cpu for now, then in zip(after, before, strict=True))
+        doors = max(1, len(self._houses))
+        cpu = sum(now.cpu - then.cpu for now, then in zip(after, before, strict=True)) / doors
+        faults = sum(now.faults - then.faults for now, then in zip(after, before, strict=True)) / doors
         received = sum(now.received - then.received for now, then in zip(after, before, strict=True))
-        return Step(what, seconds, sent, max(0, received), cpu / max(1, len(self._houses)))
+        return Step(what, seconds, sent, max(0, received), cpu, faults)
 
     def change_records(self) -> None:
         """Give one person new photographs."""

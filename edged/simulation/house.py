@@ -23,9 +23,13 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARE
 
 @dataclass(frozen=True, slots=True)
 class HouseReport:
-    """What the doors of one process have used: ``cpu`` seconds, ``received`` bytes, ``rss`` in kB."""
+    """What the doors of one process have used: ``cpu`` seconds, ``received`` bytes, ``rss`` in kB.
+
+    ``faults`` counts the pages of memory that the system had to give or to map.
+    """
 
     cpu: float
+    faults: int
     received: int
     rss: int
     refusals: tuple[str, ...]
@@ -114,6 +118,7 @@ def _report(running: dict[str, SimulatedDoor]) -> HouseReport:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return HouseReport(
         cpu=time.process_time(),
+        faults=used.ru_minflt,
         received=sum(door.channel.received_bytes for door in running.values()),
         rss=used.ru_maxrss,
         refusals=tuple(f"{name}: {text}" for name, door in running.items() for text in door.refusals),

@@ -11,7 +11,6 @@ import msgspec
 from edged.config.sections import AccessConfig, Config
 from edged.devices.clock import Clock
 from edged.domain.access import WEEKDAYS
-from edged.domain.gallery import GallerySnapshot
 from edged.domain.shards import collision_level
 from edged.domain.types import EventKind
 from edged.errors import ConfigError, StoreError
@@ -24,7 +23,6 @@ from edged.membership.command_memory import CommandMemoryFile
 from edged.membership.opening import Membership, open_membership
 from edged.membership.people import FleetPeople
 from edged.membership.state import FleetState
-from edged.membership.store import FleetStore
 from edged.metrics import Metrics
 from edged.storage.vault import Vault
 from edged.workers.command_acts import CommandActs, Reach
@@ -90,7 +88,7 @@ class FleetPart:
         invitation, store = membership.invitation, membership.store
         client_id = config.mqtt.client_id or f"edged-{config.site}-{config.door_id}"
         own = msgspec.structs.replace(config.mqtt, client_id=f"{client_id}-fleet")
-        memory = _InMemory(gallery, self.people, store)
+        memory = _InMemory(gallery, self.people)
         self._worker = FleetMemberWorker(
             BrokerClient(own, client_id=own.client_id or client_id, will=None),
             GalleryTopics(invitation.prefix, invitation.site, invitation.group),
@@ -127,7 +125,6 @@ class FleetPart:
                 space=model.space,
                 dimension=model.dimension,
                 too_close=memory.too_close,
-                serving=memory.serving,
                 alive=self._beat,
                 now=lambda: datetime.fromtimestamp(clock.unix(), UTC),
             ).attempt
@@ -213,18 +210,10 @@ class _InMemory:
 
     gallery: GallerySyncWorker
     people: People
-    store: FleetStore
 
     def swapped(self) -> bool:
         """Return whether it is as new as the disk's. Raises ``StoreError``."""
         return self.gallery.current.snapshot.version >= self.people.generation()
-
-    def serving(self, revision: int) -> GallerySnapshot | None:
-        """Return it if it is that of ``revision`` and lets people in. Raises ``StoreError``."""
-        state = self.store.state()
-        serves = not (state.lapsed or self.store.past_last_day)  # else memory is empty, and the disk is not
-        same = state.revision == revision and serves and self.swapped()
-        return self.gallery.current.snapshot if same else None
 
     def too_close(self, people: int) -> float:
         """Return the cosine from which on two of so many people must be one."""

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from edged.devices.memory import release_freed_memory
 from edged.domain.bars import BarsOnDemand
 from edged.domain.calibration import MeasuredPoint, Threshold, no_threshold, threshold_for
 from edged.domain.codes import Products, blocked_products
 from edged.domain.gallery import GallerySnapshot, build_snapshot, packed, with_bars
+from edged.domain.gallery_parts import GalleryPart, snapshot_of
 from edged.domain.lookalikes import Bar, lookalike_rule
 from edged.domain.people import Person, Template, Veto
 from edged.domain.risk import Risk, Traffic, false_accepts_a_year
@@ -63,6 +64,14 @@ class People(Protocol):
 
     def vetoes(self, space: str | None = None) -> list[Veto]:
         """Return the vetoes of one embedding space."""
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """People who change a part at a time; ``membership.people.FleetPeople`` is the real one."""
+
+    def parts(self, space: str) -> list[GalleryPart] | None:
+        """Return everybody as rows, in the order of ``people``; None where they are too many for that."""
 
 
 class Calibration(Protocol):
@@ -225,23 +234,8 @@ class GallerySyncWorker(Worker):
         Raises ``StoreError``.
         """
         identity, version = self._people.identity(), self._people.generation()
-        people, vetoes = packed(self._people.people()), self._people.vetoes(self._space)
-
-        def build(templates: Iterable[Template]) -> GallerySnapshot:
-            return build_snapshot(
-                self._space,
-                self._dimension,
-                version,
-                people,
-                templates,
-                vetoes=vetoes,
-                previous=self._before,
-                products=self._products,
-                reread=self._rereading,
-            )
-
         try:
-            snapshot = self._people.read_templates(self._space, build)
+            snapshot = self._read(version)
         except ValueError as exc:
             raise StoreCorruptError(f"the gallery cannot be used: {exc}") from exc
         self._identity = identity
@@ -251,6 +245,32 @@ class GallerySyncWorker(Worker):
         self._metrics.gallery_templates.set(snapshot.templates)
         self._metrics.gallery_version.set(version)
         return self._rated(snapshot)
+
+    def _read(self, version: int) -> GallerySnapshot:
+        """Return the people on disk. Raises ``StoreError``; ``ValueError`` where they cannot be right."""
+        space, dimension = self._space, self._dimension
+        parts = self._people.parts(space) if isinstance(self._people, InParts) else None
+        vetoes, before, products = self._people.vetoes(space), self._before, self._products
+        if parts is not None:
+            return snapshot_of(
+                space, dimension, version, parts, vetoes=vetoes, previous=before, products=products
+            )
+        people = packed(self._people.people())
+
+        def build(templates: Iterable[Template]) -> GallerySnapshot:
+            return build_snapshot(
+                space,
+                dimension,
+                version,
+                people,
+                templates,
+                vetoes=vetoes,
+                previous=before,
+                products=products,
+                reread=self._rereading,
+            )
+
+        return self._people.read_templates(space, build)
 
     def _rated(self, snapshot: GallerySnapshot) -> GalleryState:
         """Return the gallery with the threshold and the bars of the risk that is stated now.

@@ -2,24 +2,34 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from edged.domain.gallery_parts import GalleryPart
 from edged.domain.shards import shard_of
 from edged.errors import FleetError, NotFoundError, StoreError
 from edged.fleet.gallery_format import PersonRecord, Shard, ShardEntry, TemplateRecord, encode
 from edged.fleet.gallery_seal import BlobName, seal
 from edged.membership.blobs import BlobFolder
+from edged.membership.open_gallery import OpenGallery
 from edged.membership.state import FleetState
-from edged.membership.store import FleetStore, OpenedShard
+from edged.membership.store import FleetStore
 from edged.publishing.content import Built
 from edged.publishing.planning import Wanted
 from edged.publishing.release import FleetFolder
-from tests.integration.membership.fleet import GROUP, SPACE, Door, digest, door, record, wanted
+from tests.integration.membership.fleet import (
+    DIMENSION,
+    GROUP,
+    SPACE,
+    Door,
+    digest,
+    door,
+    record,
+    wanted,
+)
 
 
 def misplace(folder: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -443,32 +453,30 @@ def test_bytes_are_read_again_once_a_file_was_touched_and_once_an_hour(tmp_path:
     assert not blobs.whole(digest(data))
 
 
-def test_a_denial_on_the_way_does_not_cost_a_comparison_of_everybody(
-    folder: FleetFolder, front: Door
-) -> None:
-    """The faces in memory are those of the gallery in force, whoever of them may enter."""
-    from edged.domain.gallery import build_snapshot
+def test_only_who_is_new_or_changed_is_compared_with_everybody(folder: FleetFolder, front: Door) -> None:
+    """Denied on the way or not: the faces of those who were there have been compared."""
+    from edged.domain.shards import collision
     from edged.membership import gates
 
     folder.publish(GROUP, wanted(*range(1, 20)))
     store = front.store
     assert front.attempt(store=store).applied
-    revision = store.state().revision
-    memory = build_snapshot(SPACE, 64, 0, store.people(), store.templates(SPACE))
-    folder.forget(GROUP, "p-00003")
-    made: list[int] = []
+    compared: list[set[str]] = []
 
-    def counted(*arguments: object, **options: object) -> object:
-        made.append(len(arguments[3]))  # type: ignore[arg-type]
-        return build_snapshot(*arguments, **options)  # type: ignore[arg-type]
+    def told(new: GalleryPart, *arguments: object, **options: object) -> str | None:
+        compared.append({person.person_id for person in new.people})
+        return collision(new, *arguments, **options)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gates, "build_snapshot", counted)
-        attempt = front.attempt(store=store, serving=lambda known: memory if known == revision else None)
-    assert attempt.applied
-    assert attempt.denied
-    assert len(made) == 1  # of the one shard that is new
-    assert made[0] < 10
+        patch.setattr(gates, "collision", told)
+        folder.forget(GROUP, "p-00003")
+        attempt = front.attempt(store=store)
+        assert (attempt.applied, attempt.denied, compared) == (True, True, [])
+        people = [record(number, templates=2 + (number == 7)) for number in (1, 2, *range(4, 20), 33)]
+        folder.publish(GROUP, Wanted(people, SPACE, DIMENSION))
+        assert front.attempt(store=store).applied
+    assert len(compared) > 1, "with each other, and with everybody"
+    assert all(some == {"p-00007", "p-00033"} for some in compared)
 
 
 def test_a_gallery_that_is_replaced_while_it_is_read_is_read_anew(
@@ -477,13 +485,13 @@ def test_a_gallery_that_is_replaced_while_it_is_read_is_read_anew(
     """The gallery's own thread reads; the fleet's erases what is in force no more."""
     folder.publish(GROUP, wanted(1, 2))
     front.attempt()
-    reader, real = front.store, type(front.store).each_shard
+    reader, real = front.store, type(front.store).opened
 
-    def replaced(store: FleetStore, state: FleetState) -> Iterator[OpenedShard]:
-        monkeypatch.setattr(FleetStore, "each_shard", real)
+    def replaced(store: FleetStore, state: FleetState) -> OpenGallery:
+        monkeypatch.setattr(FleetStore, "opened", real)
         folder.publish(GROUP, wanted(1, 2, 3))
         assert front.attempt().applied
         return real(store, state)
 
-    monkeypatch.setattr(FleetStore, "each_shard", replaced)
+    monkeypatch.setattr(FleetStore, "opened", replaced)
     assert {person.person_id for person in reader.people()} == {"p-00001", "p-00002", "p-00003"}

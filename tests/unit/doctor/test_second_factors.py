@@ -114,7 +114,7 @@ def test_in_a_large_gallery_those_without_one_are_held_against_everybody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_ALL_PAIRS", 3)
-    monkeypatch.setattr(gallery, "_ON_DEMAND_FROM", 1)
+    monkeypatch.setattr(gallery, "ON_DEMAND_FROM", 1)
     alike = {"ask": ("lookalike",), "alike": True}
     assert check(**alike, factor_kinds=pins(0)) == (State.WARNING, 3, 1)
     assert check(**alike, factor_kinds=pins(2, 3)) == (State.WARNING, 2, 2)

@@ -215,7 +215,7 @@ def test_so_many_dimensions_are_not_coded() -> None:
 @pytest.fixture(params=FORMS)
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Galleries of any size in one form."""
-    monkeypatch.setattr(gallery_module, "_CODED_FROM", 1 if request.param == FORMS[1] else 10**9)
+    monkeypatch.setattr(gallery_module, "CODED_FROM", 1 if request.param == FORMS[1] else 10**9)
     monkeypatch.setattr(gallery_module, "COMPACT_FROM", 1 if request.param == FORMS[2] else 10**9)
     return str(request.param)
 
@@ -287,7 +287,7 @@ def test_a_template_is_let_go_where_its_store_does_not_keep_it() -> None:
 def on_demand(monkeypatch: pytest.MonkeyPatch) -> Callable[[GallerySnapshot], GallerySnapshot]:
     def barred(snapshot: GallerySnapshot) -> GallerySnapshot:
         with monkeypatch.context() as patched:
-            patched.setattr(gallery_module, "_ON_DEMAND_FROM", 0)
+            patched.setattr(gallery_module, "ON_DEMAND_FROM", 0)
             found = with_bars(snapshot, RULE)
         assert isinstance(found.bars, BarsOnDemand)
         return found

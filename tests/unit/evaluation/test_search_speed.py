@@ -36,7 +36,7 @@ def test_a_search_that_is_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(values: CodeArray, _probe: CodeArray) -> np.ndarray:
         return np.float32(1e4) * np.arange(len(values), dtype=np.float32)
 
-    monkeypatch.setattr(gallery, "_CODED_FROM", 1)
+    monkeypatch.setattr(gallery, "CODED_FROM", 1)
     monkeypatch.setattr(measured, "fast_products", lambda: broken)
     assert search_speed(300, 12, dimension=32).same < 12
 

@@ -8,15 +8,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from edged.domain.gallery_parts import GalleryPart
 from edged.domain.people import Person
 from edged.errors import StoreError
 from edged.fleet.gallery_channel import GalleryChannel
 from edged.fleet.gallery_topics import GalleryTopics
 from edged.membership.identity import create_identity
+from edged.membership.open_gallery import OpenedShard, OpenGallery, ShardBlock
 from edged.membership.state import AppliedGallery, FleetState, InForce
-from edged.membership.store import FleetStore, Member, OpenedShard
+from edged.membership.store import FleetStore, Member
 from edged.membership.update import Attempt
 from edged.storage.vault import Vault
 from edged.workers import fleet_member
@@ -102,8 +105,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Benc
             store._file.write(
                 FleetState(revision=1, root=1, timestamp=1, expires=NOW + 3 * DAY, gallery=gallery)
             )
-        shard = OpenedShard((Person("p-1", "p-1"),), ())
-        monkeypatch.setattr(FleetStore, "each_shard", lambda _self, _state: iter([shard]))
+        people, rows = (Person("p-1", "p-1"),), np.zeros((1, 2), np.float32)
+        block = ShardBlock((), (OpenedShard(people, people, rows, 1),), GalleryPart(people, rows, 1))
+        opened = OpenGallery(None, (block,))
+        monkeypatch.setattr(FleetStore, "opened", lambda _self, _state: opened)
         used, alarms, attempts = clock or Clock(), [], []
 
         def attempt(_not_before: datetime) -> Attempt:

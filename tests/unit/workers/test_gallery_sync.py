@@ -306,7 +306,7 @@ def test_without_a_count_of_visits_nothing_is_expected() -> None:
 def test_look_alikes_and_vetoes_come_with_the_gallery_and_a_new_margin_is_taken_over(
     on_demand_from: int, told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("edged.domain.gallery._ON_DEMAND_FROM", on_demand_from)
+    monkeypatch.setattr("edged.domain.gallery.ON_DEMAND_FROM", on_demand_from)
     caplog.set_level(logging.INFO)
     people = FakePeople()
     people.add("p-ada", 0)
