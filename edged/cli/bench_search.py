@@ -30,33 +30,26 @@ def _show(found: "list[SearchSpeed]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("people", "kept", "p50 ms", "p95 ms", "CPU ms", "index MB", "RSS MB", title="search")
-    table.add_column("peak MB")
-    table.add_column("swap MB")
-    table.add_column("scored again")
-    table.add_column("as float64")
+    search = Table(
+        "people", "kept", "p50", "p95", "CPU ms", "scored again", "as float64", title="ms a search"
+    )
+    memory = Table("people", "store", "read in s", "index", "in all", "at most", "swap", title="megabytes")
     for one in found:
+        people = f"{one.people:,}{', fleet' if one.sent else ''}"
         times = (f"{value:.2f}" for value in (one.p50_ms, one.p95_ms, one.cpu_ms))
-        sizes = (f"{value:,.0f}" for value in (one.index_mb, one.rss_mb))
-        peaks = (f"{value:,.0f}" for value in (one.peak_mb, one.swap_mb))
-        again = f"{one.rescored[0]:,}, at most {one.rescored[1]:,}"
-        same = f"{one.same} of {one.probes}"
-        table.add_row(
-            f"{one.people:,}",
-            one.kept + (" (a fleet's)" if one.sent else ""),
-            *times,
-            *sizes,
-            *peaks,
-            again,
-            same,
-        )
+        again = f"{one.rescored[0]:,} - {one.rescored[1]:,}"
+        search.add_row(people, one.kept, *times, again, f"{one.decided} of {one.probes}")
+        sizes = (f"{value:,.0f}" for value in (one.index_mb, one.rss_mb, one.peak_mb, one.swap_mb))
+        memory.add_row(people, f"{one.store_mb:,.0f}", f"{one.load_seconds:.1f}", *sizes)
     console = Console()
-    console.print(table)
-    for one in found:
-        whose = " of a fleet" if one.sent else ""
-        told = (
-            f"{one.people:,} people{whose}: {one.decided} of {one.probes} decided as by the templates "
-            f"themselves, {one.wrong} let in whom these would not; scores within {one.off:.1g}; "
-            f"loaded from the store in {one.load_seconds:.2f} s, {one.store_mb:,.1f} MB"
-        )
-        console.print(told, soft_wrap=True)
+    console.print(search)
+    console.print(
+        "scored again: rows scored in float64, usually and at most. as float64: faces decided as by "
+        f"the templates themselves; {sum(one.wrong for one in found)} were let in whom these would not, and "
+        f"scores lie within {max(one.off for one in found):.0e}"
+    )
+    console.print(memory)
+    console.print(
+        "store: what it takes on the disk. index: rows and codes. in all: by how much the process grew, with "
+        "people and all; at most: while it was read; swap: while another of the same people came in its place"
+    )

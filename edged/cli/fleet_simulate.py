@@ -87,8 +87,8 @@ def _show(
         table.add_row(
             step.what,
             f"{step.seconds:.2f} s",
-            f"{step.sent / 1000:,.1f} kB",
-            f"{step.received / 1000 / doors:,.1f} kB",
+            _size(step.sent),
+            _size(step.received / doors),
             f"{step.cpu * 1000:,.0f} ms",
             f"{step.faults:,.0f}",
         )
@@ -100,3 +100,7 @@ def _show(
     console.print(table)
     for text in refusals:
         console.print(f"refused  {text}", style="red", markup=False)
+
+
+def _size(of_bytes: float) -> str:
+    return f"{of_bytes / 1e3:.1f} kB" if of_bytes < 1e6 else f"{of_bytes / 1e6:.1f} MB"

@@ -59,9 +59,9 @@ class SearchSpeed:
 
     ``kept`` says in which form its rows are, ``sent`` that its templates came from a fleet, which sends int8.
     ``load_seconds`` is what it takes to read ``store_mb`` from the disk and build the gallery from it.
-    ``index_mb`` is what rows and codes take, ``rss_mb`` the process with people and all; ``peak_mb`` while it
-    was loaded, ``swap_mb`` while another of the same people was loaded beside it. ``rescored`` is the median
-    and the greatest number of rows scored in float64.
+    ``index_mb`` is what rows and codes take, ``rss_mb`` by how much the process grew, with people and all;
+    ``peak_mb`` while it was loaded, ``swap_mb`` while another of the same people was loaded beside it.
+    ``rescored`` is the median and the greatest number of rows scored in float64.
 
     Of ``probes`` faces ``same`` got the two people and (within 1e-6) scores of float64 for all rows that are
     kept, and ``decided`` the answer of the templates themselves at the threshold. ``wrong`` were let in whom
