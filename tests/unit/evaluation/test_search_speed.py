@@ -63,7 +63,10 @@ def test_the_command_prints_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.exit_code == 0, done.output
     assert [one["people"] for one in json.loads(done.stdout)] == [100, 200]
     shown = CliRunner().invoke(app, ["--search", "--gallery", "100"], terminal_width=160)
-    assert "100 people: 200 of 200 decided as by the templates themselves" in shown.output
+    rows = [line.split("│") for line in shown.output.splitlines() if line.startswith("│")]
+    assert [row[1].strip() for row in rows] == ["100", "100"]  # how fast, and how large
+    assert rows[0][-2].strip() == "200 of 200"
+    assert "0 were let in whom these would not" in shown.output
 
 
 def test_products_of_several_threads_are_those_of_one() -> None:
