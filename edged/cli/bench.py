@@ -1,7 +1,7 @@
 """``edged bench``: how long each stage takes on this machine, and what it should run with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -82,7 +82,15 @@ def bench(
     from edged.cli.bench_start import MOST_STARTS, bench_start
     from edged.cli.measuring import models_section
 
+    _refuse_mixture(
+        {"--search": search, "--start": start, "--idle": idle, "--latency": latency},
+        {"--sweep": sweep, "--write": write, "--plot": plot, "--flame": flame, "--limit": limit},
+    )
+    if idle and latency and as_json:
+        raise typer.BadParameter("--json prints one document: ask for --idle or for --latency")
     if search:
+        if gallery < 1:
+            raise typer.BadParameter("expected 1 or more people to search, got 0", param_hint="--gallery")
         bench_search(gallery, as_json=as_json)
         return
     section = models_section(
@@ -106,9 +114,20 @@ def bench(
             bench_view.draw_flame(told.pipeline, source, alive, gallery, flame)
     if write:
         told.write()
+    told.print(limit=limit, as_json=as_json)
     if plot is not None:
         bench_view.draw(told.result, plot)
-    told.print(limit=limit, as_json=as_json)
+
+
+def _refuse_mixture(instead: Mapping[str, object], stages: Mapping[str, object]) -> None:
+    """Raise where two things are asked for of which one would be left out without a word."""
+    other = [name for name, given in instead.items() if given]
+    if other in (["--idle", "--latency"], []):
+        other = other[:1]
+    asked = [*other, *(name for name, given in stages.items() if given)]
+    if other and len(asked) > 1:
+        text = f"{other[0]} measures something else than the stages: {' and '.join(asked)} are two runs"
+        raise typer.BadParameter(text)
 
 
 @dataclass
@@ -182,8 +201,8 @@ class _Bench:
         from edged.vision.choice import running_threads
 
         shown = self.pipeline.shown_of(self.result.size)
-        reached = stage_limits(self.section, self.result, shown) if limit else []
         if as_json:
+            reached = stage_limits(self.section, self.result, shown) if limit else []
             limits = {"limits": [asdict(one) for one in reached]} if limit else {}
             facts = bench_view.told(self.section, self.found, self.profile)
             typer.echo(json.dumps(asdict(self.result) | facts | limits))
@@ -191,10 +210,10 @@ class _Bench:
         if self.found is not None:
             bench_view.show_sweep(self.found)
         bench_view.show(self.result, self.section, self.pipeline.threads, swept=self.found is not None)
-        if limit:
-            show_limits(reached, running_threads(self.section))
         if self.found is not None:
             bench_view.show_picks(self.section, self.found, written=self.written)
+        if limit:  # last: without the package onnx nothing can be counted
+            show_limits(stage_limits(self.section, self.result, shown), running_threads(self.section))
 
 
 def _opened(section: "ModelsConfig", config: Path | None) -> "FacePipeline":

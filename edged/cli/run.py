@@ -3,7 +3,8 @@
 import gc
 import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,27 +26,27 @@ def run(
 
     SIGHUP reads the configuration again, SIGUSR1 prints the stacks of all threads.
     """
-    from edged import logs
-    from edged.config import load
+    stops = _EarlyStops()
+    with stops.held():
+        from edged import logs
+        from edged.config import load
 
-    # Until the daemon answers it, a reload has nothing to reload, and its default is to end the process.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # A stop while models load unwinds what was built, the lock last.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    loaded = load(config)
-    logs.configure(loaded.logging)
+        loaded = load(config)
+        logs.configure(loaded.logging)
     with ExitStack() as beginning:
-        door = _begun(loaded, beginning)
-        # Modules are never garbage. To look at them again and again costs a tenth of a start, and later a
-        # pause of 20 ms on x86-64, several times that on a board, whenever all objects are looked through.
-        gc.disable()
-        # After the check, which need not wait for the half second that all parts of a door take to import.
-        from edged.app import Daemon
-        from edged.workers.first_compile import compile_unasked
-        from edged.workers.listeners import Listeners
+        with stops.held():
+            door = _begun(loaded, beginning)
+            # Modules are never garbage. To look at them again and again costs a tenth of a start, and later
+            # a pause of 20 ms on x86-64, several times that on a board, whenever all objects are looked
+            # through.
+            gc.disable()
+            # After the check, which need not wait for the time that all parts of a door take to import.
+            from edged.app import Daemon
+            from edged.workers.first_compile import compile_unasked
+            from edged.workers.listeners import Listeners
 
-        gc.freeze()
-        gc.enable()
+            gc.freeze()
+            gc.enable()
 
         def ready(_daemon: Daemon) -> None:
             compile_unasked(loaded, config)
@@ -55,7 +56,54 @@ def run(
             door=door,
         )  # fmt: skip
         beginning.pop_all()
+    stops.hand_over(daemon.supervisor.request_stop)
     sys.exit(daemon.run())
+
+
+class _EarlyStops:
+    """Hears SIGTERM and Ctrl-C until the daemon answers them; a stop is never lost, whatever it interrupts.
+
+    While models load, it unwinds what was built, the lock last. An exception out of a signal's handler breaks
+    an import, or is swallowed where it comes in the midst of one, so there it waits for the end.
+    """
+
+    def __init__(self) -> None:
+        self._asked: list[int] = []
+        self._holding = False
+        self._stop: Callable[[], None] | None = None
+        # A reload has nothing to reload yet, and its default is to end the process.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._hear)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hear of a stop now and obey it at the end; a second one is obeyed at once."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+        self._obey()
+
+    def hand_over(self, stop: Callable[[], None]) -> None:
+        """Have ``stop`` called from now on, and for what was heard by now and came to nothing."""
+        self._stop = stop
+        if self._asked:
+            stop()
+
+    def _hear(self, number: int, _frame: object) -> None:
+        self._asked.append(number)
+        if self._stop is not None:
+            self._stop()
+        elif not self._holding or len(self._asked) > 1:
+            self._obey()
+
+    def _obey(self) -> None:
+        if signal.SIGINT in self._asked:
+            raise KeyboardInterrupt
+        if self._asked:
+            sys.exit(0)
 
 
 def _begun(loaded: "Config", beginning: ExitStack) -> "DoorChild | None":

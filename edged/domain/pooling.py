@@ -67,9 +67,10 @@ class Pool:
         if match.person_id == person_id:
             return match
         own = gallery.search.between(gallery.index[person_id], centre).least
-        return replace(
-            match, person_id=person_id, score=own, second_id=match.person_id, second_score=match.score
-        )
+        other = match.score
+        if match.person_id is not None:
+            other = gallery.search.between(gallery.index[match.person_id], centre).most
+        return replace(match, person_id=person_id, score=own, second_id=match.person_id, second_score=other)
 
     def _centre(self, recent: list[int]) -> FloatArray | None:
         """Return the ``weighted_centre`` of some rows, read where they lie."""

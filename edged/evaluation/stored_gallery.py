@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edged.domain.codes import Products
 from edged.domain.gallery import GallerySnapshot, build_snapshot, packed
+from edged.domain.gallery_parts import snapshot_of
 from edged.domain.people import Person, Template
 from edged.domain.shards import DEFAULT_SHARDS, shard_of
 from edged.fleet.gallery_format import (
@@ -50,6 +51,10 @@ class StoredGallery:
     ) -> tuple[float, GallerySnapshot]:
         """Return the seconds of reading all and building the snapshot, and this. Raises ``StoreError``."""
         started = time.perf_counter()
+        parts = self.people.parts(space) if isinstance(self.people, FleetPeople) else None
+        if parts is not None:
+            snapshot = snapshot_of(space, dimension, 0, parts, previous=previous, products=products)
+            return time.perf_counter() - started, snapshot
         people = packed(self.people.people())
 
         def build(templates: Iterable[Template]) -> GallerySnapshot:

@@ -55,6 +55,27 @@ def test_a_face_without_quality_still_counts(quality: float) -> None:
     assert weighted_centre([(ADA, quality)]) == pytest.approx(ADA)
 
 
+def test_of_codes_the_runner_up_counts_for_the_most_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edged.domain.gallery.COMPACT_FROM", 1)  # and their templates cannot be read again
+    noise = np.random.default_rng(5).standard_normal((3, 8)).astype(np.float32)
+    ada, ben, off = (row / np.linalg.norm(row) for row in noise)
+    people = [Person(name, name, created_at=NOON) for name in ("p-ada", "p-ben")]
+    templates = [
+        Template(one.person_id, one.person_id, "s", vector, 0.9, b"", NOON)
+        for one, vector in zip(people, (ada, ben), strict=True)
+    ]
+    gallery = build_snapshot("s", 8, 1, people, templates)
+    face = (ben + 0.3 * off) / np.linalg.norm(ben + 0.3 * off)
+    pool = Pool()
+    pool.add(look(1, face, gallery), 10)
+    match = pool.match(gallery, "p-ada", since=0)
+    assert match is not None
+    assert match.second_id == "p-ben"
+    exact = face.astype(np.float64)
+    assert match.score < ada @ exact
+    assert match.second_score > ben @ exact
+
+
 def test_faces_that_cancel_out_have_no_centre() -> None:
     assert weighted_centre([(ADA, 0.7), (-ADA, 0.7)]) is None
 

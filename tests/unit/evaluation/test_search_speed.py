@@ -10,10 +10,11 @@ import typer
 from typer.testing import CliRunner
 
 from edged.cli import bench
-from edged.domain import gallery
+from edged.domain import gallery, gallery_parts
 from edged.domain.codes import CodeArray
 from edged.evaluation import search_speed as measured
 from edged.evaluation.search_speed import search_speed
+from edged.membership import store
 from edged.vision.products import fast_products
 
 
@@ -26,10 +27,17 @@ def test_float32_answers_as_float64() -> None:
 
 @pytest.mark.parametrize("sent", [False, True])
 def test_codes_alone_let_in_nobody_wrongly(sent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "COMPACT_FROM", 1)
+    for module in (gallery, store):
+        monkeypatch.setattr(module, "COMPACT_FROM", 1)
     found = search_speed(300, 12, dimension=256, sent=sent)
     assert (found.kept, found.same, found.decided, found.wrong) == ("int8", 12, 12, 0)
     assert found.off < (2e-6 if sent else 1e-12)
+
+
+def test_a_fleets_gallery_is_read_in_parts_as_a_door_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery_parts, "ON_DEMAND_FROM", 1)  # else so few lie in one piece
+    found = search_speed(300, 12, dimension=256, sent=True)
+    assert (found.kept, found.same, found.decided, found.wrong) == ("float32", 12, 12, 0)
 
 
 def test_a_search_that_is_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,6 +75,8 @@ def test_the_command_prints_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row[1].strip() for row in rows] == ["100", "100"]  # how fast, and how large
     assert rows[0][-2].strip() == "200 of 200"
     assert "0 were let in whom these would not" in shown.output
+    for words in (["--search", "--gallery", "0"], ["--search", "--write"], ["--start", "--limit"]):
+        assert CliRunner().invoke(app, words).exit_code == 2
 
 
 def test_products_of_several_threads_are_those_of_one() -> None:
