@@ -55,8 +55,8 @@ def run(
             loaded, reload=lambda: load(config), until_end=until_end, listeners=Listeners(on_ready=ready),
             door=door,
         )  # fmt: skip
+        stops.hand_over(daemon.supervisor.request_stop)
         beginning.pop_all()
-    stops.hand_over(daemon.supervisor.request_stop)
     sys.exit(daemon.run())
 
 
