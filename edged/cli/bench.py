@@ -82,15 +82,10 @@ def bench(
     from edged.cli.bench_start import MOST_STARTS, bench_start
     from edged.cli.measuring import models_section
 
-    _refuse_mixture(
-        {"--search": search, "--start": start, "--idle": idle, "--latency": latency},
-        {"--sweep": sweep, "--write": write, "--plot": plot, "--flame": flame, "--limit": limit},
-    )
-    if idle and latency and as_json:
-        raise typer.BadParameter("--json prints one document: ask for --idle or for --latency")
+    instead = {"--search": search, "--start": start, "--idle": idle, "--latency": latency}
+    stages = {"--sweep": sweep, "--write": write, "--plot": plot, "--flame": flame, "--limit": limit}
+    _refuse_mixture(instead, stages, as_json=as_json)
     if search:
-        if gallery < 1:
-            raise typer.BadParameter("expected 1 or more people to search, got 0", param_hint="--gallery")
         bench_search(gallery, as_json=as_json)
         return
     section = models_section(
@@ -119,8 +114,10 @@ def bench(
         bench_view.draw(told.result, plot)
 
 
-def _refuse_mixture(instead: Mapping[str, object], stages: Mapping[str, object]) -> None:
+def _refuse_mixture(instead: Mapping[str, object], stages: Mapping[str, object], *, as_json: bool) -> None:
     """Raise where two things are asked for of which one would be left out without a word."""
+    if as_json and instead["--idle"] and instead["--latency"]:
+        raise typer.BadParameter("--json prints one document: ask for --idle or for --latency")
     other = [name for name, given in instead.items() if given]
     if other in (["--idle", "--latency"], []):
         other = other[:1]

@@ -15,6 +15,10 @@ def bench_search(gallery: int, *, as_json: bool) -> None:
     from edged.cli.measuring import progress_bar
     from edged.evaluation.search_speed import SIZES, measure_search
 
+    if gallery < 1:
+        raise typer.BadParameter(
+            f"expected 1 or more people to search, got {gallery}", param_hint="--gallery"
+        )
     sizes = sorted({size for size in SIZES if size < gallery} | {gallery})
     with progress_bar("galleries") as progress:
         found = list(measure_search(sizes, progress=progress))

@@ -1,7 +1,7 @@
 """With how many threads the networks of a door run: one where one is quick enough.
 
-Every further one costs processor time, which is heat: both networks of a frame take 8.7 ms of it in one
-thread, 11.1 in two (two x86-64 cores), and a frame is done no sooner there. Where nobody said how many, and
+Every further one costs processor time, which is heat: both networks of a frame take 8.2 ms of it in one
+thread, 9.6 in two (two x86-64 cores), and a frame is done no sooner there. Where nobody said how many, and
 the machine was not measured (``vision.profile``), a frame is timed as the networks are opened, once a start:
 what a door began with it keeps.
 """

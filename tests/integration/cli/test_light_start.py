@@ -96,33 +96,28 @@ def test_a_configuration_that_is_wrong_is_refused_before_any_model_is_thought_of
     assert not modules & (MODELS | NETWORK | PYDANTIC | FILES - {"msgspec", "yaml"})
 
 
-def test_a_door_without_a_fleet_imports_nothing_of_it(folder: Path) -> None:
-    code = "import sys, edged.app; print(*sys.modules)"
+def brought_by(module: str) -> set[str]:
+    """What is imported with ``module``."""
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
         env=environment(),
         timeout=60,
     )
-    modules = set(done.stdout.split())
+    return set(done.stdout.split())
+
+
+def test_a_door_without_a_fleet_imports_nothing_of_it(folder: Path) -> None:
+    modules = brought_by("edged.app")
     assert not modules & (
         {"tuf", "securesystemslib", "requests", "urllib3", "psycopg", "rich", "typer"} | PAGES
     )
 
 
 def test_the_door_process_imports_nothing_but_what_moves_a_line() -> None:
-    code = "import sys, edged.doorway.main; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment(),
-        timeout=60,
-    )
-    modules = set(done.stdout.split())
+    modules = brought_by("edged.doorway.main")
     unwanted = MODELS | NETWORK | PAGES | PYDANTIC | FILES - {"msgspec", "yaml"}
     assert not modules & (
         unwanted | {"typer", "rich", "email", "http", "hashlib", "edged.app", "edged.metrics"}
