@@ -160,12 +160,13 @@ class Stage:
 
     def balance(self) -> Balance:
         """Hold the journal against what arrived at the collector."""
-        journal = {(one.epoch, one.seq): one.event.event_id for one in self.events()}
         arrivals = []
         for message in self.collector.messages:
             if "/event/" in message.topic:
                 event = parse_event(message.payload)
                 arrivals.append(Arrival((event.epoch, event.seq), event.id))
+        # Read after the arrivals: what is recorded between the two must not look invented.
+        journal = {(one.epoch, one.seq): one.event.event_id for one in self.events()}
         return balance(journal, (), arrivals)
 
     def settle(self) -> Balance:
@@ -173,14 +174,15 @@ class Stage:
         self.show("empty")
         self.until_shut()
         self.daemon.wait_ready()
-        deadline = time.monotonic() + _SETTLE_SECONDS
-        while time.monotonic() < deadline:
+        deadline, settled = time.monotonic() + _SETTLE_SECONDS, -1
+        while True:
             found = self.balance()
-            if not found.lost and not unrecorded(self.openings(), self.events())[0]:
-                time.sleep(0.5)
-                return self.balance()
+            told = not found.lost and not unrecorded(self.openings(), self.events())[0]
+            # Twice the same: an event recorded a moment ago is on its way, not lost.
+            if (told and found.recorded == settled) or time.monotonic() > deadline:
+                return found
+            settled = found.recorded if told else -1
             time.sleep(0.5)
-        return self.balance()
 
     def _shown(self) -> list[dict[str, Any]]:
         path = self.folder / "shown.jsonl"
