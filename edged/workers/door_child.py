@@ -5,7 +5,6 @@ hang, leaves the line in the hands of a process that goes on living for as long 
 A door process that hangs itself is killed by this one, and the line secured by whoever claims it next.
 """
 
-import contextlib
 import logging
 import os
 import select
@@ -52,6 +51,7 @@ class DoorChild:
         self._state = state
         self._process: subprocess.Popen[str] | None = None
         self._first: socket.socket | None = None
+        self._spoken = False  # it has the line: that is when it says its first word
 
     def begin(self) -> None:
         """Start it; it claims the line while this process does something else. Raises ``LockError``."""
@@ -76,8 +76,13 @@ class DoorChild:
         return first or self._spawn()
 
     def close(self) -> None:
-        """End it: it secures the line and leaves when nobody is connected."""
+        """End it: it secures the line and leaves when nobody is connected.
+
+        One that is still starting does not hear of this until it has the line; it is killed where that takes
+        long.
+        """
         if self._first is not None:
+            self._spoken = self._spoken or _has_spoken(self._first)
             self._first.close()
             self._first = None
         process = self._process
@@ -88,18 +93,24 @@ class DoorChild:
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
-        if (process.poll() or 0) < 0:
+        # One that even a kill has not ended yet may be stuck with the line as it was.
+        if process.poll() is None or process.returncode < 0:
             self._secure()
 
     def kill(self) -> None:
-        """End a process that hangs, by its id; ``connect`` or ``close`` secures the line then."""
+        """End a process that hangs or is still starting; ``connect`` or ``close`` secures the line then."""
         process = self._process
         if process is None or process.poll() is not None:
             return
-        logger.error("door process hangs, killing it pid=%d", process.pid)
+        if self._spoken:
+            logger.error("door process hangs, killing it pid=%d", process.pid)
+        else:
+            logger.warning("door process is to end while it still starts, killing it pid=%d", process.pid)
         process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            logger.error("door process does not end, though it was killed pid=%d", process.pid)  # noqa: TRY400 - the text says it all
 
     def _secure(self) -> None:
         """Claim the line and let it go again: a process that was killed has left it as it was.
@@ -122,6 +133,7 @@ class DoorChild:
     def _begun(self) -> socket.socket:
         """Start it and tell it of its door; return the connection. Raises ``DoorwayError``."""
         self.close()
+        self._spoken = False
         ours, theirs = pair()
         command = ["-m", "edged.doorway", "--config", "-", "--peer", str(theirs.fileno())]
         try:
@@ -148,13 +160,25 @@ class DoorChild:
         why = "the door process did not claim the line; its own message stands above"
         try:
             ready, _, _ = select.select([ours], [], [], _START_SECONDS)
-            if ready and ours.recv(1, socket.MSG_PEEK):
-                return
+            self._spoken = bool(ready and ours.recv(1, socket.MSG_PEEK))
         except OSError as exc:
             why = f"the door process does not start: {exc}"
+        else:
+            if self._spoken:
+                return
+            if not ready:
+                why = f"the door process has not claimed the line within {_START_SECONDS:g} s"
         ours.close()
         self.close()
         raise DoorwayError(why)
+
+
+def _has_spoken(ours: socket.socket) -> bool:
+    """Whether the other end has said something that nobody has read yet."""
+    try:
+        return bool(ours.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:  # nothing yet, or it has ended
+        return False
 
 
 def _environment() -> dict[str, str]:

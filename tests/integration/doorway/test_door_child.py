@@ -1,6 +1,8 @@
 """A door process of the daemon's own speaks to no service manager, which would take it for the daemon."""
 
+import logging
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from edged.config import load
 from edged.errors import LockError
+from edged.workers import door_child as module
 from edged.workers.door_child import DoorChild, door_child
 from tests.fakes.doorway import until
 
@@ -73,6 +76,70 @@ def test_a_child_that_ends_before_it_is_waited_for_is_no_door(
             child.start()
     finally:
         child.close()
+
+
+SLOW = """
+import sys, time
+if "edged.doorway" in sys.orig_argv:
+    open({begun!r}, "w").close()
+    time.sleep(60)
+"""
+
+
+def slow_child(folder: Path, monkeypatch: pytest.MonkeyPatch) -> DoorChild:
+    """A door process that has begun, and gets to its own code after a minute."""
+    (folder / "config.yaml").write_text(CONFIG.format(chip=folder / "chip"))
+    (folder / "slow").mkdir()
+    (folder / "slow/sitecustomize.py").write_text(SLOW.format(begun=str(folder / "begun")))
+    monkeypatch.setenv("PYTHONPATH", f"{folder / 'slow'}:{Path(__file__).parents[3]}")
+    return DoorChild(load(folder / "config.yaml", {}), folder / "state")
+
+
+def test_a_child_that_is_still_starting_is_ended_for_what_it_is_and_the_line_secured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_END_SECONDS", 0.2)
+    caplog.set_level(logging.WARNING, module.logger.name)
+    child = slow_child(tmp_path, monkeypatch)
+    child.begin()
+    until((tmp_path / "begun").exists)
+    process = child._process
+    child.close()
+    assert process is not None
+    assert process.poll() == -signal.SIGKILL
+    assert (tmp_path / "chip/line-17").read_bytes()[:1] == b"1"  # active low: locked
+    assert "still starts" in caplog.text
+    assert "hangs" not in caplog.text
+
+
+def test_a_child_that_takes_too_long_is_told_apart_from_one_that_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_END_SECONDS", 0.2)
+    monkeypatch.setattr(module, "_START_SECONDS", 0.2)
+    child = slow_child(tmp_path, monkeypatch)
+    try:
+        with pytest.raises(LockError, match=r"not claimed the line within 0\.2 s"):
+            child.start()
+    finally:
+        child.close()
+
+
+def test_a_child_that_had_the_line_and_stands_still_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_END_SECONDS", 0.2)
+    (tmp_path / "config.yaml").write_text(CONFIG.format(chip=tmp_path / "chip"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    child = DoorChild(load(tmp_path / "config.yaml", {}), tmp_path / "state")
+    child.begin()
+    assert child._first is not None
+    assert child._first.recv(1, socket.MSG_PEEK)  # nobody but this test has waited for it
+    assert child._process is not None
+    child._process.send_signal(signal.SIGSTOP)
+    child.close()
+    assert "door process hangs" in caplog.text
+    assert (tmp_path / "chip/line-17").read_bytes()[:1] == b"1"
 
 
 @pytest.mark.parametrize("door", ["{lock: {driver: fake}}", "{lock: {driver: fake}, socket: door.sock}"])
