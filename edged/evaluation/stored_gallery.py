@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edged.domain.codes import Products
-from edged.domain.gallery import GallerySnapshot, build_snapshot, packed
-from edged.domain.gallery_parts import snapshot_of
+from edged.domain.gallery import GallerySnapshot
+from edged.domain.gallery_reading import read_gallery
 from edged.domain.people import Person, Template
 from edged.domain.shards import DEFAULT_SHARDS, shard_of
 from edged.fleet.gallery_format import (
@@ -51,25 +51,15 @@ class StoredGallery:
     ) -> tuple[float, GallerySnapshot]:
         """Return the seconds of reading all and building the snapshot, and this. Raises ``StoreError``."""
         started = time.perf_counter()
-        parts = self.people.parts(space) if isinstance(self.people, FleetPeople) else None
-        if parts is not None:
-            snapshot = snapshot_of(space, dimension, 0, parts, previous=previous, products=products)
-            return time.perf_counter() - started, snapshot
-        people = packed(self.people.people())
-
-        def build(templates: Iterable[Template]) -> GallerySnapshot:
-            return build_snapshot(
-                space,
-                dimension,
-                0,
-                people,
-                templates,
-                previous=previous,
-                products=products,
-                reread=lambda ids: self.people.templates_of(ids, space),
-            )
-
-        snapshot = self.people.read_templates(space, build)
+        snapshot = read_gallery(
+            self.people,
+            space,
+            dimension,
+            0,
+            reread=lambda ids: self.people.templates_of(ids, space),
+            previous=previous,
+            products=products,
+        )
         return time.perf_counter() - started, snapshot
 
     @property

@@ -10,18 +10,18 @@ does a calibration that cannot be used, or a gallery that is damaged at the star
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol
 
 from edged.devices.memory import release_freed_memory
 from edged.domain.bars import BarsOnDemand
 from edged.domain.calibration import MeasuredPoint, Threshold, no_threshold, threshold_for
 from edged.domain.codes import Products, blocked_products
-from edged.domain.gallery import GallerySnapshot, build_snapshot, packed, with_bars
-from edged.domain.gallery_parts import GalleryPart, snapshot_of
+from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
+from edged.domain.gallery_reading import Readable, read_gallery
 from edged.domain.lookalikes import Bar, lookalike_rule
-from edged.domain.people import Person, Template, Veto
+from edged.domain.people import Template
 from edged.domain.risk import Risk, Traffic, false_accepts_a_year
 from edged.errors import StoreCorruptError, StoreError
 from edged.metrics import Metrics
@@ -29,8 +29,6 @@ from edged.workers.rereading import Rereading
 from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 # A poll may be an hour away; the heartbeat and a change of the stated risk cannot wait for it.
 _TURN_SECONDS = 0.25
@@ -44,7 +42,7 @@ _UNREAD_SECONDS = 60.0
 _MANY_TEMPLATES = 50_000
 
 
-class People(Protocol):
+class People(Readable, Protocol):
     """What the gallery is made of; ``storage.people.PeopleStore`` is the real one."""
 
     def generation(self) -> int:
@@ -53,25 +51,8 @@ class People(Protocol):
     def identity(self) -> tuple[int, ...] | None:
         """Return what differs once the store is another one, whatever its generation."""
 
-    def people(self) -> list[Person]:
-        """Return everybody."""
-
-    def read_templates(self, space: str, use: Callable[[Iterable[Template]], T]) -> T:
-        """Return what ``use`` makes of the templates of one embedding space."""
-
     def templates_of(self, person_ids: Sequence[str], space: str) -> list[Template]:
         """Return the templates of some people, each one's in the order ``read_templates`` has; any thread."""
-
-    def vetoes(self, space: str | None = None) -> list[Veto]:
-        """Return the vetoes of one embedding space."""
-
-
-@runtime_checkable
-class InParts(Protocol):
-    """People who change a part at a time; ``membership.people.FleetPeople`` is the real one."""
-
-    def parts(self, space: str) -> list[GalleryPart] | None:
-        """Return everybody as rows, in the order of ``people``; None where they are too many for that."""
 
 
 class Calibration(Protocol):
@@ -248,29 +229,15 @@ class GallerySyncWorker(Worker):
 
     def _read(self, version: int) -> GallerySnapshot:
         """Return the people on disk. Raises ``StoreError``; ``ValueError`` where they cannot be right."""
-        space, dimension = self._space, self._dimension
-        parts = self._people.parts(space) if isinstance(self._people, InParts) else None
-        vetoes, before, products = self._people.vetoes(space), self._before, self._products
-        if parts is not None:
-            return snapshot_of(
-                space, dimension, version, parts, vetoes=vetoes, previous=before, products=products
-            )
-        people = packed(self._people.people())
-
-        def build(templates: Iterable[Template]) -> GallerySnapshot:
-            return build_snapshot(
-                space,
-                dimension,
-                version,
-                people,
-                templates,
-                vetoes=vetoes,
-                previous=before,
-                products=products,
-                reread=self._rereading,
-            )
-
-        return self._people.read_templates(space, build)
+        return read_gallery(
+            self._people,
+            self._space,
+            self._dimension,
+            version,
+            reread=self._rereading,
+            previous=self._before,
+            products=self._products,
+        )
 
     def _rated(self, snapshot: GallerySnapshot) -> GalleryState:
         """Return the gallery with the threshold and the bars of the risk that is stated now.
