@@ -58,7 +58,10 @@ def init(
     prefix: Annotated[str, typer.Option(help="First part of every topic.")] = "edged",
     root_keys: Annotated[int, typer.Option(min=1, max=9, help="How many root keys.")] = 3,
     threshold: Annotated[int, typer.Option(min=1, max=9, help="How many of them must sign.")] = 2,
-    models: Annotated[Path | None, typer.Option(help="Model packs; the usual folder without it.")] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Model packs; the usual folder without it."),
+    ] = None,
     detector: Annotated[str, typer.Option(help="Pack that finds faces.")] = "starter",
     embedder: Annotated[str, typer.Option(help="Pack that recognises them.")] = "starter",
     passphrase_file: PassphraseOption = None,

@@ -14,7 +14,10 @@ ConfigOption = Annotated[
     ),
 ]
 ModelsOption = Annotated[
-    Path | None, typer.Option("--models", help="The folder of packs instead of the configured one.")
+    Path | None,
+    typer.Option(
+        "--models", exists=True, file_okay=False, help="The folder of packs instead of the configured one."
+    ),
 ]
 DirectoryOption = Annotated[
     Path | None, typer.Option("--directory", help="Models directory instead of the configured one.")

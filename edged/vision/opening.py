@@ -142,7 +142,8 @@ def _session(pack: Pack, spec: ModelSpec, precision: Precision, models: ModelsCo
     """Open the compiled file that was verified to give the same numbers, or else the pack's own."""
     path = pack.file_path(spec, precision)
     if not path.is_file():
-        raise ModelError(_how_to_install(pack, spec.task, path))
+        missing = Catalogue(models.directory).place(pack) / path.name
+        raise ModelError(_how_to_install(pack, spec.task, missing))
     compiled = open_compiled(pack, spec, precision, models)
     if compiled is not None:
         return compiled

@@ -309,7 +309,11 @@ class Catalogue:
             if re.fullmatch(_NAME, name) and (root / name / DESCRIPTOR).is_file():
                 return _named(root / name)
         known = ", ".join(pack.name for pack in self.packs()) or "none"
-        raise ModelError(f"no model pack {name[:80]!r}; known: {known}")
+        raise ModelError(f"no model pack {name[:80]!r} in {self.installed}, nor with edged; known: {known}")
+
+    def place(self, pack: Pack) -> Path:
+        """Return the folder that the files of ``pack`` lie in, or belong in where they are not installed."""
+        return pack.directory if pack.present() else self.installed / pack.name
 
     def origin(self, name: str) -> Pack:
         """Return the descriptor to install from: the shipped one, which may be newer than an installed copy.

@@ -89,7 +89,8 @@ def quantize_pack(catalogue: Catalogue, order: Order, progress: Progress) -> Out
     spec = _choose(pack, order)
     source = pack.file_path(spec, "float32")
     if not source.is_file():
-        raise ModelError(f"pack {pack.name} is not installed: {source} is missing; see `edged models info`")
+        missing = catalogue.place(pack) / source.name
+        raise ModelError(f"pack {pack.name} is not installed: {missing} is missing; see `edged models info`")
     verify_file(source, spec.files["float32"])
     split = split_people(photographs(order.photos))
     work = _EmbedderWork if spec.task == "embedder" else _DetectorWork

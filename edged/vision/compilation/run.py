@@ -45,7 +45,7 @@ from edged.vision.compiled import (
 )
 from edged.vision.decoding import letterbox
 from edged.vision.detector import FaceDetector, half_size
-from edged.vision.packs import ModelSpec, Pack, Precision, sha256_of, verify_file
+from edged.vision.packs import Catalogue, ModelSpec, Pack, Precision, sha256_of, verify_file
 from edged.vision.quantization.folding import fold
 from edged.vision.quantization.network import Network, read_network
 from edged.vision.session import OrtSession, PixelSession
@@ -131,6 +131,9 @@ class _Job:
 
     def run(self, *, force: bool, measure: bool) -> Compilation:
         source = self.pack.file_path(self.spec, self.precision)
+        if not source.is_file():
+            missing = Catalogue(self.models.directory).place(self.pack) / source.name
+            raise ModelError(f"pack {self.pack.name} is not installed: {missing} is missing")
         verify_file(source, self.spec.files[self.precision])
         kept = None if force else self._kept()
         if kept is not None:
