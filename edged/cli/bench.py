@@ -77,10 +77,10 @@ def bench(
     top. Stop a daemon first, or it is measured too.
     """
     from edged.cli import bench_view
-    from edged.cli.bench_idle import bench_door
+    from edged.cli.bench_idle import Door, bench_door
     from edged.cli.bench_search import bench_search
     from edged.cli.bench_start import MOST_STARTS, bench_start
-    from edged.cli.measuring import models_section
+    from edged.cli.measuring import models_section, motion_section
 
     instead = {"--search": search, "--start": start, "--idle": idle, "--latency": latency}
     stages = {"--sweep": sweep, "--write": write, "--plot": plot, "--flame": flame, "--limit": limit}
@@ -92,7 +92,7 @@ def bench(
         config, directory=models, detector=detector, embedder=embedder, precision=precision
     )
     if idle or latency:
-        bench_door(section, idle, latency, as_json=as_json)
+        bench_door(Door(section, *motion_section(config)), idle, latency, as_json=as_json)
         return
     if start:
         bench_start(section, people=gallery, runs=min(rounds, MOST_STARTS), as_json=as_json)

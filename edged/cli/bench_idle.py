@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,47 +19,76 @@ if TYPE_CHECKING:
 _MEASURED = ("still", "lamp that flickers")
 
 
-def bench_door(models: "ModelsConfig", idle: int | None, latency: int | None, *, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What of a configuration the measured doors have; ``source`` is where ``motion`` is from."""
+
+    models: "ModelsConfig"
+    motion: "MotionConfig"
+    source: str
+
+    def sections(self) -> Mapping[str, Any]:
+        """Return it as a configuration has it, good in any folder."""
+        models = _plain(self.models) | {"directory": str(Path(self.models.directory).absolute())}
+        return {"models": models, "motion": _plain(self.motion)}
+
+    def facts(self) -> dict[str, Any]:
+        """Return which motion gate was measured, as JSON values."""
+        return {"motion": _plain(self.motion), "motion_from": self.source}
+
+    def say(self) -> None:
+        """Print which motion gate was measured."""
+        motion = self.motion
+        told = (
+            f"changed_ratio {motion.changed_ratio:g}, force_detection_ms {motion.force_detection_ms}, "
+            f"idle_fps {motion.idle_fps:g}"
+        )
+        print(f"motion gate of {self.source}: {told if motion.enabled else 'off, every picture is searched'}")
+
+
+def bench_door(door: Door, idle: int | None, latency: int | None, *, as_json: bool) -> None:
     """Measure whole doors: without visitors for ``idle`` seconds, with them for so many rounds, or both."""
+    if not as_json:
+        door.say()
     if idle:
-        _idle(idle, models, as_json=as_json)
+        _idle(idle, door, as_json=as_json)
     if latency:
-        _latency(latency, models, as_json=as_json)
+        _latency(latency, door, as_json=as_json)
 
 
-def _idle(seconds: float, models: "ModelsConfig", *, as_json: bool) -> None:
+def _idle(seconds: float, door: Door, *, as_json: bool) -> None:
     """Print what an empty corridor costs, and how soon the gate has somebody looked for."""
-    from edged.config.sections import MotionConfig
     from edged.evaluation.idle import idle_share
     from edged.evaluation.idle_clips import empty_clips
     from edged.evaluation.live_door import CODECS
 
-    watched = list(watch_clips(MotionConfig()))
+    watched = list(watch_clips(door.motion))
     clips = [clip for clip in empty_clips() if clip.name in _MEASURED]
     runs = [(clip, codec) for clip in clips for codec in CODECS if codec == "mpeg4" or clip is clips[0]]
     with tempfile.TemporaryDirectory(prefix="edged-idle-") as folder:
         shares = [
             idle_share(
-                clip, Path(folder) / f"{number}", codec=codec, seconds=seconds, sections=_models(models)
+                clip, Path(folder) / f"{number}", codec=codec, seconds=seconds, sections=door.sections()
             )
             for number, (clip, codec) in enumerate(runs)
         ]
     if as_json:
-        typer.echo(json.dumps({"clips": list(map(asdict, watched)), "shares": list(map(asdict, shares))}))
+        found = {"clips": list(map(asdict, watched)), "shares": list(map(asdict, shares))}
+        typer.echo(json.dumps(found | door.facts()))
         return
     _show_clips(watched)
     _show_shares(shares)
 
 
-def _latency(rounds: int, models: "ModelsConfig", *, as_json: bool) -> None:
+def _latency(rounds: int, door: Door, *, as_json: bool) -> None:
     """Print how long those who come with edged wait at the door."""
     from edged.demo.bundled import bundled_cast
     from edged.evaluation.latency import decision_latency
 
     with tempfile.TemporaryDirectory(prefix="edged-latency-") as folder:
-        found = decision_latency(bundled_cast()[0], Path(folder), rounds=rounds, sections=_models(models))
+        found = decision_latency(bundled_cast()[0], Path(folder), rounds=rounds, sections=door.sections())
     if as_json:
-        typer.echo(json.dumps(asdict(found)))
+        typer.echo(json.dumps(asdict(found) | door.facts()))
         return
     _show_latency(found)
 
@@ -76,16 +105,16 @@ def watch_clips(motion: "MotionConfig", size: tuple[int, int] = (640, 480)) -> "
     from edged.workers.attention import Attention
 
     for clip in (*empty_clips(size), *visit_clips(size)):
-        gate, cadence = MotionGate(motion), Cadence(motion.idle_fps)
+        gate, cadence = MotionGate(motion) if motion.enabled else None, Cadence(motion.idle_fps)
         attention = Attention(Metrics(CollectorRegistry()), cadence)
         yield watch(clip, cadence.wanted, partial(attention.wants, gate=gate, tracking=False))
 
 
-def _models(models: "ModelsConfig") -> Mapping[str, Any]:
+def _plain(section: "ModelsConfig | MotionConfig") -> dict[str, Any]:
     import msgspec
 
-    named = msgspec.to_builtins(models, enc_hook=str)
-    return {"models": named | {"directory": str(Path(models.directory).absolute())}}
+    found: dict[str, Any] = msgspec.to_builtins(section, enc_hook=str)
+    return found
 
 
 def _show_clips(watched: "list[Watched]") -> None:

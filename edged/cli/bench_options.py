@@ -73,8 +73,8 @@ IdleOption = Annotated[
         min=5,
         max=3600,
         metavar="SECONDS",
-        help="Run a whole door before an empty corridor for so long; print its share of a core, and how "
-        "soon the motion gate has somebody looked for.",
+        help="Run a whole door, with the configured motion gate, before an empty corridor for so long; print "
+        "its share of a core, and how soon the gate has somebody looked for.",
     ),
 ]
 LatencyOption = Annotated[

@@ -14,7 +14,7 @@ import typer
 from edged.cli.options import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    from edged.config.sections import Config, LivenessConfig, ModelsConfig, QualityConfig
+    from edged.config.sections import Config, LivenessConfig, ModelsConfig, MotionConfig, QualityConfig
     from edged.evaluation.embedding import Embedded, Progress
     from edged.evaluation.measurement import Measurement, Terms
     from edged.evaluation.protocols import Labelled
@@ -115,6 +115,16 @@ def liveness_section(config: Path | None) -> "LivenessConfig":
 
     settings = settings_of(config)
     return settings.liveness if settings else LivenessConfig()
+
+
+def motion_section(config: Path | None) -> "tuple[MotionConfig, str]":
+    """Return the motion gate that the door would have, and where it is from. Raises ``ConfigError``."""
+    from edged.config.sections import MotionConfig
+
+    settings = settings_of(config)
+    if settings is None:
+        return MotionConfig(), "the defaults"
+    return settings.motion, str(config or DEFAULT_CONFIG)
 
 
 def quality_section(config: Path | None) -> "QualityConfig":
