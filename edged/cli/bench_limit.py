@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edged.domain.count import counted
+
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
     from edged.evaluation.speed.stages import BenchResult
@@ -110,7 +112,7 @@ def show_limits(reached: Sequence[StageLimit], threads: int) -> None:
     console.print(table)
     console.print(
         "MMAC: 10^6 multiply-accumulates of the network. bound: those over the peak, the rate of a matrix "
-        f"product in {threads} thread{'s' if threads > 1 else ''}. network, whole: what nine of ten runs of "
+        f"product in {counted(threads, 'thread')}. network, whole: what nine of ten runs of "
         "it and of its stage took at least",
         soft_wrap=True,
         highlight=False,

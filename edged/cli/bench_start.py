@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from edged.domain.count import counted
+
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
     from edged.evaluation.start_time import StartResult
@@ -41,7 +43,8 @@ def _show(result: "StartResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", "ms", "processor ms", title=f"median of {result.runs} starts, {result.people} people")
+    what = f"median of {counted(result.runs, 'start')}, {counted(result.people, 'person', 'people')}"
+    table = Table("", "ms", "processor ms", title=what)
     table.add_row("edged --help", f"{result.help_ms:.0f}", f"{result.help_cpu_ms:.0f}")
     table.add_row("edged run, ready", f"{result.ready_ms:.0f}", f"{result.ready_cpu_ms:.0f}")
     table.add_row("edged run, first decision", f"{result.first_decision_ms:.0f}", "")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from edged.domain.count import counted
+
 if TYPE_CHECKING:
     from edged.config.sections import ModelsConfig
     from edged.evaluation.speed.frames import FrameSource
@@ -41,11 +43,12 @@ def show(result: "BenchResult", section: "ModelsConfig", threads: "Threads", *, 
     width, height = result.size
     memory = f"memory {result.rss_mb:.0f} MB, at most {result.peak_rss_mb:.0f} MB; "
     lines = [
-        f"{result.rounds} frames of {width} x {height}, {result.faces} with a face, {result.gallery} people",
+        f"{counted(result.rounds, 'frame')} of {width} x {height}, {result.faces} with a face, "
+        f"{counted(result.gallery, 'person', 'people')}",
         "frame: all but capture and journal, of other threads, and motion, not asked with a face in view. "
         f"{result.around:.0%} of it is around the networks, in which stage the last column tells",
         f"processor time of a frame: {result.cpu_ms.p50_ms:.1f} ms, and {result.capture_cpu_ms.p50_ms:.1f} "
-        f"ms to capture it; {result.frames_per_second:.0f} frames a second without a pause",
+        f"ms to capture it; {counted(result.frames_per_second, 'frame')} a second without a pause",
         f"{'' if swept else memory}{_board(result)}",
         f"{threads.text}; {standing(section).text}",
     ]
@@ -121,7 +124,8 @@ def draw(result: "BenchResult", path: Path) -> None:
 
     width, height = result.size
     subtitle = (
-        f"{width} x {height}, {result.gallery} people: {result.frame.p50_ms:.1f} ms a frame, "
+        f"{width} x {height}, {counted(result.gallery, 'person', 'people')}: "
+        f"{result.frame.p50_ms:.1f} ms a frame, "
         f"{result.cpu_ms.p50_ms:.1f} of CPU, {result.around:.0%} around the networks"
     )
     text = stage_plot(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +103,8 @@ def _print(measured: "SiteCalibration", table: "Sequence[MeasuredPoint]") -> Non
         )
     Console().print(shown)
     typer.echo(
-        f"{measured.people} people with {measured.photographs} photographs, {measured.cohort} strangers of "
+        f"{counted(measured.people, 'person', 'people')} with {counted(measured.photographs, 'photograph')}, "
+        f"{counted(measured.cohort, 'stranger')} of "
         f"the pack's cohort. Rates are upper bounds at 95 %, found by drawing the people anew. Missed are "
         f"single photographs, each against the person's others ({measured.genuine} comparisons)."
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,4 +94,4 @@ def _print(findings: "Mapping[str, Finding]") -> None:
     console.print(table)
     states = [found.state.value for found in findings.values()]
     failed, warnings = states.count("failed"), states.count("warning")
-    console.print(Text(f"{len(states)} checks: {failed} failed, {warnings} to know about."))
+    console.print(Text(f"{counted(len(states), 'check')}: {failed} failed, {warnings} to know about."))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonLinesOption, JsonObjectOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from edged.config.sections import Config
@@ -103,7 +104,7 @@ def export(
             person_id=person,
         )
         written = write_json_lines(file, events) if as_json else write_csv(file, events)
-    print(f"{written} events", file=sys.stderr)
+    print(counted(written, "event"), file=sys.stderr)
 
 
 @app.command()
@@ -133,7 +134,7 @@ def verify(
             )
         )  # fmt: skip
     elif found.ok:
-        print(f"{found.rows} events, {found.first_seq} to {found.last_seq}: whole and unaltered.")
+        print(f"{counted(found.rows, 'event')}, {found.first_seq} to {found.last_seq}: whole and unaltered.")
     else:
         _show_faults(found)
     if not found.ok:
@@ -151,8 +152,7 @@ def _show_faults(found: "Verification") -> None:
     left = found.fault_count - len(found.faults)
     if left:
         print(f"And {left} more.")
-    count = "1 fault" if found.fault_count == 1 else f"{found.fault_count} faults"
-    print(f"{count}. Good events before the first: {found.rows}.")
+    print(f"{counted(found.fault_count, 'fault')}. Good events before the first: {found.rows}.")
 
 
 class _Lines:

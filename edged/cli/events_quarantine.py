@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonObjectOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from edged.config.sections import JournalConfig
@@ -74,7 +75,7 @@ def retry(
     if as_json:
         print(json.dumps({"events": wanted, "put_back": done}))
     elif done:
-        print(f"{len(wanted)} events put back in the outbox.")
+        print(f"{counted(len(wanted), 'event')} put back in the outbox.")
     else:
         print(
             f"The daemon has not taken the request up within {_DAEMON_SECONDS:g} s; it stays for it to find."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonObjectOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,15 +84,14 @@ def _ask(results: "Iterator[ReplayResult]", found: dict[str, object], *, show: b
 
 
 def _tell(found: dict[str, object]) -> None:
-    lines = [f"{found['sent']} events sent again."]
+    lines = [f"{counted(int(str(found['sent'])), 'event')} sent again."]
     if found["unheard"]:
-        lines.append(f"{found['unheard']} more were heard by nobody: is the collector connected?")
+        lines.append(f"{found['unheard']} more heard by nobody: is the collector connected?")
     if found["unsendable"]:
         lines.append(f"{found['unsendable']} cannot be sent: damaged, or too large for the broker.")
     if found["gone"]:
-        lines.append(
-            f"{found['gone']} numbers are in the journal no more; it begins at {found['oldest_seq']}."
-        )
+        gone = counted(int(str(found["gone"])), "number")
+        lines.append(f"{gone} no longer in the journal; it begins at {found['oldest_seq']}.")
     if found["result"] != "done":
         lines.append(f"It ended early ({found['result']}): {found.get('reason') or 'no reason given'}.")
     if found["next_seq"] is not None:

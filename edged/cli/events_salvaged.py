@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edged.domain.count import counted
+
 if TYPE_CHECKING:
     from edged.domain.types import StoredEvent
     from edged.storage.salvage import Salvage
@@ -41,7 +43,7 @@ def salvaged(
     with Salvage(remains.load(directory)) as salvage, output_file(output) as file:
         events = _understood(salvage)
         written = write_json_lines(file, events) if as_json else write_csv(file, events)
-    print(f"{written} events", file=sys.stderr)
+    print(counted(written, "event"), file=sys.stderr)
 
 
 def _understood(salvage: "Salvage") -> "Iterator[StoredEvent]":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,13 +168,13 @@ class _Found(NamedTuple):
 
     def show(self) -> None:
         for gap in self.missing:
-            asked = f"; asked {gap.times} times: {gap.answer}" if gap.times else ""
+            asked = f"; asked {counted(gap.times, 'time')}: {gap.answer}" if gap.times else ""
             print(f"missing  {gap.site}/{gap.door} {gap.from_seq} to {gap.to_seq} of {gap.epoch}{asked}")
         for at, of, epoch, first, last, why in self.gone:
             print(f"gone     {at}/{of} {first} to {last} of {epoch}: {why}")
         for at, of, epoch, seq in self.doubled:
             print(f"doubled  {at}/{of} {seq} of {epoch}")
         for topic, reason, rows, times in self.rejected:
-            print(f"no event {topic}: {rows} messages, {times} times: {reason}")
+            print(f"no event {topic}: {counted(rows, 'message')}, {counted(times, 'time')}: {reason}")
         if not self.missing:
             print("No event is missing.")

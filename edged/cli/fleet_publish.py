@@ -10,6 +10,7 @@ import typer
 
 from edged.cli.fleet import DEFAULT_FLEET, FleetOption, GroupArgument, PassphraseOption, open_fleet
 from edged.cli.options import JsonOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from edged.config.sections import Config
@@ -132,7 +133,8 @@ def deny(
     version = opened.readmit(group, people) if undo else opened.deny(group, people, unknown=unknown)
     push(opened, group)
     typer.echo(
-        f"group {group}: deny list {version}, {len(opened.register.read().group(group).denied)} people"
+        f"group {group}: deny list {version}, "
+        f"{counted(len(opened.register.read().group(group).denied), 'person', 'people')}"
     )
 
 
@@ -254,12 +256,14 @@ def _show_change(change: "Change", pushed: "Pushed | None", *, as_json: bool, do
             typer.echo(f"{word:<9}{len(ids)}: {shown}")
     word = "published" if done else "would publish"
     typer.echo(
-        f"{word} version {change.version}: {change.people} people; {change.shards} parts change, "
+        f"{word} version {change.version}: {counted(change.people, 'person', 'people')}; "
+        f"{counted(change.shards, 'changed part')}, "
         f"{change.new_bytes:,} of {change.all_bytes:,} bytes"
     )
     if pushed is not None:
         typer.echo(
-            f"sent {pushed.messages} messages, {pushed.bytes:,} bytes; cleared {pushed.cleared} old ones"
+            f"sent {counted(pushed.messages, 'message')}, {pushed.bytes:,} bytes; "
+            f"cleared {counted(pushed.cleared, 'old one')}"
         )
 
 

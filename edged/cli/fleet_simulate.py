@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged.cli.options import JsonOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from edged.simulation.fleet import SimulatedFleet, Step
@@ -94,7 +95,7 @@ def _show(
         )
     console = Console()
     console.print(
-        f"{people:,} people; {rss:,.0f} MB for {doors} {'door' if doors == 1 else 'doors'}, "
+        f"{counted(people, 'person', 'people')}; {rss:,.0f} MB for {counted(doors, 'door')}, "
         f"{rss / doors:,.0f} MB each"
     )
     console.print(table)

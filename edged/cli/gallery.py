@@ -8,6 +8,7 @@ import typer
 from edged.cli.measuring import progress_bar
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from edged.cli.people_view import tell_of_fleet
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from edged.enrolment.distinctions import Told
@@ -53,7 +54,9 @@ def audit(
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         _print(findings, limit)
-        typer.echo(f"{people} people, {len(findings)} findings, {actions} of them need action")
+        typer.echo(
+            f"{counted(people, 'person', 'people')}, {counted(len(findings), 'finding')}, {actions} to act on"
+        )
     if actions:
         raise typer.Exit(1)
 
@@ -109,7 +112,7 @@ def _print_told(found: "list[Told]", *, as_json: bool) -> None:
         table.add_row(*map(Text, (*people, f"{since:%Y-%m-%d}" if since else "", told.said.reason)))
     if found:
         Console().print(table)
-    typer.echo("1 pair" if len(found) == 1 else f"{len(found)} pairs")
+    typer.echo(counted(len(found), "pair"))
 
 
 def _print(findings: "list[Finding]", limit: int) -> None:

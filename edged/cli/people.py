@@ -18,6 +18,7 @@ from edged.cli.people_view import (
     space_of,
     tell_of_fleet,
 )
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from edged.enrolment.terms import Droppable
@@ -58,7 +59,7 @@ def list_people(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
         )
         table.add_row(*map(Text, cells))
     Console().print(table)
-    typer.echo("1 person" if len(records) == 1 else f"{len(records)} people")
+    typer.echo(counted(len(records), "person", "people"))
     if space is not None:
         gap = gap_text(sum(not record.templates.get(space) for record in records), len(records), space)
         if any(set(record.templates) - {space} for record in records):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from edged.domain.count import counted
+
 if TYPE_CHECKING:
     from edged.config.sections import Config
     from edged.domain.people import Person
@@ -98,7 +100,7 @@ def print_done(
         facts |= {} if cosine is None else {"cosine": round(cosine, 4)}
         typer.echo(json.dumps(facts | {"photographs": photographs}, ensure_ascii=False))
         return
-    tail = "" if photographs is None else f", {photographs} photographs"
+    tail = "" if photographs is None else f", {counted(photographs, 'photograph')}"
     tail += "" if cosine is None else f", a face at cosine {cosine:.3f} to their photographs"
     typer.echo(f"{what}: {person.name} ({person.person_id}){tail}")
 

@@ -10,6 +10,7 @@ import typer
 
 from edged.cli.known_names import names_by_id
 from edged.cli.options import DEFAULT_CONFIG, ConfigOption, JsonObjectOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from edged.config.sections import Config
@@ -123,7 +124,10 @@ def _collected(
     finally:
         link.close()
     if missing:
-        print(f"edged: {missing} events are missing in this database; run: edged fleet gaps", file=sys.stderr)
+        print(
+            f"edged: missing in this database: {counted(missing, 'event')}; run: edged fleet gaps",
+            file=sys.stderr,
+        )
     return day_reports(found)
 
 

@@ -31,6 +31,7 @@ from edged.demo.stage import Actor, cast, programme
 from edged.demo.summary import sum_up
 from edged.demo.tally import Tally
 from edged.demo.viewpoint import first_working, sources
+from edged.domain.count import counted
 from edged.enrolment.checks import PhotoCheck
 from edged.errors import NotFoundError
 from edged.fleet.local_broker import LocalBroker, start_local_broker
@@ -125,7 +126,7 @@ def _introduce(
 ) -> None:
     """Say what stands in for the real thing, one line each."""
     if show.reel is not None:
-        console.say("camera", f"a replay: {show.tally.visits} visits in {show.reel.seconds:.0f} s")
+        console.say("camera", f"a replay: {counted(show.tally.visits, 'visit')} in {show.reel.seconds:.0f} s")
     else:
         console.say(
             "camera", f"{wishes.camera}: stand before it, an arm's length away, and look at it; Ctrl-C ends"

@@ -14,6 +14,7 @@ from edged.config.packs import configured_packs
 from edged.demo.photographs import Say
 from edged.demo.reel import FPS
 from edged.demo.stage import Actor
+from edged.domain.count import counted
 from edged.enrolment.entries import Entry
 from edged.enrolment.opening import open_enrolment
 from edged.enrolment.reports import PersonReport
@@ -165,7 +166,7 @@ def _tell(report: PersonReport, say: Say) -> None:
         say("refused", f"{report.name}: {report.text}; takes no part")
         return
     count = report.accepted
-    say("enrolled", f"{report.name}, {count} photograph{'s' if count > 1 else ''}")
+    say("enrolled", f"{report.name}, {counted(count, 'photograph')}")
     for photo in report.photos:
         if not photo.accepted:
             say("skipped", f"{photo.label}: {photo.text}")

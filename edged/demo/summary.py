@@ -10,6 +10,7 @@ from edged.config import Config
 from edged.demo.console import DemoConsole
 from edged.demo.pace import Pace
 from edged.demo.tally import Tally, Verdict
+from edged.domain.count import counted
 from edged.domain.types import Outcome, Reason
 
 
@@ -26,7 +27,7 @@ def sum_up(
         early = "; the show ended early" if tally.cut_short else ""
         console.say("visits", f"{tally.visits}: {tally.cast_in_words}{early}")
         console.say("let in", f"{tally.recognised} of {tally.enrolled} enrolled people", "green")
-    console.say("granted", f"{tally.granted}, with {pulses} pulse{'' if pulses == 1 else 's'} of the lock")
+    console.say("granted", f"{tally.granted}, with {counted(pulses, 'pulse')} of the lock")
     console.say("denied", f"{sum(tally.denied.values())}{f' ({denied})' if denied else ''}")
     if tally.visits:
         wrong = len(tally.mistakes)

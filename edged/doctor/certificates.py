@@ -8,6 +8,7 @@ from cryptography import x509
 from edged.config.sections import MqttConfig, MqttTlsConfig
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
+from edged.domain.count import counted
 from edged.errors import ConfigError
 from edged.fleet.tls import tls_context
 
@@ -34,10 +35,10 @@ def certificates(patient: Patient) -> Finding:
         return Finding(State.OK, "the system's authorities, no client certificate", facts)
     name, left = min(days.items(), key=lambda item: item[1])
     if left <= 0:
-        return Finding(State.FAILED, f"{name} ran out {-left:.0f} days ago: renew it", facts)
+        return Finding(State.FAILED, f"{name} ran out {counted(-left, 'day')} ago: renew it", facts)
     if left < _SOON_DAYS:
-        return Finding(State.WARNING, f"{name} runs out in {left:.0f} days: renew it", facts)
-    return Finding(State.OK, f"good for {left:.0f} days more; {name} is the first to run out", facts)
+        return Finding(State.WARNING, f"{name} runs out in {counted(left, 'day')}: renew it", facts)
+    return Finding(State.OK, f"good for {counted(left, 'day')} more; {name} is the first to run out", facts)
 
 
 def _ours(tls: MqttTlsConfig) -> dict[str, x509.Certificate]:

@@ -12,6 +12,7 @@ from edged.doctor.patient import Patient
 from edged.doctor.second_factors import second_factors
 from edged.domain.calibration import most_people
 from edged.domain.capacity import overfull
+from edged.domain.count import counted
 from edged.domain.risk import false_accepts_a_year
 from edged.errors import StoreError
 
@@ -47,7 +48,8 @@ def gallery(patient: Patient) -> Finding:
         "without_photograph": patient.snapshot.left_out,
         "generation": patient.snapshot.version,
     }
-    detail = f"{people} people with {patient.snapshot.templates} photographs"
+    photographs = counted(patient.snapshot.templates, "photograph")
+    detail = f"{counted(people, 'person', 'people')} with {photographs}"
     if gap:
         return Finding(State.WARNING, f"{detail}; {gap}", facts)
     if not people:
@@ -63,16 +65,17 @@ def calibration(patient: Patient) -> Finding:
     if not points:
         advice = "has no table, so there is no threshold; `edged calibrate` measures one"
         return Finding(State.FAILED, f"the pack {advice}", facts)
-    carries = f"carries the stated risk for up to {most:,} people"
+    carries = f"carries the stated risk for up to {counted(most, 'person', 'people')}"
     people = len(patient.snapshot.people)
     facts["measured_at"] = None if site is None else site.measured_at
     if (full := overfull(points, people, patient.risk)) is not None:
         return Finding(State.WARNING, full, facts)
     if site is None:
         return Finding(State.OK, f"the pack's own table; {carries}", facts)
-    detail = f"the pack's table and {site.people} people of this door, {site.measured_at[:10]}; {carries}"
+    measured = counted(site.people, "person", "people")
+    detail = f"the pack's table and {measured} of this door, {site.measured_at[:10]}; {carries}"
     if people >= _OUTGROWN * site.people:
-        return Finding(State.WARNING, f"{detail}. There are {people} now: `edged calibrate` again", facts)
+        return Finding(State.WARNING, f"{detail}. Now there are {people}: `edged calibrate` again", facts)
     return Finding(State.OK, detail, facts)
 
 
@@ -105,7 +108,7 @@ def false_accepts(patient: Patient) -> Finding:
     span = "a day" if traffic.days < 1.5 else f"{traffic.days:.0f} days"
     detail = (
         f"at most {expected:.2g} a year if every one of {traffic.visits_a_day:.3g} visits a day were a "
-        f"stranger's ({traffic.visits} visits in {span})"
+        f"stranger's ({counted(traffic.visits, 'visit')} in {span})"
     )
     return Finding(State.OK, detail, facts)
 

@@ -8,6 +8,7 @@ from edged.devices.board import free_bytes, size_bytes
 from edged.doctor.finding import Finding, State
 from edged.doctor.mounts import Mount, mount_of, standing
 from edged.doctor.patient import Patient
+from edged.domain.count import counted
 from edged.storage.ballast import BALLAST_BYTES, Ballast
 
 # Below it the ballast of the journal is not made again once it was given up.
@@ -64,7 +65,9 @@ def _examined(patient: Patient, folder: Path) -> tuple[dict[str, object], list[t
     elif room < _LEAST_SHARE * size:
         troubles.append((State.WARNING, f"{room / size:.0%} free at {folder}: make room"))
     if inodes is not None and inodes < _LEAST_INODES:
-        troubles.append((State.FAILED, f"{inodes} files more at {folder}, then none: remove small files"))
+        troubles.append(
+            (State.FAILED, f"{counted(inodes, 'file')} more at {folder}, then none: remove small files")
+        )
     return facts, troubles
 
 

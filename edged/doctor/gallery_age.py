@@ -4,6 +4,7 @@ from pathlib import Path
 
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
+from edged.domain.count import counted
 
 _DAY = 86_400
 # Somebody leaves or comes within half a year wherever a door needs a list of people.
@@ -24,7 +25,7 @@ def gallery_age(patient: Patient) -> Finding:
         return Finding(State.NOT_APPLICABLE, "nobody was enrolled yet", facts)
     days = max(0.0, patient.now - changed) / _DAY
     facts["days"] = round(days, 1)
-    seen = "changed today" if days < 1 else f"changed {days:.0f} days ago"
+    seen = "changed today" if days < 1 else f"changed {counted(days, 'day')} ago"
     if gallery.max_unread_seconds is None:
         detail = (
             f"{seen}; gallery.max_unread_seconds is null: where the disk fails, a removal waits for a restart"

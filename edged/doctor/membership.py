@@ -2,6 +2,7 @@
 
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
+from edged.domain.count import counted
 from edged.membership.state import FleetState
 
 _DAY = 86_400
@@ -25,25 +26,26 @@ def membership(patient: Patient) -> Finding:
         return Finding(State.FAILED, detail, facts)
     if state.lapsed or patient.now >= state.gallery.valid_until:
         return Finding(State.FAILED, _past(state, patient), facts)
-    told = f"group {group}, gallery {state.gallery.version} of {state.gallery.people} people"
+    people = counted(state.gallery.people, "person", "people")
+    told = f"group {group}, gallery {state.gallery.version} of {people}"
     left = (state.gallery.valid_until - patient.now) / _DAY
     worries = []
     if state.expires is not None and patient.now >= state.expires:
         worries.append("the publisher has been silent: `edged fleet renew` at its desk")
     if left < _SOON_DAYS:
-        worries.append(f"it ends in {left:.0f} days: `edged fleet publish`")
+        worries.append(f"it ends in {counted(left, 'day')}: `edged fleet publish`")
     keys_left = float("inf") if state.signed_until is None else (state.signed_until - patient.now) / _DAY
     if keys_left < _KEYS_SOON_DAYS:
         worries.append(
-            f"what was signed ends in {keys_left:.0f} days: `edged fleet status` at the desk says what"
+            f"what was signed ends in {counted(keys_left, 'day')}: `edged fleet status` at the desk says what"
         )
     if state.refused is not None:
         worries.append(_refused(state).removeprefix("; "))
     if worries:
         return Finding(State.WARNING, f"{told}; {'; '.join(worries)}", facts)
     days = max(0.0, patient.now - state.gallery.applied_at) / _DAY
-    age = "today" if days < 1 else f"{days:.0f} days ago"
-    return Finding(State.OK, f"{told}, applied {age}, good for {left:.0f} days", facts)
+    age = "today" if days < 1 else f"{counted(days, 'day')} ago"
+    return Finding(State.OK, f"{told}, applied {age}, good for {counted(left, 'day')}", facts)
 
 
 def _past(state: FleetState, patient: Patient) -> str:
@@ -52,12 +54,14 @@ def _past(state: FleetState, patient: Patient) -> str:
     ahead = state.seen_at - patient.now
     if ahead > _DAY:
         return (
-            f"{detail}. The clock was {ahead / _DAY:.0f} days ahead once, and the door does not believe it "
-            "now: if it is right today, stop edged, remove the file `state` in fleet.directory, start again"
+            f"{detail}. The clock was {counted(ahead / _DAY, 'day')} ahead once, and the door does not "
+            "believe it now: if it is right today, stop edged, remove the file `state` in fleet.directory, "
+            "start again"
         )
     behind = state.vouched_at - patient.now
     if behind > _DAY:
-        return f"{detail}. The clock is {behind / _DAY:.0f} days behind what the publisher has signed: set it"
+        late = counted(behind / _DAY, "day")
+        return f"{detail}. The clock is {late} behind what the publisher has signed: set it"
     return f"{detail}; `edged fleet publish` at the publisher's desk"
 
 

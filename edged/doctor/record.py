@@ -2,6 +2,7 @@
 
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
+from edged.domain.count import counted
 from edged.storage import connections
 from edged.storage.files import is_there
 from edged.storage.journal_check import EXPLANATIONS
@@ -22,4 +23,4 @@ def record(patient: Patient) -> Finding:
         first = found.faults[0]
         detail = f"event {first.seq}: {EXPLANATIONS[first.kind]}; `edged events verify` lists all"
         return Finding(State.FAILED, detail, facts)
-    return Finding(State.OK, f"{found.rows} events, whole and unaltered", facts)
+    return Finding(State.OK, f"{counted(found.rows, 'event')}, whole and unaltered", facts)

@@ -18,6 +18,7 @@ from edged.config.loading import load_door, load_lock, parse_door
 from edged.config.sections import DoorConfig, LoggingConfig
 from edged.devices.gpio_lines import Lamps, Switches
 from edged.devices.lock_factory import open_lock
+from edged.domain.count import counted
 from edged.doorway.channel import listen, pair
 from edged.doorway.guard import Guard, GuardedLock
 from edged.doorway.keeper import Keeper
@@ -183,7 +184,7 @@ def _without_guard(keeper: Keeper, running_seconds: float) -> None:
 
 def _status(keeper: Keeper, server: Server) -> str:
     faulty = f", does not work: {', '.join(keeper.faulty)}" if keeper.faulty else ""
-    return f"{keeper.door.condition.value}, {server.readers} readers{faulty}"
+    return f"{keeper.door.condition.value}, {counted(server.readers, 'reader')}{faulty}"
 
 
 class _Stop:

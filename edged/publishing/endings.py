@@ -4,6 +4,7 @@ from datetime import datetime
 
 from tuf.api.metadata import Root, Snapshot, Targets
 
+from edged.domain.count import counted
 from edged.publishing.release import FleetFolder
 from edged.publishing.repository import DENIED
 
@@ -28,6 +29,8 @@ def endings(folder: FleetFolder, now: datetime) -> list[str]:
         for role, what, soon, advice in _ROLES:
             days = (repository.expires(role) - now).total_seconds() / 86_400
             if days < soon:
-                when = f"ends in {days:.0f} days" if days > 0 else "has ended: no door takes anything new"
+                when = (
+                    f"ends in {counted(days, 'day')}" if days > 0 else "has ended: no door takes anything new"
+                )
                 found.append(f"group {group}: {what} {when}; {advice}")
     return found

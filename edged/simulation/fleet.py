@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from edged.config.sections import MqttConfig
+from edged.domain.count import counted
 from edged.domain.shards import collision_level
 from edged.errors import FleetError
 from edged.fleet.broker import BrokerClient
@@ -65,9 +66,9 @@ class SimulatedFleet:
             self.folder, site=SITE, prefix="edged", broker=self._broker, root_keys=3, threshold=2,
             group=GROUP, models={},
         )  # fmt: skip
-        say(f"{doors} doors")
+        say(counted(doors, "door"))
         self._houses = self._build(folder, [f"door-{number:03}" for number in range(doors)])
-        say(f"{people} people")
+        say(counted(people, "person", "people"))
         self._records = {record.id: record for record in crowd(people)}
         client = BrokerClient(self._broker, client_id="simulation-hears", will=None)
         self._hearing = Hearing(self.folder.register.read(), client)

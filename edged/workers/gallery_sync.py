@@ -18,6 +18,7 @@ from edged.devices.memory import release_freed_memory
 from edged.domain.bars import BarsOnDemand
 from edged.domain.calibration import MeasuredPoint, Threshold, no_threshold, threshold_for
 from edged.domain.codes import Products, blocked_products
+from edged.domain.count import counted
 from edged.domain.gallery import GallerySnapshot, build_snapshot, with_bars
 from edged.domain.gallery_reading import Readable, read_gallery
 from edged.domain.lookalikes import Bar, lookalike_rule
@@ -142,7 +143,7 @@ class GallerySyncWorker(Worker):
     def summary(self) -> str:
         """How many people can be recognised, how many cannot, and whether that is still so; no name."""
         snapshot = self._current.snapshot
-        words = [f"{len(snapshot.people)} people, generation {snapshot.version}"]
+        words = [f"{counted(len(snapshot.people), 'person', 'people')}, generation {snapshot.version}"]
         words += [snapshot.gap] if snapshot.gap else []
         words += ["changes since cannot be read"] if self.failing else []
         return "; ".join(words)

@@ -131,7 +131,7 @@ def test_what_is_missing_is_said(link: Link, url: str, config: Path, events: lis
     registry.register(app)
     words = ["report", "--config", str(config), "--day", "2026-03-02", "--from", url]
     done = CliRunner().invoke(app, words)
-    assert "1 events are missing" in done.stderr
+    assert "missing in this database: 1 event;" in done.stderr
     assert CliRunner().invoke(app, ["fleet", "gaps", "--from", url]).exit_code == 1
     assert CliRunner().invoke(app, [*words, "--door", "none"]).exit_code == 1
 

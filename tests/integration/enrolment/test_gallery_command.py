@@ -72,7 +72,7 @@ def test_doubles_and_wrong_photographs_are_found_and_mended_by_the_commands_name
     assert names["wrong_photo"] == ["Otto Sommer", "Petra Winter"]
     table = office.run("gallery", "audit", expect=1).stdout
     assert "one person under two names: 1" in table
-    assert f"{facts['actions']} of them need action" in table
+    assert f"{facts['actions']} to act on" in table
 
     for finding in facts["findings"]:
         if finding["action"]:

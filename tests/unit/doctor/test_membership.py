@@ -78,8 +78,8 @@ def until(moment: float) -> AppliedGallery:
             "what was signed ends in 29 days: `edged fleet status`",
         ),
         ({"gallery": until(NOW - 1)}, State.FAILED, "nobody is let in"),
-        ({"lapsed": True, "seen_at": NOW + 9_000 * DAY}, State.FAILED, "9000 days ahead once"),
-        ({"lapsed": True, "vouched_at": NOW + 9_000 * DAY}, State.FAILED, "9000 days behind what"),
+        ({"lapsed": True, "seen_at": NOW + 9_000 * DAY}, State.FAILED, "9,000 days ahead once"),
+        ({"lapsed": True, "vouched_at": NOW + 9_000 * DAY}, State.FAILED, "9,000 days behind what"),
     ],
 )
 def test_what_is_not_well_is_said(joined: Site, changes: dict[str, object], state: State, words: str) -> None:
