@@ -26,6 +26,7 @@ TASKS: tuple[Task, ...] = ("detector", "embedder")
 # A profile has some 2,000 bytes.
 _LIMIT_BYTES = 32_768
 _MOST_FPS = 240
+_EXPECTED = "expected the profile that `edged bench --write` makes"
 
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Line = Annotated[str, Meta(max_length=400)]
@@ -121,11 +122,17 @@ def read_profile(path: Path) -> Profile:
     check_place(path)
     try:
         with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(_LIMIT_BYTES), type=Profile)
+            data = stream.read(_LIMIT_BYTES + 1)
+        if len(data) > _LIMIT_BYTES:
+            raise ModelError(f"{path}: {_EXPECTED}, got more than {_LIMIT_BYTES:,} bytes")
+        return msgspec.json.decode(data, type=Profile)
     except OSError as exc:
         raise ModelError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+    except msgspec.ValidationError as exc:
+        raise ModelError(f"{path}: {_EXPECTED}, got another document: {printable(str(exc)[:200])}") from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise ModelError(f"{path}: {printable(str(exc)[:200])}") from exc
+        got = f"{len(data):,} bytes that are no whole JSON: {printable(str(exc)[:200])}"
+        raise ModelError(f"{path}: {_EXPECTED}, got {got if data.strip() else 'an empty file'}") from exc
 
 
 def write_profile(profile: Profile, models: ModelsConfig) -> Path:

@@ -58,6 +58,15 @@ def test_a_stale_profile_is_worth_a_warning(site: Site) -> None:
     )
 
 
+def test_a_profile_that_was_cut_short_is_a_warning_and_no_failure(site: Site) -> None:
+    models = site.config().models
+    path = write_profile(measured(models), models)
+    path.write_bytes(path.read_bytes()[:100])
+    found = profile(site.patient())
+    assert found.state is State.WARNING
+    assert "got 100 bytes that are no whole JSON" in found.detail
+
+
 def test_what_the_door_was_calibrated_with_is_told(site: Site) -> None:
     site.data.joinpath("models").mkdir()
     write_pack(site.data / "models", descriptor(content=BOTH), BOTH)

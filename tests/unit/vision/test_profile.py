@@ -184,6 +184,33 @@ def test_what_is_no_profile_is_passed_over(models: ModelsConfig, tmp_path: Path,
 
 
 @pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (b"", "got an empty file"),
+        (b"\n", "got an empty file"),
+        (b'{"schema": 1, "dev', "got 18 bytes that are no whole JSON"),
+        (b"{}", "got another document: Object missing required field `schema`"),
+        (b"{" + b" " * 40_000 + b"}", "got more than 32,768 bytes"),
+    ],
+)
+def test_what_was_expected_and_what_was_got_is_said(
+    models: ModelsConfig, tmp_path: Path, content: bytes, got: str
+) -> None:
+    (tmp_path / PROFILE).write_bytes(content)
+    told = standing(models).passed_over or ""
+    assert f"expected the profile that `edged bench --write` makes, {got}" in told
+
+
+def test_a_profile_that_was_cut_short_by_a_power_cut_costs_no_more_than_its_advice(
+    models: ModelsConfig,
+) -> None:
+    path = write_profile(measured(models), models)
+    path.write_bytes(path.read_bytes()[:200])
+    opened = FacePipeline.load(models, QualityConfig())
+    assert opened.weights["embedder"] == hashlib.sha256(BOTH["float32"]).hexdigest()
+
+
+@pytest.mark.parametrize(
     "forged", [{"threads": 0}, {"threads": 10**9}, {"precision": {"embedder": "float64"}}, {"extra": 1}]
 )
 def test_a_forged_profile_is_passed_over(

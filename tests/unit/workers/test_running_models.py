@@ -47,3 +47,18 @@ def test_a_stale_profile_is_a_warning_and_no_profile_is_no_news(
     off = msgspec.structs.replace(config.models, profile="off")
     warn_about_models(msgspec.structs.replace(config, models=off), NO_MODELS, None)
     assert caplog.records == []
+
+
+def test_a_profile_that_was_cut_short_is_told_with_what_would_mend_it(
+    config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_profile(measured(config.models), config.models)
+    for content in (b"", path.read_bytes()[:200]):
+        path.write_bytes(content)
+        warn_about_models(config, NO_MODELS, None)
+    told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert [("an empty file" in one, "no whole JSON" in one) for one in told] == [
+        (True, False),
+        (False, True),
+    ]
+    assert all("edged bench --write" in one for one in told)
