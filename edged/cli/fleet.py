@@ -65,6 +65,7 @@ def init(
     detector: Annotated[str, typer.Option(help="Pack that finds faces.")] = "starter",
     embedder: Annotated[str, typer.Option(help="Pack that recognises them.")] = "starter",
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Begin a fleet: keys under a passphrase, a first group, and a desk to enrol people at."""
     from edged.publishing.founding import found, keyring
@@ -87,6 +88,10 @@ def init(
             "embedder": embedder,
         },
     )
+    if as_json:
+        facts = {"fleet": str(fleet), "site": site, "group": group, "config": str(fleet / "config.yaml")}
+        typer.echo(json.dumps(facts))
+        return
     typer.echo(f"{fleet}: a fleet for site {site} with the group {group!r}")
     typer.echo(
         f"Keys lie in {fleet / 'keys'}: keep copies of root-1 to root-{root_keys} apart from this machine "
@@ -172,6 +177,7 @@ def add_door(
 def join(
     invitation_file: Annotated[Path, typer.Argument(metavar="INVITATION", help="From the publisher.")],
     config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
     """At a door: believe this publisher from now on. Set ``fleet.enabled: true`` and restart the door."""
     from edged.config.loading import load
@@ -182,6 +188,10 @@ def join(
     settings = load(config)
     invitation = read_joining(_bytes(invitation_file), Invitation)
     accept(settings, Vault.open(settings.gallery.key_file), invitation)
+    if as_json:
+        facts = {"group": invitation.group, "fingerprint": invitation.fingerprint}
+        typer.echo(json.dumps(facts | {"enabled": settings.fleet.enabled}))
+        return
     typer.echo(f"joined group {invitation.group}; fingerprint of the invitation: {invitation.fingerprint}")
     if not settings.fleet.enabled:
         typer.echo(f"now set fleet.enabled: true in {config} and restart the door")
@@ -199,6 +209,7 @@ def remove_door(
     ] = "homeassistant",
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Shut a door out of all that is published from now on, and clear what it said last from the broker.
 
@@ -215,18 +226,24 @@ def remove_door(
         group = None if messages_only else doors.remove_door(folder, door)
     except NotFoundError as exc:
         raise NotFoundError(f"{exc}; for one that has left there is --messages-only") from exc
-    if group is not None:
+    if group is not None and not as_json:
         typer.echo(f"door {door} left group {group}; run `edged fleet publish {group}` to tell the others")
         if register.group(group).canary == [door]:
             typer.echo(
                 f"It was the only canary, nobody tries version {register.group(group).version} any more: "
                 f"`edged fleet release {group}` gives it to all, a publish takes its place."
             )
-    _clear(folder, door, discovery_prefix)
+    refused = _clear(folder, door, discovery_prefix)
+    if as_json:
+        typer.echo(json.dumps({"door": door, "left": group, "not_cleared": refused}))
+    elif not refused:
+        typer.echo(f"what door {door} said last is cleared from the broker")
+    if refused:
+        raise typer.Exit(1)
 
 
-def _clear(folder: "FleetFolder", door: str, discovery_prefix: str) -> None:
-    """Clear what a door said last; exit status 1 where some of it stays on the broker."""
+def _clear(folder: "FleetFolder", door: str, discovery_prefix: str) -> tuple[str, ...]:
+    """Clear what a door said last; return the topics that stay on the broker, which are told."""
     import os
 
     from edged.errors import FleetError
@@ -246,9 +263,7 @@ def _clear(folder: "FleetFolder", door: str, discovery_prefix: str) -> None:
         client.close(goodbye=True)
     for topic in refused:
         typer.echo(f"the broker does not let us clear {topic}: see docs/broker.md", err=True)
-    if refused:
-        raise typer.Exit(1)
-    typer.echo(f"what door {door} said last is cleared from the broker")
+    return refused
 
 
 def _bytes(path: Path) -> bytes:

@@ -31,6 +31,7 @@ def command_key(
     remove: Annotated[bool, typer.Option("--remove", help="Let it command nothing any more.")] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a key that may give commands to the doors of a group, change what it may, or take it away.
 
@@ -44,6 +45,9 @@ def command_key(
     else:
         doors.add_commander(folder, group, _key(folder, name, may or [], door, until))
     push(folder, group)
+    if as_json:
+        typer.echo(json.dumps({"key": name, "group": group, "may": [] if remove else may or []}))
+        return
     allowed = "nothing any more" if remove else ", ".join(may or [])
     typer.echo(f"key {name} may command the doors of {group}: {allowed}")
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edged.cli.fleet import DEFAULT_FLEET, FleetOption, GroupArgument, PassphraseOption, open_fleet
-from edged.cli.options import JsonOption
+from edged.cli.options import JsonLinesOption, JsonOption
 from edged.domain.count import counted
 
 if TYPE_CHECKING:
@@ -87,13 +87,16 @@ def publish(
 
 
 def release(
-    group: GroupArgument, fleet: FleetOption = DEFAULT_FLEET, passphrase_file: PassphraseOption = None
+    group: GroupArgument,
+    fleet: FleetOption = DEFAULT_FLEET,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Offer to all doors of a group what its canaries have tried."""
     opened = open_fleet(fleet, passphrase_file)
     version = opened.release(group)
     push(opened, group)
-    typer.echo(f"group {group}: version {version} for all doors")
+    _tell({"group": group, "version": version}, f"group {group}: version {version} for all doors", as_json)
 
 
 def rollback(
@@ -124,6 +127,7 @@ def deny(
     ] = False,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Refuse people at every door of a group, at once: one small file, before any gallery.
 
@@ -132,15 +136,15 @@ def deny(
     opened = open_fleet(fleet, passphrase_file)
     version = opened.readmit(group, people) if undo else opened.deny(group, people, unknown=unknown)
     push(opened, group)
-    typer.echo(
-        f"group {group}: deny list {version}, "
-        f"{counted(len(opened.register.read().group(group).denied), 'person', 'people')}"
-    )
+    denied = sorted(opened.register.read().group(group).denied)
+    told = f"group {group}: deny list {version}, {counted(len(denied), 'person', 'people')}"
+    _tell({"group": group, "version": version, "denied": denied}, told, as_json)
 
 
 def renew(
     fleet: FleetOption = DEFAULT_FLEET,
     days: Annotated[float, typer.Option(min=0.01, max=30, help="For how long it holds.")] = 3.0,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Say that what is published is still in force, for all groups. Run it daily; needs no passphrase."""
     opened = open_fleet(fleet, None, ask=False)
@@ -148,7 +152,8 @@ def renew(
         with opened.alone():
             opened.repository(group).renew(days)
         push(opened, group)
-        typer.echo(f"group {group}: in force for {days:g} more days")
+        more = f"{days:g} more {'day' if days == 1 else 'days'}"
+        _tell({"group": group, "days": days}, f"group {group}: in force for {more}", as_json)
     tell_endings(opened)
 
 
@@ -158,6 +163,7 @@ def rotate_keys(
     ],
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Replace a key by a new one, for all groups. The root keys must be in the folder's ``keys``."""
     from edged.publishing.rotation import rotate
@@ -167,7 +173,12 @@ def rotate_keys(
     for group in opened.register.read().groups:
         push(opened, group)
     where = "" if aside is None else f"; the old one lies in {aside}"
-    typer.echo(f"{key}: a new key signs from now on{where}")
+    facts = {"key": key, "old": None if aside is None else str(aside)}
+    _tell(facts, f"{key}: a new key signs from now on{where}", as_json)
+
+
+def _tell(facts: dict[str, Any], told: str, as_json: bool) -> None:
+    typer.echo(json.dumps(facts) if as_json else told)
 
 
 def tell_endings(folder: "FleetFolder") -> None:
