@@ -6,8 +6,10 @@ write. The file starts anew whenever nothing waits. Writing happens in a thread 
 take hundreds of milliseconds for a sync and the loop has a door to lock: an event may reach a reader before
 it reaches the disk, but it stays here until the reader has it in its journal.
 
-A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False. What cannot be read
-at the start is moved aside where that is possible, as ``<name>.damaged-<time>``, and the door goes on.
+A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False. So it is where one
+stands still: what is to be written is bounded too, and the file starts anew once the disk goes on. What
+cannot be read at the start is moved aside where that is possible, as ``<name>.damaged-<time>``, and the door
+goes on.
 """
 
 import errno
@@ -30,6 +32,8 @@ logger = logging.getLogger(__name__)
 MAX_EVENTS = 5000
 # Struck-out lines that are carried along before the file is written anew.
 _MAX_STRUCK = 2000
+# Of jobs that a disk which stands still leaves undone. Beyond that the whole is shorter than its changes.
+_MOST_JOBS = 5000
 _TAKEN = b"taken "
 _BEGUN = b"begun "
 _ENDED = b"ended"
@@ -65,6 +69,7 @@ class Spool:
         self._recall(self._path, self._read_events)
         self._recall(self._latch, self._read_latch)
         self._struck = 0
+        self._behind = False  # jobs were left out: the file starts anew once the others are done
         self._jobs: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
         self._jobs.put(("anew", self._whole()))
         if self._latched is None:
@@ -91,7 +96,7 @@ class Spool:
     @property
     def kept(self) -> bool:
         """Whether the disk has every event and knows whether there is an emergency."""
-        return not self._failing and self._latched is self.emergency
+        return not self._failing and not self._behind and self._latched is self.emergency
 
     @property
     def full(self) -> bool:
@@ -113,7 +118,7 @@ class Spool:
             self.period = event if begins else None
             lines += self._period_line()
         if lines:
-            self._jobs.put(("append", lines))
+            self._write_later("append", lines)
         return room
 
     def taken(self, event_id: str) -> None:
@@ -123,19 +128,30 @@ class Spool:
         self._struck += 1
         if not self.waiting or self._struck > _MAX_STRUCK:
             self._struck = 0
-            self._jobs.put(("anew", self._whole()))
+            self._write_later("anew", self._whole())
         else:
             # Not synced: an event whose striking out is lost is offered again, with the same id.
-            self._jobs.put(("note", _line(_TAKEN + event_id.encode())))
+            self._write_later("note", _line(_TAKEN + event_id.encode()))
 
     def latch(self, *, emergency: bool) -> None:
         """Remember across a restart whether there is an emergency."""
         self.emergency = emergency
-        self._jobs.put(("latch", b""))
+        self._write_later("latch", b"")
+
+    def _write_later(self, kind: str, data: bytes) -> None:
+        """Hand a job to the writer; ``waiting`` and ``period`` stand for those that are left out."""
+        if self._jobs.qsize() < _MOST_JOBS:
+            self._jobs.put((kind, data))
+        elif not self._behind:
+            self._behind = True
+            logger.error("the disk stands still, what the door writes is in memory alone jobs=%d", _MOST_JOBS)
 
     def close(self, seconds: float) -> bool:
         """Write what is left, what has failed once more; False where that took longer than ``seconds``."""
         self.mend()
+        if self._behind:
+            self._jobs.put(("anew", self._whole()))
+            self._jobs.put(("latch", b""))
         self._jobs.put(None)
         self._writer.join(seconds)
         return not self._writer.is_alive()
@@ -151,6 +167,9 @@ class Spool:
         """Try again what has failed. A file that a write failed in is not trusted: it starts anew."""
         if not self._jobs.empty():
             return
+        if self._behind:
+            self._behind = False
+            self._failing.add(self._path.name)  # until the whole is written
         if self._path.name in self._failing:
             self._jobs.put(("anew", self._whole()))
         if self._latched is not self.emergency:

@@ -147,6 +147,8 @@ class Connection:
         self.version = version
         self._reception = reception
         self._largest = LARGEST_ARRIVAL if reception is None else reception.largest_bytes
+        # Bounded by who fills it: paho's callbacks run within our own calls, ``loop_read`` reads a packet for
+        # each message in flight at most, and ``serve`` empties it at the end of each turn.
         self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
         self._fault: str | None = None
         self._aborted = False

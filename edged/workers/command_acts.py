@@ -32,7 +32,7 @@ class Reach:
     state: Callable[[], Mapping[str, Any]]
     reload: Callable[[], None]
     rebirth: Callable[[], None]
-    replay: Callable[[int, int | None], None]
+    replay: Callable[[int, int | None], bool]
     needs_record: bool = True
 
 
@@ -117,5 +117,6 @@ class CommandActs:
         first, last = command.args.get("from_seq", 1), command.args.get("to_seq")
         if not isinstance(first, int) or not (last is None or isinstance(last, int)):
             raise RefusedCommandError("from_seq and to_seq: expected whole numbers")
-        self._reach.replay(first, last)
+        if not self._reach.replay(first, last):
+            raise RefusedCommandError("too many replays wait already")
         return {}

@@ -50,6 +50,8 @@ _DRAIN_SECONDS = 1.0
 _STOPPED_SECONDS = 2.0
 # What passes by is worth nothing later: so much waits for a connection, and the oldest goes first.
 _MAX_PASSING = 32
+# One runs at a time: of those that wait for a connection all but the first are answered "busy".
+_MAX_WANTED = 8
 
 
 class Events(Outbox, Archive, Protocol):
@@ -109,7 +111,7 @@ class PublisherWorker(Worker):
         )  # fmt: skip
         self.guest: Guest | None = None
         self._again = False
-        self._wanted: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
+        self._wanted: queue.Queue[Arrived] = queue.Queue(_MAX_WANTED)
         self._outage = Outage(logger, "mqtt connection")
         self._request_outage = Outage(logger, "return of events from the quarantine")
         self._trouble: Disconnected | None = None
@@ -156,12 +158,21 @@ class PublisherWorker(Worker):
         self._passing.append((topic, payload, self._clock() + seconds))
         self._client.wake()
 
-    def replay(self, from_seq: int, to_seq: int | None) -> None:
-        """Send events of the journal once more, as if a collector had asked; from any thread."""
+    def replay(self, from_seq: int, to_seq: int | None) -> bool:
+        """Send events of the journal once more, as if a collector had asked; from any thread.
+
+        False where too many such wishes wait for the broker already: it is counted and forgotten.
+        """
         request = ReplayRequest(v=1, request=uuid.uuid4().hex, from_seq=from_seq, to_seq=to_seq)
         payload = replay_payload(request)
-        self._wanted.put(Arrived(self._topics.replay, payload, len(payload), retain=False))
+        try:
+            self._wanted.put_nowait(Arrived(self._topics.replay, payload, len(payload), retain=False))
+        except queue.Full:
+            self._metrics.replay_requests.labels("busy").inc()
+            logger.warning("replay refused, %d wait for the broker already", _MAX_WANTED)
+            return False
         self._client.wake()
+        return True
 
     def say_again(self) -> None:
         """Publish everything that is retained once more, as at a new connection; from any thread."""

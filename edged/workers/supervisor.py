@@ -60,7 +60,8 @@ class Supervisor:
         self._workers: list[tuple[Worker, float]] = []
         self._afterwards: dict[Worker, Callable[[], None]] = {}
         self._clean_up: list[tuple[str, Callable[[], None]]] = []
-        # SimpleQueue.put is reentrant, so a signal handler may call it; Event.set is not.
+        # SimpleQueue.put is reentrant, so a signal handler may call it; Event.set is not. It stays short: a
+        # reload is left out where any order waits, and the first stop or failure ends the loop that reads it.
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._failed = False
         self._stop_begun = False
@@ -104,8 +105,12 @@ class Supervisor:
         self._orders.put("stop")
 
     def request_reload(self) -> None:
-        """Ask for what SIGHUP asks for; returns at once, from any thread."""
-        self._orders.put("reload")
+        """Ask for what SIGHUP asks for; returns at once, from any thread.
+
+        One that waits will read the configuration as it is then, and a stop needs none.
+        """
+        if self._orders.empty():
+            self._orders.put("reload")
 
     def run(self) -> int:
         """Start every worker and watch; see ``start`` and ``run_until_stopped``.
@@ -279,7 +284,7 @@ class Supervisor:
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number == signal.SIGHUP:
-            self._orders.put("reload")
+            self.request_reload()
         elif number == signal.SIGINT and self._stop_begun:
             os.write(2, b"edged: interrupted twice, ending at once\n")
             self._abandon(1)

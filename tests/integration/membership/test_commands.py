@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +312,16 @@ def acting(front: Door) -> tuple[CommandActs, Reached]:
         )  # type: ignore[arg-type]
     )  # fmt: skip
     return acts, door_
+
+
+@pytest.mark.parametrize(("taken", "result"), [(True, "done"), (False, "refused")])
+def test_a_replay_for_which_there_is_no_room_is_refused(front: Door, *, taken: bool, result: str) -> None:
+    acts, _ = acting(front)
+    acts._reach = replace(acts._reach, replay=lambda _first, _last: taken)
+    front.start(acts.restore(front.memory), {"unlock": acts.table()["replay"]})  # as if the key might replay
+    acts.desk = front.desk
+    front.run(order(front))
+    assert front.results == [result]
 
 
 def test_a_damaged_memory_starts_locked_down_and_can_be_released(tmp_path: Path, front: Door) -> None:

@@ -1,4 +1,5 @@
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,6 +137,53 @@ def test_a_disk_that_fails_loses_nothing_once_it_works_again(
         _wait(lambda: spool.kept)
     with opened(tmp_path) as spool:
         assert list(spool.waiting.values()) == [first, second]
+
+
+@contextmanager
+def standing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A disk whose writes end with the block, and not before."""
+    real, goes_on = os.fdatasync, threading.Event()
+
+    def sync(descriptor: int) -> None:
+        assert goes_on.wait(30)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    yield
+    goes_on.set()
+
+
+@pytest.mark.parametrize(("closed", "emergency"), [(False, True), (True, True), (True, False)])
+def test_a_disk_that_stands_still_grows_no_queue_and_loses_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    closed: bool,
+    emergency: bool,
+) -> None:
+    monkeypatch.setattr(module, "_MOST_JOBS", 10)
+    events, unlocked = [event() for _ in range(100)], event("unlocked")
+    with opened(tmp_path) as spool:
+        with standing(monkeypatch):
+            for each in events:
+                assert spool.put(each, begins=True)
+            spool.put(unlocked, begins=True)
+            spool.latch(emergency=emergency)
+            for each in events[:40]:
+                spool.taken(each.event)
+            assert spool._jobs.qsize() <= 10
+            assert not spool.kept
+        if not closed:
+            _wait(spool._jobs.empty)
+            spool.mend()
+            _wait(lambda: spool._latched is True)
+            spool.mend()
+            _wait(lambda: spool.kept)
+    assert caplog.text.count("the disk stands still") == 1
+    with opened(tmp_path) as spool:
+        assert list(spool.waiting.values()) == [*events[40:], unlocked]
+        assert (spool.emergency, spool.period) == (emergency, None if emergency else unlocked)
 
 
 @pytest.mark.parametrize("emergency", [True, False])

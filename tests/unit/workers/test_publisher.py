@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from edged.config.sections import MqttConfig
@@ -157,3 +158,13 @@ def test_a_burst_of_states_publishes_the_newest() -> None:
     states = [payload for topic, payload, *_ in client.sent if topic == TOPICS.state]
     assert len(states) == 1
     assert b"unlocked" in states[0]
+
+
+def test_replays_that_wait_for_a_broker_are_bounded_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics(CollectorRegistry())
+    publisher = PublisherWorker(
+        FakeOutbox(), FakeClient(), TOPICS, metrics, MqttConfig(), birth=BIRTH,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert [publisher.replay(1, None) for _ in range(100)] == [True] * 8 + [False] * 92
+    assert metrics.replay_requests.labels("busy")._value.get() == 92
+    assert "wait for the broker already" in caplog.text

@@ -218,6 +218,20 @@ def test_sighup_reloads_and_a_refused_reload_changes_nothing(caplog: pytest.LogC
     assert "reload refused, the old configuration stays: door.unlock_seconds" in caplog.text
 
 
+def test_a_flood_of_reloads_is_one_and_keeps_no_stop_waiting() -> None:
+    calls: list[int] = []
+    supervisor = supervised(on_reload=lambda: calls.append(1))
+    for _ in range(1000):
+        supervisor.request_reload()
+    assert supervisor._orders.qsize() == 1
+    supervisor.request_stop()
+    for _ in range(1000):
+        supervisor.request_reload()
+    assert supervisor._orders.qsize() == 2
+    assert supervisor.run() == 0
+    assert calls == [1]
+
+
 def test_a_second_interrupt_ends_at_once() -> None:
     left: list[int] = []
 
