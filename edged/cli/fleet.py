@@ -127,7 +127,7 @@ def card(
     if output is None:
         typer.echo(write_joining(made), nl=False)
     else:
-        output.write_text(write_joining(made), encoding="utf-8")
+        _write(output, write_joining(made))
     typer.echo(f"fingerprint of this door: {made.fingerprint}", err=True)
 
 
@@ -158,7 +158,7 @@ def add_door(
     known = folder.register.read().doors.get(made.door)
     invitation = doors.add_door(folder, made, group, replace=replace)
     path = output or Path(f"{made.door}.invitation.json")
-    path.write_text(write_joining(invitation), encoding="utf-8")
+    _write(path, write_joining(invitation))
     facts = {"door": made.door, "group": group, "card": made.fingerprint, "invitation": str(path)}
     if as_json:
         typer.echo(json.dumps({**facts, "fingerprint": invitation.fingerprint}))
@@ -264,6 +264,15 @@ def _clear(folder: "FleetFolder", door: str, discovery_prefix: str) -> tuple[str
     for topic in refused:
         typer.echo(f"the broker does not let us clear {topic}: see docs/broker.md", err=True)
     return refused
+
+
+def _write(path: Path, text: str) -> None:
+    from edged.errors import FleetError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise FleetError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """Private files and directories: modes, owners, durable creation."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def create_private_file(path: Path, content: bytes = b"", *, settle: bool = True
     except OSError as exc:
         raise StoreError(f"{path}: cannot be created: {exc.strerror}") from exc
     finally:
-        beside.unlink(missing_ok=True)
+        _remove(beside)
     return True
 
 
@@ -89,7 +90,7 @@ def replace_private_file(path: Path, content: bytes) -> None:
     except OSError as exc:
         raise StoreError(f"{path}: cannot be written: {exc.strerror}") from exc
     finally:
-        beside.unlink(missing_ok=True)
+        _remove(beside)
 
 
 @contextmanager
@@ -110,11 +111,17 @@ def private_output(path: Path) -> Iterator[TextIO]:
                 yield file
             beside.replace(path)
         finally:
-            beside.unlink(missing_ok=True)
+            _remove(beside)
     except StoreError:
         raise  # of whoever fills the file; it is an OSError too
     except OSError as exc:
         raise StoreError(f"{path}: cannot be written: {exc.strerror}") from exc
+
+
+def _remove(path: Path) -> None:
+    """Remove what was written beside, if it is there; that it cannot be is not what went wrong."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -1,0 +1,46 @@
+"""What a command is given wrongly ends in a sentence, not in a traceback."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edged.cli.main import app
+from edged.errors import EdgedError
+
+CONFIG = """
+site: hq
+door_id: front
+camera: {source: {type: file, path: x.mp4}}
+door: {lock: {driver: fake}}
+mqtt: {enabled: false}
+journal: {path: journal.db}
+gallery: {path: people.db, key_file: vault.key}
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a configuration, a file that is empty, one that is noise, and a folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "empty").touch()
+    (tmp_path / "noise").write_bytes(bytes(range(256)) * 16)
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+def refused(*words: str) -> str:
+    """Run what must fail, and return the sentence that the program would end with."""
+    error = CliRunner().invoke(app, list(words)).exception
+    assert isinstance(error, EdgedError), error
+    return str(error)
+
+
+@pytest.mark.parametrize("path", ["nowhere/x", "folder", "empty/x"])
+def test_a_card_goes_into_a_file_that_can_be_written(place: Path, path: str) -> None:
+    assert f"{path}: cannot be written" in refused("fleet", "card", "-o", path)
+
+
+def test_a_key_goes_into_a_folder(place: Path) -> None:
+    assert "empty/x: cannot be created: Not a directory" in refused("second-factor", "key", "empty/x")
