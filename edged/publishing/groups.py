@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
+from edged.config.document import read_document
+from edged.config.loading import read_text
 from edged.config.sections import AccessConfig
 from edged.domain.access import WEEKDAYS
 from edged.errors import ConfigError
@@ -15,9 +16,11 @@ from edged.fleet.gallery_format import AccessRecord
 def access_record(path: Path) -> AccessRecord:
     """Return schedules and groups of the file. Raises ``ConfigError`` on anything else in it."""
     try:
-        plain: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        access = msgspec.convert(plain, AccessConfig)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError, RecursionError) as exc:
+        access = msgspec.convert(_plain(read_text(path)), AccessConfig)
+    except ConfigError as exc:
+        named = [one if str(path) in one else f"{path}: {one}" for one in exc.problems]
+        raise ConfigError(named) from exc
+    except msgspec.ValidationError as exc:
         raise ConfigError([f"{path}: {exc}"]) from exc
     unknown = {name for names in access.groups.values() for name in names} - access.schedules.keys()
     if unknown:
@@ -33,3 +36,10 @@ def access_record(path: Path) -> AccessRecord:
         return msgspec.convert({"schedules": schedules, "groups": access.groups}, AccessRecord)
     except msgspec.ValidationError as exc:
         raise ConfigError([f"{path}: {exc}"]) from exc
+
+
+def _plain(text: str) -> dict[str, Any]:
+    plain, problems = read_document(text)
+    if problems:
+        raise ConfigError(problems)
+    return plain

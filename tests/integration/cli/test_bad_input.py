@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from edged.cli.main import app
-from edged.errors import EdgedError
+from edged.errors import ConfigError, EdgedError
+from edged.publishing.groups import access_record
 
 CONFIG = """
 site: hq
@@ -44,3 +45,31 @@ def test_a_card_goes_into_a_file_that_can_be_written(place: Path, path: str) -> 
 
 def test_a_key_goes_into_a_folder(place: Path) -> None:
     assert "empty/x: cannot be created: Not a directory" in refused("second-factor", "key", "empty/x")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"2020-99-99", b"schedules: !!int ''", b"a: !!timestamp x", b"a: !!bool x", b"- 1", b"\xff\xfe",
+        b"a: [",
+        b"a: &a [*a]", b"[" * 5000, b"x: 1" + b"1" * 5000, b"schedules: {}\nschedules: {}",
+    ],
+)  # fmt: skip
+def test_hours_that_are_none_are_refused(place: Path, content: bytes) -> None:
+    (place / "hours.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"hours\.yaml: "):
+        access_record(place / "hours.yaml")
+
+
+@pytest.mark.parametrize("path", ["nowhere", "folder", "noise"])
+def test_hours_that_cannot_be_read_are_named(place: Path, path: str) -> None:
+    with pytest.raises(ConfigError, match=path):
+        access_record(place / path)
+
+
+def test_hours_are_written_as_in_a_door_s_own_configuration(place: Path) -> None:
+    (place / "hours.yaml").write_text(
+        "schedules: {day: [{days: [mon], from: 08:00, to: 18:30}]}\ngroups: {staff: [day]}\n"
+    )
+    (period,) = access_record(place / "hours.yaml").schedules["day"]
+    assert (period.start, period.end) == ("08:00", "18:30")
