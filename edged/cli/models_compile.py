@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 # A file that large takes minutes to compare on a small board: nobody waits for that unasked.
 _UNASKED_BYTES = 50_000_000
-# Drawn pictures decide already; photographs are for those who wish to see it with their own.
+# Faces of the demo and drawn pictures decide; photographs are for those who wish to see it with their own.
+_BUNDLED = 2
 _MAX_PHOTOS = 32
 
 
@@ -43,10 +44,11 @@ def compile_packs(
     """Rewrite packs' networks to be faster here, and use them where they give the same numbers.
 
     BatchNorm, normalisation and the order of colours go into the convolutions, PRelu into operators that
-    onnxruntime is fast at, and pictures go in as they are. Each file is compared with the original, refused
-    where it differs, left out where it is no faster, and used from the daemon's next start on, until the
-    original, onnxruntime or the processor changes. Files lie in `compiled` below the models directory;
-    they are used unless `models.compile` is off. Exit code 1 where one was refused.
+    onnxruntime is fast at, a detector's heads become one, and pictures go in as they are. Each file is
+    compared with the original on faces and drawn pictures, refused where it differs, left out where it is no
+    faster, and used from the daemon's next start on, until the original, onnxruntime or the processor
+    changes. Files lie in `compiled` below the models directory; they are used unless `models.compile` is
+    off. Exit code 1 where one was refused.
     """
     from edged.cli.measuring import models_section
     from edged.vision.compilation.run import compile_pack
@@ -95,7 +97,7 @@ def compile_installed(
             continue
         try:
             with task_bars() as progress:
-                done = compile_pack(pack, models, progress=progress)
+                done = compile_pack(pack, models, pictures=_pictures(None), progress=progress)
         except EdgedError as exc:
             typer.echo(f"{pack.name}: runs as it is, not compiled: {exc}", err=True)
             continue
@@ -113,10 +115,14 @@ def _configured(config: Path | None, models: "ModelsConfig") -> list[str]:
 
 
 def _pictures(photos: Path | None) -> "list[Image]":
+    """Return the faces to compare on: some that come with the demo, and those asked for."""
+    from edged.demo.bundled import bundled_cast
     from edged.evaluation.embedding import read_image
     from edged.evaluation.protocols import images_below
 
-    return [] if photos is None else [read_image(path) for path in images_below(photos)[:_MAX_PHOTOS]]
+    bundled = [photographs[0] for photographs in bundled_cast()[1][:_BUNDLED]]
+    given = [] if photos is None else images_below(photos)[:_MAX_PHOTOS]
+    return [read_image(path) for path in (*bundled, *given)]
 
 
 def _as_json(one: "Compilation") -> dict[str, Any]:

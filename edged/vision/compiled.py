@@ -29,7 +29,7 @@ from edged.vision.session import PixelSession
 logger = logging.getLogger(__name__)
 
 # Raised with every change of what compiled files hold, or of what decides whether one is used.
-COMPILER = 3
+COMPILER = 4
 FOLDER = "compiled"
 MODEL = "model.onnx"
 RECORD = "record.json"

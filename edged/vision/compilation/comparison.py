@@ -25,6 +25,9 @@ _LEAST_ROUNDS = 10
 
 # A share of the loudest output.
 _QUIET = 0.01
+# A photograph of a head in 320 x 320 pixels has a face of some 200, 70 and 30 pixels then: YuNet's layers
+# answer to 10 pixels and more, to 64 and to 128.
+_TILES = (1, 3, 6)
 
 _Flat = npt.NDArray[np.float64]
 Runner = Callable[[Image], list[FloatArray]]
@@ -68,7 +71,7 @@ def drawn_pictures(size: tuple[int, int], count: int = _SAMPLES, seed: int = 0) 
     """Return pictures (height, width, 3) of ``size`` (width, height): flat, noisy, and smooth at all scales.
 
     A rewrite is the same function for every picture or for none; these reach darkness, full light, every
-    colour alone and all slopes of an activation. Faces are not needed for it.
+    colour alone and all slopes of an activation.
     """
     random = np.random.default_rng(seed)
     width, height = size
@@ -78,6 +81,19 @@ def drawn_pictures(size: tuple[int, int], count: int = _SAMPLES, seed: int = 0) 
         coarse = random.integers(0, 256, (2 + 3 * index, 2 + 3 * index, 3), np.uint8)
         drawn.append(np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.uint8))
     return drawn
+
+
+def tiled(picture: Image, size: tuple[int, int]) -> list[Image]:
+    """Return a picture in ``size`` (width, height) once alone and then many times beside itself.
+
+    A detector has layers for large, for smaller and for small faces, and one that sees none says so little
+    that only rounding is left to compare.
+    """
+    shown = []
+    for times in _TILES:
+        small = cv2.resize(picture, (max(1, size[0] // times), max(1, size[1] // times)))
+        shown.append(np.asarray(cv2.resize(np.tile(small, (times, times, 1)), size), np.uint8))
+    return shown
 
 
 def compare(original: Runner, other: Runner, pictures: Sequence[Image]) -> Agreement:

@@ -3,6 +3,9 @@
 A pack's file takes (N, 3, H, W) float32 ``(x - mean) * scale``; the compiled one (N, H, W, 3) uint8 BGR, as
 a camera gives it. A scale and the order of the colours go into the weights of the first convolution. A
 mean does not: the zeros with which a convolution pads stand for the mean, not for black.
+
+The colours need not be parted either: rows of interleaved pixels (H, 3 W) are one plane, over which a kernel
+three times as wide goes in steps three times as long. Parting took YuNet 0.07 ms of 2.4.
 """
 
 from collections.abc import Callable
@@ -17,7 +20,7 @@ from edged.errors import ModelError
 from edged.vision.compilation.sizes import HEIGHT, WIDTH, forget_output_shapes
 from edged.vision.packs import ModelSpec
 from edged.vision.quantization.layers import groups, scale_inputs
-from edged.vision.quantization.network import Array, Network, Node
+from edged.vision.quantization.network import Array, Network, Node, attributes
 
 PIXELS = "pixels"
 _COLOURS = 3
@@ -32,12 +35,15 @@ class _Way:
     scale: float
 
 
-def take_pixels(network: Network, spec: ModelSpec, *, fold: bool, any_size: bool = False) -> onnx.ModelProto:
+def take_pixels(
+    network: Network, spec: ModelSpec, *, fold: bool, interleaved: bool = False, any_size: bool = False
+) -> onnx.ModelProto:
     """Return ``network``, which is changed, as a model that takes pixels.
 
     ``fold`` moves into weights what can be; without it every number is computed as it was before, bit by
-    bit. ``any_size`` declares an input of any size, for a network that can (``sizes``). Raises
-    ``ModelError`` where the network has no single input.
+    bit. With it and ``interleaved`` the first convolution reads the pixels as they lie, where it can.
+    ``any_size`` declares an input of any size, for a network that can (``sizes``). Raises ``ModelError``
+    where the network has no single input.
     """
     if len(network.inputs) != 1:
         raise ModelError(f"expected a network with one input, got {len(network.inputs)}")
@@ -50,7 +56,8 @@ def take_pixels(network: Network, spec: ModelSpec, *, fold: bool, any_size: bool
         if swap:
             _swap_inputs(network, first)
             swap = False
-    network.nodes[:0] = _front(network, way, swap=swap)
+        interleaved = interleaved and _interleave(network, first)
+    network.nodes[:0] = _front(network, way, swap=swap, interleaved=interleaved and first is not None)
     model = network.model()
     height, width = (HEIGHT, WIDTH) if any_size else (spec.input[1], spec.input[0])
     batch = _batch(model, spec)
@@ -126,10 +133,32 @@ def _swap_inputs(network: Network, node: Node) -> None:
     network.set_constant(node, 1, weight[:, ::-1])
 
 
-def _front(network: Network, way: _Way, *, swap: bool) -> list[Node]:
+def _interleave(network: Network, node: Node) -> bool:
+    """Make a convolution of planes (3, H, W) one of rows (1, H, 3 W); tell whether it could be."""
+    weight, given = network.constant(node, 1), attributes(node)
+    plain = given.get("auto_pad", b"NOTSET") == b"NOTSET" and set(given.get("dilations", [1])) == {1}
+    if weight is None or weight.ndim != 4 or not plain:
+        return False
+    top, left, bottom, right = given.get("pads", [0, 0, 0, 0])
+    down, along = given.get("strides", [1, 1])
+    outputs, colours, height, width = weight.shape
+    network.set_constant(node, 1, weight.transpose(0, 2, 3, 1).reshape(outputs, 1, height, width * colours))
+    wider = {
+        "kernel_shape": [height, width * colours],
+        "pads": [top, left * colours, bottom, right * colours],
+        "strides": [down, along * colours],
+    }
+    del node.attribute[:]
+    node.attribute.extend(helper.make_attribute(name, value) for name, value in wider.items())
+    return True
+
+
+def _front(network: Network, way: _Way, *, swap: bool, interleaved: bool) -> list[Node]:
     """Return the nodes from ``PIXELS`` to the numbers at ``way.tensor``."""
-    # Planes first: they are moved as bytes, a quarter of what floats would be.
-    steps: list[tuple[str, list[str], dict[str, Any]]] = [("Transpose", [], {"perm": [0, 3, 1, 2]})]
+    steps: list[tuple[str, list[str], dict[str, Any]]] = []
+    if not interleaved:
+        # Planes first: they are moved as bytes, a quarter of what floats would be.
+        steps.append(("Transpose", [], {"perm": [0, 3, 1, 2]}))
     if swap:
         steps.append(("Gather", [network.add(np.array([2, 1, 0], np.int64), "bgr")], {"axis": 1}))
     steps.append(("Cast", [], {"to": TensorProto.FLOAT}))
@@ -137,6 +166,10 @@ def _front(network: Network, way: _Way, *, swap: bool) -> list[Node]:
         steps.append(("Sub", [network.add(np.float32(way.mean).reshape(1), "mean")], {}))
     if way.scale != 1:
         steps.append(("Mul", [network.add(np.float32(way.scale).reshape(1), "scale")], {}))
+    if interleaved:
+        # (N, H, W, 3) to (N, H, 3 W) and (N, 1, H, 3 W): nothing is moved.
+        steps.append(("Reshape", [network.add(np.array([0, 0, -1], np.int64), "rows")], {}))
+        steps.append(("Unsqueeze", [network.add(np.array([1], np.int64), "plane")], {}))
     nodes, tensor = [], PIXELS
     for index, (kind, constants, given) in enumerate(steps):
         output = way.tensor if index == len(steps) - 1 else network.name(f"{PIXELS}_{kind}")

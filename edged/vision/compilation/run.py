@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -27,10 +26,13 @@ from edged.vision.compilation.comparison import (
     compare,
     drawn_pictures,
     race,
+    tiled,
 )
+from edged.vision.compilation.factors import fold_factors
 from edged.vision.compilation.optimization import CPU_ALONE, write_optimized
 from edged.vision.compilation.pixels import take_pixels
 from edged.vision.compilation.prelu import FORMS, Form, expand_prelu
+from edged.vision.compilation.siblings import join_siblings
 from edged.vision.compilation.sizes import any_size_model, free_size
 from edged.vision.compiled import (
     FOLDER,
@@ -94,15 +96,16 @@ def compile_pack(
     pack: Pack,
     models: ModelsConfig,
     *,
+    pictures: Sequence[Image],
     force: bool = False,
     measure: bool = False,
-    pictures: Sequence[Image] = (),
     progress: Progress = lambda _what, _done, _total: None,
 ) -> list[Compilation]:
     """Compile each file of ``pack`` that would run under ``models``; one that is there already stays.
 
-    ``force`` makes it anew; ``measure`` times one that stays. ``pictures`` are of any size, and compared on
-    beside drawn ones. Raises ``ModelError`` where a file is missing, altered or no network.
+    ``force`` makes it anew; ``measure`` times one that stays. ``pictures``, of faces and of any size, are
+    compared on beside drawn ones: without them a detector has next to nothing to say. Raises ``ModelError``
+    where a file is missing, altered or no network.
     """
     done: list[Compilation] = []
     for spec in pack.models:
@@ -206,18 +209,30 @@ class _Job:
         if any(node.op_type == _QUANTIZED for node in network.nodes):
             # Other operators would round otherwise: only the pixels' way changes.
             return [("pixels", take_pixels(network, self.spec, fold=False, any_size=any_size))]
-        if not any(node.op_type == "PRelu" for node in network.nodes):
-            return [("folded", self._rewritten(network, None, any_size=any_size))]
+        forms = FORMS if any(node.op_type == "PRelu" for node in network.nodes) else (None,)
         return [
-            (f"folded, PRelu as {form}", self._rewritten(network.copy(), form, any_size=any_size))
-            for form in FORMS
+            written for form in forms for written in self._rewritten(network.copy(), form, any_size=any_size)
         ]
 
-    def _rewritten(self, network: Network, form: Form | None, *, any_size: bool) -> onnx.ModelProto:
+    def _rewritten(
+        self, network: Network, form: Form | None, *, any_size: bool
+    ) -> list[tuple[str, onnx.ModelProto]]:
         fold(network)
+        name = "folded"
         if form is not None:
             expand_prelu(network, form)
-        return take_pixels(network, self.spec, fold=True, any_size=any_size)
+            name = f"folded, PRelu as {form}"
+        fold_factors(network)
+        ways = [(name, network)]
+        joined = network.copy()
+        if join_siblings(joined):
+            ways.append((f"{name}, heads joined", joined))
+        # What runs on another processor has convolutions of its own, made for planes.
+        interleaved = self.models.providers == CPU_ALONE
+        return [
+            (name, take_pixels(way, self.spec, fold=True, interleaved=interleaved, any_size=any_size))
+            for name, way in ways
+        ]
 
     def _candidate(
         self,
@@ -238,7 +253,8 @@ class _Job:
         return _Candidate(form, path, session, worst)
 
     def _agreement(self, original: OrtSession, session: PixelSession, size: tuple[int, int]) -> Agreement:
-        given = [np.asarray(cv2.resize(one, size), np.uint8) for one in self.given]
+        shown = [tiled(one, size) for one in self.given]
+        given = [one for faces in shown for one in (faces if self.spec.task == "detector" else faces[:1])]
         # Enrolment looks at several faces at once, where a file can.
         several = isinstance(original.input_shape[0], str)
         return compare(

@@ -48,8 +48,8 @@ def _compiled_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "race", race)
 
 
-def compiled(models: ModelsConfig, name: str) -> list[Compilation]:
-    done = compile_pack(Catalogue(models.directory).in_force(name), models)
+def compiled(models: ModelsConfig, name: str, faces: list[Image]) -> list[Compilation]:
+    done = compile_pack(Catalogue(models.directory).in_force(name), models, pictures=faces[:2])
     assert all(one.record for one in done), done
     return done
 
@@ -74,7 +74,7 @@ def check_same_faces(models: ModelsConfig, portraits: list[Image]) -> None:
 
 def test_the_starter_pack(tmp_path: Path, portraits: list[Image]) -> None:
     models = ModelsConfig(directory=tmp_path, threads=1, compile="auto")
-    done = compiled(models, "starter")
+    done = compiled(models, "starter", portraits)
     assert [one.record.deviation for one in done if one.record] == [0, 0]  # int8: not a bit may move
     check_same_faces(models, portraits)
 
@@ -92,12 +92,12 @@ def test_research_networks(
     models = ModelsConfig(
         directory=tmp_path, detector=detector, embedder=published.name, threads=1, compile="auto"
     )
-    compiled(models, detector)
+    compiled(models, detector, portraits)
     opened = open_detector(models)[1]
     # What it says of smaller pictures was compared too.
     assert opened.at_half_size() is not None
     assert opened.shown_of((640, 480)) == (320, 288)
-    (done,) = compiled(models, published.name)
+    (done,) = compiled(models, published.name, portraits)
     assert done.record is not None
     assert done.record.deviation < 1e-5
     check_same_faces(models, portraits)
@@ -110,7 +110,7 @@ def test_the_liveness_networks(weights_dir: Path, tmp_path: Path, portraits: lis
     for spec in pack.models:
         shutil.copy(weights_dir / spec.files["float32"].name, tmp_path / "minifasnet")
     models = ModelsConfig(directory=tmp_path, threads=1, compile="auto")
-    compiled(models, "minifasnet")
+    compiled(models, "minifasnet", portraits)
     plain = open_liveness(msgspec.structs.replace(models, compile="off"), "minifasnet")[1]
     faster = open_liveness(models, "minifasnet")[1]
     detector = open_detector(models)[1]
@@ -156,7 +156,7 @@ def test_without_onnx_it_says_what_to_install(tmp_path: Path) -> None:
 
 def test_a_door_does_not_take_what_was_exchanged(tmp_path: Path, portraits: list[Image]) -> None:
     models = ModelsConfig(directory=tmp_path, threads=1, compile="auto")
-    compiled(models, "starter")
+    compiled(models, "starter", portraits)
     spec = Catalogue(tmp_path).in_force("starter").model("embedder")
     path = compiled_folder(spec, "int8", models) / MODEL
     path.write_bytes(path.read_bytes()[::-1])

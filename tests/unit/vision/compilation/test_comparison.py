@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
 from edged.domain.types import FloatArray, Image
-from edged.vision.compilation.comparison import TOLERANCE, Agreement, compare, drawn_pictures, race
+from edged.vision.compilation.comparison import TOLERANCE, Agreement, compare, drawn_pictures, race, tiled
 
 Runner = Callable[[Image], list[FloatArray]]
 
@@ -96,3 +97,12 @@ def test_a_race_runs_everyone_as_often_and_goes_by_its_clock_alone() -> None:
     assert runs == [12, 12]
     assert speed.ms == pytest.approx((4, 3))
     assert speed.ratios == pytest.approx((1, 0.75))
+
+
+def test_a_face_is_shown_large_smaller_and_small() -> None:
+    picture = np.zeros((90, 60, 3), np.uint8)
+    picture[30:60, 20:40] = 255
+    shown = tiled(picture, (320, 288))
+    assert all(one.shape == (288, 320, 3) and one.dtype == np.uint8 for one in shown)
+    spots = [cv2.connectedComponents((one[..., 0] > 127).astype(np.uint8))[0] - 1 for one in shown]
+    assert spots == [1, 9, 36]

@@ -74,6 +74,28 @@ def test_a_networks_own_normalisation_goes_into_the_convolution_too(tmp_path: Pa
     check_same(model, compiled, fed, tmp_path)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("mean", [0.0, 127.5])
+def test_pixels_are_read_as_they_lie(tmp_path: Path, size: int, stride: int, mean: float) -> None:
+    build = Builder((1, 3, SIDE, SIDE))
+    weight, pads = build.constant(build.weights(4, 3, size, size)), [0, size // 2, size // 2, 1]
+    model = build.model(build.node("Conv", "x", weight, pads=pads, strides=[stride, stride]))
+    fed = spec(mean=mean, scale=1 / 64, channels="rgb")
+    compiled = take_pixels(Network(model).copy(), fed, fold=True, interleaved=True)
+    assert "Transpose" not in operators(compiled)
+    check_same(model, compiled, fed, tmp_path)
+
+
+@pytest.mark.parametrize("given", [{"dilations": [1, 2]}, {"auto_pad": "SAME_UPPER"}], ids=str)
+def test_a_convolution_that_skips_columns_gets_planes(tmp_path: Path, given: dict[str, Any]) -> None:
+    build = Builder((1, 3, SIDE, SIDE))
+    model = build.model(build.node("Conv", "x", build.constant(build.weights(4, 3, 3, 3)), **given))
+    compiled = take_pixels(Network(model).copy(), spec(), fold=True, interleaved=True)
+    assert "Transpose" in operators(compiled)
+    check_same(model, compiled, spec(), tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["two readers", "no scalar", "turned", "no convolution", "groups"])
 def test_what_cannot_be_folded_is_computed(tmp_path: Path, kind: str) -> None:
     build = Builder((1, 3, SIDE, SIDE))
@@ -89,7 +111,8 @@ def test_what_cannot_be_folded_is_computed(tmp_path: Path, kind: str) -> None:
         last = build.node("Relu", "x")
     model = build.model(last)
     fed = spec(mean=1.0, scale=0.5, channels="rgb")
-    check_same(model, take_pixels(Network(model).copy(), fed, fold=True), fed, tmp_path)
+    compiled = take_pixels(Network(model).copy(), fed, fold=True, interleaved=True)
+    check_same(model, compiled, fed, tmp_path)
 
 
 def test_an_open_batch_stays_open_for_faces() -> None:

@@ -19,7 +19,6 @@ from edged.vision.compilation import run
 from edged.vision.compilation.comparison import Agreement, Speed
 from edged.vision.compilation.pixels import take_pixels
 from edged.vision.compilation.prelu import Form
-from edged.vision.compilation.run import compile_pack
 from edged.vision.compiled import MODEL, RECORD, compiled_folder, find_compiled
 from edged.vision.opening import open_embedder
 from edged.vision.packs import Pack, load_pack
@@ -67,6 +66,11 @@ def races(monkeypatch: pytest.MonkeyPatch, ratio: float) -> None:
         return Speed(ratios, ratios)
 
     monkeypatch.setattr(run, "race", race)
+
+
+def compile_pack(pack: Pack, models: ModelsConfig, **how: bool) -> list[run.Compilation]:
+    """Compile without faces: what these networks say of drawn pictures is as loud."""
+    return run.compile_pack(pack, models, pictures=(), **how)
 
 
 def session_of(models: ModelsConfig) -> object:
