@@ -38,7 +38,7 @@ def test_a_kill_in_mid_pulse_secures_the_line_and_the_next_start_records_it(
     with door.start() as daemon:
         daemon.until(lambda: timeline(door.folder) and timeline(door.folder)[-1]["high"], 120)
         daemon.process.send_signal(signal.SIGKILL)
-        assert daemon.wait(20) == -signal.SIGKILL
+        assert daemon.wait(30) == -signal.SIGKILL
     with door.start() as daemon:
         daemon.until(lambda: any(event.get("reason") == "reader_gone" for event in door.events()))
         daemon.until(daemon.answers)  # the door process tells its part before

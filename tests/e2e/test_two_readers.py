@@ -112,7 +112,7 @@ def test_two_readers_share_one_door_process(door: OfficeDoor, cast: Cast) -> Non
         assert sum(metrics[f'edged_door_condition{{condition="{one}"}}'] for one in DOOR_CONDITIONS) == 1
         assert second.end() == 0
         keeper.terminate()
-        assert keeper.wait(20) == 0
+        assert keeper.wait(30) == 0
     assert not levels(folder)[-1]
     told = [way.told() for way in (way_in, way_out)]
     granted = [{e["event_id"] for e in events if e.get("decision") == "granted"} for events in told]

@@ -64,7 +64,7 @@ class Collector:
         properties.SessionExpiryInterval = 3600
         client.connect("127.0.0.1", port, 10, clean_start=False, properties=properties)
         client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(30)
         self._acking.start()
 
     def _on_connect(self, client: paho.Client, *_: Any) -> None:

@@ -94,7 +94,7 @@ class Door:
 
     def close(self) -> None:
         self.worker.stop()
-        assert self.worker.join(20)
+        assert self.worker.join(30)
         assert self.worker.failure is None
         self.journal.close()
 

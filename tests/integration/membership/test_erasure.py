@@ -42,7 +42,7 @@ def test_an_erasure_waits_for_a_door_that_is_away(tmp_path: Path, broker: Mosqui
     push(folder, broker)
     until(lambda: len(front.people()) == len(away.people()) == 3)
     gone.worker.stop()
-    assert gone.worker.join(10)
+    assert gone.worker.join(30)
     entry = {e.number: e for e in folder.archive(GROUP).manifest(1).entries}[shard_of(GONE, SHARDS)]
     sealed = folder.archive(GROUP).blobs.get(entry.sha256)[40:]
     assert len(places(tmp_path, sealed)) >= 3

@@ -93,7 +93,7 @@ def listening(tmp_path: Path) -> Iterator[Callable[[Door, Mosquitto], Listening]
     for one in started:
         one.worker.stop()
     for one in started:
-        assert one.worker.join(10)
+        assert one.worker.join(30)
 
 
 def until(true: Callable[[], object], seconds: float = 15.0) -> None:

@@ -214,7 +214,7 @@ def test_idle_is_called_in_the_writers_thread(path: Path) -> None:
         called.set()
 
     database = Database.open(path, name="toy", schema=TOY, idle=idle)
-    assert called.wait(10)
+    assert called.wait(30)
     database.close()
     assert set(names) == {"edged-toy"}
 

@@ -254,7 +254,7 @@ def test_one_file_has_one_fetcher(ground: Ground, server: FileServer, tmp_path: 
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert entered.wait(5)
+    assert entered.wait(30)
     with pytest.raises(DownloadError, match="another process"):
         fetch([f"{server.url}{PATH}"], _pin(ground), tmp_path / "part", patience=SHORT)
     thread.join()

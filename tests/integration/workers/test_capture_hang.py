@@ -36,7 +36,7 @@ def test_stopping_does_not_wait_for_a_stuck_read() -> None:
     bench.worker.start()
     bench.wait_for(lambda: bench.worker.state == "up")
     bench.worker.stop()
-    assert bench.worker.join(5)
+    assert bench.worker.join(30)
     assert not camera.released.is_set()
     assert bench.worker.failure is None
     camera.released.set()

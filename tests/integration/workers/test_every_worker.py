@@ -89,7 +89,7 @@ class Stage:
         finally:
             self.released.set()
             for worker, _ in self.workers:
-                assert worker.join(20), worker.name
+                assert worker.join(30), worker.name
 
     def _ready(self, daemon: Daemon) -> None:
         supervisor = daemon.supervisor

@@ -93,7 +93,7 @@ class Door:
     def stop(self) -> None:
         for worker in reversed(self.workers):
             worker.stop()
-            assert worker.join(10)
+            assert worker.join(30)
             assert worker.failure is None
 
 

@@ -64,7 +64,7 @@ class Served:
 
     def stop(self) -> None:
         self.worker.stop()
-        assert self.worker.join(5)
+        assert self.worker.join(30)
         assert self.worker.failure is None
 
 

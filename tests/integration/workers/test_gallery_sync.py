@@ -53,4 +53,4 @@ def test_another_store_of_the_same_generation_is_noticed(tmp_path: Path) -> None
             assert [person.name for person in sync.current.snapshot.people] == ["Ben"]
         finally:
             sync.stop()
-            assert sync.join(2)
+            assert sync.join(30)

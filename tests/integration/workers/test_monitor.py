@@ -44,7 +44,7 @@ def serve() -> Iterator[Callable[..., Monitor]]:
     yield start
     for monitor in started:
         monitor.stop()
-        assert monitor.join(10)
+        assert monitor.join(30)
         assert monitor.failure is None
 
 

@@ -34,7 +34,7 @@ def test_a_busy_handle_is_released_by_the_thread_that_uses_it() -> None:
 
     thread = threading.Thread(target=reader, name="the-reader")
     thread.start()
-    assert entered.wait(5)
+    assert entered.wait(30)
     handle.close()
     assert released == []
     leave.set()

@@ -47,14 +47,14 @@ class Bench:
     def frames_until(self, condition: Callable[[], bool]) -> list[Frame]:
         """Take frames until the condition holds."""
         taken = []
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, f"never came true; states {self.states}"
             frame = self.slot.take(0.01)
             taken += [] if frame is None else [frame]
         return taken
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"never came true; states {self.states}"
@@ -77,7 +77,7 @@ def running(
         if isinstance(camera, ScriptedCamera):
             camera.released.set()
         bench.worker.stop()
-        assert bench.worker.join(5)
+        assert bench.worker.join(30)
 
 
 def pictures() -> Iterator[Image]:

@@ -89,7 +89,7 @@ def run(publisher: PublisherWorker, until: Callable[[], object]) -> None:
             break
         threading.Event().wait(0.005)
     publisher.stop()
-    assert publisher.join(10)
+    assert publisher.join(30)
 
 
 def test_the_status_is_said_before_any_event_and_stopped_at_last() -> None:
@@ -115,7 +115,7 @@ def test_a_fault_in_the_client_ends_the_worker_and_leaves_the_will_to_the_broker
     client.error = RuntimeError("bug")
     publisher = worker(client)
     publisher.start()
-    assert publisher.join(10)
+    assert publisher.join(30)
     assert publisher.failure is client.error
     assert client.goodbye is False
 
