@@ -30,6 +30,8 @@ from edged.errors import DoorwayError
 T = TypeVar("T")
 LOCK, EXIT, CONTACT, FIRE, TAMPER, RESET, BUZZER, LAMP, FAULT = 17, 4, 5, 6, 7, 8, 22, 23, 24
 WAIT_SECONDS = 60.0
+# Two samples 20 ms apart settle a switch. What a loop rests for beside is counted too, so some more.
+_RESTS = 10
 
 
 def until(found: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
@@ -82,8 +84,19 @@ door:
                 text=True, stderr=log, env=environment(),
             )  # fmt: skip
         until(lambda: self.socket.exists() or self._ended())
-        time.sleep(0.2)  # until the switches have settled: what they are at the start is no press
+        self.settle()  # what the switches are at the start is no press
         return self
+
+    def settle(self) -> None:
+        """Wait until what stands on the wires counts, however slow the machine: it rests once a sample."""
+        seen = self._rests()
+        until(lambda: self._rests() >= seen + _RESTS or self._ended())
+
+    def _rests(self) -> int:
+        """How often the thread that keeps the door has waited for something."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
     def _ended(self) -> bool:
         assert self.process is not None
@@ -121,7 +134,7 @@ door:
         self.level(line, high=True)
         until(seen or (lambda: len(self.log) > before))
         self.level(line, high=False)
-        time.sleep(0.1)  # the release settles too, or the next press would be no edge
+        self.settle()  # the release too, or the next press would be no edge
 
     def on_disk(self, what: str) -> int:
         """How many events of a kind wait on the disk."""

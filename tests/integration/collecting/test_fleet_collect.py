@@ -74,7 +74,7 @@ def test_a_database_that_stops_costs_nothing_and_frees_no_door(
         assert front.waiting == 50
     finally:
         cluster.start()
-    eventually(settled([front]), 40)
+    eventually(settled([front]), 60)
     assert Counter(ids(url)) == Counter(expected)
     assert running.stop()["stored"] == 100
 
@@ -91,7 +91,7 @@ def test_the_desk_of_a_fleet_collects_with_the_file_that_it_has(
     running = CollectorProcess(tmp_path / "fleet/config.yaml", tmp_path / "log", url, "desk")
     try:
         expected = front.record(*(event() for _ in range(20)))
-        eventually(settled([front]), 20)
+        eventually(settled([front]), 60)
         assert Counter(ids(url)) == Counter(expected)
     finally:
         counts = running.stop()
@@ -108,7 +108,7 @@ def test_a_gap_is_found_and_filled_by_a_replay(tmp_path: Path, collector: Begin,
     running = collector(url, "only", "--gap-seconds", "0.2", "--check-seconds", "0.2", "--metrics-port", "0")
     eventually(lambda: running.running)
     expected += front.record(event())
-    eventually(lambda: len(ids(url)) == 41, 30)
+    eventually(lambda: len(ids(url)) == 41, 60)
     assert Counter(ids(url)) == Counter(expected)
     assert "events missing site=hq door=front" in running.log
     done = subprocess.run(
@@ -183,7 +183,7 @@ def test_a_broker_that_lost_all_it_acknowledged_costs_nothing(
     broker.kill()
     broker.start()
     running = collector(url, "only")
-    eventually(settled([front]), 30)
+    eventually(settled([front]), 60)
     assert Counter(ids(url)) == Counter(expected)
 
 
