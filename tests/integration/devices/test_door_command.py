@@ -73,7 +73,7 @@ def start_pulse(folder: Path) -> subprocess.Popen[bytes]:
         command(folder, "test", "--yes"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         preexec_fn=heed_interrupts,  # noqa: PLW1509 - it sets one signal and takes no lock
     )  # fmt: skip
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while states(folder)[-1:] != ["unlocked"]:
         assert time.monotonic() < deadline
         assert process.poll() is None

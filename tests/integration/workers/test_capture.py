@@ -62,7 +62,7 @@ def test_a_camera_that_was_never_there_is_down_with_the_reason() -> None:
 
 def test_a_stall_closes_the_camera_and_opens_it_again() -> None:
     camera = ScriptedCamera([picture()], pictures())
-    with running(camera) as bench:
+    with running(camera, no_frame_timeout_ms=500) as bench:
         bench.wait_for(lambda: bench.states == ["up", "down", "up"])
     assert bench.sample("edged_camera_faults_total", fault="timeout") == 1
     assert camera.opened == 2
@@ -116,9 +116,13 @@ def test_what_nobody_wants_is_counted_and_not_decoded() -> None:
 def test_a_camera_of_which_nothing_is_wanted_for_long_is_no_stalled_one() -> None:
     wanted = threading.Event()
     turn = itertools.count()
-    with running(ScriptedCamera(pictures()), wanted=lambda _at: next(turn) == 0 or wanted.is_set()) as bench:
+    with running(
+        ScriptedCamera(pictures()),
+        wanted=lambda _at: next(turn) == 0 or wanted.is_set(),
+        no_frame_timeout_ms=500,
+    ) as bench:
         bench.wait_for(lambda: bench.states == ["up"])
-        time.sleep(0.5)  # more than three times the longest pause between two pictures
+        time.sleep(1.2)  # more than twice the longest pause between two pictures
         wanted.set()
         bench.wait_for(lambda: bench.sample("edged_frames_total", result="skipped") >= 40)
         assert bench.states == ["up"]
