@@ -57,7 +57,7 @@ def test_after_five_refused_visits_no_face_opens_but_the_button_and_the_fire_ala
     earlier = len(door.events())
     with door.start() as daemon:
         daemon.until(lambda: "edged starts" in daemon.log)
-        daemon.until(lambda: daemon.metrics()[REFUSED] == 2, 90)
+        daemon.until(lambda: daemon.metrics()[REFUSED] == 2, 120)
         assert True not in released(door.folder)
         switch(door, daemon, EXIT)
         daemon.until(lambda: not released(door.folder)[-1])

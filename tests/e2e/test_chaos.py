@@ -12,7 +12,7 @@ from tests.chaos.stage import staged
 pytestmark = pytest.mark.timeout(300)
 
 ONE_OF_EACH = 0.01  # minutes: in proportion to a run of twenty, and at least once
-# `make chaos` measures how soon. Here a pulse outlasts what a busy machine may be late by: what ended before it
+# `make chaos` measures how soon. Here a pulse outlasts what a busy machine is late by: what ended before it
 # had to, was ended.
 PULSE, PATIENCE = 30.0, 10.0
 

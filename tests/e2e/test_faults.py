@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from edged.fleet.messages import EventMessage
 from tests.e2e.conftest import Cast
 from tests.e2e.door import OfficeDoor, edged
+from tests.e2e.test_camera_faults import played, show
 from tests.fakes.collector import Collector
 from tests.fakes.mosquitto import Mosquitto, free_port
 
@@ -104,8 +106,12 @@ def test_sighup_disarms_a_running_door(
     door: OfficeDoor, cast: Cast, broker: Mosquitto, collector: Collector
 ) -> None:
     door.configure(broker.port)
-    door.scene(cast.visits[:3], gap_frames=60)
+    stage = played(door, cast.visits[0][0], "corridor")
+    show(stage, "empty")
     config = door.folder / "config.yaml"
+    argv = f"[{sys.executable}, -m, tests.chaos.stage_camera, '{stage}', '15']"
+    camera = f"{{type: command, argv: {argv}, format: mjpeg}}"
+    config.write_text(config.read_text().replace("{type: folder, path: scene, fps: 20}", camera))
     with door.start() as daemon:
         daemon.until(lambda: _starts(collector))
         config.write_text(config.read_text() + "decision: {armed: false}\ncamera_typo: 1\n")
@@ -115,7 +121,8 @@ def test_sighup_disarms_a_running_door(
         config.write_text(config.read_text().replace("camera_typo: 1\n", ""))
         os.kill(daemon.process.pid, signal.SIGHUP)
         daemon.until(lambda: daemon.metrics()["edged_armed"] == 0)
-        daemon.until(lambda: [e for e in collector.events if e.body.get("reason") == "disarmed"], 60)
+        show(stage, "face")  # not before: it would have been let in
+        daemon.until(lambda: [e for e in collector.events if e.body.get("reason") == "disarmed"])
         assert daemon.get("/readyz")[0] == 503
         unlocked = daemon.metrics()['edged_lock_actuations_total{cause="face"}']
         assert daemon.end() == 0
