@@ -228,6 +228,11 @@ class Reader:
     def events(self) -> list[str]:
         return [event.what for event in self.of(Happened)]
 
+    def until_taken(self) -> None:
+        """Wait until the door has heard that all that it offered was taken: a status says so afterwards."""
+        told = len(self.of(Status))
+        self.wait(lambda: (after := self.of(Status)[told:]) and after[-1].waiting == 0)
+
     def rest(self, seconds: float) -> None:
         ends_at = time.monotonic() + seconds
         while time.monotonic() < ends_at:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edged.doorway.messages import Answer, Happened, Reset, Secure, Status
+from edged.doorway.messages import Answer, Happened, Reset, Secure
 from tests.fakes.doorway import (
     BUZZER,
     CONTACT,
@@ -156,8 +156,7 @@ def test_an_event_is_offered_until_it_is_taken_each_time_with_the_same_id(door: 
     assert ids[0] == ids[1] == ids[2]
     with door.reader() as reader:
         reader.wait(lambda: len(reader.events) >= 2)
-        told = len(reader.of(Status))
-        reader.wait(lambda: reader.of(Status)[told:] and reader.of(Status)[-1].waiting == 0)
+        reader.until_taken()
     with door.reader() as reader:
         reader.rest(0.2)
         assert not set(ids[0]) & {event.event for event in reader.of(Happened)}

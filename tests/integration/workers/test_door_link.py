@@ -15,6 +15,7 @@ from edged.config import Config, load
 from edged.metrics import DOOR_CONDITIONS, Metrics
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
+from edged.workers import door_opening
 from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.door_link import DoorLink
 from edged.workers.door_opening import claim_door
@@ -197,8 +198,9 @@ def test_one_of_its_own_that_dies_is_started_anew(tmp_path: Path) -> None:
 
 
 def test_what_happened_while_no_reader_was_there_is_on_record_before_the_next_one_decides(
-    door: DoorProcess,
+    door: DoorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(door_opening, "_CATCH_UP_SECONDS", 60.0)
     door.press(EXIT)
     until(lambda: door.on_disk("locked"))
     site = site_of(door.folder, shared=True)
