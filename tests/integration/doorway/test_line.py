@@ -270,13 +270,16 @@ def test_a_flood_of_requests_is_refused_and_raises_one_alarm(tmp_path: Path) -> 
             if number % 10 == 0:
                 reader.hear()
             until(lambda number=number: _asked(reader, f"R{number}"))
-        reader.wait(lambda: len(reader.of(Answer)) >= 470)
+        reader.wait(lambda: len(reader.of(Answer)) + reader.events.count("unlocked") == 500)
         reader.wait(lambda: "request_flood" in reader.events)
         reader.wait(lambda: not door.released)
         assert reader.events.count("request_flood") == 1
-        assert reader.events.count("unlocked") <= 20
-        periods = door.timeline
-    assert len(periods) <= 1 + 2 * 20
+    # Twenty in ten seconds, which is all of the test unless the machine is busy.
+    periods = [at for at, released in door.timeline if released]
+    granted = [event.at for event in reader.of(Happened) if event.what == "unlocked"]
+    for times in (periods, granted):
+        assert times
+        assert all(later - at > 9 for at, later in zip(times, times[20:], strict=False))
 
 
 def _asked(reader: Reader, request: str) -> bool:
