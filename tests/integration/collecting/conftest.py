@@ -135,7 +135,7 @@ class CollectorProcess:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
     def stop(self) -> dict[str, int]:
         """End it as systemd does; return what it counted."""

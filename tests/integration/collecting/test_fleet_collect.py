@@ -153,9 +153,9 @@ def test_what_is_no_event_is_set_aside_and_the_rest_goes_on(
     expected = front.record(event())
     eventually(settled([front]))
     assert ids(url) == expected
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
         assert 'edged_collect_events_total{result="stored"} 1.0' in page.read().decode()
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60) as page:
         assert json.load(page)["status"] == "ok"
     assert running.stop() == {
         "stored": 1, "duplicate": 0, "check": 1, "retained": 1, "malformed": 3,

@@ -28,7 +28,7 @@ def test_a_busy_handle_is_released_by_the_thread_that_uses_it() -> None:
         try:
             with handle.use():
                 entered.set()
-                leave.wait(5)
+                leave.wait(60)
         except CameraError as exc:
             errors.append(str(exc))
 
@@ -38,7 +38,7 @@ def test_a_busy_handle_is_released_by_the_thread_that_uses_it() -> None:
     handle.close()
     assert released == []
     leave.set()
-    thread.join(5)
+    thread.join(60)
     assert released == ["the-reader"]
     assert errors == ["the camera was closed"]
 

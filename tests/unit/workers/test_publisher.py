@@ -84,7 +84,7 @@ def worker(client: FakeClient, outbox: FakeOutbox | None = None, **parts: object
 
 def run(publisher: PublisherWorker, until: Callable[[], object]) -> None:
     publisher.start()
-    for _ in range(1000):
+    for _ in range(10_000):
         if until():
             break
         threading.Event().wait(0.005)
