@@ -20,7 +20,7 @@ from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.door_link import DoorLink
 from edged.workers.door_opening import claim_door
 from edged.workers.door_words import DoorWords
-from tests.fakes.doorway import CONTACT, EXIT, FIRE, TAMPER, DoorProcess, until
+from tests.fakes.doorway import CONTACT, EXIT, FIRE, LATE, TAMPER, DoorProcess, until
 
 
 @dataclass
@@ -68,6 +68,7 @@ class Site:
             return [
                 (stored.event.body["type"], stored.event.body.get("access_event_id"))
                 for stored in reader.events()
+                if stored.event.body["type"] != LATE
             ]
 
     def close(self) -> None:
