@@ -56,10 +56,13 @@ def until(found: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
 class DoorProcess:
     """``edged.doorway`` in ``folder``; the lock is an active-low strike, as the trickiest wiring is.
 
-    It is ``PATIENT`` with silent readers, unless its ``program`` is the one ``AS_SHIPPED``.
+    It is ``PATIENT`` with silent readers, unless its ``program`` is the one ``AS_SHIPPED``, and takes a grant
+    that a busy machine brings it late, unless ``max_grant_age_ms`` is the second that is shipped.
     """
 
-    def __init__(self, folder: Path, *, unlock_seconds: float = 0.4, door: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, unlock_seconds: float = 0.4, max_grant_age_ms: int = 10_000, door: str = ""
+    ) -> None:
         self.folder = folder
         self.chip = folder / "chip"
         self.socket = folder / "door.sock"
@@ -77,6 +80,7 @@ door:
   socket: door.sock
   max_unlock_seconds: 60
   unlock_seconds: {unlock_seconds}
+  max_grant_age_ms: {max_grant_age_ms}
   inputs:
     exit: {{{wire}, line: {EXIT}}}
     contact: {{{wire}, line: {CONTACT}, warn_after_seconds: 0.3, alarm_after_seconds: 0.6}}

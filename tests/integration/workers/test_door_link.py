@@ -131,7 +131,7 @@ def test_a_relock_ends_the_grant_and_leaves_the_door_to_the_next(site: Site) -> 
 
 
 def test_a_refusal_is_answered_and_left_to_be_recorded(site: Site) -> None:
-    assert site.ask("old", age=5)
+    assert site.ask("old", age=15)
     change = site.change()
     assert (change.state, change.reason, change.recorded) == ("refused", "stale", False)
 
