@@ -42,7 +42,7 @@ sys.exit(main.main())
 LATE = "relocked_late"
 AS_SHIPPED = ["-m", "edged.doorway"]
 # Two samples 20 ms apart settle a switch. What a loop rests for beside is counted too, so some more.
-_RESTS = 10
+_RESTS = 6
 
 
 def until(found: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
