@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from edged.doorway import server
+from edged.doorway import guard, server
 from edged.doorway.main import main
 
 STEP_FILE = Path(os.environ["STEP_FILE"])
@@ -19,7 +19,7 @@ def step() -> int:
 time.time = lambda: wall() + step()
 time.time_ns = lambda: wall_ns() + step() * 10**9
 
-server.SILENCE_SECONDS = 60.0  # as that of tests.fakes.doorway
+guard._STARVED_SECONDS = server.SILENCE_SECONDS = 60.0  # as in tests.fakes.doorway
 
 if __name__ == "__main__":
     sys.exit(main())
