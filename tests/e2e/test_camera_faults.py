@@ -18,18 +18,22 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("setting", ["bun
 EXIT = 4
 
 
-def played(door: OfficeDoor, photo: Path, name: str = "stage") -> Path:
-    """What the camera may be told to show; the face is near enough to be let in by any of its frames."""
+def played(door: OfficeDoor, photo: Path, name: str = "stage", *, stranger: Path | None = None) -> Path:
+    """What the camera may be told to show; a face is near enough to be let in by any of its frames."""
     stage = door.folder / name
     for loop in LOOPS:
         (stage / loop).mkdir(parents=True)
-    write_scene([[photo]], stage / "face", frames_a_visit=24, gap_frames=0)
-    for far in sorted((stage / "face").iterdir())[:12]:
-        far.unlink()
+    near(photo, stage / "face")
     write_scene([], stage / "empty", gap_frames=12)
-    write_scene([], stage / "stranger", gap_frames=1)
+    near(stranger or photo, stage / "stranger")
     black(stage / "black")
     return stage
+
+
+def near(photo: Path, folder: Path) -> None:
+    write_scene([[photo]], folder, frames_a_visit=24, gap_frames=0)
+    for far in sorted(folder.iterdir())[:12]:
+        far.unlink()
 
 
 def black(folder: Path) -> None:
