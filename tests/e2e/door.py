@@ -99,6 +99,7 @@ class Daemon:
     def __init__(self, door: OfficeDoor, *options: str) -> None:
         self._door = door
         self._log = (door.folder / "daemon.log").open("ab")
+        self._log_began = self._log.tell()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "edged", "run", *options],
             cwd=door.folder, stdout=self._log, stderr=subprocess.STDOUT, env=environment(),
@@ -106,7 +107,8 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        return (self._door.folder / "daemon.log").read_text()
+        """What it has written itself; those before it wrote into the same file."""
+        return (self._door.folder / "daemon.log").read_bytes()[self._log_began :].decode()
 
     def get(self, path: str) -> tuple[int, str]:
         """Fetch a page of the monitor: status and body."""
