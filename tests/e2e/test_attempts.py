@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Cast
 from tests.e2e.door import Daemon, OfficeDoor
-from tests.e2e.test_camera_faults import played, show
+from tests.e2e.test_camera_faults import look_at, played, show
 from tests.fakes.doorway import LATE
 from tests.fakes.mosquitto import free_port
 
@@ -36,12 +35,9 @@ def wire(door: OfficeDoor, stage: Path) -> None:
         "lock: {driver: fake, trace_path: lock.jsonl}",
         f"lock: {{driver: gpiod, {chip}, line: 17, active: high, power: fail_secure}}\n  inputs:\n{inputs}",
     )
-    argv = f"[{sys.executable}, -m, tests.chaos.stage_camera, '{stage}', '15']"
-    text = text.replace(
-        "{type: folder, path: scene, fps: 20}", f"{{type: command, argv: {argv}, format: mjpeg}}"
-    )
     text = re.sub(r"mqtt: .*", "mqtt: {enabled: false}", text)
     config.write_text(f"{text}decision: {{attempts_window_seconds: 600, attempts_delay_seconds: 300}}\n")
+    look_at(door, stage)
 
 
 def released(folder: Path) -> list[bool]:
@@ -81,7 +77,6 @@ def test_after_five_refused_visits_no_face_opens_but_the_button_and_the_fire_ala
 ) -> None:
     stage = played(door, cast.visits[0][0], "attempts", stranger=cast.strangers[0][0])
     wire(door, stage)
-    show(stage, "empty")
     earlier = len(door.events())
     with door.start() as daemon:
         daemon.until(lambda: "edged starts" in daemon.log)

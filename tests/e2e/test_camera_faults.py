@@ -36,6 +36,15 @@ def near(photo: Path, folder: Path) -> None:
         far.unlink()
 
 
+def look_at(door: OfficeDoor, stage: Path) -> None:
+    """Have a door that is configured look at the stage instead of its scene, where nobody is at first."""
+    show(stage, "empty")
+    argv = f"[{sys.executable}, -m, tests.chaos.stage_camera, '{stage}', '15']"
+    camera = f"{{type: command, argv: {argv}, format: mjpeg}}"
+    config = door.folder / "config.yaml"
+    config.write_text(config.read_text().replace("{type: folder, path: scene, fps: 20}", camera))
+
+
 def black(folder: Path) -> None:
     for number in range(12):
         grain = np.random.default_rng(number).integers(0, 6, (480, 640, 3), dtype=np.uint8)

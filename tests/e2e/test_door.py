@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.conftest import Cast
 from tests.e2e.door import Daemon, OfficeDoor
+from tests.e2e.test_camera_faults import look_at, played, show
 from tests.fakes.collector import Collector, eventually
 from tests.fakes.mosquitto import Mosquitto
 
@@ -131,12 +132,15 @@ def test_somebody_enrolled_while_the_door_runs_is_let_in_without_a_restart(
 ) -> None:
     newcomer = cast.strangers[0][0]
     door.configure(broker.port)
-    # Half a minute of an empty corridor first: time to enrol while the door runs.
-    door.scene([[newcomer]], gap_frames=600)
+    stage = played(door, newcomer, "newcomer")
+    look_at(door, stage)
     with door.start() as daemon:
         daemon.until(lambda: [e for e in collector.events if e.body.get("type") == "started"])
         person_id = door.json("enrol", "New Comer", newcomer)["person_id"]
-        daemon.until(lambda: [e for e in collector.events if e.person_id == person_id], 60)
+        known = len(cast.enrol) + 1
+        daemon.until(lambda: daemon.metrics()["edged_gallery_people"] == known)
+        show(stage, "face")
+        daemon.until(lambda: [e for e in collector.events if e.person_id == person_id])
         assert daemon.end() == 0
     door.edged("people", "forget", person_id, "--yes")
     assert next(e.body["decision"] for e in collector.events if e.person_id == person_id) == "granted"

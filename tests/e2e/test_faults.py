@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from edged.fleet.messages import EventMessage
 from tests.e2e.conftest import Cast
 from tests.e2e.door import OfficeDoor, edged
-from tests.e2e.test_camera_faults import played, show
+from tests.e2e.test_camera_faults import look_at, played, show
 from tests.fakes.collector import Collector
 from tests.fakes.mosquitto import Mosquitto, free_port
 
@@ -107,11 +106,8 @@ def test_sighup_disarms_a_running_door(
 ) -> None:
     door.configure(broker.port)
     stage = played(door, cast.visits[0][0], "corridor")
-    show(stage, "empty")
+    look_at(door, stage)
     config = door.folder / "config.yaml"
-    argv = f"[{sys.executable}, -m, tests.chaos.stage_camera, '{stage}', '15']"
-    camera = f"{{type: command, argv: {argv}, format: mjpeg}}"
-    config.write_text(config.read_text().replace("{type: folder, path: scene, fps: 20}", camera))
     with door.start() as daemon:
         daemon.until(lambda: _starts(collector))
         config.write_text(config.read_text() + "decision: {armed: false}\ncamera_typo: 1\n")
