@@ -53,5 +53,5 @@ def _no_thread_left_behind() -> Iterator[None]:
     yield
     leaked = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("edged-")]
     for thread in leaked:
-        thread.join(2)
+        thread.join(20)
     assert not [thread.name for thread in leaked if thread.is_alive()]

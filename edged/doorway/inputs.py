@@ -11,7 +11,8 @@ stays on; its reset is refused where fire was the last that the input said.
 A bus that hangs may hold up each read for a second, and the same thread ends the pulses. So a round ends at
 the first read that hangs, of the inputs that failed before one is tried a round and none in mid-pulse, and
 after a read that took long all of those are let be for twenty times as long. A line that answers, but takes
-half a second for it, counts as one that fails. At the start a line that cannot be claimed is an error: a
+half a second for it, counts as one that fails; where it does so once it is asked again at once, since it may
+have been this process that stood still. At the start a line that cannot be claimed is an error: a
 mistake in the configuration must not look like a broken wire.
 """
 
@@ -95,6 +96,7 @@ class Inputs:
             self._inputs[name] = _Input(seconds, Debounced(seconds))
         self._sample_at = float("-inf")
         self._failing_at = float("-inf")  # when one that failed may be tried again
+        self._slow_at = float("-inf")
         self._hung_in_pulse = False
 
     @property
@@ -150,9 +152,14 @@ class Inputs:
         now = self._clock()
         if now - began < _SLOW_SECONDS:
             yield from self._read(name, one, level=level, now=now)
-        else:  # once may be a process that was stopped in between
+        else:
+            took = now - began
+            # Once may be this process, stopped or starved in between: the button and the fire alarm are heard
+            # again at once. A line that was slow before, or another one not long ago, is let be.
+            once = one.failing_since is None and now - self._slow_at > _rest_after(took)
+            self._slow_at = now
             yield from self._failed(
-                name, one, f"answers after {now - began:.1f} s", since=now, took=now - began
+                name, one, f"answers after {took:.1f} s", since=now, took=0.0 if once else took
             )
 
     def _failed(
@@ -170,7 +177,7 @@ class Inputs:
             # How it stands once it is back is no press: nobody saw it change.
             one.debounced = Debounced(one.bounce_seconds)
         one.due_at = now + (_FAULTY_AGAIN_SECONDS if one.faulty else _AGAIN_SECONDS)
-        self._failing_at = max(self._failing_at, now + min(_REST_FACTOR * took, _LONGEST_REST_SECONDS))
+        self._failing_at = max(self._failing_at, now + _rest_after(took))
         if one.faulty and not told:
             yield InputFault(name, over=False)
 
@@ -186,3 +193,7 @@ class Inputs:
         first = one.debounced.settled is None
         if one.debounced.feed(level, now):
             yield Settled(name, level, first)
+
+
+def _rest_after(took: float) -> float:
+    return min(_REST_FACTOR * took, _LONGEST_REST_SECONDS)

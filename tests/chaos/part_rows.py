@@ -83,7 +83,7 @@ def hung_workers(folder: Path, plan: Plan) -> list[Row]:
     def hang(stage: Stage, chance: random.Random, found: Finding) -> None:
         name, exits = next(names), len(stage.daemon.exits)
         stage.grant()
-        time.sleep(chance.uniform(0.02, 0.6 * stage.pulse))
+        stage.within_pulse(chance, 0.6)
         began_at = time.monotonic()
         (stage.folder / "hang").write_text(name)
         stage.show("empty")

@@ -42,6 +42,11 @@ class Service:
         self.barked = 0  # watchdog
         self.exits: list[int] = []
 
+    @property
+    def log(self) -> str:
+        """What the process and those after it have written."""
+        return Path(self._log.name).read_text(errors="replace")
+
     def start(self) -> None:
         """Start it, and keep it running."""
         self._thread.start()

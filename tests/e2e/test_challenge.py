@@ -75,7 +75,7 @@ def prompt(collector: Collector) -> str | None:
 def obey(stage: Stage, collector: Collector, over: Callable[[], bool]) -> list[str]:
     """Do what the door asks for over MQTT until it is ``over``; return what that was."""
     asked: list[str] = []
-    last, deadline = None, time.monotonic() + 60
+    last, deadline = None, time.monotonic() + 120
     while not over():
         assert time.monotonic() < deadline, asked
         word = prompt(collector)

@@ -12,6 +12,9 @@ from tests.chaos.stage import staged
 pytestmark = pytest.mark.timeout(300)
 
 ONE_OF_EACH = 0.01  # minutes: in proportion to a run of twenty, and at least once
+# `make chaos` measures how soon. Here a pulse outlasts what a busy machine is late by: what ended before it
+# had to, was ended.
+PULSE, PATIENCE = 30.0, 10.0
 
 
 def sound(row: Row) -> bool:
@@ -21,7 +24,7 @@ def sound(row: Row) -> bool:
 def test_a_door_that_is_killed_and_blinded_loses_nothing_and_never_stands_open(tmp_path: Path) -> None:
     faults = [fault for fault in (*door_rows.FAULTS, *camera_rows.CAMERA_FAULTS) if fault.name in _SHORT]
     assert len(faults) == len(_SHORT)
-    with staged(tmp_path / "door", pulse=1.0) as stage:
+    with staged(tmp_path / "door", pulse=PULSE, patience=PATIENCE) as stage:
         rows = [door_rows.run_fault(stage, fault, Plan(ONE_OF_EACH)) for fault in faults]
     assert [row for row in rows if not sound(row)] == []
     assert all(row.injected == 1 for row in rows)

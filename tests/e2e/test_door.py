@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.conftest import Cast
 from tests.e2e.door import Daemon, OfficeDoor
-from tests.fakes.collector import Collector
+from tests.e2e.test_camera_faults import look_at, played, show
+from tests.fakes.collector import Collector, eventually
 from tests.fakes.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.timeout(300)
@@ -81,18 +82,15 @@ def _wire_says_what_the_journal_says(
     collector: Collector, stored: list[dict], people: dict[str, str]
 ) -> None:
     # The subscriber's thread may still be reading what the daemon sent before it ended.
-    deadline = time.monotonic() + 10
-    while stored[-1]["seq"] not in collector.seqs and time.monotonic() < deadline:
-        time.sleep(0.02)
+    topic = "edged/test/front/availability"
+    eventually(lambda: stored[-1]["seq"] in collector.seqs and collector.on(topic)[-1:] == [b"stopped"])
     sent = {event.id: event for event in collector.events}
     assert [event.seq for event in sent.values()] == [e["seq"] for e in stored]
     assert set(sent) == {e["event_id"] for e in stored}
     wire = b"".join(message.payload for message in collector.messages).decode()
     assert not [name for name in people.values() if name in wire]
     assert all(not message.retain for message in collector.messages if "/event/" in message.topic)
-    availability = [payload.decode() for payload in collector.on("edged/test/front/availability")]
-    assert availability[0] == "online"
-    assert availability[-1] == "stopped"
+    assert collector.on(topic)[0] == b"online"
 
 
 def _figures_agree(metrics: dict[str, float], granted: list[dict], people: int) -> None:
@@ -109,7 +107,7 @@ def test_sigterm_in_mid_pulse_leaves_the_lock_secure(
     cast: Cast,
     broker: Mosquitto,
 ) -> None:
-    door.configure(broker.port, unlock_seconds=10)
+    door.configure(broker.port, unlock_seconds=60)
     door.scene(cast.visits[:1])
     before = len(door.trace())
     with door.start() as daemon:
@@ -118,8 +116,8 @@ def test_sigterm_in_mid_pulse_leaves_the_lock_secure(
         assert daemon.end(signal.SIGTERM) == 0
     last = door.trace()[-1]
     assert last["state"] == "locked"
-    # Far below the ten seconds that the pulse would have had.
-    assert last["monotonic_at"] - unlocked_at < 5
+    # Far below the minute that the pulse would have had.
+    assert last["monotonic_at"] - unlocked_at < 30
     relock, stopped = door.events()[-2:]
     assert (relock["kind"], relock["type"]) == ("door", "locked")
     assert stopped["type"] == "stopped"
@@ -134,12 +132,15 @@ def test_somebody_enrolled_while_the_door_runs_is_let_in_without_a_restart(
 ) -> None:
     newcomer = cast.strangers[0][0]
     door.configure(broker.port)
-    # Half a minute of an empty corridor first: time to enrol while the door runs.
-    door.scene([[newcomer]], gap_frames=600)
+    stage = played(door, newcomer, "newcomer")
+    look_at(door, stage)
     with door.start() as daemon:
         daemon.until(lambda: [e for e in collector.events if e.body.get("type") == "started"])
         person_id = door.json("enrol", "New Comer", newcomer)["person_id"]
-        daemon.until(lambda: [e for e in collector.events if e.person_id == person_id], 60)
+        known = len(cast.enrol) + 1
+        daemon.until(lambda: daemon.metrics()["edged_gallery_people"] == known)
+        show(stage, "face")
+        daemon.until(lambda: [e for e in collector.events if e.person_id == person_id])
         assert daemon.end() == 0
     door.edged("people", "forget", person_id, "--yes")
     assert next(e.body["decision"] for e in collector.events if e.person_id == person_id) == "granted"

@@ -11,7 +11,7 @@ from tests.e2e.door import OfficeDoor
 from tests.fakes.collector import eventually
 from tests.fakes.example_broker import Peer, example_broker
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 ANNOUNCED = "homeassistant/device/hq/front/config"
 ORDER = "edged/hq/front/command/lock"
 

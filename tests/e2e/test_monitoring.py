@@ -31,7 +31,7 @@ FLEET_ONLY = frozenset({"edged_fleet_group_info"})
 # Every metric name in an expression, with the matchers behind it but not the range.
 _SELECTOR = re.compile(r"\b((?:edged|process)_[a-z_]+|up)\b(\{[^}]*\})?")
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def panels() -> dict[str, list[str]]:
@@ -66,7 +66,7 @@ def collector(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def unresolved(server: Prometheus, queries: list[str]) -> list[str]:
@@ -96,11 +96,13 @@ scrape_configs:
         collector(tmp_path / "collector", port),
         door.start() as daemon,
     ):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while missing := unresolved(server, [*asked, *sorted(selectors)]):
             assert daemon.process.poll() is None, daemon.log
             assert time.monotonic() < deadline, missing
             time.sleep(1)
+        # A rule that was not evaluated yet has no health.
+        daemon.until(lambda: all(rule["health"] != "unknown" for rule in server.rules().values()))
         rules = server.rules()
         assert set(rules) == set(alerts())
         assert {name: rule.get("lastError") for name, rule in rules.items() if rule["health"] != "ok"} == {}

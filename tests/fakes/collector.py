@@ -64,7 +64,7 @@ class Collector:
         properties.SessionExpiryInterval = 3600
         client.connect("127.0.0.1", port, 10, clean_start=False, properties=properties)
         client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(30)
         self._acking.start()
 
     def _on_connect(self, client: paho.Client, *_: Any) -> None:
@@ -102,7 +102,7 @@ class Collector:
                     )
 
     def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(30)
 
     @property
     def messages(self) -> list[Message]:
@@ -128,7 +128,7 @@ class Collector:
 
     def close(self) -> None:
         self._closing.set()
-        self._acking.join(10)
+        self._acking.join(30)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -139,7 +139,7 @@ class Collector:
         self.close()
 
 
-def eventually(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until ``condition`` holds; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():

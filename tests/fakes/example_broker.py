@@ -118,7 +118,7 @@ class Peer:
             self.refused = str(exc)
             return
         client.loop_start()
-        assert self._settled.wait(10)
+        assert self._settled.wait(30)
 
     def _on_connect(self, _client: object, _data: object, _flags: object, reason: Any, _p: object) -> None:
         self.refused = str(reason) if reason.is_failure else None
@@ -131,14 +131,14 @@ class Peer:
     def may(self, topic: str, payload: bytes = b"x", *, retain: bool = False) -> bool:
         """Publish; say whether the broker took it."""
         self._client.publish(topic, payload, qos=1, retain=retain)
-        return self._answers.get(timeout=10) < 0x80
+        return self._answers.get(timeout=30) < 0x80
 
     def hear(self, *topics: str) -> None:
         """Subscribe to all of these; what the broker thinks of it shows in what comes."""
         for topic in topics:
             self._subscribed.clear()
             self._client.subscribe(topic, qos=1)
-            assert self._subscribed.wait(10)
+            assert self._subscribed.wait(30)
 
     def has(self, topic: str) -> bool:
         """Whether a message of ``topic`` has come so far."""

@@ -1,5 +1,7 @@
 """A real mosquitto as a child process, on a free loopback port, for one test."""
 
+import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -12,13 +14,22 @@ from pathlib import Path
 import pytest
 
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
+# Below the ports that Linux gives to outgoing connections, any of which could take one before it is listened
+# on, or while a server is away that has to come back to it.
+_PORTS = range(10_000, 32_000)
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port that nobody listens on, and that is given once."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 class Mosquitto:
@@ -84,7 +95,7 @@ class Mosquitto:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(how)
-            self._process.wait(10)
+            self._process.wait(30)
             self._process = None
 
 

@@ -61,7 +61,7 @@ class _Server:
     def __exit__(self, *_: object) -> None:
         self._closing.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
         self._listener.close()
 
 
@@ -77,7 +77,7 @@ class CountingProxy(_Server):
 
     def _serve(self, client: socket.socket) -> None:
         try:
-            broker = socket.create_connection(("127.0.0.1", self._broker_port), 5)
+            broker = socket.create_connection(("127.0.0.1", self._broker_port), 30)
         except OSError:
             client.close()
             return

@@ -21,7 +21,7 @@ from ulid import ULID
 
 from tests.fakes.mosquitto import free_port
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 
 
 def programs() -> Path | None:
@@ -63,7 +63,7 @@ class Postgres:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                psycopg.connect(self.url(), connect_timeout=2).close()
+                psycopg.connect(self.url(), connect_timeout=20).close()
             except psycopg.OperationalError:
                 assert self._process.poll() is None, self._log.read_text()
                 assert time.monotonic() < deadline, self._log.read_text()
@@ -75,7 +75,7 @@ class Postgres:
         """Stop, connections or not."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(20)
+            self._process.wait(60)
             self._process = None
 
     def url(self, query: str = "") -> str:

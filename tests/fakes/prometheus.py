@@ -17,7 +17,7 @@ import pytest
 from tests.fakes.mosquitto import free_port
 
 PROGRAM = shutil.which("prometheus")
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 
 class Prometheus:
@@ -30,7 +30,7 @@ class Prometheus:
         """Return the series of an instant query; fails where the server does not understand it."""
         arguments = urllib.parse.urlencode({"query": expression})
         try:
-            with urllib.request.urlopen(self._url(f"api/v1/query?{arguments}"), timeout=10) as answer:
+            with urllib.request.urlopen(self._url(f"api/v1/query?{arguments}"), timeout=60) as answer:
                 found = json.load(answer)["data"]["result"]
         except urllib.error.HTTPError as exc:
             with exc:
@@ -40,13 +40,13 @@ class Prometheus:
 
     def rules(self) -> dict[str, dict[str, Any]]:
         """Return the alert rules by name, with the health of their last evaluation."""
-        with urllib.request.urlopen(self._url("api/v1/rules"), timeout=10) as answer:
+        with urllib.request.urlopen(self._url("api/v1/rules"), timeout=60) as answer:
             groups = json.load(answer)["data"]["groups"]
         return {rule["name"]: rule for group in groups for rule in group["rules"]}
 
     def ready(self) -> bool:
         try:
-            with urllib.request.urlopen(self._url("-/ready"), timeout=5) as answer:
+            with urllib.request.urlopen(self._url("-/ready"), timeout=30) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -78,4 +78,4 @@ def prometheus(folder: Path, config: str) -> Iterator[Prometheus]:
             yield server
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)

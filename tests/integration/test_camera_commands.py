@@ -24,9 +24,9 @@ def config(tmp_path: Path) -> Path:
     return write_config(tmp_path, {"type": "folder", "path": "photographs", "fps": 20, "loop": True})
 
 
-def write_config(folder: Path, source: dict[str, object]) -> Path:
+def write_config(folder: Path, source: dict[str, object], *, first_frame_timeout_ms: int = 10_000) -> Path:
     path = folder / "config.yaml"
-    camera = {"source": source, "first_frame_timeout_ms": 500, "reconnect_min_ms": 50}
+    camera = {"source": source, "first_frame_timeout_ms": first_frame_timeout_ms, "reconnect_min_ms": 50}
     door = {"lock": {"driver": "fake"}}
     path.write_text(json.dumps({"site": "hq", "door_id": "front", "camera": camera, "door": door}))
     return path
@@ -37,12 +37,14 @@ def run(*arguments: object) -> Result:
 
 
 def test_check_measures_what_the_daemon_would_see(config: Path) -> None:
-    result = run("check", "--config", config, "--seconds", 2, "--json")
+    result = run("check", "--config", config, "--seconds", 3, "--json")
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [(line["state"], line["width"], line["height"]) for line in lines] == [("up", 64, 48)] * 2
-    assert 2 < lines[-1]["fps"] < 30
-    assert run("check", "--config", config, "--seconds", 1).stdout.startswith("up      64x48")
+    assert len(lines) == 3
+    assert [lines[-1][key] for key in ("state", "width", "height")] == ["up", 64, 48]
+    assert 0 < lines[-1]["fps"] < 60  # how many it gets of twenty a second is the machine's business
+    last = run("check", "--config", config, "--seconds", 2).stdout.splitlines()[-1]
+    assert last.startswith("up      64x48")
 
 
 def test_check_fails_with_the_reason_when_nothing_comes(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_a_snapshot_is_a_private_file_and_replaces_nothing_unasked(config: Path,
 
 
 def test_a_snapshot_of_nothing_fails_with_the_reason(tmp_path: Path) -> None:
-    config = write_config(tmp_path, {"type": "folder", "path": "absent"})
+    config = write_config(tmp_path, {"type": "folder", "path": "absent"}, first_frame_timeout_ms=500)
     result = run("snapshot", tmp_path / "out.jpg", "--config", config)
     assert isinstance(result.exception, CameraError)
     assert "cannot be listed" in str(result.exception)

@@ -14,7 +14,7 @@ def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[s
     name = str(tmp_path / "notify") if request.param == "path" else f"@edged-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(name.replace("@", "\0", 1))
-        receiver.settimeout(2)
+        receiver.settimeout(30)
         yield receiver, name
 
 

@@ -139,7 +139,7 @@ def test_a_door_that_has_decided_has_imported_nothing_that_it_does_without(tmp_p
         cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
     ) as door:  # fmt: skip
         try:
-            until(lambda: decided(tmp_path, began_at), seconds=60)
+            until(lambda: decided(tmp_path, began_at), seconds=100)
         finally:
             door.terminate()
             said = door.communicate(timeout=60)[1]

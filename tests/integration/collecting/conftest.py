@@ -94,7 +94,7 @@ class Door:
 
     def close(self) -> None:
         self.worker.stop()
-        assert self.worker.join(20)
+        assert self.worker.join(30)
         assert self.worker.failure is None
         self.journal.close()
 
@@ -135,7 +135,7 @@ class CollectorProcess:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
     def stop(self) -> dict[str, int]:
         """End it as systemd does; return what it counted."""

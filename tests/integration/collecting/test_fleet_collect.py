@@ -74,7 +74,7 @@ def test_a_database_that_stops_costs_nothing_and_frees_no_door(
         assert front.waiting == 50
     finally:
         cluster.start()
-    eventually(settled([front]), 40)
+    eventually(settled([front]), 60)
     assert Counter(ids(url)) == Counter(expected)
     assert running.stop()["stored"] == 100
 
@@ -91,7 +91,7 @@ def test_the_desk_of_a_fleet_collects_with_the_file_that_it_has(
     running = CollectorProcess(tmp_path / "fleet/config.yaml", tmp_path / "log", url, "desk")
     try:
         expected = front.record(*(event() for _ in range(20)))
-        eventually(settled([front]), 20)
+        eventually(settled([front]), 60)
         assert Counter(ids(url)) == Counter(expected)
     finally:
         counts = running.stop()
@@ -108,7 +108,7 @@ def test_a_gap_is_found_and_filled_by_a_replay(tmp_path: Path, collector: Begin,
     running = collector(url, "only", "--gap-seconds", "0.2", "--check-seconds", "0.2", "--metrics-port", "0")
     eventually(lambda: running.running)
     expected += front.record(event())
-    eventually(lambda: len(ids(url)) == 41, 30)
+    eventually(lambda: len(ids(url)) == 41, 60)
     assert Counter(ids(url)) == Counter(expected)
     assert "events missing site=hq door=front" in running.log
     done = subprocess.run(
@@ -153,9 +153,9 @@ def test_what_is_no_event_is_set_aside_and_the_rest_goes_on(
     expected = front.record(event())
     eventually(settled([front]))
     assert ids(url) == expected
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
         assert 'edged_collect_events_total{result="stored"} 1.0' in page.read().decode()
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60) as page:
         assert json.load(page)["status"] == "ok"
     assert running.stop() == {
         "stored": 1, "duplicate": 0, "check": 1, "retained": 1, "malformed": 3,
@@ -183,7 +183,7 @@ def test_a_broker_that_lost_all_it_acknowledged_costs_nothing(
     broker.kill()
     broker.start()
     running = collector(url, "only")
-    eventually(settled([front]), 30)
+    eventually(settled([front]), 60)
     assert Counter(ids(url)) == Counter(expected)
 
 

@@ -104,7 +104,7 @@ def serving(fps: float = 25, credentials: str | None = None) -> Iterator[MjpegSe
         server.mode = "reset"
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(30)
 
 
 @contextmanager

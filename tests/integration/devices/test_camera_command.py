@@ -27,7 +27,7 @@ def source_of(kind: str, count: int | None = None, **size: int) -> CommandSource
 
 
 @contextmanager
-def opened(source: CommandSource, frame_seconds: float = 0.5) -> Iterator[CommandCamera]:
+def opened(source: CommandSource, frame_seconds: float = 30) -> Iterator[CommandCamera]:
     camera = CommandCamera(source, first_frame_seconds=30, frame_seconds=frame_seconds)
     camera.open()
     try:
@@ -38,7 +38,7 @@ def opened(source: CommandSource, frame_seconds: float = 0.5) -> Iterator[Comman
 
 @pytest.mark.parametrize("kind", ["mjpeg", "i420", "bgr"])
 def test_frames_of_every_format_arrive_whole(kind: str) -> None:
-    with opened(source_of(kind, width=WIDTH, height=HEIGHT), frame_seconds=10) as camera:
+    with opened(source_of(kind, width=WIDTH, height=HEIGHT)) as camera:
         frames = [camera.read() for _ in range(8)]
     assert all(frame.shape == (HEIGHT, WIDTH, 3) and frame.dtype == np.uint8 for frame in frames)
     # A frame out of step would bend the ramp.
@@ -46,13 +46,10 @@ def test_frames_of_every_format_arrive_whole(kind: str) -> None:
 
 
 def test_a_program_that_hangs_within_a_frame_is_noticed_and_ended() -> None:
-    with opened(source_of("hang", 2)) as camera:
+    with opened(source_of("hang", 1), frame_seconds=0.5) as camera:
         camera.read()
-        camera.read()
-        started_at = time.monotonic()
         with pytest.raises(CameraTimeoutError, match="wrote no frame in time"):
             camera.read()
-        assert time.monotonic() - started_at < 10
 
 
 def test_a_program_that_dies_is_quoted_without_its_credentials() -> None:
@@ -70,7 +67,7 @@ def test_a_program_that_ends_within_a_frame_ends_the_stream() -> None:
 
 def test_a_flood_of_garbage_is_refused() -> None:
     with (
-        opened(source_of("garbage", 0), frame_seconds=30) as camera,
+        opened(source_of("garbage", 0)) as camera,
         pytest.raises(CameraFormatError, match="no JPEG within"),
     ):
         camera.read()
@@ -121,7 +118,7 @@ def test_closing_wakes_a_reader_and_ends_the_whole_process_group(tmp_path: Path)
     closer.join()
     for pid in map(int, note.read_text().split()):
         while is_running(pid):
-            assert time.monotonic() - started_at < 20
+            assert time.monotonic() - started_at < 50
             time.sleep(0.05)
 
 

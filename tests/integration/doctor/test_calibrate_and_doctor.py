@@ -172,7 +172,7 @@ def test_expected_false_accepts_are_of_the_visits_that_the_journal_counted(offic
     journal = Journal.open(JournalConfig(path=office.folder / "journal.db"), deliver=False)
     try:
         days = [replace(event(number), occurred_at=now - number * 3600) for number in range(49)]
-        journal.submit(days[::-1]).result(10)
+        journal.submit(days[::-1]).result(60)
     finally:
         journal.close()
     found = office.doctor()

@@ -122,11 +122,11 @@ def test_the_journal_is_walked_while_it_is_written(site: Site) -> None:
     assert writer_of(path, Machine()) is None
     writing = journal(path)
     try:
-        writing.submit([event(number) for number in range(20)]).result(10)
+        writing.submit([event(number) for number in range(20)]).result(60)
         assert writer_of(path, Machine()) == os.getpid()
         found = record(site.patient())
         assert (found.state, found.facts["rows"]) == (State.OK, 20)
-        writing.submit([event(20)]).result(10)
+        writing.submit([event(20)]).result(60)
     finally:
         writing.close()
     assert writer_of(path, Machine()) is None
@@ -135,7 +135,7 @@ def test_the_journal_is_walked_while_it_is_written(site: Site) -> None:
 def test_an_altered_row_and_a_broken_file_are_found(site: Site) -> None:
     path = site.data / "journal.db"
     writing = journal(path)
-    writing.submit([event(number) for number in range(20)]).result(10)
+    writing.submit([event(number) for number in range(20)]).result(60)
     writing.close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE events SET person_id = 'p-eve' WHERE seq = 7")

@@ -59,7 +59,7 @@ class Office:
                 for at, who, decision, reason in visits
             ]
             rows.append(self.event(36_000, None, EventKind.SYSTEM, {"type": "stopped"}))
-            journal.submit(rows).result(10)
+            journal.submit(rows).result(60)
         finally:
             journal.close()
 
@@ -159,7 +159,7 @@ def test_what_an_armed_door_would_have_asked_for_is_counted(office: Office) -> N
             replace(office.event(60.0 * number, office.ada, EventKind.ACCESS, body), trace=trace)
             for number, (body, trace) in enumerate(bodies)
         ]
-        journal.submit(rows).result(10)
+        journal.submit(rows).result(60)
     finally:
         journal.close()
     office.badges(*(f"{at(60.0 * n)},Ada Example,badge" for n in range(6)))

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from edged.doorway import guard, server
 from edged.doorway.main import main
 
 STEP_FILE = Path(os.environ["STEP_FILE"])
@@ -17,6 +18,8 @@ def step() -> int:
 
 time.time = lambda: wall() + step()
 time.time_ns = lambda: wall_ns() + step() * 10**9
+
+guard._STARVED_SECONDS = server.SILENCE_SECONDS = 60.0  # as in tests.fakes.doorway
 
 if __name__ == "__main__":
     sys.exit(main())

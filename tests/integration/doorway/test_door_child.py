@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -161,7 +160,6 @@ def test_the_line_of_a_child_that_was_killed_is_secured_unless_a_fire_has_opened
     try:
         child.start()
         until(lambda: line.read_bytes()[:1] == b"0")  # active low: released
-        time.sleep(0.2)  # the guard has heard that there is no end to this
         child.kill()
         child.close()
         assert line.read_bytes()[:1] == b"0"

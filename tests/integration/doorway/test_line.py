@@ -30,7 +30,7 @@ from edged.doorway.messages import (
 )
 from edged.doorway.visitor import visit
 from edged.errors import DoorwayError
-from tests.fakes.doorway import DoorProcess, Reader, environment, raw, until
+from tests.fakes.doorway import AS_SHIPPED, DoorProcess, Reader, environment, raw, until
 
 PULSE = 29.0  # of thirty seconds: what ended earlier was ended
 READER = """
@@ -58,7 +58,7 @@ def reader_process(door: DoorProcess) -> "subprocess.Popen[str]":
 
 def end(process: "subprocess.Popen[str]") -> None:
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=30)
 
 
 def test_a_grant_releases_the_line_until_its_deadline(door: DoorProcess) -> None:
@@ -85,19 +85,9 @@ def test_a_reader_killed_in_mid_pulse_takes_its_grant_along(long_door: DoorProce
     assert [(event.what, event.reason) for event in again.of(Happened)] == [("locked", "reader_gone")]
 
 
-# A door that would wait for a minute of silence.
-PATIENT = """
-import sys
-from edged.doorway import main, server
-server.SILENCE_SECONDS = 60.0
-sys.exit(main.main())
-"""
-
-
-def test_the_end_of_a_connection_ends_its_grant_without_any_silence(tmp_path: Path) -> None:
-    door = DoorProcess(tmp_path, unlock_seconds=30)
-    door.program = ["-c", PATIENT]
-    with door, door.reader() as reader:
+def test_the_end_of_a_connection_ends_its_grant_without_any_silence(long_door: DoorProcess) -> None:
+    door = long_door
+    with door.reader() as reader:
         reader.ask()
         reader.wait(lambda: "unlocked" in reader.events)
         # It goes on hearing, so that no word of the door fails either: what is left is the end itself.
@@ -107,13 +97,16 @@ def test_the_end_of_a_connection_ends_its_grant_without_any_silence(tmp_path: Pa
         assert "reader gone name=t.front why=the other end is gone" in door.log
 
 
-def test_a_reader_that_is_stopped_does_not_hold_the_door(long_door: DoorProcess) -> None:
-    process = reader_process(long_door)
-    process.send_signal(signal.SIGSTOP)
-    until(lambda: not long_door.released)
-    unlocked_at, locked_at = long_door.timeline[-2][0], long_door.timeline[-1][0]
-    end(process)
-    assert locked_at - unlocked_at < PULSE
+def test_a_reader_that_is_stopped_does_not_hold_the_door(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path, unlock_seconds=30)
+    door.program = AS_SHIPPED
+    with door:
+        process = reader_process(door)
+        process.send_signal(signal.SIGSTOP)
+        until(lambda: not door.released)
+        end(process)
+    assert door.timeline[-1][0] - door.timeline[-2][0] < PULSE
+    assert "why=silent" in door.log
 
 
 @pytest.mark.parametrize(
@@ -262,7 +255,7 @@ def test_a_reader_may_end_its_own_grant_and_no_others(long_door: DoorProcess) ->
     assert not long_door.released
 
 
-@pytest.mark.parametrize("age", [1.5, -1.0])
+@pytest.mark.parametrize("age", [15.0, -1.0])
 def test_a_grant_of_the_wrong_age_is_refused(door: DoorProcess, age: float) -> None:
     with door.reader() as reader:
         reader.ask("old", age=age)
@@ -277,13 +270,16 @@ def test_a_flood_of_requests_is_refused_and_raises_one_alarm(tmp_path: Path) -> 
             if number % 10 == 0:
                 reader.hear()
             until(lambda number=number: _asked(reader, f"R{number}"))
-        reader.wait(lambda: len(reader.of(Answer)) >= 470)
+        reader.wait(lambda: len(reader.of(Answer)) + reader.events.count("unlocked") == 500)
         reader.wait(lambda: "request_flood" in reader.events)
         reader.wait(lambda: not door.released)
         assert reader.events.count("request_flood") == 1
-        assert reader.events.count("unlocked") <= 20
-        periods = door.timeline
-    assert len(periods) <= 1 + 2 * 20
+    # Twenty in ten seconds, which is all of the test unless the machine is busy.
+    periods = [at for at, released in door.timeline if released]
+    granted = [event.at for event in reader.of(Happened) if event.what == "unlocked"]
+    for times in (periods, granted):
+        assert times
+        assert all(later - at > 9 for at, later in zip(times, times[20:], strict=False))
 
 
 def _asked(reader: Reader, request: str) -> bool:
@@ -327,7 +323,7 @@ def test_starting_and_ending_never_shows_another_level(tmp_path: Path) -> None:
 def test_the_line_has_one_door_process(door: DoorProcess) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "edged.doorway", "--config", str(door.folder / "config.yaml")],
-        capture_output=True, text=True, timeout=30, check=False, env=environment(),
+        capture_output=True, text=True, timeout=60, check=False, env=environment(),
     )  # fmt: skip
     assert done.returncode == 1
     assert "in use" in done.stderr

@@ -109,7 +109,7 @@ def test_fire_releases_the_door_until_it_is_reset_whatever_happens_to_the_proces
     door.press(RESET)  # while the alarm sounds
     assert door.released
     door.level(FIRE, high=False)
-    time.sleep(0.2)
+    door.settle()
     assert door.released
     with door.reader() as reader:
         reader.wait(lambda: "reset_refused" in reader.events)
@@ -156,7 +156,7 @@ def test_an_event_is_offered_until_it_is_taken_each_time_with_the_same_id(door: 
     assert ids[0] == ids[1] == ids[2]
     with door.reader() as reader:
         reader.wait(lambda: len(reader.events) >= 2)
-        reader.rest(0.2)
+        reader.until_taken()
     with door.reader() as reader:
         reader.rest(0.2)
         assert not set(ids[0]) & {event.event for event in reader.of(Happened)}

@@ -41,7 +41,7 @@ class Rig:
 
     def stop(self) -> None:
         self.worker.stop()
-        assert self.worker.join(20)
+        assert self.worker.join(30)
 
 
 def mqtt_config(port: int, **changes: Any) -> MqttConfig:
@@ -83,5 +83,5 @@ def start() -> Iterator[Callable[..., Rig]]:
     for rig in rigs:
         rig.worker.stop()
     for rig in rigs:
-        assert rig.worker.join(20)
+        assert rig.worker.join(30)
         assert rig.worker.failure is None

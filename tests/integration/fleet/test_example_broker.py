@@ -227,7 +227,7 @@ def test_a_gallery_and_its_receipt_go_through(tmp_path: Path, broker: ExampleBro
         finally:
             desk.close(goodbye=True)
             listening.worker.stop()
-            assert listening.worker.join(10)
+            assert listening.worker.join(30)
         assert listening.alarms == []
     finally:
         broker.acl.write_text(broker.acl.read_text().replace("hq/gallery/office/", "hq/gallery/doors/"))
@@ -254,7 +254,7 @@ def test_the_publisher_of_a_door_goes_through(broker: ExampleBroker) -> None:
             )
         finally:
             worker.stop()
-            assert worker.join(20)
+            assert worker.join(30)
         eventually(lambda: watcher.has(TOPICS.availability) and watcher.heard[-1].payload == b"stopped")
 
 

@@ -78,9 +78,9 @@ def test_a_broker_that_freezes_is_noticed_and_nothing_is_lost(broker: Mosquitto,
         eventually(lambda: rig.worker.connected)
         broker.freeze()
         rig.outbox.add(*(event() for _ in range(50)))
-        eventually(lambda: not rig.worker.connected, 30)
+        eventually(lambda: not rig.worker.connected, 60)
         broker.thaw()
-        eventually(lambda: rig.outbox.outbox().rows == 0, 30)
+        eventually(lambda: rig.outbox.outbox().rows == 0, 60)
         eventually(lambda: collector.seqs == list(range(1, 51)))
 
 
@@ -93,6 +93,8 @@ def test_an_acknowledgement_that_never_comes_is_not_waited_for_for_ever(
         rig = start(mqtt_config(proxy.port))
         rig.outbox.add(*(event() for _ in range(40)))
         eventually(lambda: rig.outbox.outbox().rows == 0)
+        # The broker may have acknowledged what it has not yet passed on.
+        eventually(lambda: len(collector.seqs) >= 40)
         assert collector.seqs == list(range(1, 41))
         assert rig.outbox.quarantined == {}
 
@@ -112,7 +114,7 @@ def test_what_the_acl_forbids_waits_until_it_is_mended_and_the_others_arrive(
         assert rig.outbox.quarantined == {}
         acl.write_text(mistaken + "topic write edged/hq/front/event/#\n")
         broker.reload()
-        eventually(lambda: collector.seqs == [21, 22, *range(1, 21)], 20)
+        eventually(lambda: collector.seqs == [21, 22, *range(1, 21)], 60)
         eventually(lambda: rig.outbox.outbox().rows == 0)
         assert rig.sample("edged_mqtt_reconnects_total") == 0
 
@@ -172,7 +174,7 @@ def test_on_3_1_1_an_event_that_breaks_every_connection_is_held_back(tmp_path: P
         with Collector(broker.port, ALL) as collector:
             rig = start(mqtt_config(broker.port, protocol="3.1.1"))
             rig.outbox.add(event(), event(body={"x": "y" * 100_000}), event())
-            eventually(lambda: collector.seqs == [1, 3], 40)
+            eventually(lambda: collector.seqs == [1, 3], 60)
             eventually(lambda: rig.outbox.outbox().rows == 1)
             assert rig.outbox.quarantined == {}
             rig.stop()
@@ -222,7 +224,7 @@ def test_two_devices_with_one_client_id_do_not_kick_each_other_every_second(
     config = mqtt_config(broker.port, reconnect_min_seconds=0.2, reconnect_max_seconds=60)
     rigs = [start(config), start(config)]
     eventually(lambda: any(rig.worker.trouble for rig in rigs))
-    eventually(lambda: sum(rig.sample("edged_mqtt_reconnects_total") for rig in rigs) >= 4, 40)
+    eventually(lambda: sum(rig.sample("edged_mqtt_reconnects_total") for rig in rigs) >= 4, 60)
     assert max(rig.client._backoff._next for rig in rigs) >= 8 * 0.2
 
 

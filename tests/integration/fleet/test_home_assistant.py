@@ -53,7 +53,7 @@ def site(tmp_path: Path, broker: Mosquitto) -> Any:
     yield begin
     for one in made:
         one.rig.worker.stop()
-        assert one.rig.worker.join(20)
+        assert one.rig.worker.join(30)
 
 
 def say(broker: Mosquitto, topic: str, payload: str, *, retain: bool = False) -> None:

@@ -51,7 +51,7 @@ def test_a_device_killed_three_times_delivers_every_recorded_event_in_order(
         eventually(lambda: len(collector.seqs) >= total)
         assert collector.seqs == list(range(1, total + 1))
         assert len({one.epoch for one in collector.events}) == 1
-        assert collector.on(TOPICS.availability)[-1] == b"stopped"
+        eventually(lambda: collector.on(TOPICS.availability)[-1:] == [b"stopped"])
         assert b"offline" in collector.on(TOPICS.availability)
         assert proxy.most_in_flight <= 16
 

@@ -63,7 +63,7 @@ def test_a_fixed_version_is_never_changed(start: Start) -> None:
 
 
 def test_amqtt_which_never_answers_mqtt_5_is_reached(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_module, "_CONNACK_SECONDS", 0.5)
+    monkeypatch.setattr(broker_module, "_CONNACK_SECONDS", 1.0)
     local = start_amqtt()
     assert local is not None, "amqtt belongs to this test: make venv"
     try:

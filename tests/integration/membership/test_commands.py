@@ -216,7 +216,7 @@ def served(front: Door, settings: MqttConfig) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(30)
 
 
 def test_a_list_of_keys_that_no_door_would_take_is_not_signed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The same over a real broker: what a publisher pushes is in force at every door, and says so."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 from edged.config.sections import MqttConfig
 from edged.devices.clock import Clock
 from edged.fleet.broker import BrokerClient
-from edged.fleet.connection import Arrived
 from edged.fleet.gallery_channel import GalleryChannel
 from edged.fleet.gallery_topics import GalleryTopics
 from edged.fleet.receipt_messages import GalleryReceipt, checked_receipt
@@ -21,6 +21,7 @@ from edged.membership.update import GalleryUpdate
 from edged.publishing.pushing import Push, Pushed
 from edged.publishing.release import FleetFolder
 from edged.workers.fleet_member import FleetMemberWorker
+from tests.fakes.collector import Collector, Message, eventually
 from tests.fakes.mosquitto import Mosquitto, mosquitto
 from tests.integration.membership.fleet import DIMENSION, GROUP, SITE, SPACE, Door, door, publisher, wanted
 
@@ -93,10 +94,10 @@ def listening(tmp_path: Path) -> Iterator[Callable[[Door, Mosquitto], Listening]
     for one in started:
         one.worker.stop()
     for one in started:
-        assert one.worker.join(10)
+        assert one.worker.join(30)
 
 
-def until(true: Callable[[], object], seconds: float = 15.0) -> None:
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -105,18 +106,20 @@ def until(true: Callable[[], object], seconds: float = 15.0) -> None:
 
 def receipts(broker: Mosquitto, folder: FleetFolder) -> dict[str, GalleryReceipt]:
     """What the doors have said, checked with the keys of the register."""
-    client = BrokerClient(config(broker), client_id="reader", will=None)
-    client.subscribe(f"edged/{SITE}/+/gallery/receipt")
     found = {}
-    deadline = time.monotonic() + 1.0
-    while time.monotonic() < deadline:
-        for happening in client.poll(0.1):
-            if isinstance(happening, Arrived):
-                name = happening.topic.split("/")[-3]
-                key = folder.register.read().doors[name].card.signing
-                found[name] = checked_receipt(happening.payload, key)
-    client.close(goodbye=True)
+    for happening in retained(broker, f"edged/{SITE}/+/gallery/receipt", f"edged/{SITE}/end/gallery/receipt"):
+        name = happening.topic.split("/")[-3]
+        key = folder.register.read().doors[name].card.signing
+        found[name] = checked_receipt(happening.payload, key)
     return found
+
+
+def retained(broker: Mosquitto, topic: str, end: str) -> list[Message]:
+    """What somebody finds who comes now: all that is there before what is said at ``end``."""
+    with Collector(broker.port, topic, client_id=f"late-{uuid.uuid4().hex}") as late:
+        late.say(end, b"end")
+        eventually(lambda: late.on(end))
+        return [one for one in late.messages if one.topic != end]
 
 
 def test_doors_follow_a_publisher(tmp_path: Path, broker: Mosquitto, listening: Any) -> None:

@@ -91,10 +91,10 @@ def occupied(database: Database) -> threading.Event:
 
     def slow(_connection: sqlite3.Connection) -> None:
         running.set()
-        gate.wait(10)
+        gate.wait(100)
 
     database.submit(slow)
-    running.wait(10)
+    assert running.wait(60)
     return gate
 
 
@@ -105,7 +105,7 @@ def test_a_full_inbox_fails_at_once_and_what_waited_is_written(database: Databas
     with pytest.raises(StoreError, match="waiting already"):
         refused.result(timeout=0)
     gate.set()
-    assert len({future.result(30) for future in waiting}) == database_module._INBOX
+    assert len({future.result(60) for future in waiting}) == database_module._INBOX
     assert texts(path) == ["waiting"] * database_module._INBOX
 
 
@@ -128,7 +128,7 @@ def test_a_waiting_writer_gets_in_when_the_first_leaves(path: Path) -> None:
     first = Database.open(path, name="toy", schema=TOY)
     timer = threading.Timer(0.1, first.close)
     timer.start()
-    second = Database.open(path, name="toy-2", schema=TOY, wait_seconds=10)
+    second = Database.open(path, name="toy-2", schema=TOY, wait_seconds=60)
     second.close()
     timer.join()
 
@@ -214,7 +214,7 @@ def test_idle_is_called_in_the_writers_thread(path: Path) -> None:
         called.set()
 
     database = Database.open(path, name="toy", schema=TOY, idle=idle)
-    assert called.wait(10)
+    assert called.wait(30)
     database.close()
     assert set(names) == {"edged-toy"}
 

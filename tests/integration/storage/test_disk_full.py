@@ -43,7 +43,7 @@ def small_ballast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def until(condition: object) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.02)

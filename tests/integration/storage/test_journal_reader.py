@@ -297,7 +297,7 @@ def test_traffic_counts_the_visits_of_four_weeks(journal: Journal, journal_path:
     old = [replace(event(number), occurred_at=NOON - 40 * day + number) for number in range(5)]
     doors = [replace(event(10, EventKind.DOOR), occurred_at=NOON - 20 * day)]
     visits = [replace(event(20 + number), occurred_at=NOON - number * day) for number in range(10)][::-1]
-    journal.submit([*old, *doors, *visits]).result(10)
+    journal.submit([*old, *doors, *visits]).result(60)
     with JournalReader.open(journal_path) as reader:
         # The door was there for twenty days, with a visit on ten of them.
         assert reader.traffic(NOON) == Traffic(10, 20.0)

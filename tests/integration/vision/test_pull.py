@@ -2,8 +2,8 @@
 
 import ssl
 import threading
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -23,7 +23,9 @@ from tests.fakes.model_packs import descriptor, flattening_model, write_pack
 
 DATA = flattening_model(note="x" * 300_000)
 INT8 = flattening_model(note="int8")
-SHORT = Patience(connect_seconds=2, read_seconds=0.3, window_seconds=0.5, min_bytes=1000)
+# For what is never to end by itself; everything else may take its time on a busy machine.
+SHORT = Patience(connect_seconds=10, read_seconds=0.3, window_seconds=0.5, min_bytes=1000)
+LONG = Patience(connect_seconds=60, read_seconds=60, window_seconds=60, min_bytes=1)
 
 
 @pytest.fixture
@@ -43,8 +45,8 @@ class Ground:
         write_pack(self.shipped, descriptor("toy", {"float32": DATA}, url="https://example.org"))
         self.catalogue = Catalogue(self.models, self.shipped)
 
-    def pull(self, name: str = "toy", **options: object) -> Installed:
-        installer = Installer(self.catalogue, patience=SHORT)
+    def pull(self, name: str = "toy", *, patience: Patience = LONG, **options: object) -> Installed:
+        installer = Installer(self.catalogue, patience=patience)
         return installer.pull(name, **({"source": self.mirror} | options))  # type: ignore[arg-type]
 
     def parts(self) -> list[Path]:
@@ -218,17 +220,13 @@ def _pin(ground: Ground) -> ModelFile:
 
 def test_a_stalling_server_is_given_up_and_the_part_kept(ground: Ground, server: FileServer) -> None:
     server.routes[PATH] = file_server.stalling(DATA, 5000)
-    began = time.monotonic()
-    ground.refuse("no answer in time after 5000 of")
-    assert time.monotonic() - began < 10
+    ground.refuse("no answer in time after 5000 of", patience=SHORT)
     assert [part.read_bytes() for part in ground.parts()] == [DATA[:5000]]
 
 
 def test_a_dripping_server_is_given_up(ground: Ground, server: FileServer) -> None:
     server.routes[PATH] = file_server.dripping(DATA, 0.02)
-    began = time.monotonic()
-    ground.refuse("too slow")
-    assert time.monotonic() - began < 10
+    ground.refuse("too slow", patience=replace(SHORT, read_seconds=60))
 
 
 def test_a_server_that_is_not_there_is_told_so(ground: Ground) -> None:
@@ -237,28 +235,26 @@ def test_a_server_that_is_not_there_is_told_so(ground: Ground) -> None:
 
 
 def test_one_file_has_one_fetcher(ground: Ground, server: FileServer, tmp_path: Path) -> None:
-    entered = threading.Event()
+    entered, leave = threading.Event(), threading.Event()
 
     def slow(request: file_server.Request) -> None:
         entered.set()
-        file_server.stalling(DATA, 10)(request)
+        leave.wait(50)
+        file_server.file(DATA)(request)
 
     server.routes[PATH] = slow
-    errors: list[str] = []
 
-    def first() -> None:
-        try:
-            fetch([f"{server.url}{PATH}"], _pin(ground), tmp_path / "part", patience=SHORT)
-        except DownloadError as exc:
-            errors.append(str(exc))
+    def fetched() -> None:
+        fetch([f"{server.url}{PATH}"], _pin(ground), tmp_path / "part", patience=LONG)
 
-    thread = threading.Thread(target=first)
+    thread = threading.Thread(target=fetched)
     thread.start()
-    assert entered.wait(5)
+    assert entered.wait(30)
     with pytest.raises(DownloadError, match="another process"):
-        fetch([f"{server.url}{PATH}"], _pin(ground), tmp_path / "part", patience=SHORT)
+        fetched()
+    leave.set()
     thread.join()
-    assert len(errors) == 1
+    assert (tmp_path / "part").read_bytes() == DATA
 
 
 def test_an_unwritable_directory_is_an_error_of_ours(ground: Ground, server: FileServer) -> None:

@@ -8,7 +8,7 @@ from edged.__main__ import main
 from edged.workers.gallery_sync import GallerySyncWorker
 from edged.workers.worker import Worker
 
-GallerySyncWorker.stall_seconds = 0.5
+GallerySyncWorker.stall_seconds = 0.8
 
 
 def beat(worker: Worker) -> None:

@@ -43,11 +43,11 @@ class Stalling:
 
 
 def test_what_piled_up_during_a_stall_is_never_handed_on() -> None:
-    reader = FrameReader(Stalling(), stall_seconds=0.3)
+    reader = FrameReader(Stalling(), stall_seconds=0.6)
     taken, counted = [], 0
     try:
         while True:
-            arrival = reader.take(2)
+            arrival = reader.take(30)
             assert arrival is not None
             taken.append(int(arrival.image[0, 0, 0]))
             counted += 1 + arrival.missed

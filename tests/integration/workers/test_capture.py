@@ -16,8 +16,8 @@ from tests.unit.workers.scripted_camera import ScriptedCamera, picture
 def test_frames_are_numbered_stamped_read_only_and_up_to_date() -> None:
     with running(ScriptedCamera(pictures())) as bench:
         before = time.monotonic()
-        first = bench.slot.take(5)
-        second = bench.slot.take(5)
+        first = bench.slot.take(30)
+        second = bench.slot.take(30)
         assert first is not None
         assert second is not None
         assert first.seq < second.seq
@@ -33,7 +33,7 @@ def test_frames_are_numbered_stamped_read_only_and_up_to_date() -> None:
 def test_a_slow_consumer_sees_the_newest_frame_and_the_rest_is_counted() -> None:
     with running(ScriptedCamera(pictures())) as bench:
         bench.wait_for(lambda: bench.sample("edged_frames_total", result="captured") >= 40)
-        frame = bench.slot.take(5)
+        frame = bench.slot.take(30)
         assert frame is not None
         assert frame.seq > 20
         assert bench.sample("edged_frames_total", result="replaced") >= 20
@@ -62,7 +62,7 @@ def test_a_camera_that_was_never_there_is_down_with_the_reason() -> None:
 
 def test_a_stall_closes_the_camera_and_opens_it_again() -> None:
     camera = ScriptedCamera([picture()], pictures())
-    with running(camera) as bench:
+    with running(camera, no_frame_timeout_ms=500) as bench:
         bench.wait_for(lambda: bench.states == ["up", "down", "up"])
     assert bench.sample("edged_camera_faults_total", fault="timeout") == 1
     assert camera.opened == 2
@@ -88,7 +88,7 @@ def test_a_replay_may_hold_its_pictures() -> None:
     with running(ScriptedCamera([still] * 400, live=False)) as bench:
         bench.wait_for(lambda: bench.sample("edged_frames_total", result="captured") >= 50)
         assert bench.states == ["up"]
-        frame = bench.slot.take(5)
+        frame = bench.slot.take(30)
         assert frame is not None
         assert frame.seq > 10
 
@@ -116,9 +116,13 @@ def test_what_nobody_wants_is_counted_and_not_decoded() -> None:
 def test_a_camera_of_which_nothing_is_wanted_for_long_is_no_stalled_one() -> None:
     wanted = threading.Event()
     turn = itertools.count()
-    with running(ScriptedCamera(pictures()), wanted=lambda _at: next(turn) == 0 or wanted.is_set()) as bench:
+    with running(
+        ScriptedCamera(pictures()),
+        wanted=lambda _at: next(turn) == 0 or wanted.is_set(),
+        no_frame_timeout_ms=500,
+    ) as bench:
         bench.wait_for(lambda: bench.states == ["up"])
-        time.sleep(0.5)  # more than three times the longest pause between two pictures
+        time.sleep(1.2)  # more than twice the longest pause between two pictures
         wanted.set()
         bench.wait_for(lambda: bench.sample("edged_frames_total", result="skipped") >= 40)
         assert bench.states == ["up"]
@@ -128,7 +132,7 @@ def test_the_end_of_a_replay_is_no_fault_and_the_worker_idles() -> None:
     camera = ScriptedCamera([picture(), picture(), EndOfStream("over")], live=False)
     with running(camera) as bench:
         bench.wait_for(lambda: bench.states == ["up", "ended"])
-        frame = bench.slot.take(5)
+        frame = bench.slot.take(30)
         assert frame is not None
         time.sleep(0.1)
         assert camera.opened == 1
@@ -140,5 +144,5 @@ def test_the_end_of_a_replay_is_no_fault_and_the_worker_idles() -> None:
 def test_a_programming_error_in_a_camera_fails_the_worker() -> None:
     bench = Bench(ScriptedCamera([picture(), ZeroDivisionError("bug")]))
     bench.worker.start()
-    assert bench.worker.join(5)
+    assert bench.worker.join(30)
     assert isinstance(bench.worker.failure, ZeroDivisionError)

@@ -8,6 +8,7 @@ from edged.app import Daemon
 from edged.config import load
 from edged.devices import timekeeping
 from edged.domain.types import EventKind
+from edged.workers import door_opening
 from tests.fakes.doorway import until
 from tests.integration.workers import test_every_worker as whole
 from tests.integration.workers.test_daemon_on_a_bad_disk import Play
@@ -26,6 +27,7 @@ def test_its_door_process_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path.write_text(path.read_text().replace("mqtt: {", "mqtt: {enabled: false, "))
     monkeypatch.setattr(timekeeping, "by_kernel", lambda: None)
     monkeypatch.setattr(timekeeping, "by_timesyncd", lambda: None)
+    monkeypatch.setattr(door_opening, "_CATCH_UP_SECONDS", 60.0)  # until then the door has not said it either
 
     def story(daemon: Daemon) -> None:
         until(lambda: daemon.clock.word() is not None)

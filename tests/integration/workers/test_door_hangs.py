@@ -29,7 +29,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[DoorProcess]:
-    with DoorProcess(tmp_path) as running:
+    with DoorProcess(tmp_path, max_grant_age_ms=1000) as running:
         yield running
 
 

@@ -61,7 +61,7 @@ def config_of(folder: Path, lock: str) -> Config:
 site: t
 door_id: front
 camera: {{source: {{type: folder, path: scene}}}}
-door: {{unlock_seconds: 50, max_unlock_seconds: 60, lock: {lock}}}
+door: {{unlock_seconds: 50, max_unlock_seconds: 60, max_grant_age_ms: 10000, lock: {lock}}}
 models: {{directory: {models}}}
 mqtt: {{port: {free_port()}}}
 http: {{port: 0}}
@@ -89,7 +89,7 @@ class Stage:
         finally:
             self.released.set()
             for worker, _ in self.workers:
-                assert worker.join(20), worker.name
+                assert worker.join(30), worker.name
 
     def _ready(self, daemon: Daemon) -> None:
         supervisor = daemon.supervisor

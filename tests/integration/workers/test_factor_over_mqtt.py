@@ -93,7 +93,7 @@ class Door:
     def stop(self) -> None:
         for worker in reversed(self.workers):
             worker.stop()
-            assert worker.join(10)
+            assert worker.join(30)
             assert worker.failure is None
 
 
@@ -113,7 +113,7 @@ def door(tmp_path: Path, broker: Mosquitto) -> Iterator[Door]:
 
 def next_of(keypad: MqttKeypad, kind: type) -> FromDoor:
     while True:
-        line = keypad.line(10)
+        line = keypad.line(30)
         assert line is not None
         message = heard_from_door(line)
         if isinstance(message, kind):
@@ -224,7 +224,8 @@ def test_the_commands_do_what_a_keypad_does(
     door: Door, desk: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
     door.ask()
-    code, output = desk("watch", "--mqtt", "--seconds", "1.5")
+    # It is said again each second, and shown once.
+    code, output = desk("watch", "--mqtt", "--seconds", "3.5")
     assert (code, output.count("asked for pin (always)"), len(output.splitlines())) == (0, 1, 1)
     code, output = desk("answer", "--mqtt", "--json", "--secret-file", str(tmp_path / "pin"))
     assert (code, json.loads(output)["result"]) == (0, "confirmed")

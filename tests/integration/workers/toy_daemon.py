@@ -13,10 +13,10 @@ from edged.workers.worker import Worker
 class Toy(Worker):
     """Beats for some turns and then does what ``kind`` says."""
 
-    stall_seconds = 0.3
-
     def __init__(self, name: str, kind: str, *, daemon: bool = False) -> None:
         super().__init__(name, daemon=daemon)
+        # Of those that are to go on a busy machine holds up one or the other for a while.
+        self.stall_seconds = 0.8 if kind == "steady" else 0.3
         self.kind = kind
         self.turns = 0
 
@@ -35,7 +35,7 @@ class Toy(Worker):
         if self.kind == "hang":
             self.stopping.wait(60)
         if self.kind in ("deaf", "hard"):
-            threading.Event().wait(60)
+            threading.Event().wait(100)
 
 
 def main() -> int:

@@ -26,6 +26,9 @@ def test_each_opening_with_its_record_is_in_order() -> None:
 
 def test_an_opening_without_a_record_is_lost() -> None:
     assert unrecorded(OPENED, [told(10.0, "a")]) == (1, 0, 0)
+    assert unrecorded(OPENED, [told(10.0, "a"), told(20.5, "b")]) == (1, 0, 0)
+    assert unrecorded(OPENED, [told(10.0, "a"), told(20.5, "b")], patience=5.0) == (0, 0, 0)
+    assert unrecorded(OPENED, [told(10.0, "a")], patience=5.0) == (1, 0, 0)
 
 
 def test_a_record_without_an_opening_is_invented() -> None:
@@ -45,6 +48,7 @@ def test_one_grant_recorded_twice_is_seen() -> None:
 )
 def test_an_opening_for_who_has_left_is_seen(left_at: float, stale: int) -> None:
     stage: Any = SimpleNamespace(
+        patience=0.0,
         shown=lambda: [Shown(1.0, "empty"), Shown(2.0, "face"), Shown(left_at, "face_over")],
         events=lambda: [told(10.0, "a")],
     )
@@ -52,6 +56,6 @@ def test_an_opening_for_who_has_left_is_seen(left_at: float, stale: int) -> None
 
 
 def test_what_a_technician_asks_for_needs_nobody_before_the_camera() -> None:
-    stage: Any = SimpleNamespace(shown=list, events=lambda: [told(10.0, "a", "test")])
+    stage: Any = SimpleNamespace(patience=0.0, shown=list, events=lambda: [told(10.0, "a", "test")])
     assert stale_openings(stage, OPENED[:1]) == 0
     assert stale_openings(stage, OPENED) == 1

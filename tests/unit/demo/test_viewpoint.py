@@ -47,4 +47,4 @@ def test_the_first_that_gives_a_picture_is_taken(tmp_path: Path) -> None:
 def test_where_none_works_the_reason_is_told(tmp_path: Path) -> None:
     gone = CameraConfig(source=V4l2Source(device=str(tmp_path / "video9")), first_frame_timeout_ms=100)
     with pytest.raises(CameraError, match=r"gives no picture: .*is not there"):
-        first_working([gone], patience_seconds=0.3)
+        first_working([gone], patience_seconds=1.0)

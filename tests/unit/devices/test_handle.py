@@ -28,17 +28,17 @@ def test_a_busy_handle_is_released_by_the_thread_that_uses_it() -> None:
         try:
             with handle.use():
                 entered.set()
-                leave.wait(5)
+                leave.wait(60)
         except CameraError as exc:
             errors.append(str(exc))
 
     thread = threading.Thread(target=reader, name="the-reader")
     thread.start()
-    assert entered.wait(5)
+    assert entered.wait(30)
     handle.close()
     assert released == []
     leave.set()
-    thread.join(5)
+    thread.join(60)
     assert released == ["the-reader"]
     assert errors == ["the camera was closed"]
 

@@ -307,10 +307,23 @@ def test_one_that_hangs_once_is_no_fault() -> None:
     bench.wires.hang({"exit"}, 30.0, answers=True)  # a process that was stopped in between
     bench.run(0.04)
     bench.wires.hang(set(), 0.0)
-    bench.run(90)
+    bench.run(0.2)  # and not until twenty times as long has passed
     assert bench.told.acts == []
     bench.set("exit", active=True)
     assert bench.line.unlocked
+
+
+def test_a_bus_that_hangs_now_and_then_takes_a_small_share_of_the_time_too() -> None:
+    bench = Bench(*INPUTS)
+    bench.run(0.2)
+    began = bench.clock.now
+    for _ in range(2000):
+        bench.wires.hang({"tamper"}, 1.0, answers=True)
+        bench.run(0.04)
+        bench.wires.hang(set(), 0.0)
+        bench.run(0.2)
+    assert bench.wires.hung_seconds > 0
+    assert bench.wires.hung_seconds <= 0.1 * (bench.clock.now - began)
 
 
 def test_a_bus_that_begins_to_hang_in_mid_pulse_is_read_once_until_the_line_is_secure() -> None:

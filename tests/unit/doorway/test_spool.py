@@ -345,7 +345,7 @@ def _mended(spool: Spool) -> None:
 
 
 def _wait(condition: "object") -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.002)

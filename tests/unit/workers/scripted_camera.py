@@ -69,9 +69,9 @@ class ScriptedCamera:
         time.sleep(self._period)
         step = next(steps)
         if step is Fault.STUCK:
-            self.released.wait(30)
+            self.released.wait(100)
         elif step is Fault.HANG:
-            closed.wait(30)
+            closed.wait(100)
         elif isinstance(step, Exception):
             raise step
         if closed.is_set() or isinstance(step, Fault):

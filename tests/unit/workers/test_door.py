@@ -1,3 +1,4 @@
+import itertools
 import queue
 import threading
 import time
@@ -17,7 +18,10 @@ from edged.metrics import Metrics
 from edged.workers.door import DoorChange, DoorWorker, UnlockRequest
 
 CONFIG = DoorConfig(lock=FakeLockConfig(), unlock_seconds=3, max_unlock_seconds=10, max_grant_age_ms=1000)
-QUICK = DoorConfig(lock=FakeLockConfig(), unlock_seconds=0.1, max_unlock_seconds=0.3)
+# Whose grants are of this moment, also where a busy machine hears them seconds later.
+QUICK = DoorConfig(lock=FakeLockConfig(), unlock_seconds=0.1, max_unlock_seconds=0.3, max_grant_age_ms=10_000)
+# Whose pulse outlasts what a test does in it.
+LONG = DoorConfig(lock=FakeLockConfig(), unlock_seconds=50, max_unlock_seconds=60, max_grant_age_ms=10_000)
 
 
 @dataclass
@@ -75,7 +79,7 @@ class Door:
         self.worker.turn()
 
     def report(self) -> DoorChange:
-        return self.reported.get(timeout=5)
+        return self.reported.get(timeout=30)
 
     def count(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(name, labels)
@@ -85,10 +89,10 @@ class Door:
 def door() -> Iterator[Door]:
     made = Door()
     yield made
-    made.worker._reports.close(5)
+    made.worker._reports.close(30)
 
 
-def wait_for(condition: Any, timeout: float = 5.0) -> bool:
+def wait_for(condition: Any, timeout: float = 30.0) -> bool:
     deadline = time.monotonic() + timeout
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -289,7 +293,7 @@ def test_a_failing_unlock_secures_reports_and_raises(door: Door) -> None:
 
 def test_a_worker_whose_line_fails_ends_with_the_error_and_a_secure_line() -> None:
     door = Door(config=QUICK, clock=Clock())
-    door.worker._reports.close(5)
+    door.worker._reports.close(30)
     lock = BrokenLock()
     lock.unlock_fails = True
     lock.secure_fails = 1
@@ -297,10 +301,10 @@ def test_a_worker_whose_line_fails_ends_with_the_error_and_a_secure_line() -> No
     worker = DoorWorker(lock, QUICK, Metrics(CollectorRegistry()), reported.put)
     worker.start()
     worker.request(UnlockRequest("A", "face", time.monotonic()))
-    assert worker.join(5)
+    assert worker.join(30)
     assert isinstance(worker.failure, LockError)
     assert lock.transitions[-1].state == "locked"
-    assert [reported.get(timeout=5).state for _ in range(2)] == ["failed", "locked"]
+    assert [reported.get(timeout=30).state for _ in range(2)] == ["failed", "locked"]
 
 
 def test_a_relock_that_fails_is_tried_again_before_the_worker_ends() -> None:
@@ -308,12 +312,12 @@ def test_a_relock_that_fails_is_tried_again_before_the_worker_ends() -> None:
     reported: queue.SimpleQueue[DoorChange] = queue.SimpleQueue()
     worker = DoorWorker(lock, QUICK, Metrics(CollectorRegistry()), reported.put)
     worker.start()
-    worker.request(UnlockRequest("A", "face", time.monotonic()))
-    assert reported.get(timeout=5).state == "unlocked"
     lock.secure_fails = 2
-    assert worker.join(5)
+    worker.request(UnlockRequest("A", "face", time.monotonic()))
+    assert reported.get(timeout=30).state == "unlocked"
+    assert worker.join(30)
     assert isinstance(worker.failure, LockError)
-    assert reported.get(timeout=5).state == "failed"
+    assert reported.get(timeout=30).state == "failed"
     assert lock.transitions[-1].state == "locked"  # the third try, on close
 
 
@@ -328,49 +332,49 @@ class Running:
     metrics: Metrics
 
 
-@pytest.fixture
-def running() -> Iterator[Running]:
+@pytest.fixture(params=[LONG])
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     lock, metrics = BrokenLock(), Metrics(CollectorRegistry())
     reported: queue.SimpleQueue[DoorChange] = queue.SimpleQueue()
-    worker = DoorWorker(lock, QUICK, metrics, reported.put)
+    worker = DoorWorker(lock, request.param, metrics, reported.put)
     worker.start()
     yield Running(worker, lock, reported, metrics)
     worker.stop()
-    assert worker.join(5)
+    assert worker.join(30)
 
 
+@pytest.mark.parametrize("running", [QUICK], indirect=True)
 def test_the_thread_unlocks_and_relocks_in_time(running: Running) -> None:
     running.worker.request(UnlockRequest("A", "face", time.monotonic()))
-    assert running.reported.get(timeout=5).state == "unlocked"
-    locked = running.reported.get(timeout=5)
+    assert running.reported.get(timeout=30).state == "unlocked"
+    locked = running.reported.get(timeout=30)
     assert locked.state == "locked"
     assert 0.1 <= locked.held_seconds < 10.0  # how late a busy machine is, nobody knows
 
 
-def test_a_flood_of_requests_cannot_keep_the_door_unlocked(running: Running) -> None:
-    until = time.monotonic() + 0.7
-    while time.monotonic() < until:
-        running.worker.request(UnlockRequest("A", "face", time.monotonic()))
-        time.sleep(0.002)
-    running.worker.stop()
-    assert running.worker.join(5)
-    times = running.lock.transitions
-    held = [b.monotonic_at - a.monotonic_at for a, b in zip(times[1::2], times[2::2], strict=True)]
-    rests = [b.monotonic_at - a.monotonic_at for a, b in zip(times[2::2], times[3::2], strict=False)]
-    assert held
-    assert max(held) < 0.3 + 0.2
-    assert min(rests) >= 0.25
+def test_a_flood_of_requests_cannot_keep_the_door_unlocked(door: Door) -> None:
+    periods: list[list[float]] = []  # when it was unlocked, and when locked again
+    for _ in range(20_000):
+        door.ask("A")
+        unlocked = door.lock.unlocked
+        door.turn(after=0.002)
+        if door.lock.unlocked != unlocked:
+            periods += [] if unlocked else [[]]
+            periods[-1].append(door.clock.now)
+    assert len(periods) > 2
+    assert all(locked - unlocked <= CONFIG.max_unlock_seconds + 0.003 for unlocked, locked in periods[:-1])
+    assert all(after[0] - before[1] >= 0.25 for before, after in itertools.pairwise(periods))
 
 
 def test_stop_secures_the_line_before_anything_else(running: Running) -> None:
     running.worker.request(UnlockRequest("A", "face", time.monotonic()))
-    assert running.lock.unlocking.wait(5)
-    running.reported.get(timeout=5)
+    assert running.lock.unlocking.wait(30)
+    running.reported.get(timeout=30)
     running.worker.stop()
     assert running.lock.transitions[-1].state == "locked"
-    assert running.worker.join(5)
+    assert running.worker.join(30)
     assert running.worker.failure is None
-    assert running.reported.get(timeout=5).state == "locked"
+    assert running.reported.get(timeout=30).state == "locked"
 
 
 def test_what_waits_at_the_stop_is_answered_and_nothing_is_accepted_after() -> None:
@@ -381,18 +385,18 @@ def test_what_waits_at_the_stop_is_answered_and_nothing_is_accepted_after() -> N
     worker.stop()
     assert not worker.request(UnlockRequest("C", "face", time.monotonic()))
     worker.start()
-    assert worker.join(5)
-    answers = [reported.get(timeout=5) for _ in range(2)]
+    assert worker.join(30)
+    answers = [reported.get(timeout=30) for _ in range(2)]
     assert [(change.event_id, change.reason) for change in answers] == [("A", "stopping"), ("B", "stopping")]
     assert [change.state for change in lock.transitions] == ["locked"]
 
 
 def test_secure_now_ends_a_pulse_at_once_and_for_good(running: Running) -> None:
     running.worker.request(UnlockRequest("A", "face", time.monotonic()))
-    assert running.reported.get(timeout=5).state == "unlocked"
+    assert running.reported.get(timeout=30).state == "unlocked"
     running.worker.secure_now()
     assert running.lock.transitions[-1].state == "locked"
-    assert running.reported.get(timeout=5).state == "locked"
+    assert running.reported.get(timeout=30).state == "locked"
     assert not running.worker.request(UnlockRequest("B", "face", time.monotonic()))
     assert running.worker.alive
     assert running.metrics.registry.get_sample_value("edged_lock_unlocked") == 0
@@ -410,10 +414,10 @@ def test_a_stop_that_cannot_secure_leaves_it_to_the_worker_and_tells(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     running.worker.request(UnlockRequest("A", "face", time.monotonic()))
-    assert running.reported.get(timeout=5).state == "unlocked"
+    assert running.reported.get(timeout=30).state == "unlocked"
     running.lock.secure_fails = 1
     running.worker.stop()
-    assert running.worker.join(5)
+    assert running.worker.join(30)
     assert running.lock.transitions[-1].state == "locked"
     assert "line not secured" in caplog.text or running.worker.failure is not None
 
@@ -421,7 +425,7 @@ def test_a_stop_that_cannot_secure_leaves_it_to_the_worker_and_tells(
 def test_secure_now_does_not_wait_for_a_driver_that_hangs(running: Running) -> None:
     running.lock.blocker = threading.Event()
     running.worker.request(UnlockRequest("A", "face", time.monotonic()))
-    assert running.lock.unlocking.wait(5)
+    assert running.lock.unlocking.wait(30)
     running.worker.secure_now()
     running.lock.blocker.set()  # the late unlock goes through, and is undone at once
     assert wait_for(
@@ -431,7 +435,7 @@ def test_secure_now_does_not_wait_for_a_driver_that_hangs(running: Running) -> N
 
 def test_the_lock_is_closed_at_the_end_and_a_late_call_is_harmless(running: Running) -> None:
     running.worker.stop()
-    assert running.worker.join(5)
+    assert running.worker.join(30)
     with pytest.raises(LockError, match="after it was closed"):
         running.lock.unlock()
     running.worker.secure_now()
@@ -448,7 +452,7 @@ def test_a_listener_that_raises_does_not_touch_the_relock(caplog: pytest.LogCapt
     worker.request(UnlockRequest("A", "face", time.monotonic()))
     assert wait_for(lambda: [change.state for change in lock.transitions] == ["locked", "unlocked", "locked"])
     worker.stop()
-    assert worker.join(5)
+    assert worker.join(30)
     assert worker.failure is None
     assert "report failed" in caplog.text
 
@@ -457,17 +461,17 @@ def test_a_listener_that_hangs_does_not_delay_the_relock() -> None:
     hang = threading.Event()
 
     def listener(_change: DoorChange) -> None:
-        hang.wait(10)
+        hang.wait(100)
 
     lock = BrokenLock()
     worker = DoorWorker(lock, QUICK, Metrics(CollectorRegistry()), listener)
     worker.start()
     worker.request(UnlockRequest("A", "face", time.monotonic()))
     assert wait_for(lambda: len(lock.transitions) == 3)
-    assert lock.transitions[2].monotonic_at - lock.transitions[1].monotonic_at < 8.0  # it hangs for ten
+    assert not hang.is_set()  # and it hangs for much longer
     hang.set()
     worker.stop()
-    assert worker.join(5)
+    assert worker.join(30)
 
 
 def test_a_listener_that_hangs_for_long_is_seen_by_the_watchdog(door: Door) -> None:
@@ -482,13 +486,13 @@ def test_a_listener_that_hangs_for_long_is_seen_by_the_watchdog(door: Door) -> N
     worker.stall_seconds = 0.01
     worker.request(UnlockRequest("A", "face", door.clock.now))
     worker.turn()
-    assert called.wait(5)
+    assert called.wait(30)
     time.sleep(0.02)
     before = worker._beat_at
     worker.turn()
     assert worker._beat_at == before
     hang.set()
-    assert worker._reports.close(5)
+    assert worker._reports.close(30)
 
 
 # Whatever happens
@@ -525,5 +529,5 @@ def test_whatever_the_grants_and_times_the_door_is_never_unlocked_too_long_or_un
             assert any(0 <= clock.now - granted_at <= 1.0 for granted_at in granted)
             unlocked_at = clock.now
         assert unlocked_at is None or clock.now - unlocked_at < CONFIG.max_unlock_seconds
-    assert worker._reports.close(5)
+    assert worker._reports.close(30)
     lock.close()

@@ -47,7 +47,7 @@ def test_freed_memory_is_given_back_at_the_start_and_after_changes_of_a_large_ga
         assert eventually(lambda: len(told) == 1)
     finally:
         sync.stop()
-        assert sync.join(2)
+        assert sync.join(30)
     assert len(calls) == 1 + trimmed
 
 
@@ -62,7 +62,7 @@ def test_what_has_not_changed_is_the_same_memory(monkeypatch: pytest.MonkeyPatch
         assert eventually(lambda: len(told) == 1)
     finally:
         sync.stop()
-        assert sync.join(2)
+        assert sync.join(30)
     snapshot = sync.current.snapshot
     assert [person.person_id for person in snapshot.people] == ["p-ada", "p-eve"]
     assert isinstance(snapshot.matrix, RowBlocks)

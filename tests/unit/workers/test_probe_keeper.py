@@ -52,12 +52,12 @@ def bench() -> Iterator[Bench]:
     made.keeper.start()
     yield made
     made.keeper.stop()
-    assert made.keeper.join(2)
+    assert made.keeper.join(30)
     assert made.keeper.failure is None
 
 
 def eventually(condition: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
     return bool(condition())
@@ -100,7 +100,7 @@ def test_a_full_queue_blocks_nobody_and_a_stop_writes_what_is_left() -> None:
         bench.keep(f"E{number}")
     bench.keeper.start()
     bench.keeper.stop()
-    assert bench.keeper.join(2)
+    assert bench.keeper.join(30)
     assert len(bench.shelf.kept) == 32
 
 

@@ -85,12 +85,12 @@ def worker(client: FakeClient, outbox: FakeOutbox | None = None, **parts: object
 
 def run(publisher: PublisherWorker, until: Callable[[], object]) -> None:
     publisher.start()
-    for _ in range(1000):
+    for _ in range(10_000):
         if until():
             break
         threading.Event().wait(0.005)
     publisher.stop()
-    assert publisher.join(10)
+    assert publisher.join(30)
 
 
 def test_the_status_is_said_before_any_event_and_stopped_at_last() -> None:
@@ -116,7 +116,7 @@ def test_a_fault_in_the_client_ends_the_worker_and_leaves_the_will_to_the_broker
     client.error = RuntimeError("bug")
     publisher = worker(client)
     publisher.start()
-    assert publisher.join(10)
+    assert publisher.join(30)
     assert publisher.failure is client.error
     assert client.goodbye is False
 

@@ -12,7 +12,7 @@ def test_items_are_delivered_in_order_and_all_before_the_end() -> None:
     for number in range(100):
         reporter.put(number)
     reporter.start()
-    assert reporter.close(5)
+    assert reporter.close(30)
     assert seen == list(range(100))
 
 
@@ -27,7 +27,7 @@ def test_a_listener_that_raises_is_logged_and_called_again(caplog: pytest.LogCap
     reporter.start()
     reporter.put(1)
     reporter.put(2)
-    assert reporter.close(5)
+    assert reporter.close(30)
     assert seen == [1, 2]
     assert caplog.text.count("report failed thread=edged-toy") == 2
 
@@ -52,11 +52,11 @@ def test_a_listener_at_work_is_visible_and_the_end_does_not_wait_for_ever() -> N
     assert reporter.busy_seconds(1e9) == 0.0
     reporter.start()
     reporter.put(1)
-    assert called.wait(5)
+    assert called.wait(30)
     assert reporter.busy_seconds(1e9) > 0
     assert not reporter.close(0.01)
     go.set()
-    assert reporter.close(5)
+    assert reporter.close(30)
     assert reporter.busy_seconds(1e9) == 0.0
 
 

@@ -54,10 +54,10 @@ class Hanging(Worker):
         self.release.wait(10)
 
 
-def supervised(*workers: Worker, stop_seconds: float = 2.0, **options: object) -> Supervisor:
+def supervised(*workers: Worker, stop_seconds: float = 30.0, **options: object) -> Supervisor:
     supervisor = Supervisor(tick_seconds=0.01, stop_seconds=stop_seconds, **options)  # type: ignore[arg-type]
     for worker in workers:
-        supervisor.add(worker, stop_seconds=0.5)
+        supervisor.add(worker, stop_seconds=stop_seconds)
     return supervisor
 
 
@@ -96,7 +96,7 @@ def test_a_failure_before_the_watch_begins_is_not_lost() -> None:
     broken = Returning("broken")
     supervisor = supervised(broken)
     supervisor.start()
-    broken.join(2)
+    assert broken.join(30)
     assert supervisor.run_until_stopped() == 1
 
 
@@ -146,7 +146,7 @@ def test_a_thread_that_cannot_be_ended_is_named_and_left_behind(caplog: pytest.L
     assert "close journal" in story
     assert "thread left behind name=edged-deaf" in caplog.text
     for worker in (deaf, supervisor._workers[0][0]):
-        assert worker.join(2)
+        assert worker.join(30)
 
 
 def test_a_worker_that_cannot_start_stops_those_before_it() -> None:
@@ -266,7 +266,7 @@ def test_silence_withholds_the_watchdog_and_longer_silence_fails(caplog: pytest.
     hanging = Hanging("hanging")
     supervisor = supervised(hanging)
     supervisor.start()
-    now = time.monotonic()
+    now = hanging._beat_at = time.monotonic()
     supervisor._tick(now + 0.03)
     assert "watchdog withheld silent=hanging" in caplog.text
     assert not supervisor._failed
