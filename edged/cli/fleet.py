@@ -167,8 +167,10 @@ def add_door(
     typer.echo(f"{path}: give it to the door. Fingerprint of the invitation: {invitation.fingerprint}")
     typer.echo("It reads the gallery from the next `edged fleet publish` on.")
     if known is not None and (known.group, known.card.sealing) != (group, made.sealing):
+        on_its_way = known.card.sealing == made.sealing
         typer.echo(
-            f"What group {known.group} was sent so far stays open to it as it was, nothing that comes after: "
+            f"What group {known.group} was sent so far stays open to it as it was, nothing that comes after"
+            f"{' but who is denied there, until it has joined' if on_its_way else ''}: "
             f"run `edged fleet publish {known.group}`."
         )
 
