@@ -11,6 +11,8 @@ from edged.cli.fleet_publish import push
 from edged.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edged.publishing.commanding import Order
     from edged.publishing.release import FleetFolder
 
@@ -66,25 +68,32 @@ def command(
     reason: Annotated[str, typer.Option(help="Why; it is recorded. An unlock needs one.")] = "",
     from_seq: Annotated[int | None, typer.Option(min=1, help="replay: the first event.")] = None,
     to_seq: Annotated[int | None, typer.Option(min=1, help="replay: the last event.")] = None,
-    wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds to wait for each door.")] = 10.0,
+    wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds to wait for the doors.")] = 10.0,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Command doors, and show the signed reply of each. Exit status 1 unless all have done it."""
+    """Command doors, all at the same time, and show the signed reply of each as it comes.
+
+    A door that the key may not command is told and keeps no other from it. Exit status 1 unless all have done
+    it.
+    """
     folder = open_fleet(fleet, passphrase_file)
     args = {name: seq for name, seq in (("from_seq", from_seq), ("to_seq", to_seq)) if seq is not None}
     order = _order(action, reason, args)
-    replies = _command(folder, _doors(folder, door or [], group), key, order, wait)
+    told = (lambda _: None) if as_json else _tell
+    replies = _command(folder, _doors(folder, door or [], group), key, order, wait, told=told)
     if as_json:
         typer.echo(json.dumps(replies, indent=2))
-    for reply in () if as_json else replies:
-        tail = f"  {reply['text']}" if reply["text"] else ""
-        typer.echo(f"{reply['door']}  {reply['result']}{tail}")
-        for name, value in reply["facts"].items():
-            typer.echo(f"    {name}  {json.dumps(value)}")
     if any(reply["result"] != "done" or reply["facts"].get("ok") is False for reply in replies):
         raise typer.Exit(1)
+
+
+def _tell(reply: dict[str, Any]) -> None:
+    tail = f"  {reply['text']}" if reply["text"] else ""
+    typer.echo(f"{reply['door']}  {reply['result']}{tail}")
+    for name, value in reply["facts"].items():
+        typer.echo(f"    {name}  {json.dumps(value)}")
 
 
 def _key(
@@ -128,38 +137,61 @@ def _doors(folder: "FleetFolder", doors: list[str], group: str | None) -> list[s
     named = list(dict.fromkeys([*doors, *(register.doors_of(group) if group is not None else ())]))
     if not named:
         raise typer.BadParameter("name a --door, or a --group that has some")
-    for name in named:
-        register.door(name)
     return named
 
 
 def _command(
-    folder: "FleetFolder", doors: list[str], key: str, order: "Order", wait: float
+    folder: "FleetFolder",
+    doors: list[str],
+    key: str,
+    order: "Order",
+    wait: float,
+    *,
+    told: "Callable[[dict[str, Any]], None]",
 ) -> list[dict[str, Any]]:
+    """Command all ``doors`` at the same time; ``told`` hears of each as it answers, of others at the end."""
     import os
 
     import msgspec
 
-    from edged.errors import FleetError
+    from edged.errors import FleetError, NotFoundError
     from edged.fleet.broker import BrokerClient
     from edged.publishing.commanding import Commander, objection
 
     register, signing = folder.register.read(), folder.keyring.signing(f"command-{key}")
     public = signing.public_key().public_bytes_raw()
-    objections = [objection(register, key, public, order.action, door) for door in doors]
-    if any(objections):
-        raise FleetError("; ".join(text for text in objections if text is not None))
-    client = BrokerClient(register.broker, client_id=f"edged-commander-{os.getpid()}", will=None)
-    commander = Commander(client, register.prefix, register.site, key, signing)
-    replies: list[dict[str, Any]] = []
-    try:
-        for door in doors:
-            try:
-                reply = commander.command(door, register.door(door).card.signing, order, wait)
-            except FleetError as exc:
-                replies.append({"door": door, "result": "unanswered", "text": str(exc), "facts": {}})
-            else:
-                replies.append(msgspec.to_builtins(reply))
-    finally:
-        commander.close()
-    return replies
+    rows: dict[str, dict[str, Any]] = {}
+
+    def tell(door: str, row: dict[str, Any]) -> None:
+        rows[door] = row
+        told(row)
+
+    sent_to: dict[str, bytes] = {}
+    for door in doors:
+        try:
+            why = objection(register, key, public, order.action, door)
+        except NotFoundError as exc:
+            why = str(exc)
+        if why is None:
+            sent_to[door] = register.door(door).card.signing
+        else:
+            tell(door, _unanswered(door, "not_sent", why))
+    if sent_to:
+        client = BrokerClient(register.broker, client_id=f"edged-commander-{os.getpid()}", will=None)
+        commander = Commander(client, register.prefix, register.site, key, signing)
+        try:
+            answers = commander.command_all(
+                sent_to, order, wait, lambda reply: tell(reply.door, msgspec.to_builtins(reply))
+            )
+        except FleetError as exc:
+            answers = dict.fromkeys(sent_to, str(exc))
+        finally:
+            commander.close()
+        for door, answer in answers.items():
+            if isinstance(answer, str):
+                tell(door, _unanswered(door, "unanswered", answer))
+    return [rows[door] for door in doors]
+
+
+def _unanswered(door: str, result: str, text: str) -> dict[str, Any]:
+    return {"door": door, "result": result, "text": text, "facts": {}}
