@@ -51,10 +51,16 @@ def init(
     group: Annotated[str, typer.Option(help="The first group of doors.")] = DEFAULT_GROUP,
     broker: Annotated[str, typer.Option(help="HOST or HOST:PORT of the broker.")] = "127.0.0.1",
     username: Annotated[str | None, typer.Option(help="User name at the broker.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File with the password there.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="Speak TLS; who signed the broker's key.")] = None,
-    certificate_file: Annotated[Path | None, typer.Option(help="Our certificate for the broker.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="File with the password there.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Speak TLS; who signed the broker's key.")
+    ] = None,
+    certificate_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Our certificate for the broker.")
+    ] = None,
+    key_file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its key.")] = None,
     prefix: Annotated[str, typer.Option(help="First part of every topic.")] = "edged",
     root_keys: Annotated[int, typer.Option(min=1, max=9, help="How many root keys.")] = 3,
     threshold: Annotated[int, typer.Option(min=1, max=9, help="How many of them must sign.")] = 2,
@@ -68,26 +74,38 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Begin a fleet: keys under a passphrase, a first group, and a desk to enrol people at."""
+    from edged.errors import ConfigError
     from edged.publishing.founding import found, keyring
+    from edged.publishing.keyring import LEAST_PASSPHRASE
     from edged.publishing.release import FleetFolder
 
-    secret = secret_text(passphrase_file, "passphrase for the keys", "--passphrase-file", twice=True)
+    asked = f"passphrase for the keys, {LEAST_PASSPHRASE} characters or more"
+    secret = secret_text(passphrase_file, asked, "--passphrase-file", twice=True)
+    if len(secret) < LEAST_PASSPHRASE:
+        raise typer.BadParameter(
+            f"expected {LEAST_PASSPHRASE} characters or more, got {len(secret)}: whoever copies the key "
+            "files can try as fast as they like",
+            param_hint="--passphrase-file",
+        )
     folder = FleetFolder(fleet, keyring(fleet, secret.encode()))
     tls = (ca_file, certificate_file, key_file)
-    found(
-        folder,
-        site=site,
-        prefix=prefix,
-        broker=_broker(broker, username, password_file, tls),
-        root_keys=root_keys,
-        threshold=threshold,
-        group=group,
-        models={
-            **({} if models is None else {"directory": str(models.resolve())}),
-            "detector": detector,
-            "embedder": embedder,
-        },
-    )
+    try:
+        found(
+            folder,
+            site=site,
+            prefix=prefix,
+            broker=_broker(broker, username, password_file, tls),
+            root_keys=root_keys,
+            threshold=threshold,
+            group=group,
+            models={
+                **({} if models is None else {"directory": str(models.resolve())}),
+                "detector": detector,
+                "embedder": embedder,
+            },
+        )
+    except ConfigError as exc:
+        raise typer.BadParameter("; ".join(exc.problems)) from exc
     if as_json:
         facts = {"fleet": str(fleet), "site": site, "group": group, "config": str(fleet / "config.yaml")}
         typer.echo(json.dumps(facts))
@@ -107,8 +125,12 @@ def card(
         Path | None, typer.Option("--output", "-o", help="A file instead of the screen.")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
-    """At a door: make its keys and print its card for ``edged fleet add-door``, public keys only."""
+    """At a door: make its keys and print its card for ``edged fleet add-door``, public keys only.
+
+    The card is JSON already; ``--json`` prints what else is told, and the card within it.
+    """
     from edged.config.loading import load
     from edged.errors import ModelError
     from edged.fleet.joining import write_joining
@@ -124,10 +146,14 @@ def card(
     if space is None:
         raise ModelError(f"pack {settings.models.embedder}: has no embedding space")
     made = identity.card(settings.site, settings.door_id, space)
+    if output is not None:
+        _write(output, write_joining(made))
+    if as_json:
+        facts = {"door": made.door, "fingerprint": made.fingerprint, "file": output and str(output)}
+        typer.echo(json.dumps({**facts, "card": json.loads(write_joining(made))}))
+        return
     if output is None:
         typer.echo(write_joining(made), nl=False)
-    else:
-        _write(output, write_joining(made))
     typer.echo(f"fingerprint of this door: {made.fingerprint}", err=True)
 
 
@@ -298,5 +324,5 @@ def _broker(
         port=int(port) if port else None,
         username=username,
         password_file=None if password_file is None else password_file.resolve(),
-        tls=None if ca is None else MqttTlsConfig(ca_file=ca, certificate_file=certificate, key_file=key),
+        tls=None if not any(tls) else MqttTlsConfig(ca_file=ca, certificate_file=certificate, key_file=key),
     )

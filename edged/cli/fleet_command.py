@@ -13,6 +13,7 @@ from edged.cli.options import JsonOption
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edged.fleet.gallery_format import CommandKey
     from edged.publishing.commanding import Order
     from edged.publishing.release import FleetFolder
 
@@ -45,7 +46,7 @@ def command_key(
     if remove:
         doors.remove_commander(folder, group, name)
     else:
-        doors.add_commander(folder, group, _key(folder, name, may or [], door, until))
+        _add_key(folder, group, _record(name, may or [], door, until))
     push(folder, group)
     if as_json:
         typer.echo(json.dumps({"key": name, "group": group, "may": [] if remove else may or []}))
@@ -96,20 +97,15 @@ def _tell(reply: dict[str, Any]) -> None:
         typer.echo(f"    {name}  {json.dumps(value)}")
 
 
-def _key(
-    folder: "FleetFolder", name: str, may: list[str], doors: list[str] | None, until: datetime | None
-) -> Any:
+def _record(name: str, may: list[str], doors: list[str] | None, until: datetime | None) -> "CommandKey":
+    """Return what a key is to be known by, without the key itself."""
     import msgspec
 
     from edged.fleet.gallery_format import CommandKey
 
-    pem = f"command-{name}"
-    if pem not in folder.keyring.names():
-        folder.keyring.create(pem)
-    public = folder.keyring.signing(pem).public_key().public_bytes_raw()
     plain = {
         "name": name,
-        "public": public,
+        "public": bytes(32),
         "may": may,
         "doors": doors,
         "until": None if until is None else until.replace(tzinfo=UTC).timestamp(),
@@ -118,6 +114,28 @@ def _key(
         return msgspec.convert(plain, CommandKey)
     except msgspec.ValidationError as exc:
         raise typer.BadParameter(f"{exc}; --may takes what a door can be commanded") from exc
+
+
+def _add_key(folder: "FleetFolder", group: str, record: "CommandKey") -> None:
+    """Make the key where there is none, and say what it may; one that is refused leaves none behind."""
+    import msgspec
+
+    from edged.errors import EdgedError
+    from edged.publishing.doors import add_commander
+    from edged.publishing.keyring import PUBLISHER
+
+    pem = f"command-{record.name}"
+    folder.keyring.signing(PUBLISHER)  # else a key could be made under a passphrase that was mistyped
+    made = pem not in folder.keyring.names()
+    if made:
+        folder.keyring.create(pem)
+    try:
+        public = folder.keyring.signing(pem).public_key().public_bytes_raw()
+        add_commander(folder, group, msgspec.structs.replace(record, public=public))
+    except EdgedError:
+        if made:
+            folder.keyring.discard(pem)
+        raise
 
 
 def _order(action: str, reason: str, args: dict[str, int]) -> "Order":

@@ -75,6 +75,10 @@ def forget(
     group: GroupArgument,
     person: Annotated[str, typer.Argument(metavar="ID", help="The person's id.")],
     *,
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="Also an id that no gallery has, or had lately: a door may have."),
+    ] = False,
     wait: Annotated[float, typer.Option(min=0, help="Wait so many seconds for the doors.")] = 0.0,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
@@ -87,7 +91,7 @@ def forget(
     confirmed.
     """
     folder = open_fleet(fleet, passphrase_file)
-    folder.forget(group, person)
+    folder.forget(group, person, unknown=unknown)
     # Also what a call before this one could not send.
     for each in sorted({item.group for item in folder.register.read().forgotten if item.person_id == person}):
         push(folder, each)

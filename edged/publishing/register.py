@@ -163,19 +163,31 @@ class RegisterFile:
     def read(self) -> Fleet:
         """Return the register."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Fleet, dec_hook=_path)
+            return decoded(self.path.read_bytes())
         except FileNotFoundError as exc:
             raise StoreError(f"{self.path}: no fleet here; `edged fleet init` begins one") from exc
         except OSError as exc:
             raise StoreError(f"{self.path}: cannot be read: {exc.strerror}") from exc
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise StoreError(f"{self.path}: {exc}") from exc
+            raise StoreError(
+                f"{self.path}: expected the fleet's register as `edged fleet` wrote it, got one that is cut "
+                f"short or changed ({exc}); put it back from a copy of the folder, see docs/fleet.md"
+            ) from exc
 
     def write(self, fleet: Fleet) -> None:
         """Replace the register, durably."""
         make_private_directory(self.path.parent)
-        data = msgspec.json.format(msgspec.json.encode(fleet, enc_hook=str), indent=2) + b"\n"
-        replace_private_file(self.path, data)
+        replace_private_file(self.path, encoded(fleet))
+
+
+def encoded(fleet: Fleet) -> bytes:
+    """Return the register as a file."""
+    return msgspec.json.format(msgspec.json.encode(fleet, enc_hook=str), indent=2) + b"\n"
+
+
+def decoded(data: bytes) -> Fleet:
+    """Return the register in ``data``. Raises ``msgspec.DecodeError``, ``UnicodeDecodeError``."""
+    return msgspec.json.decode(data, type=Fleet, dec_hook=_path)
 
 
 def _path(kind: type, value: object) -> object:

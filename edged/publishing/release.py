@@ -219,23 +219,26 @@ class FleetFolder:
         return version
 
     @_alone
-    def forget(self, group: str, person_id: str) -> list[Forgotten]:
+    def forget(self, group: str, person_id: str, *, unknown: bool = False) -> list[Forgotten]:
         """Deny a person and publish without them each group that has, or lately had, them; ``group`` first.
 
         Each is open until every door that may hold them has confirmed. What canaries try stays with the
-        canaries. Raises ``NotFoundError`` where no gallery that is kept has the person: nobody could
-        confirm a mistyped id.
+        canaries. Raises ``NotFoundError`` where no gallery that is kept has the person, unless ``unknown``:
+        nobody could confirm a mistyped id.
         """
         fleet = self.register.read()
         named = fleet.group(group)
-        sure = named.version == 0 or person_id in named.denied
+        sure = unknown or named.version == 0 or person_id in named.denied
         others = sorted(fleet.groups.keys() - {group})
         # All are read before any is changed: what cannot be read is said, not left out.
         found = [each for each in (group, *others) if not self.archive(each).strangers([person_id])]
         if sure and group not in found:
             found.insert(0, group)
         if not found:
-            raise NotFoundError(f"{person_id!r} is in no gallery of group {group!r}, nor of another group")
+            raise NotFoundError(
+                f"{person_id!r} is in no gallery of group {group!r}, nor of another group, as far back as "
+                "those are kept; --unknown erases them at this group's doors all the same"
+            )
         return [item for each in found for item in self._forget(each, person_id)]
 
     def _forget(self, group: str, person_id: str) -> list[Forgotten]:

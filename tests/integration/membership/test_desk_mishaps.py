@@ -1,0 +1,155 @@
+"""A slip at the desk is told, with the way on, and leaves nothing half done."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from edged.cli import fleet_command, registry
+from edged.config.loading import load
+from edged.config.sections import MqttConfig
+from edged.errors import EdgedError, FleetError, NotFoundError, StoreError
+from edged.publishing.archive import KEPT_VERSIONS
+from edged.publishing.founding import found, keyring
+from edged.publishing.register import RegisterFile
+from edged.publishing.release import FleetFolder
+from edged.publishing.rotation import rotate
+from tests.integration.membership.fleet import GROUP, Door, wanted
+
+LONG = b"correct horse battery"
+
+
+def fleet(*words: str) -> Result:
+    app = typer.Typer()
+    registry.register(app)
+    return CliRunner().invoke(app, ["fleet", *words])
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    (tmp_path / "passphrase").write_bytes(LONG)
+    return tmp_path / "desk"
+
+
+def init(desk: Path, *words: str) -> Result:
+    words = (*words, "--passphrase-file", str(desk.parent / "passphrase"), "--fleet", str(desk))
+    return fleet("init", *words, "--root-keys", "1", "--threshold", "1")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("a/b",), "site"),
+        (("hq", "--broker", "h:99999"), "mqtt.port"),
+        (("hq", "--prefix", "a#b"), "mqtt.topic_prefix"),
+        (("hq", "--group", "Bad Group"), "groups"),
+        (("hq", "--ca-file", "nowhere.crt"), "nowhere.crt"),
+        (("hq", "--certificate-file", "passphrase"), "certificate_file"),
+    ],
+)
+def test_a_slip_at_the_first_command_writes_nothing(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, *, words: tuple[str, ...], named: str
+) -> None:
+    monkeypatch.chdir(desk.parent)
+    result = init(desk, *words)
+    assert (result.exit_code, desk.exists()) == (2, False), result.output
+    assert named in result.output
+    assert init(desk, "hq").exit_code == 0
+    config = load(desk / "config.yaml")
+    assert (config.site, RegisterFile(desk).read().groups.keys()) == ("hq", {"doors"})
+
+
+def test_a_passphrase_that_is_soon_guessed_is_not_taken(desk: Path) -> None:
+    (desk.parent / "passphrase").write_bytes(b"x" * 11)
+    result = init(desk, "hq")
+    assert (result.exit_code, desk.exists()) == (2, False)
+    assert "12 characters or more, got 11" in " ".join(result.output.replace("\u2502", " ").split())
+
+
+def begin(desk: Path, passphrase: bytes = LONG, site: str = "hq") -> None:
+    found(
+        FleetFolder(desk, keyring(desk, passphrase)), site=site, prefix="edged", broker=MqttConfig(),
+        root_keys=1, threshold=1, group="doors", models={},
+    )  # fmt: skip
+
+
+def test_a_first_day_that_was_cut_off_is_begun_again(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as cut:
+        cut.setattr(FleetFolder, "repository", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            begin(desk)
+    with monkeypatch.context() as cut:
+        cut.setattr("edged.publishing.founding.create_private_file", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            begin(desk)
+    assert not RegisterFile(desk).exists()
+    with pytest.raises(StoreError, match="wrong passphrase"):
+        begin(desk, b"another passphrase")
+    begin(desk)
+    with pytest.raises(FleetError, match="there is a fleet already"):
+        begin(desk)
+    (desk / "fleet.json").rename(desk / "kept")
+    with pytest.raises(FleetError, match="put that back from a copy"):
+        begin(desk)
+
+
+def test_a_torn_register_says_what_to_do(folder: FleetFolder) -> None:
+    data = folder.register.path.read_bytes()
+    folder.register.path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(
+        StoreError, match=r"fleet\.json: expected the fleet's register .* put it back"
+    ) as said:
+        folder.register.read()
+    assert "truncated" in str(said.value)
+
+
+def test_a_folder_that_comes_back_from_an_older_copy_goes_on(
+    tmp_path: Path, folder: FleetFolder, front: Door
+) -> None:
+    folder.publish(GROUP, wanted(1, 2))
+    shutil.copytree(folder.directory, tmp_path / "copy")
+    folder.deny(GROUP, ["p-00001"])
+    folder.publish(GROUP, wanted(2, 3))
+    assert front.attempt().applied
+    shutil.rmtree(folder.directory)
+    shutil.copytree(tmp_path / "copy", folder.directory)
+    folder.publish(GROUP, wanted(1, 2, 4))
+    assert front.attempt().refused == "rollback"
+    rotate(folder, "daily")
+    folder.deny(GROUP, ["p-00001"])
+    folder.publish(GROUP, wanted(1, 2, 4))
+    assert front.attempt().refused is None
+    assert front.people() == {"p-00002": True, "p-00004": True}
+
+
+@pytest.mark.parametrize("slip", ["action", "passphrase", "group"])
+def test_a_key_that_is_refused_leaves_none_behind(
+    folder: FleetFolder, monkeypatch: pytest.MonkeyPatch, *, slip: str
+) -> None:
+    opened = folder
+    if slip == "passphrase":
+        opened = FleetFolder(folder.directory, keyring(folder.directory, b"mistyped"))
+    monkeypatch.setattr(fleet_command, "open_fleet", lambda *_: opened)
+    monkeypatch.setattr(fleet_command, "push", lambda *_: None)
+    group, action = ("nowhere" if slip == "group" else GROUP), ("fly" if slip == "action" else "unlock")
+    result = fleet("command-key", group, "bad", "--may", action)
+    assert result.exit_code == 2 or isinstance(result.exception, EdgedError)
+    assert "command-bad" not in folder.keyring.names()
+    monkeypatch.setattr(fleet_command, "open_fleet", lambda *_: folder)
+    assert fleet("command-key", GROUP, "bad", "--may", "unlock").exit_code == 0
+
+
+def test_who_is_in_no_gallery_that_is_kept_can_be_forgotten(folder: FleetFolder, front: Door) -> None:
+    folder.publish(GROUP, wanted(1, 2, 3, 4))
+    assert front.attempt().applied
+    folder.publish(GROUP, wanted(2, 3, 4))
+    for _ in range(KEPT_VERSIONS):
+        folder.publish(GROUP, wanted(2, 3, 4))
+    with pytest.raises(NotFoundError, match="--unknown erases them"):
+        folder.forget(GROUP, "p-00001")
+    [item] = folder.forget(GROUP, "p-00001", unknown=True)
+    assert item.open == ["front"]
+    assert front.attempt().applied
+    assert set(front.people()) == {"p-00002", "p-00003", "p-00004"}
