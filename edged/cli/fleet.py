@@ -11,6 +11,7 @@ from edged.cli.secret_input import secret_text
 
 if TYPE_CHECKING:
     from edged.config.sections import MqttConfig
+    from edged.fleet.joining import DoorCard, Invitation
     from edged.publishing.release import FleetFolder
 
 app = typer.Typer(
@@ -25,6 +26,10 @@ PassphraseOption = Annotated[
     ),
 ]
 GroupArgument = Annotated[str, typer.Argument(metavar="GROUP", help="A group of doors.")]
+FingerprintOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIGITS", help="The fingerprint that the other end printed: refuse another."),
+]
 DEFAULT_FLEET = Path("fleet")
 DEFAULT_GROUP = "doors"
 
@@ -168,6 +173,7 @@ def add_door(
     replace: Annotated[
         bool, typer.Option("--replace", help="The door has new keys: shut its old ones out of what comes.")
     ] = False,
+    fingerprint: FingerprintOption = None,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
@@ -175,11 +181,14 @@ def add_door(
     """Let a door read a group's gallery; writes the invitation for ``edged fleet join`` at the door.
 
     Compare the fingerprint with the one the door printed: whoever swapped the card would read the gallery.
+    With ``--fingerprint`` another card is refused.
     """
     from edged.fleet.joining import DoorCard, read_joining, write_joining
     from edged.publishing import doors
 
     made = read_joining(_bytes(card_file), DoorCard)
+    if fingerprint is not None:
+        _compare(made, fingerprint)
     folder = open_fleet(fleet, passphrase_file)
     known = folder.register.read().doors.get(made.door)
     invitation = doors.add_door(folder, made, group, replace=replace)
@@ -204,10 +213,15 @@ def add_door(
 @app.command()
 def join(
     invitation_file: Annotated[Path, typer.Argument(metavar="INVITATION", help="From the publisher.")],
+    fingerprint: FingerprintOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """At a door: believe this publisher from now on. Set ``fleet.enabled: true`` and restart the door."""
+    """At a door: believe this publisher from now on. Set ``fleet.enabled: true`` and restart the door.
+
+    Whoever swapped the invitation would say who may enter: so its fingerprint is asked for first, unless
+    ``--fingerprint`` gives it.
+    """
     from edged.config.loading import load
     from edged.fleet.joining import Invitation, read_joining
     from edged.membership.opening import accept
@@ -215,6 +229,7 @@ def join(
 
     settings = load(config)
     invitation = read_joining(_bytes(invitation_file), Invitation)
+    _compare(invitation, fingerprint)
     accept(settings, Vault.open(settings.gallery.key_file), invitation)
     if as_json:
         facts = {"group": invitation.group, "fingerprint": invitation.fingerprint}
@@ -292,6 +307,29 @@ def _clear(folder: "FleetFolder", door: str, discovery_prefix: str) -> tuple[str
     for topic in refused:
         typer.echo(f"the broker does not let us clear {topic}: see docs/broker.md", err=True)
     return refused
+
+
+def _compare(item: "DoorCard | Invitation", typed: str | None) -> None:
+    """Go on only where somebody has compared the fingerprint of ``item``. Raises ``FleetError``."""
+    import sys
+
+    from edged.errors import FleetError
+    from edged.fleet.joining import is_fingerprint
+
+    if typed is not None:
+        if not is_fingerprint(typed, item):
+            raise FleetError(
+                f"its fingerprint is {item.fingerprint}, not {typed[:60]!r}: nothing was changed"
+            )
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(
+            "there is no terminal to ask on: give the fingerprint that `edged fleet add-door` printed",
+            param_hint="--fingerprint",
+        )
+    typer.echo(f"fingerprint: {item.fingerprint}", err=True)
+    if not typer.confirm("Is it the one that `edged fleet add-door` printed at the desk?", err=True):
+        raise FleetError("not the same fingerprint: nothing was changed")
 
 
 def _write(path: Path, text: str) -> None:

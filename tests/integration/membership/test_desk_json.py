@@ -70,7 +70,7 @@ def test_a_door_that_joins(
     assert (told["door"], told["file"]) == (name, "back.card")
     invitation = add_door(folder, read_joining(Path("back.card").read_bytes(), DoorCard), GROUP)
     Path("invitation").write_text(write_joining(invitation))
-    assert asked("join", "invitation") == {
+    assert asked("join", "invitation", "--fingerprint", invitation.fingerprint) == {
         "group": GROUP, "fingerprint": invitation.fingerprint, "enabled": False,
     }  # fmt: skip
 

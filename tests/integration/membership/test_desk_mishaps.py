@@ -1,8 +1,13 @@
 """A slip at the desk is told, with the way on, and leaves nothing half done."""
 
+import os
+import pty
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -11,7 +16,10 @@ from edged.cli import fleet_command, registry
 from edged.config.loading import load
 from edged.config.sections import MqttConfig
 from edged.errors import EdgedError, FleetError, NotFoundError, StoreError
+from edged.fleet.joining import DoorCard, Invitation, read_joining, write_joining
+from edged.membership.opening import invitation_path
 from edged.publishing.archive import KEPT_VERSIONS
+from edged.publishing.doors import add_door
 from edged.publishing.founding import found, keyring
 from edged.publishing.register import RegisterFile
 from edged.publishing.release import FleetFolder
@@ -153,3 +161,53 @@ def test_who_is_in_no_gallery_that_is_kept_can_be_forgotten(folder: FleetFolder,
     assert item.open == ["front"]
     assert front.attempt().applied
     assert set(front.people()) == {"p-00002", "p-00003", "p-00004"}
+
+
+@pytest.fixture
+def invited(tmp_path: Path, folder: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> Invitation:
+    """A door's folder, its keys made, and an invitation for it that was not accepted yet."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(
+        "site: hq\ndoor_id: back\ncamera: {source: {type: file, path: x.mp4}}\ndoor: {lock: {driver: fake}}\n"
+    )
+    made = fleet("card", "-o", "back.card")
+    assert made.exit_code == 0, made.output
+    invitation = add_door(folder, read_joining(Path("back.card").read_bytes(), DoorCard), GROUP)
+    Path("invitation").write_text(write_joining(invitation))
+    return invitation
+
+
+def test_a_door_believes_nobody_before_the_fingerprint_was_compared(invited: Invitation) -> None:
+    there = invitation_path(load(Path("config.yaml")))
+    assert "no terminal to ask on" in fleet("join", "invitation").output
+    other = msgspec.structs.replace(invited, group="other")
+    wrong = fleet("join", "invitation", "--fingerprint", other.fingerprint)
+    assert isinstance(wrong.exception, FleetError)
+    assert invited.fingerprint in str(wrong.exception)
+    assert not there.exists()
+    digits = invited.fingerprint.replace(" ", "").upper()
+    assert fleet("join", "invitation", "--fingerprint", digits).exit_code == 0
+    assert there.read_text() == Path("invitation").read_text()
+
+
+@pytest.mark.parametrize(("answer", "joined"), [(b"y\n", True), (b"\n", False)])
+def test_at_a_terminal_it_is_asked(invited: Invitation, *, answer: bytes, joined: bool) -> None:
+    terminal, theirs = pty.openpty()
+    try:
+        os.write(terminal, answer)
+        result = subprocess.run(
+            [sys.executable, "-m", "edged", "fleet", "join", "invitation"],
+            stdin=theirs, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(terminal)
+        os.close(theirs)
+    assert (result.returncode == 0) == joined
+    assert f"fingerprint: {invited.fingerprint}" in result.stderr
+    assert invitation_path(load(Path("config.yaml"))).exists() == joined
+
+
+@pytest.mark.parametrize("name", ["group", "door", "site", "prefix", "root"])
+def test_a_fingerprint_is_of_all_that_an_invitation_says(invited: Invitation, name: str) -> None:
+    other = msgspec.structs.replace(invited, **{name: getattr(invited, name) + "x"})
+    assert other.fingerprint != invited.fingerprint
