@@ -354,7 +354,7 @@ def _broker(
     from edged.config.sections import MqttConfig, MqttTlsConfig
 
     host, _, port = address.rpartition(":") if address.count(":") == 1 else (address, "", "")
-    if port and not port.isdigit():
+    if not host or (port and not port.isdigit()):
         raise typer.BadParameter(f"{address!r}: expected HOST or HOST:PORT", param_hint="--broker")
     ca, certificate, key = (None if path is None else path.resolve() for path in tls)
     return MqttConfig(

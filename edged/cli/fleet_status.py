@@ -193,6 +193,10 @@ def _stands(item: "Forgotten") -> list[str]:
     from datetime import datetime
 
     found = [f"open at {', '.join(item.open)}"] if item.open else []
+    if item.open and item.moved_from is not None:
+        found[0] += (
+            f", moved from {item.moved_from}, until version {item.version} of {item.group} is in force there"
+        )
     for one in item.departed:
         what = "was removed" if one.why == "removed" else "got new keys"
         if one.wiped_at is None:

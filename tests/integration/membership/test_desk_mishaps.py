@@ -51,6 +51,7 @@ def init(desk: Path, *words: str) -> Result:
     [
         (("a/b",), "site"),
         (("hq", "--broker", "h:99999"), "mqtt.port"),
+        (("hq", "--broker", ":1883"), "HOST:PORT"),
         (("hq", "--prefix", "a#b"), "mqtt.topic_prefix"),
         (("hq", "--group", "Bad Group"), "groups"),
         (("hq", "--ca-file", "nowhere.crt"), "nowhere.crt"),
@@ -84,20 +85,22 @@ def begin(desk: Path, passphrase: bytes = LONG, site: str = "hq") -> None:
 
 
 def test_a_first_day_that_was_cut_off_is_begun_again(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as cut:
-        cut.setattr(FleetFolder, "repository", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            begin(desk)
-    with monkeypatch.context() as cut:
-        cut.setattr("edged.publishing.founding.create_private_file", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            begin(desk)
-    assert not RegisterFile(desk).exists()
+    for place in (
+        "edged.publishing.founding.create_private_file", "edged.publishing.repository.Repository._delegate",
+        "edged.publishing.register.RegisterFile.write",
+    ):  # fmt: skip
+        with monkeypatch.context() as cut:
+            cut.setattr(place, lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                begin(desk)
+        assert not RegisterFile(desk).exists()
     with pytest.raises(StoreError, match="wrong passphrase"):
         begin(desk, b"another passphrase")
     begin(desk)
     with pytest.raises(FleetError, match="there is a fleet already"):
         begin(desk)
+    folder = FleetFolder(desk, keyring(desk, LONG))
+    folder.publish("doors", wanted(1, 2))
     (desk / "fleet.json").rename(desk / "kept")
     with pytest.raises(FleetError, match="put that back from a copy"):
         begin(desk)

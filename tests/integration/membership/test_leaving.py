@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -9,14 +10,19 @@ from typer.testing import CliRunner
 
 from edged.cli import fleet_status, registry
 from edged.errors import FleetError, NotFoundError
+from edged.fleet.broker import BrokerClient
 from edged.membership.opening import _start_anew
 from edged.publishing import leaving
 from edged.publishing.doors import add_door, remove_door
-from edged.publishing.hearing import confirmed, enter_receipts
+from edged.publishing.hearing import Hearing, confirmed, enter_receipts
 from edged.publishing.register import Forgotten, GroupEntry
 from edged.publishing.release import FleetFolder
+from tests.fakes.mosquitto import mosquitto
 from tests.integration.membership.fleet import GROUP, SITE, SPACE, Direct, Door, door, wanted
 from tests.integration.membership.test_across_groups import GONE, LAB, hear, said, secrets
+from tests.integration.membership.test_over_mqtt import config, listening, push, until
+
+__all__ = ["listening"]
 
 
 @pytest.fixture
@@ -44,6 +50,12 @@ def test_a_door_that_moved_and_has_not_joined_hears_of_a_removal_and_holds_it_op
     move(folder, back, LAB)
     folder.forget(GROUP, GONE)
     assert items(folder) == [(GROUP, ["front"]), (LAB, ["back"])]
+    moved = folder.register.read().forgotten[1]
+    words = "open at back, moved from office, until version 2 of lab is in force there"
+    assert fleet_status._stands(moved) == [words]
+    assert fleet_status._stands(confirmed(moved, "back")) == [
+        "erased at every door of office that moved to lab"
+    ]
     attempt = back.attempt()  # as it comes back, before anybody has it join
     assert (attempt.denied, attempt.applied) == (True, False)
     assert back.people() == {GONE: False, "p-00002": True}
@@ -60,6 +72,33 @@ def test_a_door_that_moved_and_has_not_joined_hears_of_a_removal_and_holds_it_op
     assert (register.doors["back"].left, register.group(GROUP).denied_epoch) == ([], 0)
     folder.deny(GROUP, ["p-00002"])
     assert set(secrets(folder)[str(register.group(GROUP).epoch)]) == {"front", "@publisher"}
+
+
+def test_it_hears_of_it_over_a_real_broker(
+    tmp_path: Path, folder: FleetFolder, back: Door, listening: Any
+) -> None:
+    with mosquitto(tmp_path / "broker") as broker:
+        gone = listening(back, broker)
+        push(folder, broker)
+        until(lambda: set(back.people()) == {GONE, "p-00002"})
+        gone.worker.stop()
+        assert gone.worker.join(10)
+        move(folder, back, LAB)
+        folder.forget(GROUP, GONE)
+        push(folder, broker)
+        listening(back, broker)
+        until(lambda: back.people() == {GONE: False, "p-00002": True})
+        client = BrokerClient(config(broker), client_id="hears", will=None)
+        with Hearing(folder.register.read(), client) as hearing:
+            hearing.connect()
+
+            def denied() -> int:
+                hearing.settle(quiet=0.2, most=1.0)
+                receipt = hearing.doors["back"].receipt
+                return 0 if receipt is None else receipt.denied
+
+            until(lambda: denied() == 1)
+            assert enter_receipts(folder, hearing).forgotten[-1].open == ["back"]
 
 
 def test_a_denial_of_before_and_one_of_after_the_move_reach_it_and_nothing_else_does(
