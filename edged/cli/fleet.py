@@ -11,6 +11,7 @@ from edged.cli.secret_input import secret_text
 
 if TYPE_CHECKING:
     from edged.config.sections import MqttConfig
+    from edged.fleet.joining import DoorCard, Invitation
     from edged.publishing.release import FleetFolder
 
 app = typer.Typer(
@@ -25,6 +26,10 @@ PassphraseOption = Annotated[
     ),
 ]
 GroupArgument = Annotated[str, typer.Argument(metavar="GROUP", help="A group of doors.")]
+FingerprintOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIGITS", help="The fingerprint that the other end printed: refuse another."),
+]
 DEFAULT_FLEET = Path("fleet")
 DEFAULT_GROUP = "doors"
 
@@ -51,10 +56,16 @@ def init(
     group: Annotated[str, typer.Option(help="The first group of doors.")] = DEFAULT_GROUP,
     broker: Annotated[str, typer.Option(help="HOST or HOST:PORT of the broker.")] = "127.0.0.1",
     username: Annotated[str | None, typer.Option(help="User name at the broker.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File with the password there.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="Speak TLS; who signed the broker's key.")] = None,
-    certificate_file: Annotated[Path | None, typer.Option(help="Our certificate for the broker.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="File with the password there.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Speak TLS; who signed the broker's key.")
+    ] = None,
+    certificate_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Our certificate for the broker.")
+    ] = None,
+    key_file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its key.")] = None,
     prefix: Annotated[str, typer.Option(help="First part of every topic.")] = "edged",
     root_keys: Annotated[int, typer.Option(min=1, max=9, help="How many root keys.")] = 3,
     threshold: Annotated[int, typer.Option(min=1, max=9, help="How many of them must sign.")] = 2,
@@ -68,26 +79,38 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Begin a fleet: keys under a passphrase, a first group, and a desk to enrol people at."""
+    from edged.errors import ConfigError
     from edged.publishing.founding import found, keyring
+    from edged.publishing.keyring import LEAST_PASSPHRASE
     from edged.publishing.release import FleetFolder
 
-    secret = secret_text(passphrase_file, "passphrase for the keys", "--passphrase-file", twice=True)
+    asked = f"passphrase for the keys, {LEAST_PASSPHRASE} characters or more"
+    secret = secret_text(passphrase_file, asked, "--passphrase-file", twice=True)
+    if len(secret) < LEAST_PASSPHRASE:
+        raise typer.BadParameter(
+            f"expected {LEAST_PASSPHRASE} characters or more, got {len(secret)}: whoever copies the key "
+            "files can try as fast as they like",
+            param_hint="--passphrase-file",
+        )
     folder = FleetFolder(fleet, keyring(fleet, secret.encode()))
     tls = (ca_file, certificate_file, key_file)
-    found(
-        folder,
-        site=site,
-        prefix=prefix,
-        broker=_broker(broker, username, password_file, tls),
-        root_keys=root_keys,
-        threshold=threshold,
-        group=group,
-        models={
-            **({} if models is None else {"directory": str(models.resolve())}),
-            "detector": detector,
-            "embedder": embedder,
-        },
-    )
+    try:
+        found(
+            folder,
+            site=site,
+            prefix=prefix,
+            broker=_broker(broker, username, password_file, tls),
+            root_keys=root_keys,
+            threshold=threshold,
+            group=group,
+            models={
+                **({} if models is None else {"directory": str(models.resolve())}),
+                "detector": detector,
+                "embedder": embedder,
+            },
+        )
+    except ConfigError as exc:
+        raise typer.BadParameter("; ".join(exc.problems)) from exc
     if as_json:
         facts = {"fleet": str(fleet), "site": site, "group": group, "config": str(fleet / "config.yaml")}
         typer.echo(json.dumps(facts))
@@ -107,8 +130,12 @@ def card(
         Path | None, typer.Option("--output", "-o", help="A file instead of the screen.")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
-    """At a door: make its keys and print its card for ``edged fleet add-door``, public keys only."""
+    """At a door: make its keys and print its card for ``edged fleet add-door``, public keys only.
+
+    The card is JSON already; ``--json`` prints what else is told, and the card within it.
+    """
     from edged.config.loading import load
     from edged.errors import ModelError
     from edged.fleet.joining import write_joining
@@ -124,10 +151,14 @@ def card(
     if space is None:
         raise ModelError(f"pack {settings.models.embedder}: has no embedding space")
     made = identity.card(settings.site, settings.door_id, space)
+    if output is not None:
+        _write(output, write_joining(made))
+    if as_json:
+        facts = {"door": made.door, "fingerprint": made.fingerprint, "file": output and str(output)}
+        typer.echo(json.dumps({**facts, "card": json.loads(write_joining(made))}))
+        return
     if output is None:
         typer.echo(write_joining(made), nl=False)
-    else:
-        _write(output, write_joining(made))
     typer.echo(f"fingerprint of this door: {made.fingerprint}", err=True)
 
 
@@ -142,6 +173,7 @@ def add_door(
     replace: Annotated[
         bool, typer.Option("--replace", help="The door has new keys: shut its old ones out of what comes.")
     ] = False,
+    fingerprint: FingerprintOption = None,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
@@ -149,11 +181,14 @@ def add_door(
     """Let a door read a group's gallery; writes the invitation for ``edged fleet join`` at the door.
 
     Compare the fingerprint with the one the door printed: whoever swapped the card would read the gallery.
+    With ``--fingerprint`` another card is refused.
     """
     from edged.fleet.joining import DoorCard, read_joining, write_joining
     from edged.publishing import doors
 
     made = read_joining(_bytes(card_file), DoorCard)
+    if fingerprint is not None:
+        _compare(made, fingerprint)
     folder = open_fleet(fleet, passphrase_file)
     known = folder.register.read().doors.get(made.door)
     invitation = doors.add_door(folder, made, group, replace=replace)
@@ -167,8 +202,10 @@ def add_door(
     typer.echo(f"{path}: give it to the door. Fingerprint of the invitation: {invitation.fingerprint}")
     typer.echo("It reads the gallery from the next `edged fleet publish` on.")
     if known is not None and (known.group, known.card.sealing) != (group, made.sealing):
+        on_its_way = known.card.sealing == made.sealing
         typer.echo(
-            f"What group {known.group} was sent so far stays open to it as it was, nothing that comes after: "
+            f"What group {known.group} was sent so far stays open to it as it was, nothing that comes after"
+            f"{' but who is denied there, until it has joined' if on_its_way else ''}: "
             f"run `edged fleet publish {known.group}`."
         )
 
@@ -176,10 +213,15 @@ def add_door(
 @app.command()
 def join(
     invitation_file: Annotated[Path, typer.Argument(metavar="INVITATION", help="From the publisher.")],
+    fingerprint: FingerprintOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """At a door: believe this publisher from now on. Set ``fleet.enabled: true`` and restart the door."""
+    """At a door: believe this publisher from now on. Set ``fleet.enabled: true`` and restart the door.
+
+    Whoever swapped the invitation would say who may enter: so its fingerprint is asked for first, unless
+    ``--fingerprint`` gives it.
+    """
     from edged.config.loading import load
     from edged.fleet.joining import Invitation, read_joining
     from edged.membership.opening import accept
@@ -187,6 +229,7 @@ def join(
 
     settings = load(config)
     invitation = read_joining(_bytes(invitation_file), Invitation)
+    _compare(invitation, fingerprint)
     accept(settings, Vault.open(settings.gallery.key_file), invitation)
     if as_json:
         facts = {"group": invitation.group, "fingerprint": invitation.fingerprint}
@@ -266,6 +309,29 @@ def _clear(folder: "FleetFolder", door: str, discovery_prefix: str) -> tuple[str
     return refused
 
 
+def _compare(item: "DoorCard | Invitation", typed: str | None) -> None:
+    """Go on only where somebody has compared the fingerprint of ``item``. Raises ``FleetError``."""
+    import sys
+
+    from edged.errors import FleetError
+    from edged.fleet.joining import is_fingerprint
+
+    if typed is not None:
+        if not is_fingerprint(typed, item):
+            raise FleetError(
+                f"its fingerprint is {item.fingerprint}, not {typed[:60]!r}: nothing was changed"
+            )
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(
+            "there is no terminal to ask on: give the fingerprint that `edged fleet add-door` printed",
+            param_hint="--fingerprint",
+        )
+    typer.echo(f"fingerprint: {item.fingerprint}", err=True)
+    if not typer.confirm("Is it the one that `edged fleet add-door` printed at the desk?", err=True):
+        raise FleetError("not the same fingerprint: nothing was changed")
+
+
 def _write(path: Path, text: str) -> None:
     from edged.errors import FleetError
 
@@ -288,7 +354,7 @@ def _broker(
     from edged.config.sections import MqttConfig, MqttTlsConfig
 
     host, _, port = address.rpartition(":") if address.count(":") == 1 else (address, "", "")
-    if port and not port.isdigit():
+    if not host or (port and not port.isdigit()):
         raise typer.BadParameter(f"{address!r}: expected HOST or HOST:PORT", param_hint="--broker")
     ca, certificate, key = (None if path is None else path.resolve() for path in tls)
     return MqttConfig(
@@ -296,5 +362,5 @@ def _broker(
         port=int(port) if port else None,
         username=username,
         password_file=None if password_file is None else password_file.resolve(),
-        tls=None if ca is None else MqttTlsConfig(ca_file=ca, certificate_file=certificate, key_file=key),
+        tls=None if not any(tls) else MqttTlsConfig(ca_file=ca, certificate_file=certificate, key_file=key),
     )

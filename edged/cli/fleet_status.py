@@ -9,13 +9,14 @@ import typer
 from edged.cli.fleet import DEFAULT_FLEET, FleetOption, GroupArgument, PassphraseOption, open_fleet
 from edged.cli.fleet_publish import push, tell_endings
 from edged.cli.options import JsonOption
+from edged.domain.count import counted
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
     from edged.publishing.hearing import DoorWord, Hearing
-    from edged.publishing.register import Fleet, GroupEntry
+    from edged.publishing.register import Fleet, Forgotten, GroupEntry
     from edged.publishing.release import FleetFolder
 
 
@@ -74,6 +75,10 @@ def forget(
     group: GroupArgument,
     person: Annotated[str, typer.Argument(metavar="ID", help="The person's id.")],
     *,
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="Also an id that no gallery has, or had lately: a door may have."),
+    ] = False,
     wait: Annotated[float, typer.Option(min=0, help="Wait so many seconds for the doors.")] = 0.0,
     fleet: FleetOption = DEFAULT_FLEET,
     passphrase_file: PassphraseOption = None,
@@ -86,7 +91,7 @@ def forget(
     confirmed.
     """
     folder = open_fleet(fleet, passphrase_file)
-    folder.forget(group, person)
+    folder.forget(group, person, unknown=unknown)
     # Also what a call before this one could not send.
     for each in sorted({item.group for item in folder.register.read().forgotten if item.person_id == person}):
         push(folder, each)
@@ -97,10 +102,25 @@ def forget(
 def receipts(
     fleet: FleetOption = DEFAULT_FLEET,
     wait: Annotated[float, typer.Option(min=0, help="Wait so many seconds for the doors.")] = 0.0,
+    wiped: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DOOR",
+            help="The disk of this door, removed or given new keys before it confirmed, is wiped.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every removal and the doors that have confirmed it. Exit status 1 while one has not."""
+    """Show every removal and the doors that have confirmed it. Exit status 1 while one has not.
+
+    One that was removed before it confirmed can confirm no more: it counts until you say that it is wiped.
+    """
+    from edged.publishing import leaving
+
     folder = open_fleet(fleet, None, ask=False)
+    if wiped is not None:
+        with folder.alone():
+            folder.register.write(leaving.wiped(folder.register.read(), wiped))
     _confirm(folder, wait)
     _show_receipts(folder.register.read(), as_json=as_json)
 
@@ -131,7 +151,9 @@ def _confirm(folder: "FleetFolder", wait: float) -> None:
     from edged.publishing.hearing import enter_receipts
 
     register = folder.register.read()
-    if not any(item.open for item in register.forgotten):
+    if not any(item.open for item in register.forgotten) and not any(
+        door.left for door in register.doors.values()
+    ):
         return
     deadline = time.monotonic() + wait
     with _hearing(register) as hearing:
@@ -146,28 +168,49 @@ def _confirm(folder: "FleetFolder", wait: float) -> None:
 def _show_receipts(register: "Fleet", *, as_json: bool) -> None:
     from datetime import datetime
 
-    rows = [
-        {
-            "person_id": item.person_id,
-            "group": item.group,
-            "version": item.version,
-            "asked_at": item.asked_at,
-            "confirmed": item.confirmed,
-            "open": item.open,
-        }
-        for item in register.forgotten
-    ]
+    import msgspec
+
+    rows = [msgspec.to_builtins(item) | {"open": item.open} for item in register.forgotten]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     for item in () if as_json else register.forgotten:
         asked = datetime.fromtimestamp(item.asked_at).astimezone()
-        state = f"open at {', '.join(item.open)}" if item.open else f"erased at every door of {item.group}"
-        count = f"{len(item.doors) - len(item.open)} of {len(item.doors)} doors"
-        typer.echo(f"{item.person_id}  asked {asked:%Y-%m-%d %H:%M}  {count}  {state}")
+        all_doors = {*item.doors, *(one.door for one in item.departed)}
+        sure = all_doors - {*item.open, *(one.door for one in item.departed)}
+        count = f"{len(sure)} of {counted(len(all_doors), 'door')}"
+        typer.echo(f"{item.person_id}  asked {asked:%Y-%m-%d %H:%M}  {count}  {'; '.join(_stands(item))}")
     if not rows and not as_json:
         typer.echo("nobody was forgotten")
-    if any(row["open"] for row in rows):
+    unproven = sorted({one.door for item in register.forgotten for one in item.unproven})
+    for name in () if as_json else unproven:
+        typer.echo(f"once that disk of {name} is wiped: `edged fleet receipts --wiped {name}`", err=True)
+    if unproven or any(item.open for item in register.forgotten):
         raise typer.Exit(1)
+
+
+def _stands(item: "Forgotten") -> list[str]:
+    """Say how far a removal is, for each kind of door in its own words."""
+    from datetime import datetime
+
+    found = [f"open at {', '.join(item.open)}"] if item.open else []
+    if item.open and item.moved_from is not None:
+        found[0] += (
+            f", moved from {item.moved_from}, until version {item.version} of {item.group} is in force there"
+        )
+    for one in item.departed:
+        what = "was removed" if one.why == "removed" else "got new keys"
+        if one.wiped_at is None:
+            disk = "it" if one.why == "removed" else "its old disk"
+            found.append(f"{one.door} {what} before it confirmed: {disk} may still have them")
+        else:
+            when = datetime.fromtimestamp(one.wiped_at).astimezone()
+            found.append(
+                f"{one.door} {what} before it confirmed, and is wiped as was said {when:%Y-%m-%d %H:%M}"
+            )
+    if not item.open and not item.unproven:
+        of = item.group if item.moved_from is None else f"{item.moved_from} that moved to {item.group}"
+        found.append(f"erased at every {'other ' if item.departed else ''}door of {of}")
+    return found
 
 
 def _rows(register: "Fleet", hearing: "Hearing") -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 # Somebody types a command, a radio link repeats: half a minute is plenty, and nothing held back lives longer.
 NONCE_SECONDS = 30.0
-# Enough for several people at once. Whoever floods the door with hellos pushes out nonces, and opens nothing.
-MOST_NONCES = 32
+# More than a door gives in that time, five a second: whoever floods it with hellos pushes out none.
+MOST_NONCES = 160
 
 
 @dataclass(slots=True)

@@ -31,8 +31,8 @@ class DoorCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen digits to be compared by eye."""
-        return fingerprint(self.sealing + self.signing)
+        """Sixteen digits of all that it says, to be compared by eye."""
+        return fingerprint(self)
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,17 +47,22 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen digits to be compared by eye."""
-        return fingerprint(self.root.encode())
+        """Sixteen digits of all that it says, to be compared by eye."""
+        return fingerprint(self)
 
 
 J = TypeVar("J", DoorCard, Invitation)
 
 
-def fingerprint(data: bytes) -> str:
-    """Return 64 bits of SHA-256 as four groups of hexadecimal digits."""
-    digits = hashlib.sha256(data).hexdigest()[:16]
+def fingerprint(item: DoorCard | Invitation) -> str:
+    """Return 64 bits of the SHA-256 of its JSON, without spaces, as four groups of hexadecimal digits."""
+    digits = hashlib.sha256(msgspec.json.encode(item)).hexdigest()[:16]
     return " ".join(digits[at : at + 4] for at in range(0, 16, 4))
+
+
+def is_fingerprint(typed: str, item: DoorCard | Invitation) -> bool:
+    """Whether somebody typed all of the fingerprint of ``item``, with or without its spaces."""
+    return "".join(typed.lower().split()) == "".join(item.fingerprint.split())
 
 
 def write_joining(item: DoorCard | Invitation) -> str:

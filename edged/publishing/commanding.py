@@ -1,11 +1,12 @@
-"""Giving a command to a door and hearing what came of it: hello, nonce, command, signed reply."""
+"""Giving a command to doors and hearing what came of it: hello, nonce, command, signed reply."""
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edged.errors import FleetError
@@ -28,7 +29,12 @@ from edged.publishing.connecting import await_broker
 from edged.publishing.register import Fleet
 
 _TURN_SECONDS = 0.2
-T = TypeVar("T")
+# A radio link may lose one; a door answers five a second.
+_HELLO_SECONDS = 1.0
+# By then a door that is there has answered, unless others keep it busy.
+_BORROW_SECONDS = 1.0
+# A door carries out what opens and shuts within some milliseconds; only for a nonce that was not our own.
+_AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,50 @@ def objection(fleet: Fleet, name: str, public: bytes, action: Action, door: str)
     return None
 
 
+@dataclass(slots=True)
+class _Errand:
+    """One door on the way from hello to reply. Times are monotonic; ``command`` is what was sent last."""
+
+    topics: Topics
+    public: bytes
+    began_at: float
+    hello: Hello
+    asked_at: float = float("-inf")
+    asking: bool = True
+    borrowed: bool = False
+    sent_at: float = 0.0
+    command: Command | None = None
+
+    @property
+    def door(self) -> str:
+        """Its name."""
+        return self.topics.door
+
+    def nonce(self, message: Arrived, now: float) -> str | None:
+        """Return a nonce to use: what answers our hello, or after a while what the door gave somebody else.
+
+        It does not answer everybody where somebody floods it with hellos, and a nonce is nobody's own.
+        """
+        given = parse_plain(message, NonceGiven)
+        borrowed = given.id != self.hello.id
+        if not self.asking or (borrowed and now - self.began_at < _BORROW_SECONDS):
+            return None
+        self.asking, self.borrowed, self.sent_at = False, borrowed, now
+        return given.nonce
+
+    def reply(self, message: Arrived) -> Reply | None:
+        """Return the door's answer to what was sent, if it is one."""
+        reply = checked_reply(message, self.public)
+        mine = self.command is not None and (reply.id, reply.door) == (self.command.id, self.door)
+        return reply if mine else None
+
+    def late(self) -> str:
+        """Say what has not come."""
+        if self.command is None:
+            return f"door {self.door} gave no nonce: it is off, or not of this fleet"
+        return f"door {self.door} did not answer: it may have dropped the command, or carried it out unheard"
+
+
 class Commander:
     """Signs with the key ``name``; for one thread. ``client`` is its own from here on: ``close`` it."""
 
@@ -78,77 +128,99 @@ class Commander:
 
     def command(self, door: str, public: bytes, order: Order, seconds: float) -> Reply:
         """Return the door's reply; ``public`` is its signing key. Raises ``FleetError`` where none comes."""
-        topics = Topics(self._prefix, self._site, door)
-        deadline = time.monotonic() + seconds
-        for topic in (topics.command_nonce, topics.command_reply):
+        answer = self.command_all({door: public}, order, seconds)[door]
+        if isinstance(answer, str):
+            raise FleetError(answer)
+        return answer
+
+    def command_all(
+        self,
+        doors: Mapping[str, bytes],
+        order: Order,
+        seconds: float,
+        told: Callable[[Reply], None] = lambda _reply: None,
+    ) -> dict[str, Reply | str]:
+        """Command several doors at the same time, by name and signing key; each has all of ``seconds``.
+
+        Return the reply of each, or why there is none; ``told`` hears of each as it comes. Raises
+        ``FleetError`` where the broker is not there: nothing was sent.
+        """
+        errands = [
+            _Errand(
+                Topics(self._prefix, self._site, door),
+                public,
+                time.monotonic(),
+                Hello(id=secrets.token_hex(16)),
+            )
+            for door, public in doors.items()
+        ]
+        heard = [each.topics.command_nonce for each in errands] + [
+            each.topics.command_reply for each in errands
+        ]
+        for topic in heard:
             self._client.subscribe(topic)
         try:
             await_broker(self._client)
-            nonce = self._nonce(topics, deadline)
-            command = Command(
-                id=secrets.token_hex(16),
-                site=self._site,
-                door=door,
-                action=order.action,
-                key=self._name,
-                nonce=nonce,
-                counter=time.time_ns() // 1_000,
-                expires_at=time.time() + max(1.0, seconds),
-                reason=order.reason,
-                args=dict(order.args),
-            )
-            self._client.publish(topics.command_run, signed_command(command, self._key))
-            return self._wait(
-                deadline,
-                lambda message: self._reply(message, topics, command.id, public),
-                f"door {door} did not answer: it may have dropped the command, or carried it out unheard",
-            )
+            return self._all(errands, order, time.monotonic() + seconds, told)
         finally:
-            for topic in (topics.command_nonce, topics.command_reply):
+            for topic in heard:
                 self._client.unsubscribe(topic)
 
-    def _nonce(self, topics: Topics, deadline: float) -> str:
-        hello = Hello(id=secrets.token_hex(16))
-
-        def given(message: Arrived) -> str | None:
-            if message.topic != topics.command_nonce:
-                return None
-            answer = parse_plain(message, NonceGiven)
-            return answer.nonce if answer.id == hello.id else None
-
-        text = f"door {topics.door} gave no nonce: it is off, or not of this fleet"
-        while True:
-            self._client.publish(topics.command_hello, hello_payload(hello))
-            found = self._wait_once(min(deadline, time.monotonic() + 1.0), given)
-            if found is not None:
-                return found
-            if time.monotonic() >= deadline:
-                raise FleetError(text)
-
-    @staticmethod
-    def _reply(message: Arrived, topics: Topics, command_id: str, public: bytes) -> Reply | None:
-        if message.topic != topics.command_reply:
-            return None
-        reply = checked_reply(message, public)
-        return reply if reply.id == command_id and reply.door == topics.door else None
-
-    def _wait(self, deadline: float, take: Callable[[Arrived], T | None], late: str) -> T:
-        found = self._wait_once(deadline, take)
-        if found is None:
-            raise FleetError(late)
-        return found
-
-    def _wait_once(self, deadline: float, take: Callable[[Arrived], T | None]) -> T | None:
-        """Return what ``take`` makes of the first message that it takes; what others forge is passed over."""
-        while time.monotonic() < deadline:
-            for happening in self._client.poll(min(_TURN_SECONDS, max(0.0, deadline - time.monotonic()))):
+    def _all(
+        self, errands: list[_Errand], order: Order, deadline: float, told: Callable[[Reply], None]
+    ) -> dict[str, Reply | str]:
+        replies: dict[str, Reply | str] = {}
+        while len(replies) < len(errands) and (now := time.monotonic()) < deadline:
+            waiting = [each for each in errands if each.door not in replies]
+            for errand in waiting:
+                self._ask(errand, now)
+            for happening in self._client.poll(min(_TURN_SECONDS, deadline - now)):
                 if isinstance(happening, Disconnected):
-                    raise FleetError(f"the connection to the broker was lost: {happening.text}")
+                    lost = f"the connection to the broker was lost: {happening.text}"
+                    return {each.door: replies.get(each.door, f"{lost}; {each.late()}") for each in errands}
                 if isinstance(happening, Arrived):
-                    try:
-                        found = take(happening)
-                    except BadCommandError:
-                        continue
-                    if found is not None:
-                        return found
+                    reply = self._take(happening, waiting, order, deadline)
+                    if reply is not None and reply.door not in replies:
+                        replies[reply.door] = reply
+                        told(reply)
+        return {each.door: replies.get(each.door, each.late()) for each in errands}
+
+    def _ask(self, errand: _Errand, now: float) -> None:
+        """Say hello, and again each second until a nonce comes, as far as the broker has room.
+
+        Who took a nonce that was given to somebody else may not have been the first: where no reply comes,
+        the same command goes out with another one. By its counter the door carries it out once.
+        """
+        errand.asking |= errand.borrowed and now - errand.sent_at >= _AGAIN_SECONDS
+        if errand.asking and now - errand.asked_at >= _HELLO_SECONDS and self._client.room() > 0:
+            errand.asked_at = now
+            self._client.publish(errand.topics.command_hello, hello_payload(errand.hello))
+
+    def _take(self, message: Arrived, waiting: list[_Errand], order: Order, deadline: float) -> Reply | None:
+        """Go on with what came for one of the doors; what others forge is passed over."""
+        for errand in waiting:
+            with contextlib.suppress(BadCommandError):
+                if message.topic == errand.topics.command_reply:
+                    return errand.reply(message)
+                if message.topic == errand.topics.command_nonce:
+                    now = time.monotonic()
+                    nonce = errand.nonce(message, now)
+                    if nonce is not None:
+                        self._send(errand, nonce, order, max(1.0, deadline - now))
         return None
+
+    def _send(self, errand: _Errand, nonce: str, order: Order, seconds: float) -> None:
+        first = errand.command or Command(
+            id=secrets.token_hex(16),
+            site=self._site,
+            door=errand.door,
+            action=order.action,
+            key=self._name,
+            nonce=nonce,
+            counter=time.time_ns() // 1_000,
+            expires_at=time.time() + seconds,
+            reason=order.reason,
+            args=dict(order.args),
+        )
+        errand.command = msgspec.structs.replace(first, nonce=nonce)
+        self._client.publish(errand.topics.command_run, signed_command(errand.command, self._key))

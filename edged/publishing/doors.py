@@ -1,13 +1,14 @@
 """Doors come and go: each change of who may read is a new wrapping of the group's secret."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from edged.errors import FleetError, NotFoundError
 from edged.fleet.gallery_format import CommandKey
 from edged.fleet.joining import DoorCard, Invitation
+from edged.publishing.leaving import departed, handed_on, moved, new_epochs, without_canaries
 from edged.publishing.register import DoorEntry, Fleet, GroupEntry
 from edged.publishing.release import FleetFolder
 
@@ -37,13 +38,18 @@ def add_doors(
             raise FleetError(
                 f"door {min(other)} is known with other keys: those of a new disk replace them with --replace"
             )
-        now = time.time()
-        new = {card.door: DoorEntry(card=card, group=group, added_at=now) for card in cards}
-        moved = {name for name in new if name in fleet.doors and fleet.doors[name].group != group}
-        left = {fleet.doors[name].group for name in other | moved}
-        fleet = _new_epochs(_handed_on(_settled(fleet, other), moved, group), left)
-        fleet = _without_canaries(fleet, moved)
-        folder.register.write(msgspec.structs.replace(fleet, doors={**fleet.doors, **new}))
+        new, now = {}, time.time()
+        for card in cards:
+            joins = DoorEntry(card=card, group=group, added_at=now)
+            same = card.door in fleet.doors and card.door not in other
+            new[card.door] = moved(fleet, card.door, joins) if same else joins
+        going = {name for name in new if name in fleet.doors and fleet.doors[name].group != group}
+        left = {fleet.doors[name].group for name in going | other}
+        left |= {each for name in other for each in fleet.doors[name].left}
+        fleet = handed_on(departed(fleet, other, "new keys"), going, group)
+        fleet = without_canaries(fleet, going)
+        fleet = new_epochs(msgspec.structs.replace(fleet, doors={**fleet.doors, **new}), left)
+        folder.register.write(fleet)
         for each in sorted({group, *left}):
             folder.rewrap(each, new_epoch=False)
     root = folder.repository(group).root().decode()
@@ -55,55 +61,6 @@ def add_doors(
 def _is_other(fleet: Fleet, card: DoorCard) -> bool:
     known = fleet.doors[card.door].card
     return (card.sealing, card.signing) != (known.sealing, known.signing)
-
-
-def _settled(fleet: Fleet, gone: Collection[str]) -> Fleet:
-    """Return the register without the keys that are ``gone``, by door, in what is to be forgotten.
-
-    They can confirm nothing: what such a door was to forget stays with whoever took it away.
-    """
-    forgotten = [
-        msgspec.structs.replace(item, doors=[name for name in item.doors if name not in gone])
-        for item in fleet.forgotten
-    ]
-    return msgspec.structs.replace(fleet, forgotten=forgotten)
-
-
-def _handed_on(fleet: Fleet, moved: Collection[str], group: str) -> Fleet:
-    """Return the register with what ``moved`` doors were to forget due from their new group.
-
-    A door that joins another group lets go of the gallery that was. It has said so by its receipt for a
-    version of the new group that was not there before: no older receipt can stand for it.
-    """
-    after = fleet.group(group).version + 1
-    handed = [
-        msgspec.structs.replace(item, group=group, version=after, doors=open_at, confirmed={})
-        for item in fleet.forgotten
-        if (open_at := [name for name in item.open if name in moved])
-    ]
-    settled = _settled(fleet, moved).forgotten
-    return msgspec.structs.replace(fleet, forgotten=[*settled, *handed])
-
-
-def _without_canaries(fleet: Fleet, gone: Collection[str]) -> Fleet:
-    """Return the register with nobody of ``gone`` among the canaries of the group that they leave."""
-    for name in gone:
-        group = fleet.doors[name].group
-        entry = fleet.group(group)
-        canary = [other for other in entry.canary if other != name]
-        fleet = fleet.with_group(group, msgspec.structs.replace(entry, canary=canary))
-    return fleet
-
-
-def _new_epochs(fleet: Fleet, groups: Iterable[str]) -> Fleet:
-    """Return the register with a new secret due for ``groups``: in the write that lets go of the old reader.
-
-    A desk that is cut off after it makes the secret with whatever it publishes next.
-    """
-    for group in groups:
-        entry = fleet.group(group)
-        fleet = fleet.with_group(group, msgspec.structs.replace(entry, epoch=entry.epoch + 1))
-    return fleet
 
 
 def _check(fleet: Fleet, entry: GroupEntry, card: DoorCard) -> None:
@@ -152,9 +109,11 @@ def remove_door(folder: FleetFolder, door: str) -> str:
     """Shut a door out of what comes; what it has it keeps. Return its group. Raises ``NotFoundError``."""
     with folder.alone():
         fleet = folder.register.read()
-        group = fleet.door(door).group
-        doors = {name: entry for name, entry in fleet.doors.items() if name != door}
-        fleet = _without_canaries(_new_epochs(_settled(fleet, {door}), {group}), {door})
-        folder.register.write(msgspec.structs.replace(fleet, doors=doors))
-        folder.rewrap(group, new_epoch=False)
-        return group
+        entry = fleet.door(door)
+        fleet = without_canaries(departed(fleet, {door}, "removed"), {door})
+        doors = {name: other for name, other in fleet.doors.items() if name != door}
+        shut = sorted({entry.group, *entry.left})
+        folder.register.write(new_epochs(msgspec.structs.replace(fleet, doors=doors), shut))
+        for each in shut:
+            folder.rewrap(each, new_epoch=False)
+        return entry.group

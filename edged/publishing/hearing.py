@@ -11,8 +11,9 @@ from edged.fleet.broker import BrokerClient, Disconnected
 from edged.fleet.connection import Arrived
 from edged.fleet.receipt_messages import GalleryReceipt, checked_receipt
 from edged.publishing.connecting import await_broker
+from edged.publishing.leaving import joined
 from edged.publishing.register import Fleet, Forgotten
-from edged.publishing.release import FleetFolder, confirmed
+from edged.publishing.release import FleetFolder
 
 
 @dataclass(slots=True)
@@ -129,6 +130,11 @@ def carried_out(item: Forgotten, receipts: dict[str, GalleryReceipt], newest: in
     return item
 
 
+def confirmed(item: Forgotten, door: str) -> Forgotten:
+    """Return the removal with one more door that has carried it out, now."""
+    return msgspec.structs.replace(item, confirmed={**item.confirmed, door: time.time()})
+
+
 def _object(payload: bytes) -> dict[str, Any] | None:
     try:
         return msgspec.json.decode(payload, type=dict[str, Any])
@@ -164,7 +170,10 @@ def _last_word(word: DoorWord | None) -> str:
 
 
 def enter_receipts(folder: FleetFolder, hearing: Hearing) -> Fleet:
-    """Enter in the register which doors have confirmed a removal; return it. Raises ``StoreError``."""
+    """Enter in the register which doors have confirmed a removal, or joined; return it.
+
+    Raises ``StoreError``.
+    """
     said = {name: word.receipt for name, word in hearing.doors.items() if word.receipt is not None}
     with folder.alone():
         register = folder.register.read()
@@ -174,7 +183,7 @@ def enter_receipts(folder: FleetFolder, hearing: Hearing) -> Fleet:
             else item
             for item in register.forgotten
         ]
-        if items != register.forgotten:
-            register = msgspec.structs.replace(register, forgotten=items)
-            folder.register.write(register)
-    return register
+        heard = joined(msgspec.structs.replace(register, forgotten=items), said)
+        if heard != register:
+            folder.register.write(heard)
+    return heard

@@ -28,6 +28,8 @@ PrivateKey: TypeAlias = Ed25519PrivateKey | X25519PrivateKey
 
 # The only key that has to be at hand every day, on a machine that nobody sits at.
 DAILY = "daily"
+# NIST SP 800-63B has 8 where a server counts the guesses; nobody counts those at a copied key file.
+LEAST_PASSPHRASE = 12
 PUBLISHER, REVOKER, READER = "publisher", "revoker", "reader"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
@@ -69,6 +71,15 @@ class Keyring:
             raise StoreError(f"{path}: cannot be moved aside: {exc.strerror}") from exc
         self._opened.pop(name, None)
         return aside
+
+    def discard(self, name: str) -> None:
+        """Erase a key that nothing was signed with. Raises ``StoreError``."""
+        path = self._path(name)
+        try:
+            path.unlink()
+        except OSError as exc:
+            raise StoreError(f"{path}: cannot be erased: {exc.strerror}") from exc
+        self._opened.pop(name, None)
 
     def retired(self, name: str) -> list[CryptoSigner]:
         """Return what signs with the keys ``name`` that were moved aside. Raises ``StoreError``."""

@@ -22,9 +22,10 @@ class GroupEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A gallery and the doors that have it. ``people_groups`` empty: everybody of the people's store.
 
     ``version`` is the newest published (0: none), ``epoch`` of the secret in use, ``denied_version`` of the
-    deny list. ``valid_days`` is how long a door relies on a gallery without a newer one. While ``canary``
-    doors try ``version``, the others are to have ``held`` (0: whatever they have); once the last of those
-    doors has left the fleet nobody tries it any more, and it is nobody else's yet.
+    deny list; ``denied_epoch`` of that list's own secret while doors that left may hold a gallery (0: it has
+    none). ``valid_days`` is how long a door relies on a gallery without a newer one. While ``canary`` doors
+    try ``version``, the others are to have ``held`` (0: whatever they have); once the last of those doors has
+    left the fleet nobody tries it any more, and it is nobody else's yet.
     """
 
     shards: Annotated[int, Meta(ge=1, le=MOST_SHARDS)] = DEFAULT_SHARDS
@@ -36,6 +37,7 @@ class GroupEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     version: Whole = 0
     epoch: Annotated[int, Meta(ge=1)] = 1
     denied_version: Whole = 0
+    denied_epoch: Whole = 0
     denied: list[str] = []
     canary: list[str] = []
     held: Whole = 0
@@ -49,15 +51,36 @@ class GroupEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class DoorEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A door, its group and its public keys."""
+    """A door, its group and its public keys.
+
+    ``left``: other groups whose gallery it may still hold, until it confirms version ``since`` of its own.
+    """
 
     card: DoorCard
     group: GroupName
     added_at: Seconds
+    left: list[GroupName] = []
+    since: Whole = 0
+
+
+class Departed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A door's keys that were gone before they confirmed a removal, since when, and why.
+
+    ``wiped_at``: when somebody said that the disk which they left with is wiped.
+    """
+
+    door: str
+    at: Seconds
+    why: Literal["removed", "new keys"]
+    wiped_at: Seconds | None = None
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A removal and the doors that must confirm it, by a receipt for ``version`` or a later one."""
+    """A removal and the doors that must confirm it, by a receipt for ``version`` or a later one.
+
+    ``departed`` can confirm it no more. ``moved_from`` is the group whose gallery had the person, where the
+    doors have been moved to ``group`` since.
+    """
 
     person_id: str
     group: GroupName
@@ -65,11 +88,18 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     asked_at: Seconds
     doors: list[str]
     confirmed: dict[str, Seconds] = {}
+    departed: list[Departed] = []
+    moved_from: GroupName | None = None
 
     @property
     def open(self) -> list[str]:
         """The doors that have not confirmed."""
         return [door for door in self.doors if door not in self.confirmed]
+
+    @property
+    def unproven(self) -> list[Departed]:
+        """Those of the departed whose disk nobody has said to be wiped."""
+        return [one for one in self.departed if one.wiped_at is None]
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +133,10 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Return the doors of a group."""
         return {name: door for name, door in self.doors.items() if door.group == group}
 
+    def leaving(self, group: str) -> dict[str, DoorEntry]:
+        """Return the doors that were moved to another group and may still hold a gallery of this one."""
+        return {name: door for name, door in self.doors.items() if group in door.left}
+
     def erased(self) -> set[str]:
         """Return who was forgotten, in whichever group, and was not readmitted there since."""
         return {
@@ -129,19 +163,31 @@ class RegisterFile:
     def read(self) -> Fleet:
         """Return the register."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Fleet, dec_hook=_path)
+            return decoded(self.path.read_bytes())
         except FileNotFoundError as exc:
             raise StoreError(f"{self.path}: no fleet here; `edged fleet init` begins one") from exc
         except OSError as exc:
             raise StoreError(f"{self.path}: cannot be read: {exc.strerror}") from exc
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise StoreError(f"{self.path}: {exc}") from exc
+            raise StoreError(
+                f"{self.path}: expected the fleet's register as `edged fleet` wrote it, got one that is cut "
+                f"short or changed ({exc}); put it back from a copy of the folder, see docs/fleet.md"
+            ) from exc
 
     def write(self, fleet: Fleet) -> None:
         """Replace the register, durably."""
         make_private_directory(self.path.parent)
-        data = msgspec.json.format(msgspec.json.encode(fleet, enc_hook=str), indent=2) + b"\n"
-        replace_private_file(self.path, data)
+        replace_private_file(self.path, encoded(fleet))
+
+
+def encoded(fleet: Fleet) -> bytes:
+    """Return the register as a file."""
+    return msgspec.json.format(msgspec.json.encode(fleet, enc_hook=str), indent=2) + b"\n"
+
+
+def decoded(data: bytes) -> Fleet:
+    """Return the register in ``data``. Raises ``msgspec.DecodeError``, ``UnicodeDecodeError``."""
+    return msgspec.json.decode(data, type=Fleet, dec_hook=_path)
 
 
 def _path(kind: type, value: object) -> object:

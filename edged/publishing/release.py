@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -25,6 +24,7 @@ from edged.fleet.trust import HELD
 from edged.publishing.archive import PUBLISHER_DOOR, Archive, people_in
 from edged.publishing.content import Built
 from edged.publishing.keyring import Keyring
+from edged.publishing.leaving import due
 from edged.publishing.planning import Change, Wanted, objections, planned, without
 from edged.publishing.register import Fleet, Forgotten, GroupEntry, RegisterFile
 from edged.publishing.repository import DENIED, Blob, Repository
@@ -205,53 +205,50 @@ class FleetFolder:
         denied = sorted(people)
         version = _after(entry.denied_version, self.repository(group).target("denied", DENIED))
         keys = archive.keys()
-        if keys is None or str(entry.epoch) not in keys.wrapped:
+        epoch = entry.denied_epoch or entry.epoch
+        if keys is None or not {str(epoch), str(entry.epoch)} <= keys.wrapped.keys():
             self.repository(group).publish({"keys": Blob(self._keys(fleet, group, archive), {})})
-        name = BlobName(group, "", "denied", version, entry.epoch)
+        name = BlobName(group, "", "denied", version, epoch)
         plain = encode(Denied(group=group, version=version, people=denied))
-        sealed = seal(plain, archive.secret(entry.epoch), name)
+        sealed = seal(plain, archive.secret(epoch), name)
         replace_private_file(self.blob_path(group, "denied"), sealed)
-        custom = {"version": version, "epoch": entry.epoch}
+        custom = {"version": version, "epoch": epoch}
         self.repository(group).publish({"denied": Blob(sealed, custom)}, revoke_only=True)
         entry = msgspec.structs.replace(entry, denied=denied, denied_version=version)
         self.register.write(fleet.with_group(group, entry))
         return version
 
     @_alone
-    def forget(self, group: str, person_id: str) -> list[Forgotten]:
+    def forget(self, group: str, person_id: str, *, unknown: bool = False) -> list[Forgotten]:
         """Deny a person and publish without them each group that has, or lately had, them; ``group`` first.
 
-        Each is open until every door of the group has confirmed. What canaries try stays with the canaries.
-        Raises ``NotFoundError`` where no gallery that is kept has the person: nobody could confirm a
-        mistyped id.
+        Each is open until every door that may hold them has confirmed. What canaries try stays with the
+        canaries. Raises ``NotFoundError`` where no gallery that is kept has the person, unless ``unknown``:
+        nobody could confirm a mistyped id.
         """
         fleet = self.register.read()
         named = fleet.group(group)
-        sure = named.version == 0 or person_id in named.denied
+        sure = unknown or named.version == 0 or person_id in named.denied
         others = sorted(fleet.groups.keys() - {group})
         # All are read before any is changed: what cannot be read is said, not left out.
         found = [each for each in (group, *others) if not self.archive(each).strangers([person_id])]
         if sure and group not in found:
             found.insert(0, group)
         if not found:
-            raise NotFoundError(f"{person_id!r} is in no gallery of group {group!r}, nor of another group")
-        return [self._forget(each, person_id) for each in found]
+            raise NotFoundError(
+                f"{person_id!r} is in no gallery of group {group!r}, nor of another group, as far back as "
+                "those are kept; --unknown erases them at this group's doors all the same"
+            )
+        return [item for each in found for item in self._forget(each, person_id)]
 
-    def _forget(self, group: str, person_id: str) -> Forgotten:
+    def _forget(self, group: str, person_id: str) -> list[Forgotten]:
         before = self.register.read().group(group)
         self.deny(group, [person_id], unknown=True)
         version = self._publish_without(group, person_id) if before.version else 0
         fleet = self.register.read()
-        item = Forgotten(
-            person_id=person_id,
-            group=group,
-            version=version,
-            asked_at=time.time(),
-            # Where nothing was ever published no door has anything to erase.
-            doors=sorted(fleet.doors_of(group)) if version else [],
-        )
-        self.register.write(msgspec.structs.replace(fleet, forgotten=[*fleet.forgotten, item]))
-        return item
+        items = due(fleet, group, person_id, version)
+        self.register.write(msgspec.structs.replace(fleet, forgotten=[*fleet.forgotten, *items]))
+        return items
 
     def _publish_without(self, group: str, person_id: str) -> int:
         """Publish anew, without a person, each version that doors may have now; return the oldest of them."""
@@ -350,15 +347,20 @@ class FleetFolder:
         # A door that comes tomorrow must be able to read a deny list of long ago.
         old = self.repository(group).target("denied", DENIED)
         epoch_of_denied = 0 if old is None else int((old.custom or {}).get("epoch", 0))
+        denials = {entry.denied_epoch} - {0}
         if known is not None and PUBLISHER_DOOR in known.wrapped.get(str(epoch_of_denied), {}):
-            used.add(epoch_of_denied)
+            denials.add(epoch_of_denied)
+        used |= denials
         ours = self.keyring.reading().public_key().public_bytes_raw()
         doors = {name: door.card.sealing for name, door in fleet.doors_of(group).items()}
+        away = {name: door.card.sealing for name, door in fleet.leaving(group).items()}
         wrapped: dict[str, dict[str, bytes]] = {}
         for epoch in sorted(used | kept):
             before = {} if known is None else known.wrapped.get(str(epoch), {})
             secret = archive.secret(epoch) if PUBLISHER_DOOR in before else new_secret()
             wanted = {PUBLISHER_DOOR: ours, **(doors if epoch in used else {})}
+            # Whoever moved away may still let people in: it hears who is denied, and opens nothing else.
+            wanted |= away if epoch in denials - {entry.epoch} else {}
             wrapped[str(epoch)] = {
                 door: wrap(secret, key, group=group, epoch=epoch, door=door) for door, key in wanted.items()
             }
@@ -389,9 +391,3 @@ def _after(entered: int, signed: TargetFile | None) -> int:
     """Return the next version: one that was signed and not entered may lie on a broker already."""
     custom = None if signed is None else signed.custom
     return 1 + max(entered, int((custom or {}).get("version", 0)))
-
-
-def confirmed(item: Forgotten, door: str, at: datetime | None = None) -> Forgotten:
-    """Return the removal with one more door that has carried it out."""
-    moment = (at or datetime.now(UTC)).timestamp()
-    return msgspec.structs.replace(item, confirmed={**item.confirmed, door: moment})

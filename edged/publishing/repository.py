@@ -58,8 +58,8 @@ class Repository:
         self._keys = keyring
 
     def exists(self) -> bool:
-        """Whether it was created."""
-        return (self._directory / "1.root.json").exists()
+        """Whether it was created; one that was cut off is not."""
+        return self._path(Timestamp.type).exists()
 
     def create(self, root_keys: Iterable[str], threshold: int) -> None:
         """Write the first metadata; no gallery yet."""

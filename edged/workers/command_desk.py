@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 # One alarm a reason and minute: whoever sends rubbish shall not fill the journal.
 _ALARM_SECONDS = 60.0
-# A hello costs an answer; somebody at a desk needs one.
+# A hello costs an answer, which all may use who hear it: whoever floods the door keeps nobody's command out.
 _HELLO_SECONDS = 0.2
 
 

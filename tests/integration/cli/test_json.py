@@ -8,7 +8,7 @@ import typer
 from edged.cli.registry import register
 
 # What runs until it is stopped, and what prints a document that is JSON already.
-WITHOUT = {"run", "door run", "config schema", "fleet card"}
+WITHOUT = {"run", "door run", "config schema"}
 
 
 def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
+from edged.domain.types import Outcome
 from edged.fleet.broker import BrokerClient
 from edged.fleet.connection import Will
 from edged.fleet.gallery_format import CommandKey
@@ -30,14 +31,18 @@ from tests.integration.fleet.conftest import BIRTH, STATE, TOPICS
 from tests.integration.membership.fleet import SITE, door, publisher, wanted
 from tests.integration.membership.test_commands import Door as CommandedDoor
 from tests.integration.membership.test_over_mqtt import follow, until
+from tests.integration.workers.test_factor_over_mqtt import Door as FactorDoor
+from tests.integration.workers.test_factor_over_mqtt import answered
 
 ROOT = "edged/hq/front"
 OWN = [
     "availability", "birth", "state", "health", "event/access", "event/door", "event/alarm",
     "event/attendance", "event/system", "events/replayed", "command/nonce", "command/reply",
-    "gallery/receipt",
+    "gallery/receipt", "second_factor/door",
 ]  # fmt: skip
-HEARD = ["events/ack", "events/replay", "command/hello", "command/run", "command/lock"]
+HEARD = [
+    "events/ack", "events/replay", "command/hello", "command/run", "command/lock", "second_factor/keypad",
+]  # fmt: skip
 GALLERY = ["meta/timestamp", "meta/1.root", f"blob/{'a' * 64}/0"]
 DOORS = [f"{ROOT}/{part}" for part in OWN]
 ORDERS = [f"{ROOT}/{part}" for part in HEARD]
@@ -61,6 +66,7 @@ MAY_WRITE = {
     "publisher": {*FLEET, *LEFT},
     "commander": {f"{ROOT}/command/hello", f"{ROOT}/command/run"},
     "collector": {f"{ROOT}/events/ack", f"{ROOT}/events/replay"},
+    "keypad-front": {f"{ROOT}/second_factor/keypad"},
     "monitoring": set(),
     "home-assistant": {f"{ROOT}/command/lock", *SHOWN},
     "stranger": set(),
@@ -76,6 +82,7 @@ MAY_READ = {
     "publisher": {*WELL - {f"{ROOT}/state"}, f"{ROOT}/gallery/receipt"},
     "commander": {f"{ROOT}/command/nonce", f"{ROOT}/command/reply"},
     "collector": {*(topic for topic in DOORS if "/event/" in topic), f"{ROOT}/events/replayed"},
+    "keypad-front": {f"{ROOT}/second_factor/door"},
     "monitoring": WELL,
     "home-assistant": {*WELL, f"{ROOT}/event/access", *SHOWN},
     "stranger": set(),
@@ -274,6 +281,19 @@ def test_a_command_goes_through(tmp_path: Path, broker: ExampleBroker) -> None:
         finally:
             commander.close()
     assert front.done == ["unlock"]
+
+
+def test_a_second_factor_is_answered_at_a_keypad(tmp_path: Path, broker: ExampleBroker) -> None:
+    door_at = FactorDoor(tmp_path, broker.config(broker.authority.issue("hq/front")))
+    try:
+        eventually(lambda: door_at.publisher.connected)
+        door_at.config = broker.config(broker.authority.issue("keypad-front"))
+        with door_at.keypad() as keypad:
+            door_at.ask()
+            answered(keypad)
+            eventually(lambda: [outcome for outcome, _ in door_at.told()] == [Outcome.GRANT])
+    finally:
+        door_at.stop()
 
 
 def test_the_certificates_of_the_manual_work(tmp_path: Path, broker: ExampleBroker) -> None:

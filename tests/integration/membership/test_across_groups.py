@@ -19,9 +19,9 @@ from edged.fleet.receipt_messages import GalleryReceipt, signed_receipt
 from edged.membership.store import Member, Opener
 from edged.publishing.archive import people_in
 from edged.publishing.doors import add_door, remove_door
-from edged.publishing.hearing import Hearing, await_version, enter_receipts
+from edged.publishing.hearing import Hearing, await_version, confirmed, enter_receipts
 from edged.publishing.register import GroupEntry
-from edged.publishing.release import FleetFolder, confirmed
+from edged.publishing.release import FleetFolder
 from tests.integration.membership.fleet import GROUP, Direct, Door, add, door, publisher, wanted
 
 LAB, GONE = "lab", "p-00001"
@@ -176,7 +176,7 @@ def test_who_left_opens_nothing_that_comes_after(
             other = door(tmp_path / "new", "thief", folder, known=False)
             card = other.identity.card("hq", "thief", "test-space")
         add_door(folder, card, LAB if "moved" in how else GROUP, replace="replaced" in how)
-    assert folder.register.read().group(GROUP).epoch == 2
+    assert folder.register.read().group(GROUP).epoch == (3 if how == "moved" else 2)
     folder.publish(GROUP, wanted(2, 3, 4))
     assert front.attempt().applied
     assert set(front.people()) == {"p-00002", "p-00003", "p-00004"}
@@ -195,7 +195,9 @@ def test_new_keys_under_a_known_name_are_meant(tmp_path: Path, folder: FleetFold
     assert (folder.register.read().group(GROUP).epoch, before.group(GROUP).epoch) == (1, 1)
     assert folder.register.read().forgotten[0].open == ["front"]
     add_door(folder, other.identity.card("hq", "front", "test-space"), GROUP, replace=True)
-    assert folder.register.read().forgotten[0].doors == []  # nothing that the new disk says is about the old
+    [item] = folder.register.read().forgotten
+    assert item.open == ["front"]
+    assert [(one.door, one.why) for one in item.unproven] == [("front", "new keys")]
     folder.publish(GROUP, wanted(1, 2, 3))
     assert other.attempt().applied
     assert set(other.people()) == {"p-00002", "p-00003"}

@@ -51,7 +51,8 @@ class Broker:
 class Door:
     """A desk with its real memory on disk; ``now`` is both of its clocks."""
 
-    def __init__(self, folder: Path, keys: list[CommandKey]) -> None:
+    def __init__(self, folder: Path, keys: list[CommandKey], name: str = "front") -> None:
+        self.topics = Topics("edged", SITE, name)
         self.vault = Vault.open(folder / "vault.key")
         self.identity = create_identity(folder / "identity", self.vault)
         self.memory = CommandMemoryFile(folder / "commands", self.vault)
@@ -66,7 +67,7 @@ class Door:
         self.broker = Broker()
         self.desk = CommandDesk(
             self.broker,  # type: ignore[arg-type]
-            TOPICS,
+            self.topics,
             self.identity,
             self.memory,
             remembered or self.memory.read(),

@@ -114,7 +114,7 @@ def test_a_self_test_that_fails_ends_with_one(
     reply = {"door": "front", "result": "done", "text": "", "facts": facts}
     monkeypatch.setattr(fleet_command, "open_fleet", lambda *_: None)
     monkeypatch.setattr(fleet_command, "_doors", lambda *_: ["front"])
-    monkeypatch.setattr(fleet_command, "_command", lambda *_: [reply])
+    monkeypatch.setattr(fleet_command, "_command", lambda *_, **__: [reply])
     words = ["fleet", "command", "selftest", "--key", "boss", "--door", "front"]
     assert CliRunner().invoke(app, words).exit_code == status
 

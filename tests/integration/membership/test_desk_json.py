@@ -65,11 +65,12 @@ def test_a_door_that_joins(
         f"site: {site}\ndoor_id: {name}\ncamera: {{source: {{type: file, path: x.mp4}}}}\n"
         "door: {lock: {driver: fake}}\n"
     )
-    card = CliRunner().invoke(fleet.app, ["card", "-o", "back.card"])
-    assert card.exit_code == 0, card.output
+    told = asked("card", "-o", "back.card")
+    assert told["card"] == json.loads(Path("back.card").read_text()) == asked("card")["card"]
+    assert (told["door"], told["file"]) == (name, "back.card")
     invitation = add_door(folder, read_joining(Path("back.card").read_bytes(), DoorCard), GROUP)
     Path("invitation").write_text(write_joining(invitation))
-    assert asked("join", "invitation") == {
+    assert asked("join", "invitation", "--fingerprint", invitation.fingerprint) == {
         "group": GROUP, "fingerprint": invitation.fingerprint, "enabled": False,
     }  # fmt: skip
 

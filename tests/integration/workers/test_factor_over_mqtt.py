@@ -44,10 +44,10 @@ PINS = {"p-ada": {FactorKind.PIN: Verifier.of(PIN)}}
 class Door:
     """Publisher, clerk, socket and the way over MQTT, on threads of their own."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, config: MqttConfig) -> None:
         self.key_file = folder / "second-factor.key"
         create_key(self.key_file)
-        self.config = mqtt_config(port)
+        self.config = config
         self.metrics = Metrics(CollectorRegistry())
         people = [Person("p-ada", "Ada")]
         snapshot = build_snapshot("toy/1", 8, 1, people, [template("p-ada", 0)])
@@ -105,7 +105,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def door(tmp_path: Path, broker: Mosquitto) -> Iterator[Door]:
-    door = Door(tmp_path, broker.port)
+    door = Door(tmp_path, mqtt_config(broker.port))
     eventually(lambda: door.publisher.connected)
     yield door
     door.stop()
@@ -162,7 +162,7 @@ def test_a_retained_answer_from_before_the_door_connected_is_not_taken(
     payload = FactorSeal(read_key(key, ""), TOPICS).seal(answer, Speaker.KEYPAD)
     with Collector(broker.port, ALL) as spy:
         spy.say(TOPICS.factor_keypad, payload, retain=True)
-    door = Door(tmp_path, broker.port)
+    door = Door(tmp_path, mqtt_config(broker.port))
     eventually(lambda: door.dropped("retained") == 1)
     door.stop()
 

@@ -28,6 +28,14 @@ def test_a_flood_of_hellos_pushes_out_the_oldest_and_is_bounded() -> None:
     assert guard.spend("1", 100.0)
 
 
+def test_what_a_door_gives_at_its_fastest_stays_good_for_its_time() -> None:
+    guard = CommandGuard()
+    times = [number * 0.2 for number in range(round(NONCE_SECONDS / 0.2) + 1)]
+    for at in times:
+        guard.give(str(at), at)
+    assert guard.spend(str(times[0]), times[-1])
+
+
 def test_a_counter_only_grows_and_each_key_has_its_own() -> None:
     guard = CommandGuard({"kept": 7})
     assert guard.is_next("new", 0)
