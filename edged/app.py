@@ -250,6 +250,7 @@ class Daemon:
             on_change=self._gallery_changed,
             traffic=lambda: traffic_of(self.config.journal.path, self.clock.unix()),
             products=fast_products(),
+            denied=self.fleet.denied,
         )
 
     def _recognition_worker(self) -> RecognitionWorker:

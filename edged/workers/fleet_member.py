@@ -81,7 +81,7 @@ class FleetMemberWorker(Worker):
         alarm: Callable[[str, Mapping[str, Any]], None],
         changed: Callable[[], None] = lambda: None,
         swapped: Callable[[], bool] = lambda: True,
-        tried: Callable[[Attempt, FleetState], None] = lambda _attempt, _state: None,
+        tried: Callable[[Attempt, FleetState | None], None] = lambda _attempt, _state: None,
         lapse: bool = True,
     ) -> None:
         super().__init__("fleet", daemon=True)
@@ -104,7 +104,7 @@ class FleetMemberWorker(Worker):
         self._disk = Outage(logger, "gallery from the fleet")
         self._last = Attempt()
         self._told: set[str] = set()
-        self._due_at = self._seen_due_at = self._looked_at = 0.0
+        self._due_at = self._seen_due_at = self._looked_at = self._store_due_at = 0.0
         self._refused_since: float | None = None
         self._said: GalleryReceipt | None = None
         self._connection = 0
@@ -136,6 +136,7 @@ class FleetMemberWorker(Worker):
                 now = time.monotonic()
                 if self._client.connected and (self._channel.news() or now >= self._due_at):
                     self._follow()
+                self._store_denial()
                 self._say()
         finally:
             self._client.close(goodbye=True)
@@ -192,13 +193,14 @@ class FleetMemberWorker(Worker):
             attempt = self._attempt(self.certain())
         except StoreError as exc:
             self._roles_heard_in = None  # the silence may count from now, and the roles be those of before
-            self._disk.failed(exc, time.monotonic())
             self._due_at = time.monotonic() + _RETRY_SECONDS
-            self._begin("gallery_disk", {"reason": str(exc)[:200]})
+            self._last = Attempt(refused="disk", text=str(exc)[:400])
+            self._fail_to_store(exc)
+            self._tried(self._last, self._state())
             self._changed()  # a denial may have been in force before the disk failed
             return
         self._disk.recovered(time.monotonic())
-        self._told.discard("gallery_disk")
+        self._told -= {"gallery_disk"} if self._store.denial_waits else {"gallery_disk", "denial_unstored"}
         if attempt.vouched_at > self._grown(self._vouched):
             self._vouched = (attempt.vouched_at, self._clock.monotonic())
             self._seen_due_at = 0.0
@@ -226,6 +228,30 @@ class FleetMemberWorker(Worker):
             logger.log(level, "gallery of the fleet refused reason=%s text=%r", attempt.refused, attempt.text)
             if not passing:
                 self._begin("gallery_refused", {"reason": attempt.refused})
+
+    def _fail_to_store(self, exc: StoreError) -> None:
+        self._disk.failed(exc, time.monotonic())
+        self._begin("gallery_disk", {"reason": str(exc)[:200]})
+        denial = self._store.denial()
+        if self._store.denial_waits and denial is not None:  # a restart would undo it
+            self._begin("denial_unstored", {"denied": denial.version, "reason": str(exc)[:200]})
+
+    def _store_denial(self) -> None:
+        """Make a denial last that is in force in memory alone; without the broker, too.
+
+        Never within an attempt: it erases what no gallery in force names, and so what was fetched.
+        """
+        if not self._store.denial_waits or time.monotonic() < self._store_due_at:
+            return
+        self._store_due_at = time.monotonic() + _RETRY_SECONDS
+        try:
+            self._store.store_denial()
+        except StoreError as exc:
+            self._fail_to_store(exc)
+            return
+        self._told.discard("denial_unstored")
+        self._changed()
+        logger.info("denial stored")
 
     def _look_at_the_time(self) -> None:
         """Two ends: the publisher should have spoken (alarm), and the gallery's last day (nobody enters)."""

@@ -89,6 +89,7 @@ class FleetPart:
         client_id = config.mqtt.client_id or f"edged-{config.site}-{config.door_id}"
         own = msgspec.structs.replace(config.mqtt, client_id=f"{client_id}-fleet")
         memory = _InMemory(gallery, self.people)
+        store.on_denial = gallery.hurry
         self._worker = FleetMemberWorker(
             BrokerClient(own, client_id=own.client_id or client_id, will=None),
             GalleryTopics(invitation.prefix, invitation.site, invitation.group),
@@ -135,8 +136,9 @@ class FleetPart:
         if self._worker is not None:
             self._worker.beat()
 
-    def _tried(self, attempt: "Attempt", state: FleetState) -> None:
-        self._show(state)
+    def _tried(self, attempt: "Attempt", state: FleetState | None) -> None:
+        if state is not None:
+            self._show(state)
         result = "applied" if attempt.changed else attempt.refused or "unchanged"
         self._metrics.fleet_attempts.labels(result).inc()
 
@@ -189,6 +191,10 @@ class FleetPart:
             count=lambda result: self._metrics.commands.labels(result).inc(),
         )
         worker.on_message = acts.desk.heard
+
+    def denied(self) -> frozenset[str]:
+        """Return who is refused whatever the gallery says; asks no disk."""
+        return frozenset() if self._membership is None else self._membership.store.denied_in_memory()
 
     def add_to(self, supervisor: Supervisor) -> None:
         """Follow from the start on."""

@@ -84,7 +84,7 @@ class GallerySyncWorker(Worker):
 
     ``max_unread_seconds`` None lets the gallery in memory serve for ever. ``traffic`` is asked about once an
     hour how many visits there are; None where that cannot be told. ``products`` multiplies the codes of a
-    large gallery.
+    large gallery. ``denied`` says without a disk who is refused by now, for when the people cannot be read.
     """
 
     # Thousands of people are opened, compared and rated in one turn, and a large journal is counted in one.
@@ -105,6 +105,7 @@ class GallerySyncWorker(Worker):
         on_change: Callable[[GalleryState], None] = lambda _state: None,
         traffic: Callable[[], Traffic | None] = lambda: None,
         products: Products = blocked_products,
+        denied: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         super().__init__("gallery")
         self.risk = risk
@@ -118,6 +119,7 @@ class GallerySyncWorker(Worker):
         self._calibration = calibration
         self._traffic = traffic
         self._products = products
+        self._denied = denied
         self._rereading = Rereading(people, space)
         self._metrics = metrics
         self._identity: tuple[int, ...] | None = None
@@ -278,11 +280,19 @@ class GallerySyncWorker(Worker):
         logger.log(level, "gallery not loaded, the old one stays error=%s", exc)
         self._failing = True
         self._tell_unread(time.monotonic())
+        self._shut_out()
         if self._out_of_date(time.monotonic()):
             self._lapse()
         # A stricter risk must not wait until people can be read again.
         elif not self._lapsed and not self._same_risk():
             self._current = self._rated(self._current.snapshot)
+            self.on_change(self._current)
+
+    def _shut_out(self) -> None:
+        """Disable who is denied in the gallery that stays."""
+        snapshot = self._current.snapshot.without(self._denied())
+        if snapshot is not self._current.snapshot:
+            self._current = replace(self._current, snapshot=snapshot)
             self.on_change(self._current)
 
     def _tell_unread(self, now: float) -> None:
