@@ -276,7 +276,7 @@ class Daemon:
         self.lock_door.on_change = self.standing.lockdown_changed
         return DecisionEffects(
             self.log,
-            self.lock_door,
+            self.fleet.returning(self.lock_door),
             journal=self.config.journal,
             attendance=attendance_clock(self.config.attendance, self.journal, self.clock),
             model=self.pipeline.embedder_name,

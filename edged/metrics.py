@@ -33,7 +33,7 @@ PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
 LOCK_CAUSES = ("face", "test", "exit", "command")
 LOCK_REFUSALS = (
     "stale", "queue_full", "stopping", "line_failed", "away", "rate_limited", "unlocked_too_much",
-    "emergency", "reader_gone", "locked_down",
+    "emergency", "reader_gone", "locked_down", "catching_up",
 )  # fmt: skip
 # Every type of alarm that the journal knows; a type that is missing here counts as "other".
 ALARMS = (

@@ -23,6 +23,7 @@ from edged.membership.identity import DoorIdentity
 from edged.membership.state import FleetState
 from edged.membership.store import FleetStore
 from edged.membership.update import Attempt
+from edged.workers.fleet_return import ReturnGate
 from edged.workers.outage import Outage
 from edged.workers.worker import Worker
 
@@ -62,7 +63,7 @@ class FleetMemberWorker(Worker):
     ``alarm`` is told a type and facts, once a trouble begins; ``changed``: something else lies on disk.
 
     ``swapped`` says that what lies on disk is what frames are compared with; no receipt goes out before.
-    ``lapse`` False lets a gallery past its last day serve on, with an alarm.
+    ``lapse`` False lets a gallery past its last day serve on, with an alarm. ``gate`` has faces wait.
     """
 
     stall_seconds = 60.0  # a turn may connect: TCP, TLS, and a resolver that hangs
@@ -83,6 +84,7 @@ class FleetMemberWorker(Worker):
         swapped: Callable[[], bool] = lambda: True,
         tried: Callable[[Attempt, FleetState | None], None] = lambda _attempt, _state: None,
         lapse: bool = True,
+        gate: ReturnGate | None = None,
     ) -> None:
         super().__init__("fleet", daemon=True)
         self._client = client
@@ -95,6 +97,7 @@ class FleetMemberWorker(Worker):
         self._swapped = swapped
         self._tried = tried
         self._lapse = lapse
+        self._gate = gate or ReturnGate()
         self._receipt_topic = receipt_topic
         self._group = topics.group
         self._channel = GalleryChannel(client, topics, on_turn=self._waiting, on_other=self._heard)
@@ -109,6 +112,7 @@ class FleetMemberWorker(Worker):
         self._said: GalleryReceipt | None = None
         self._connection = 0
         self._roles_heard_in: int | None = None
+        self._denied_heard_in: int | None = None
         state = self._state() or FleetState()
         self._bound = (state.seen_at, clock.monotonic())
         self._vouched = (state.vouched_at, clock.monotonic())
@@ -122,6 +126,11 @@ class FleetMemberWorker(Worker):
     def connected(self) -> bool:
         """Whether the broker answers."""
         return self._client.connected
+
+    def start(self) -> None:
+        """Start the thread; that it connects begins with that, and so do faces wait."""
+        self._gate.close()
+        super().start()
 
     def stop(self) -> None:
         """Ask the loop to end; returns at once."""
@@ -137,6 +146,7 @@ class FleetMemberWorker(Worker):
                 if self._client.connected and (self._channel.news() or now >= self._due_at):
                     self._follow()
                 self._store_denial()
+                self._let_faces_in()
                 self._say()
         finally:
             self._client.close(goodbye=True)
@@ -204,6 +214,8 @@ class FleetMemberWorker(Worker):
         if attempt.vouched_at > self._grown(self._vouched):
             self._vouched = (attempt.vouched_at, self._clock.monotonic())
             self._seen_due_at = 0.0
+        if attempt.heard:
+            self._denied_heard_in = connection
         if attempt.roles is not None:
             self._roles_heard_in = connection if attempt.roles else None
         again, self._last = attempt.refused == self._last.refused, attempt
@@ -312,20 +324,33 @@ class FleetMemberWorker(Worker):
             case Connected():
                 self._outage.recovered(time.monotonic())
                 self._connection += 1
+                self._gate.close()
                 self._said, self._due_at = None, 0.0
             case Disconnected():
+                self._gate.open()
                 self._outage.failed(f"{happening.cause}: {happening.text}", time.monotonic())
             case Arrived():
                 self.on_message(happening)
             case _:
                 pass
 
+    def _let_faces_in(self) -> None:
+        """End their waiting once faces are compared with what this connection has told."""
+        if self._gate.shut and self._denied_heard_in == self._connection and self._in_memory():
+            self._gate.open()
+
+    def _in_memory(self) -> bool:
+        try:
+            return self._swapped()
+        except StoreError:  # the gallery's worker says so
+            return False
+
     def _say(self) -> None:
         """Say what is in force, once a connection and whenever it changes."""
         if not self._client.connected or self._client.room() < 1:
             return
         state = self._state()
-        if state is None or not self._store.swept or not self._swapped():
+        if state is None or not self._store.swept or not self._in_memory():
             return
         receipt = self._receipt(state)
         if (

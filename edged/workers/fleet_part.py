@@ -27,7 +27,9 @@ from edged.metrics import Metrics
 from edged.storage.vault import Vault
 from edged.workers.command_acts import CommandActs, Reach
 from edged.workers.command_desk import CommandDesk
+from edged.workers.effects import Door
 from edged.workers.event_log import EventLog
+from edged.workers.fleet_return import ReturnGate, ReturningDoor
 from edged.workers.gallery_sync import GallerySyncWorker, People
 from edged.workers.health import HealthReport
 from edged.workers.lockdown import LockableDoor
@@ -67,6 +69,7 @@ class FleetPart:
         self._membership: Membership | None = None
         self._worker: FleetMemberWorker | None = None
         self.people: People = local
+        self._gate = ReturnGate()
         if config.fleet.enabled:
             self._membership = open_membership(config, vault)
             self.people = FleetPeople(self._membership.store, local)
@@ -104,6 +107,7 @@ class FleetPart:
             swapped=memory.swapped,
             tried=self._tried,
             lapse=config.fleet.on_lapsed == "deny",
+            gate=self._gate,
         )
         self._metrics.fleet_group.labels(invitation.site, invitation.group).set(1)
         with suppress(StoreError):  # the worker says so; a door that hears nothing still knows its last day
@@ -191,6 +195,10 @@ class FleetPart:
             count=lambda result: self._metrics.commands.labels(result).inc(),
         )
         worker.on_message = acts.desk.heard
+
+    def returning(self, door: Door) -> Door:
+        """Return the door for faces, which wait where the fleet's news are only coming."""
+        return door if self._membership is None else ReturningDoor(door, self._gate, self._metrics)
 
     def denied(self) -> frozenset[str]:
         """Return who is refused whatever the gallery says; asks no disk."""
