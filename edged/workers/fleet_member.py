@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edged.errors import StoreError
+from edged.errors import StoreCorruptError, StoreError
 from edged.fleet.broker import BrokerClient, Connected, Disconnected, Happening
 from edged.fleet.connection import Arrived
 from edged.fleet.gallery_channel import GalleryChannel
@@ -195,6 +195,8 @@ class FleetMemberWorker(Worker):
             return self._store.state()
         except StoreError as exc:
             self._disk.failed(exc, time.monotonic())
+            if isinstance(exc, StoreCorruptError):  # it is mended by fetching everything again
+                self._due_at = min(self._due_at, time.monotonic() + _RETRY_SECONDS)
             return None
 
     def _follow(self) -> None:

@@ -1,5 +1,6 @@
 """The fleet as one part of the daemon: where it is enabled it says who may enter."""
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from edged.workers.fleet_member import FleetMemberWorker
 
 
+logger = logging.getLogger(__name__)
+
+
 class Embedding(Protocol):
     """The embedder of this door; ``vision.pipeline.FacePipeline`` knows it."""
 
@@ -70,6 +74,8 @@ class FleetPart:
         self._worker: FleetMemberWorker | None = None
         self.people: People = local
         self._gate = ReturnGate()
+        self._gallery: GallerySyncWorker | None = None
+        self._hours_unknown = False
         if config.fleet.enabled:
             self._membership = open_membership(config, vault)
             self.people = FleetPeople(self._membership.store, local)
@@ -82,7 +88,7 @@ class FleetPart:
         clock: Clock,
     ) -> None:
         """Make the worker that follows the publisher; nothing where there is no fleet."""
-        membership, config = self._membership, self._config
+        membership, config, self._gallery = self._membership, self._config, gallery
         if membership is None:
             return
         # A door without a fleet does without TUF: a twentieth of a second of the start, and three megabytes.
@@ -210,12 +216,24 @@ class FleetPart:
             supervisor.add(self._worker)
 
     def settings(self, config: Config) -> RecognitionSettings:
-        """Return what recognition takes over, with the fleet's own hours where it has any."""
+        """Return what recognition takes over, with the fleet's own hours where it has any.
+
+        Where these cannot be known nobody is let in: until the disk tells them, which the gallery's worker
+        looks for at each poll, or until another gallery comes.
+        """
         settings = recognition_settings(config)
-        access = None if self._membership is None else self._membership.store.access()
-        return (
-            settings if access is None else replace(settings, rules=access_rules(fleet_hours(access, config)))
-        )
+        try:
+            access = None if self._membership is None else self._membership.store.access()
+            hours = None if access is None else access_rules(fleet_hours(access, config))
+        except (StoreError, ConfigError) as exc:
+            if isinstance(exc, StoreError) and self._gallery is not None:
+                self._gallery.again()
+            level = logging.DEBUG if self._hours_unknown else logging.ERROR
+            logger.log(level, "hours of the fleet not known, nobody is let in error=%s", exc)
+            self._hours_unknown = True
+            return replace(settings, policy=lambda _threshold: settings.policy(None))
+        self._hours_unknown = False
+        return settings if hours is None else replace(settings, rules=hours)
 
 
 @dataclass(frozen=True, slots=True)

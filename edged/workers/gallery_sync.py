@@ -126,6 +126,7 @@ class GallerySyncWorker(Worker):
         self._measured: tuple[int, ...] | None = None
         self._before: GallerySnapshot | None = None
         self._hurried = threading.Event()
+        self._again = False
         self._failing = self._lapsed = self._unread_told = False
         self._unread_since: float | None = None
         self._current = self._first()
@@ -153,6 +154,10 @@ class GallerySyncWorker(Worker):
     def hurry(self) -> None:
         """Look at the people at the next turn, not at the next poll; from any thread."""
         self._hurried.set()
+
+    def again(self) -> None:
+        """Read the people anew at the next poll although nothing has changed; from any thread."""
+        self._again = True
 
     def run(self) -> None:
         """Poll until told to stop."""
@@ -185,7 +190,7 @@ class GallerySyncWorker(Worker):
             and self._people.identity() == self._identity
             and self._calibration.identity() == self._measured
         )
-        if same_people and self._same_risk() and not self._lapsed:
+        if same_people and self._same_risk() and not self._lapsed and not self._again:
             return
         self._current = self._load()
         if self._current.snapshot.templates >= _MANY_TEMPLATES:
@@ -198,6 +203,7 @@ class GallerySyncWorker(Worker):
             self._current.snapshot.templates,
             _count(self._current.snapshot.bars),
         )
+        self._again = False  # before whoever may ask for it
         self.on_change(self._current)
 
     def _first(self) -> GalleryState:
