@@ -165,12 +165,12 @@ class Daemon:
         building.callback(self.people.close)
         self.fleet = FleetPart(config, vault, self.people, self.metrics)
         self.gallery = self._gallery_worker()
-        self.fleet.build(self.pipeline, self.gallery, self.log, self.clock)
         self.probes = ProbeKeeper(
-            ProbeStore.of(config.gallery, vault),
-            space=self.pipeline.space,
+            ProbeStore.of(config.gallery, vault), space=self.pipeline.space,
             enrolled=lambda: self.gallery.current.snapshot.index,
-        )
+            alarm=lambda body: self.log.record(self.log.event(EventKind.ALARM, body)),
+        )  # fmt: skip
+        self.fleet.build(self.pipeline, self.gallery, self.probes, self.log, self.clock)
         self.standing = Standing(
             config,
             boot_id=self.boot_id,

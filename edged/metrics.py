@@ -40,8 +40,8 @@ ALARMS = (
     "forced_open", "held_open_soon", "held_open", "emergency", "reset_refused", "tamper", "input_fault",
     "line_failed", "relocked_late", "lock_aborted", "door_disk", "request_flood", "events_lost",
     "door_hung", "guard_gone", "not_live", "too_many_attempts", "camera_up", "camera_down", "camera_frozen",
-    "camera_blind", "gallery_refused", "gallery_stale", "gallery_lapsed", "gallery_disk",
-    "denial_unstored", "command_dropped", "disk_full", "disk_space_back", "events_held", "other",
+    "camera_blind", "gallery_refused", "gallery_stale", "gallery_lapsed", "gallery_disk", "denial_unstored",
+    "probes_not_erased", "command_dropped", "disk_full", "disk_space_back", "events_held", "other",
 )  # fmt: skip
 DOOR_PARTS = ("exit", "contact", "fire", "tamper", "reset", "guard")
 DOOR_CONDITIONS = ("locked", "granted", "open", "held", "forced", "emergency")

@@ -62,7 +62,8 @@ class FleetMemberWorker(Worker):
 
     ``alarm`` is told a type and facts, once a trouble begins; ``changed``: something else lies on disk.
 
-    ``swapped`` says that what lies on disk is what frames are compared with; no receipt goes out before.
+    ``swapped`` says that what lies on disk is what frames are compared with, ``forgotten`` that no face of
+    whoever is gone from that is kept here; no receipt goes out before.
     ``lapse`` False lets a gallery past its last day serve on, with an alarm. ``gate`` has faces wait.
     """
 
@@ -82,6 +83,7 @@ class FleetMemberWorker(Worker):
         alarm: Callable[[str, Mapping[str, Any]], None],
         changed: Callable[[], None] = lambda: None,
         swapped: Callable[[], bool] = lambda: True,
+        forgotten: Callable[[], bool] = lambda: True,
         tried: Callable[[Attempt, FleetState | None], None] = lambda _attempt, _state: None,
         lapse: bool = True,
         gate: ReturnGate | None = None,
@@ -95,6 +97,7 @@ class FleetMemberWorker(Worker):
         self._alarm = alarm
         self._changed = changed
         self._swapped = swapped
+        self._forgotten = forgotten
         self._tried = tried
         self._lapse = lapse
         self._gate = gate or ReturnGate()
@@ -352,7 +355,7 @@ class FleetMemberWorker(Worker):
         if not self._client.connected or self._client.room() < 1:
             return
         state = self._state()
-        if state is None or not self._store.swept or not self._in_memory():
+        if state is None or not (self._store.swept and self._in_memory() and self._forgotten()):
             return
         receipt = self._receipt(state)
         if (

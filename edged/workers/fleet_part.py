@@ -35,6 +35,7 @@ from edged.workers.gallery_sync import GallerySyncWorker, People
 from edged.workers.health import HealthReport
 from edged.workers.lockdown import LockableDoor
 from edged.workers.policy import access_rules, recognition_settings
+from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
 from edged.workers.recognition import RecognitionSettings
 from edged.workers.supervisor import Supervisor
@@ -84,6 +85,7 @@ class FleetPart:
         self,
         model: Embedding,
         gallery: GallerySyncWorker,
+        probes: ProbeKeeper,
         log: EventLog,
         clock: Clock,
     ) -> None:
@@ -111,6 +113,7 @@ class FleetPart:
             alarm=lambda kind, facts: _alarm(log, kind, facts),
             changed=gallery.hurry,
             swapped=memory.swapped,
+            forgotten=lambda: probes.only_of(gallery.current.snapshot.index),
             tried=self._tried,
             lapse=config.fleet.on_lapsed == "deny",
             gate=self._gate,

@@ -18,11 +18,13 @@ from edged.membership.opening import accept
 from edged.metrics import Metrics
 from edged.simulation.crowd import CALIBRATION
 from edged.storage.people import PeopleStore
+from edged.storage.probes import ProbeStore
 from edged.storage.vault import Vault
 from edged.workers.door import UnlockRequest
 from edged.workers.fleet_part import FleetPart
 from edged.workers.gallery_sync import GallerySyncWorker
 from edged.workers.lockdown import LockableDoor
+from edged.workers.probe_keeper import ProbeKeeper
 from tests.fakes.mosquitto import free_port
 from tests.integration.membership.fleet import DIMENSION, GROUP, SITE, SPACE, Door
 
@@ -89,6 +91,7 @@ class Parts:
     config: Config
     fleet: FleetPart
     gallery: GallerySyncWorker
+    probes: ProbeKeeper
     metrics: Metrics
     log: Log = field(default_factory=Log)
     line: Line = field(default_factory=Line)
@@ -116,12 +119,13 @@ class Parts:
 
     def start(self) -> None:
         self.gallery.start()
+        self.probes.start()
         self.worker.start()
 
     def stop(self) -> None:
-        for one in (self.worker, self.gallery):
+        for one in (self.worker, self.probes, self.gallery):
             one.stop()
-        for one in (self.worker, self.gallery):
+        for one in (self.worker, self.probes, self.gallery):
             assert one.join(10)
 
 
@@ -137,9 +141,13 @@ def parts(config: Config) -> Iterator[Parts]:
             fleet.people, space=SPACE, dimension=DIMENSION, calibration=Table(), risk=Risk(0.01),
             min_margin=0.06, poll_seconds=0.1, metrics=metrics, denied=fleet.denied,
         )  # fmt: skip
-        made = Parts(config, fleet, gallery, metrics)
+        probes = ProbeKeeper(
+            ProbeStore.of(config.gallery, vault), space=SPACE,
+            enrolled=lambda: gallery.current.snapshot.index, alarm=lambda body: made.log.record(dict(body)),
+        )  # fmt: skip
+        made = Parts(config, fleet, gallery, probes, metrics)
         model: Any = SimpleNamespace(space=SPACE, dimension=DIMENSION)
-        fleet.build(model, gallery, made.log, Clock())  # type: ignore[arg-type]
+        fleet.build(model, gallery, made.probes, made.log, Clock())  # type: ignore[arg-type]
         try:
             yield made
         finally:
