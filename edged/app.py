@@ -226,14 +226,14 @@ class Daemon:
     def readiness(self) -> HealthReport:
         """Say whether a person could be let in now."""
         return readiness(
-            self.config,
-            self.gallery,
-            self.log,
+            self.config, self.gallery, self.log,
+            locked_down=self.lock_door.locked_down,
+            fleet=self.fleet.check(),
             camera=self.standing.camera,
             models=" and ".join(self.standing.models.values()),
             liveness=self.recognition.liveness,
             lock=Check(self.door.alive and self.standing.lock in ("locked", "unlocked"), self.standing.lock),
-        )
+        )  # fmt: skip
 
     def _gallery_worker(self) -> GallerySyncWorker:
         config = self.config

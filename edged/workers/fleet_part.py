@@ -32,7 +32,7 @@ from edged.workers.effects import Door
 from edged.workers.event_log import EventLog
 from edged.workers.fleet_return import ReturnGate, ReturningDoor
 from edged.workers.gallery_sync import GallerySyncWorker, People
-from edged.workers.health import HealthReport
+from edged.workers.health import Check, HealthReport
 from edged.workers.lockdown import LockableDoor
 from edged.workers.policy import access_rules, recognition_settings
 from edged.workers.probe_keeper import ProbeKeeper
@@ -208,6 +208,16 @@ class FleetPart:
     def returning(self, door: Door) -> Door:
         """Return the door for faces, which wait where the fleet's news are only coming."""
         return door if self._membership is None else ReturningDoor(door, self._gate, self._metrics)
+
+    def check(self) -> Check:
+        """Say whether the fleet's news, or hours that are not known, keep everybody outside now."""
+        if self._membership is None:
+            return Check(ok=True, detail="no door of a fleet")
+        if self._hours_unknown:
+            return Check(ok=False, detail="the fleet's hours are not known")
+        if self._gate.shut:
+            return Check(ok=False, detail="just connected: hears first who is denied")
+        return Check(ok=True, detail=f"group {self._membership.invitation.group}")
 
     def denied(self) -> frozenset[str]:
         """Return who is refused whatever the gallery says; asks no disk."""

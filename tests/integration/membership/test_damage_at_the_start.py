@@ -21,9 +21,12 @@ from edged.domain.people import Person, Template
 from edged.errors import StoreError
 from edged.fleet.gallery_format import record_of
 from edged.fleet.trust import PublisherTrust
+from edged.membership.command_memory import CommandMemory, CommandMemoryFile, Lockdown
 from edged.membership.update import GalleryUpdate
 from edged.publishing.planning import Wanted
+from edged.storage.vault import Vault
 from edged.vision.pipeline import FacePipeline
+from edged.workers.health import Check
 from tests.fakes.mosquitto import Mosquitto, free_port, mosquitto
 from tests.integration.membership.fleet import GROUP, Door, FleetFolder, door, publisher, vector, wanted
 from tests.integration.membership.parts import Parts, damage, joined, parts
@@ -131,9 +134,11 @@ def test_hours_that_cannot_be_read_for_a_moment_let_nobody_in_for_that_moment(
         with monkeypatch.context() as broken:
             broken.setattr(store, "access", full)
             assert not here.lets_in("p-00001")
+        assert here.fleet.check() == Check(ok=False, detail="the fleet's hours are not known")
         settled(here)
         assert len(changes) == 1  # so that the settings are asked for again
         assert here.lets_in("p-00001")
+        assert here.fleet.check() == Check(ok=True, detail=f"group {GROUP}")
         settled(here)
         assert len(changes) == 1
 
@@ -168,16 +173,22 @@ def test_a_daemon_with_nothing_but_damage_starts_and_heals(tmp_path: Path, broke
     assert update.attempt(front.not_before).applied
     for path in [*(front.folder / "blobs").iterdir(), front.folder / "state"]:
         damage(path)
+    lockdown = CommandMemory(lockdown=Lockdown(since=1.0, key="alarm", reason="a drill"))
+    CommandMemoryFile(front.folder / "commands", Vault.open(config.gallery.key_file)).write(lockdown)
     program = [sys.executable, "-m", "edged", "run", "--config", str(front.folder / "config.yaml")]
     with subprocess.Popen(
         program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ
     ) as daemon:
         try:
-            until(lambda: gallery_of(port) is not None or daemon.poll() is not None, 60)
+            until(lambda: check_of(port, "gallery") is not None or daemon.poll() is not None, 60)
             assert daemon.poll() is None
-            assert gallery_of(port) == (False, "0 people, generation 0; changes since cannot be read")
+            assert check_of(port, "gallery") == (
+                False,
+                "0 people, generation 0; changes since cannot be read",
+            )
+            assert check_of(port, "lockdown") == (False, "locked down by a command")
             push(folder, broker)
-            until(lambda: (gallery_of(port) or (False, ""))[0], 60)
+            until(lambda: (check_of(port, "gallery") or (False, ""))[0], 60)
         finally:
             daemon.send_signal(signal.SIGTERM)
             said = (daemon.stderr or sys.stdin).read()
@@ -190,8 +201,8 @@ def one(space: str, dimension: int) -> Wanted:
     return Wanted([record_of(Person("p-00001", "Somebody"), [face])], space, dimension)
 
 
-def gallery_of(port: int) -> tuple[bool, str] | None:
-    """What the daemon says of its gallery; None where it does not answer."""
+def check_of(port: int, name: str) -> tuple[bool, str] | None:
+    """What the daemon says of a part of it; None where it does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
             report: Any = json.load(answer)
@@ -199,5 +210,5 @@ def gallery_of(port: int) -> tuple[bool, str] | None:
         report = json.load(exc)
     except URLError:
         return None
-    check = report["checks"]["gallery"]
+    check = report["checks"][name]
     return check["ok"], check["detail"]

@@ -96,6 +96,7 @@ def test_a_line_that_is_lost_again_leaves_the_door_as_without_a_broker(tmp_path:
         assert here.lets_in(GONE)
         here.worker._heard(Connected("5", 1 << 20, 20))
         assert here.door.refusal(time.monotonic()) == REFUSAL
+        assert not here.fleet.check().ok
         here.worker._let_faces_in()
         assert not here.lets_in(GONE)  # nothing was heard
         here.worker._heard(Disconnected("unreachable", "gone"))
