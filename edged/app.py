@@ -165,12 +165,12 @@ class Daemon:
         building.callback(self.people.close)
         self.fleet = FleetPart(config, vault, self.people, self.metrics)
         self.gallery = self._gallery_worker()
-        self.fleet.build(self.pipeline, self.gallery, self.log, self.clock)
         self.probes = ProbeKeeper(
-            ProbeStore.of(config.gallery, vault),
-            space=self.pipeline.space,
+            ProbeStore.of(config.gallery, vault), space=self.pipeline.space,
             enrolled=lambda: self.gallery.current.snapshot.index,
-        )
+            alarm=lambda body: self.log.record(self.log.event(EventKind.ALARM, body)),
+        )  # fmt: skip
+        self.fleet.build(self.pipeline, self.gallery, self.probes, self.log, self.clock)
         self.standing = Standing(
             config,
             boot_id=self.boot_id,
@@ -226,14 +226,14 @@ class Daemon:
     def readiness(self) -> HealthReport:
         """Say whether a person could be let in now."""
         return readiness(
-            self.config,
-            self.gallery,
-            self.log,
+            self.config, self.gallery, self.log,
+            locked_down=self.lock_door.locked_down,
+            fleet=self.fleet.check(),
             camera=self.standing.camera,
             models=" and ".join(self.standing.models.values()),
             liveness=self.recognition.liveness,
             lock=Check(self.door.alive and self.standing.lock in ("locked", "unlocked"), self.standing.lock),
-        )
+        )  # fmt: skip
 
     def _gallery_worker(self) -> GallerySyncWorker:
         config = self.config
@@ -250,6 +250,7 @@ class Daemon:
             on_change=self._gallery_changed,
             traffic=lambda: traffic_of(self.config.journal.path, self.clock.unix()),
             products=fast_products(),
+            denied=self.fleet.denied,
         )
 
     def _recognition_worker(self) -> RecognitionWorker:
@@ -275,7 +276,7 @@ class Daemon:
         self.lock_door.on_change = self.standing.lockdown_changed
         return DecisionEffects(
             self.log,
-            self.lock_door,
+            self.fleet.returning(self.lock_door),
             journal=self.config.journal,
             attendance=attendance_clock(self.config.attendance, self.journal, self.clock),
             model=self.pipeline.embedder_name,

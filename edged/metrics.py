@@ -33,15 +33,15 @@ PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
 LOCK_CAUSES = ("face", "test", "exit", "command")
 LOCK_REFUSALS = (
     "stale", "queue_full", "stopping", "line_failed", "away", "rate_limited", "unlocked_too_much",
-    "emergency", "reader_gone", "locked_down",
+    "emergency", "reader_gone", "locked_down", "catching_up",
 )  # fmt: skip
 # Every type of alarm that the journal knows; a type that is missing here counts as "other".
 ALARMS = (
     "forced_open", "held_open_soon", "held_open", "emergency", "reset_refused", "tamper", "input_fault",
     "line_failed", "relocked_late", "lock_aborted", "door_disk", "request_flood", "events_lost",
     "door_hung", "guard_gone", "not_live", "too_many_attempts", "camera_up", "camera_down", "camera_frozen",
-    "camera_blind", "gallery_refused", "gallery_stale", "gallery_lapsed", "gallery_disk",
-    "command_dropped", "disk_full", "disk_space_back", "events_held", "other",
+    "camera_blind", "gallery_refused", "gallery_stale", "gallery_lapsed", "gallery_disk", "denial_unstored",
+    "probes_not_erased", "command_dropped", "disk_full", "disk_space_back", "events_held", "other",
 )  # fmt: skip
 DOOR_PARTS = ("exit", "contact", "fire", "tamper", "reset", "guard")
 DOOR_CONDITIONS = ("locked", "granted", "open", "held", "forced", "emergency")
@@ -53,7 +53,7 @@ COMMAND_RESULTS = (
 FLEET_RESULTS = (
     "unchanged", "applied", "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long",
     "missing", "malformed", "wrong_group", "wrong_space", "wrong_key", "altered", "damaged", "gate_count",
-    "gate_repeated", "gate_place", "gate_vector", "gate_shrink", "gate_collision",
+    "gate_repeated", "gate_place", "gate_vector", "gate_shrink", "gate_collision", "disk",
 )  # fmt: skip
 LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
 LIVENESS_FAILURES = ("error", "not_finite", "timeout")

@@ -16,6 +16,7 @@ from edged.domain.bars import BarsOnDemand
 from edged.domain.centres import UNIT_TOLERANCE, centres_of, not_shaped
 from edged.domain.codes import MOST_DIMENSIONS, Codes, Products, blocked_products
 from edged.domain.compact_gallery import compact_gallery
+from edged.domain.disabled_people import DisabledPeople
 from edged.domain.lookalikes import Bar, LookalikeRule, NearestOthers, nearest_others, raised_bars
 from edged.domain.originals import Originals, Reread
 from edged.domain.packed_people import PackedPeople, RowsById
@@ -82,6 +83,13 @@ class GallerySnapshot:
         """Return the person, or None if they are not in this snapshot."""
         row = self.index.get(person_id)
         return None if row is None else self.people[row]
+
+    def without(self, denied: frozenset[str]) -> "GallerySnapshot":
+        """Return the snapshot with those of its people disabled who are ``denied``; itself where all are."""
+        rows = [
+            row for one in denied if (row := self.index.get(one)) is not None and self.people[row].enabled
+        ]
+        return replace(self, people=DisabledPeople(self.people, rows)) if rows else self
 
     @property
     def gap(self) -> str | None:

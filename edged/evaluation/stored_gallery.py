@@ -23,9 +23,10 @@ from edged.fleet.gallery_format import (
     record_of,
 )
 from edged.fleet.gallery_seal import BlobName, new_secret, seal, wrap
+from edged.membership.opener import Member
 from edged.membership.people import FleetPeople
 from edged.membership.state import AppliedGallery, FleetState
-from edged.membership.store import FleetStore, Member
+from edged.membership.store import FleetStore
 from edged.storage import people_queries
 from edged.storage.database import Database
 from edged.storage.people import PeopleStore

@@ -6,9 +6,13 @@ seen; and a lower bound for the time, since a clock that was set back makes noth
 """
 
 import json
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -58,6 +62,8 @@ GROUP_FIELD = "edged-group"
 SIGNED_FIELD = "edged-signed-at"
 # The longest that a timestamp may be made for (`edged fleet renew --days`).
 _LONGEST_WORD = timedelta(days=30)
+# A folder in memory: it is there while the disk is full, or read-only, or gone.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own and mode 0700
 
 
 class UntrustedError(FleetError):
@@ -98,7 +104,8 @@ class Trusted:
     """What the publisher says now. ``expires`` is when it must have spoken again.
 
     ``signed_until`` is when something ends that the daily word does not renew: root keys or galleries.
-    ``signed_at``: it was not signed earlier than this.
+    ``signed_at``: it was not signed earlier than this. ``unkept`` is why TUF's cache could not be written;
+    all of this is checked, and has to be asked for again.
     """
 
     floor: Floor
@@ -107,6 +114,7 @@ class Trusted:
     signed_until: datetime
     signed_at: datetime
     targets: Mapping[str, Target]
+    unkept: StoreError | None = None
 
 
 class _WrongGroupError(tuf.DownloadError):
@@ -142,17 +150,42 @@ class PublisherTrust:
         self._directory = directory
         self._bootstrap = bootstrap
         self._source = source
+        self._believed = Floor()
 
     def refresh(self, floor: Floor, not_before: datetime) -> Trusted:
         """Return what is signed now; ``not_before`` (aware) is a time that has certainly passed.
 
-        Raises ``UntrustedError``; ``StoreError`` where the cache cannot be read or written.
+        A cache that cannot be written must not keep a denial away: one in memory takes its place then.
+        Nothing older than what was believed before is believed, whatever became of the cache.
+        Raises ``UntrustedError``; ``StoreError`` where neither can be used.
         """
+        floor = max(floor, self._believed)
+        try:
+            trusted = self._ask(self._directory, floor, not_before)
+        except StoreError as exc:
+            trusted = self._ask_aside(floor, not_before, exc)
+        self._believed = trusted.floor
+        return trusted
+
+    def _ask_aside(self, floor: Floor, not_before: datetime, trouble: StoreError) -> Trusted:
+        """Ask with what can be read of the cache, in a folder that is gone afterwards."""
+        place = str(_MEMORY) if os.access(_MEMORY, os.W_OK | os.X_OK) else None
+        try:
+            with tempfile.TemporaryDirectory(prefix="edged-tuf-", dir=place) as name:
+                aside = Path(name) / "tuf"
+                with suppress(OSError):  # the floor holds without it
+                    shutil.copytree(self._directory, aside, symlinks=True)
+                return replace(self._ask(aside, floor, not_before), unkept=trouble)
+        except OSError:
+            raise trouble from None
+
+    def _ask(self, directory: Path, floor: Floor, not_before: datetime) -> Trusted:
+        """Ask with the cache in ``directory``. Raises as ``refresh``."""
         fetcher = _Fetcher(self._source, self._group)
         try:
-            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             updater = Updater(
-                str(self._directory),
+                str(directory),
                 "mqtt://meta",
                 fetcher=fetcher,
                 config=_LIMITS,
@@ -160,17 +193,21 @@ class PublisherTrust:
             )
             updater.refresh()
             targets = {name: updater.get_targetinfo(name) for name in TARGETS}
-            return self._checked(floor, not_before, targets)
+            return self._checked(directory, floor, not_before, targets)
         except (tuf.RepositoryError, tuf.DownloadError) as exc:
             raise UntrustedError(_reason(exc, fetcher.last), fetcher.last, str(exc)[:300]) from exc
         except (OSError, StorageError) as exc:
-            raise StoreError(f"{self._directory}: {exc}") from exc
+            raise StoreError(f"{directory}: {exc}") from exc
 
     def _checked(
-        self, floor: Floor, not_before: datetime, targets: Mapping[str, TargetFile | None]
+        self,
+        directory: Path,
+        floor: Floor,
+        not_before: datetime,
+        targets: Mapping[str, TargetFile | None],
     ) -> Trusted:
         root, timestamp, snapshot, top = (
-            self._read(role) for role in (Root.type, Timestamp.type, Snapshot.type, Targets.type)
+            _read(directory, role) for role in (Root.type, Timestamp.type, Snapshot.type, Targets.type)
         )
         seen = Floor(root.version, timestamp.version)
         if seen < floor:
@@ -180,7 +217,7 @@ class PublisherTrust:
             raise UntrustedError("signatures", "targets", "who is denied is the revoker's to say")
         lasting = [root, snapshot, top]
         if top.delegations is not None and DENIED in (top.delegations.roles or ()):
-            lasting.append(self._read(DENIED))  # it was asked for, so it is there
+            lasting.append(_read(directory, DENIED))  # it was asked for, so it is there
         signed_until = min(_aware(part.expires) for part in lasting)
         expires = min(signed_until, _aware(timestamp.expires))
         if expires <= not_before:
@@ -190,9 +227,10 @@ class PublisherTrust:
         found = {name: _target(target) for name, target in targets.items() if target is not None}
         return Trusted(seen, top.version, expires, signed_until, _signed_at(timestamp), found)
 
-    def _read(self, role: str) -> Any:
-        """Return what the updater has just verified and stored; its own objects are private."""
-        return Metadata.from_file(str(self._directory / f"{role}.json")).signed
+
+def _read(directory: Path, role: str) -> Any:
+    """Return what the updater has just verified and stored; its own objects are private."""
+    return Metadata.from_file(str(directory / f"{role}.json")).signed
 
 
 def _aware(moment: datetime) -> datetime:

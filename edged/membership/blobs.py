@@ -1,10 +1,12 @@
 """Blobs as they came, each named by its SHA-256; they stay sealed: no template lies in the open on disk."""
 
+import errno
 import hashlib
 import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from edged.errors import StoreCorruptError, StoreError
@@ -13,6 +15,7 @@ from edged.storage.files import (
     identity,
     is_there,
     make_private_directory,
+    replace_private_file,
     sync_directory,
 )
 
@@ -57,7 +60,9 @@ class BlobFolder:
         except FileNotFoundError as exc:
             raise StoreCorruptError(f"{path}: is missing") from exc
         except OSError as exc:
-            raise StoreError(f"{path}: cannot be read: {exc.strerror}") from exc
+            # A sector that is gone is damage like any other: what it held is fetched again.
+            kind = StoreCorruptError if exc.errno == errno.EIO else StoreError
+            raise kind(f"{path}: cannot be read: {exc.strerror}") from exc
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StoreCorruptError(f"{path}: its bytes are not what they were")
         return data
@@ -76,8 +81,9 @@ class BlobFolder:
                     try:
                         self.get(sha256)
                     except StoreCorruptError:
-                        self._erase(path)
-                        create_private_file(path, data, settle=False)
+                        with suppress(StoreError):  # what cannot be read can hardly be written over
+                            self._erase(path)
+                        replace_private_file(path, data)
         finally:  # where the rest does not come, what did is not fetched again
             self._settle()
 

@@ -11,7 +11,8 @@ from edged.errors import ConfigError, FleetError, StoreError
 from edged.fleet.joining import Invitation, read_joining, write_joining
 from edged.membership.blobs import BlobFolder
 from edged.membership.identity import DoorIdentity, load_identity
-from edged.membership.store import FleetStore, Member
+from edged.membership.opener import Member
+from edged.membership.store import FleetStore
 from edged.storage.files import is_there, make_private_directory, replace_private_file
 from edged.storage.people import Contents, PeopleStore
 from edged.storage.vault import Vault

@@ -1,5 +1,6 @@
 """What a door has applied and has seen, in one small sealed file that changes in one step or not at all."""
 
+import errno
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -81,7 +82,9 @@ class StateFile:
         try:
             sealed = self.path.read_bytes()
         except OSError as exc:
-            raise StoreError(f"{self.path}: cannot be read: {exc.strerror}") from exc
+            # A sector that is gone is damage like any other: what it held is fetched again.
+            kind = StoreCorruptError if exc.errno == errno.EIO else StoreError
+            raise kind(f"{self.path}: cannot be read: {exc.strerror}") from exc
         plain = self._vault.unseal(sealed, _CONTEXT)
         try:
             return msgspec.msgpack.decode(plain, type=FleetState)

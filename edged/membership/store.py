@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+import msgspec
 
 from edged.domain.gallery import COMPACT_FROM
 from edged.domain.gallery_parts import GalleryPart
@@ -19,28 +19,17 @@ from edged.fleet.gallery_format import (
     Keys,
     Manifest,
     Roles,
-    Shard,
     ShardEntry,
     decode,
     people_of,
 )
-from edged.fleet.gallery_seal import BlobName, unseal, unwrap
 from edged.membership.blobs import BlobFolder
+from edged.membership.denial import Denial, newest
 from edged.membership.open_gallery import Frame, OpenGallery, open_gallery, open_shard
+from edged.membership.opener import Member, Opener
 from edged.membership.state import FleetState, InForce, StateFile
 from edged.storage.files import identity
 from edged.storage.vault import Vault
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Which door of which group this is, and the key that opens what is meant for it."""
-
-    site: str
-    door: str
-    group: str
-    sealing: X25519PrivateKey
-
 
 T = TypeVar("T")
 
@@ -49,7 +38,8 @@ class FleetStore:
     """The folder of what was received. One thread writes; any may read. Raises ``StoreError``.
 
     ``swept`` says that nothing lies here which is in force no more. ``past_last_day`` is set where nobody may
-    be let in and the disk takes no word of it.
+    be let in and the disk takes no word of it, ``denial_waits`` where a deny list is in force that the disk
+    has not taken yet; ``on_denial`` is called once one is in force in memory.
     """
 
     def __init__(self, directory: Path, vault: Vault, member: Member) -> None:
@@ -62,7 +52,10 @@ class FleetStore:
         self._manifest: tuple[InForce, Manifest] | None = None
         self._denied: tuple[InForce, frozenset[str]] | None = None
         self.swept = False
-        self.past_last_day = False
+        self.past_last_day = self.denial_waits = False
+        self.on_denial: Callable[[], None] = lambda: None
+        self._held: Denial | None = None
+        self._holdings = 0
 
     def state(self) -> FleetState:
         """Return what is in force and what was seen."""
@@ -103,11 +96,50 @@ class FleetStore:
         with self._changing:
             self._open = self._open.only(frozenset(entries))
 
+    # Who is denied: in force in memory first, since a full disk must not let them in.
+
+    def hold(self, denial: Denial) -> None:
+        """Have a deny list in force at once; ``store_denial`` makes it last over a restart."""
+        self._held, self.denial_waits = denial, True
+        self._holdings += 1
+        self.on_denial()
+
+    def denial(self) -> InForce | None:
+        """Return which deny list counts now; that which is held where the disk does not tell."""
+        try:
+            return newest(self._held, self.state().denied)
+        except StoreError:
+            return None if self._held is None else self._held.part
+
+    def denied_in_memory(self) -> frozenset[str]:
+        """Return who is refused by the deny list that is held; asks no disk."""
+        return frozenset() if self._held is None else self._held.people
+
+    def holds(self, part: InForce) -> bool:
+        """Whether the deny list ``part`` can be stored without being fetched again."""
+        return self._held is not None and self._held.part == part
+
+    def store_denial(self, step: Callable[[str], None] = lambda _name: None) -> bool:
+        """Make the deny list that is held last; say whether anything was written."""
+        held = self._held
+        if held is None:
+            return False
+        state = self.state()
+        counts = newest(held, state.denied) == held.part
+        if counts and not (state.denied == held.part and all(map(self.blobs.whole, held.blobs))):
+            self.blobs.put_all(held.blobs.items())
+            step("denied stored")
+            self.commit(msgspec.structs.replace(state, denied=held.part, revision=state.revision + 1))
+            self.denial_waits = False
+            return True
+        self.denial_waits = False
+        return False
+
     # What a gallery's worker polls and reads.
 
     def generation(self) -> int:
         """Return a number that grows with each change."""
-        return 2 * self.state().revision + self.past_last_day
+        return 2 * (self.state().revision + self._holdings) + self.past_last_day
 
     def identity(self) -> tuple[int, ...] | None:
         """Return what differs once the state is another file."""
@@ -262,7 +294,7 @@ class FleetStore:
             except FleetError as exc:
                 raise StoreCorruptError(f"the received gallery: {exc}") from exc
 
-    def _opener(self, part: InForce | None) -> "Opener":
+    def _opener(self, part: InForce | None) -> Opener:
         """Return what opens the blobs of ``part``. Raises ``FleetError``, ``StoreError``."""
         if part is None:
             raise StoreCorruptError("no gallery was received yet")
@@ -311,7 +343,10 @@ class FleetStore:
 
     def denied(self, state: FleetState) -> frozenset[str]:
         """Return who is refused whatever the gallery says, opened once. Raises ``StoreCorruptError``."""
-        part, known = state.denied, self._denied
+        held, known = self._held, self._denied
+        part = newest(held, state.denied)
+        if held is not None and part == held.part:
+            return held.people
         if part is None:
             return frozenset()
         if known is not None and known[0] == part:
@@ -328,35 +363,3 @@ class FleetStore:
 
 def _unless(denied: frozenset[str], person: Person) -> Person:
     return replace(person, enabled=False) if person.person_id in denied else person
-
-
-class Opener:
-    """Opens blobs with the secrets that ``keys`` wraps for one door."""
-
-    def __init__(self, member: Member, keys: Keys) -> None:
-        if keys.group != member.group:
-            raise FleetError(f"keys of group {keys.group!r}, this door belongs to {member.group!r}")
-        self._member = member
-        self._keys = keys
-        self._secrets: dict[int, bytes] = {}
-
-    def open(self, sealed: bytes, part: str, space: str, version: int, epoch: int) -> bytes:
-        """Return what a blob holds. Raises ``FleetError``."""
-        name = BlobName(self._member.group, space, part, version, epoch)
-        return unseal(sealed, self._secret(epoch), name)
-
-    def shard(self, sealed: bytes, entry: ShardEntry, space: str) -> Shard:
-        """Return the people of one shard. Raises ``FleetError``."""
-        part = f"shard-{entry.number}"
-        return decode(self.open(sealed, part, space, entry.version, entry.epoch), Shard)
-
-    def _secret(self, epoch: int) -> bytes:
-        if epoch not in self._secrets:
-            member = self._member
-            wrapped = self._keys.wrapped.get(str(epoch), {}).get(member.door)
-            if wrapped is None:
-                raise FleetError(f"the group's secret of epoch {epoch} is not meant for door {member.door}")
-            self._secrets[epoch] = unwrap(
-                wrapped, member.sealing, group=member.group, epoch=epoch, door=member.door
-            )
-        return self._secrets[epoch]

@@ -1,13 +1,13 @@
 """One attempt at bringing a door up to date: check everything, then change one file.
 
-Order: who signed, then who is denied (which waits for nothing), then the gallery. Until the last step the
-old gallery serves; a power cut at any step leaves the old or the new one, and nothing between.
+Order: who signed, then who is denied (in memory before the disk is asked), then the gallery. Until the last
+step the old gallery serves; a power cut at any step leaves the old or the new one, and nothing between.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -26,10 +26,12 @@ from edged.fleet.gallery_format import (
     people_of,
 )
 from edged.fleet.trust import HELD, Floor, PublisherTrust, Target, Trusted, UntrustedError, check_blob
+from edged.membership.denial import Denial
 from edged.membership.gates import Before, RefusedError, check_gallery, checked_shard
 from edged.membership.open_gallery import Frame, OpenGallery, open_gallery
+from edged.membership.opener import Opener
 from edged.membership.state import AppliedGallery, FleetState, InForce, RolesInForce
-from edged.membership.store import FleetStore, Opener
+from edged.membership.store import FleetStore
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class BlobSource(Protocol):
 class Attempt:
     """What an attempt led to: ``applied`` a gallery, ``denied`` a deny list, ``waiting`` for its turn.
 
+    ``heard``: who is denied is known as the publisher says now.
     ``roles``: whether those in force are what the publisher says now; None where that was not heard.
     ``vouched_at``: a time (Unix seconds) that has passed, if the publisher's clock is right.
     """
@@ -52,6 +55,7 @@ class Attempt:
     applied: bool = False
     denied: bool = False
     waiting: bool = False
+    heard: bool = False
     roles: bool | None = None
     vouched_at: float = 0.0
     refused: str | None = None
@@ -95,17 +99,24 @@ class GalleryUpdate:
     def attempt(self, not_before: datetime) -> Attempt:
         """Take what the publisher offers, or say why not; ``not_before`` is a time that has passed.
 
-        Raises ``StoreError`` where the disk fails: what was in force still is.
+        Raises ``StoreError`` where the disk fails: what was in force still is, and who is denied by what was
+        heard is so in memory.
         """
-        state = self._begin()
-        changed, roles, vouched_at = False, None, 0.0
+        floor, trouble = self._ready()
+        changed, heard, roles, vouched_at = False, False, None, 0.0
         try:
-            trusted = self._trust.refresh(Floor(state.root, state.timestamp), not_before)
-            self._seen(trusted)
+            trusted = self._trust.refresh(floor, not_before)
             vouched_at = trusted.signed_at.timestamp()
+            changed, heard = self._hear_denied(trusted), True
+            self._step("denied held")
+            if trouble is not None:
+                raise trouble
+            self._seen(trusted)
             self._step("trusted")
             roles = False
-            changed = self._take_denied(trusted)
+            changed = self._store_denied() or changed
+            if trusted.unkept is not None:
+                raise trusted.unkept
             roles = self._take_roles(trusted)
             attempt = self._take_gallery(trusted, denied=changed)
         except (UntrustedError, RefusedError) as exc:
@@ -114,7 +125,26 @@ class GalleryUpdate:
             attempt = Attempt(denied=changed, refused="damaged", text=str(exc)[:400])
         except FleetError as exc:
             attempt = Attempt(denied=changed, refused="altered", text=str(exc)[:400])
-        return replace(attempt, roles=roles, vouched_at=max(vouched_at, self._created_at()))
+        if trouble is not None:
+            raise trouble
+        return replace(attempt, heard=heard, roles=roles, vouched_at=max(vouched_at, self._created_at()))
+
+    def _ready(self) -> tuple[Floor, StoreError | None]:
+        """Return how new what was seen is, and what the disk has against going on.
+
+        That is said only once who is denied was heard.
+        """
+        try:
+            state = self._begin()
+        except StoreError as exc:
+            trouble = exc
+        else:
+            return Floor(state.root, state.timestamp), None
+        try:
+            state = self._store.state()
+        except StoreError:
+            state = FleetState()
+        return Floor(state.root, state.timestamp), trouble
 
     def _created_at(self) -> float:
         """Return when the gallery in force was made, as its publisher has signed; 0 where nothing tells."""
@@ -155,12 +185,13 @@ class GalleryUpdate:
         if any(getattr(state, name) != value for name, value in seen.items()):
             self._commit(**seen)
 
-    def _take_denied(self, trusted: Trusted) -> bool:
-        target, known = trusted.targets.get("denied"), self._store.state().denied
+    def _hear_denied(self, trusted: Trusted) -> bool:
+        """Have the publisher's deny list in force, in memory; say whether it is another one."""
+        target, known = trusted.targets.get("denied"), self._store.denial()
         same = target is not None and known is not None and known.sha256 == target.sha256
-        if target is None or (same and known is not None and self._whole(known)):
+        if target is None or (same and known is not None and self._has(known)):
             return False
-        keys, opener = self._keys(trusted)
+        keys, data, opener = self._keys(trusted)
         sealed = self._blob("denied", target, MAX_DENIED_BYTES)
         version, epoch = _number(target, "version"), _number(target, "epoch")
         denied = decode(opener.open(sealed, "denied", "", version, epoch), Denied)
@@ -169,12 +200,21 @@ class GalleryUpdate:
         root = trusted.floor.root
         if known is not None and not same and (root, version) <= (known.root, known.version):
             raise RefusedError("rollback", f"deny list {version}, {known.version} is in force")
-        self._store.blobs.put(target.sha256, sealed)
-        self._step("denied stored")
         part = InForce(sha256=target.sha256, root=root, version=version, epoch=epoch, keys=keys)
-        self._commit(denied=part, revision=self._store.state().revision + 1)
-        self._step("denied in force")
+        self._store.hold(Denial(part, frozenset(denied.people), {target.sha256: sealed, keys: data}))
         return True
+
+    def _has(self, part: InForce) -> bool:
+        """Whether a deny list is here, in memory or whole on the disk."""
+        return self._store.holds(part) or all(
+            self._on_disk(sha256) is not None for sha256 in (part.sha256, part.keys)
+        )
+
+    def _store_denied(self) -> bool:
+        stored = self._store.store_denial(self._step)
+        if stored:
+            self._step("denied in force")
+        return stored
 
     def _take_roles(self, trusted: Trusted) -> bool:
         """Whether those in force are what the publisher says now."""
@@ -201,7 +241,7 @@ class GalleryUpdate:
         same = current is not None and current.sha256 == target.sha256
         if same and self._store.intact(state):
             return Attempt(denied=denied)
-        keys, opener = self._keys(trusted)
+        keys, data, opener = self._keys(trusted)
         manifest, sealed = self._manifest(target, opener)
         self._check(manifest, None if same else state.gallery, trusted)
         if self._is_for_others(manifest):
@@ -221,7 +261,7 @@ class GalleryUpdate:
         opened = self._opened(manifest, opener)
         check_gallery(manifest, opened, self._before(state, manifest), self._too_close, alive=self._alive)
         self._step("checked")
-        self._store.blobs.put(target.sha256, sealed)
+        self._store.blobs.put_all([(target.sha256, sealed), (keys, data)])
         self._step("stored")
         gallery = AppliedGallery(
             sha256=target.sha256,
@@ -258,7 +298,8 @@ class GalleryUpdate:
             return None if self._store.intact(state) else held
         return held if anew or offered > current.version else None
 
-    def _keys(self, trusted: Trusted) -> tuple[str, Opener]:
+    def _keys(self, trusted: Trusted) -> tuple[str, bytes, Opener]:
+        """Return the hash and the bytes of the keys, which are not stored yet, and what they open."""
         target = trusted.targets.get("keys")
         if target is None:
             raise RefusedError("wrong_key", "no keys were published")
@@ -267,8 +308,7 @@ class GalleryUpdate:
             opener = Opener(self._store.member, decode(data, Keys))
         except FleetError as exc:
             raise RefusedError("wrong_group", str(exc)) from exc
-        self._store.blobs.put(target.sha256, data)
-        return target.sha256, opener
+        return target.sha256, data, opener
 
     def _manifest(self, target: Target, opener: Opener) -> tuple[Manifest, bytes]:
         space = str(target.custom.get("space", ""))
@@ -324,8 +364,12 @@ class GalleryUpdate:
                 shards[entry] = checked_shard(people, templates, entry, manifest)
         return open_gallery(manifest, shards, known)
 
-    def _whole(self, part: InForce) -> bool:
-        return all(self._store.blobs.whole(sha256) for sha256 in (part.sha256, part.keys))
+    def _on_disk(self, sha256: str) -> bytes | None:
+        """Return a blob that is whole; None where it is not, or where the disk does not tell."""
+        try:
+            return self._store.blobs.get(sha256) if self._store.blobs.whole(sha256) else None
+        except StoreError:
+            return None
 
     def _before(self, state: FleetState, manifest: Manifest) -> Before:
         if state.gallery is None:
@@ -342,8 +386,8 @@ class GalleryUpdate:
         """Return a blob from disk or from the source, checked; its length is known before it is asked for."""
         if target.length > most:
             raise RefusedError("too_long", f"{name}: {target.length} bytes, at most {most} are taken")
-        if self._store.blobs.whole(target.sha256):
-            return self._store.blobs.get(target.sha256)
+        if (kept := self._on_disk(target.sha256)) is not None:
+            return kept
         data = dict(self._source.blobs([(target.sha256, target.length)])).get(target.sha256, b"")
         check_blob(name, target, data)
         return data
@@ -354,8 +398,3 @@ def _number(target: Target, key: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise RefusedError("malformed", f"{key} {value!r}: expected a number from 1 on")
     return value
-
-
-def moment(seconds: float) -> datetime:
-    """Return seconds since 1970 as an aware datetime."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -12,7 +12,7 @@ from edged.errors import FleetError, NotFoundError, StoreCorruptError, StoreErro
 from edged.fleet.gallery_format import Keys, Manifest, PersonRecord, decode, encode
 from edged.fleet.gallery_seal import unwrap
 from edged.membership.blobs import BlobFolder
-from edged.membership.store import Member, Opener
+from edged.membership.opener import Member, Opener
 from edged.publishing.content import Previous
 from edged.publishing.keyring import Keyring
 from edged.storage.files import make_private_directory, replace_private_file

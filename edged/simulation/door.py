@@ -20,8 +20,9 @@ from edged.fleet.joining import Invitation
 from edged.fleet.topics import Topics
 from edged.fleet.trust import PublisherTrust
 from edged.membership.identity import create_identity
+from edged.membership.opener import Member
 from edged.membership.people import FleetPeople
-from edged.membership.store import FleetStore, Member
+from edged.membership.store import FleetStore
 from edged.membership.update import Attempt, GalleryUpdate
 from edged.metrics import Metrics
 from edged.simulation.crowd import CALIBRATION, DIMENSION, SPACE

@@ -97,33 +97,44 @@ class ProbeStore:
     def forget(self, *person_ids: str) -> int:
         """Erase the probes of people; return how many there were. Raises ``StoreError``."""
         gone = [path for path, _, person_id in self._all() if person_id in person_ids]
-        self._erase(gone)
+        self._erase([*gone, *self._leftovers(_STALE_SECONDS)])
         return len(gone)
 
     def retain(self, person_ids: Collection[str]) -> None:
-        """Erase the probes of everybody else, who was forgotten. Raises ``StoreError``."""
-        self._erase([path for path, _, person_id in self._all() if person_id not in person_ids])
+        """Erase the probes of everybody else, who was forgotten; for whoever writes them.
+
+        What a write that was cut off left may be of anybody. Raises ``StoreError`` once all is tried.
+        """
+        gone = [path for path, _, person_id in self._all() if person_id not in person_ids]
+        self._erase([*gone, *self._leftovers(float("-inf"))])
 
     def prune(self) -> None:
         """Erase what is too old or too many. Raises ``StoreError``."""
         oldest = time.time() - self._keep_seconds
         aged = sorted(((_modified(path), path) for path, _, _ in self._all()), reverse=True)
         most = self._most if self.keeps else 0
-        self._erase([path for place, (at, path) in enumerate(aged) if place >= most or at < oldest])
+        gone = [path for place, (at, path) in enumerate(aged) if place >= most or at < oldest]
+        self._erase([*gone, *self._leftovers(_STALE_SECONDS)])
 
     def _all(self) -> Iterator[tuple[Path, str, str]]:
-        """Yield path, event id and person id of each probe; a leftover of a cut-off write is removed."""
-        if not is_there(self._folder):
-            return
-        try:
-            paths = list(self._folder.iterdir())
-        except OSError as exc:
-            raise StoreError(f"{self._folder}: cannot be read: {exc.strerror}") from exc
-        for path in paths:
+        """Yield path, event id and person id of each probe."""
+        for path in self._files():
             if (name := _NAME.fullmatch(path.name)) is not None:
                 yield path, name[1], name[2]
-            elif path.name.endswith(".new") and time.time() - _modified(path) > _STALE_SECONDS:
-                self._erase([path])
+
+    def _leftovers(self, older_than: float) -> list[Path]:
+        """Return what writes left that were cut off so many seconds ago."""
+        now = time.time()
+        files = (path for path in self._files() if path.name.endswith(".new"))
+        return [path for path in files if now - _modified(path) > older_than]
+
+    def _files(self) -> list[Path]:
+        if not is_there(self._folder):
+            return []
+        try:
+            return list(self._folder.iterdir())
+        except OSError as exc:
+            raise StoreError(f"{self._folder}: cannot be read: {exc.strerror}") from exc
 
     def _read(self, path: Path, event_id: str, person_id: str) -> Probe:
         try:
@@ -150,7 +161,8 @@ class ProbeStore:
             raise StoreError(f"{path}: cannot be written: {exc.strerror}") from exc
 
     def _erase(self, paths: Collection[Path]) -> None:
-        """Overwrite, then remove; what is gone already is fine."""
+        """Overwrite, then remove; what is gone already is fine. All are tried before one is said to stay."""
+        kept: StoreError | None = None
         for path in paths:
             try:
                 with path.open("r+b") as file:
@@ -161,7 +173,9 @@ class ProbeStore:
             except FileNotFoundError:
                 continue
             except OSError as exc:
-                raise StoreError(f"{path}: cannot be erased: {exc.strerror}") from exc
+                kept = StoreError(f"{path}: cannot be erased: {exc.strerror}")
+        if kept is not None:
+            raise kept
 
 
 def _modified(path: Path) -> float:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edged.errors import StoreError
+from edged.errors import StoreCorruptError, StoreError
 from edged.fleet.broker import BrokerClient, Connected, Disconnected, Happening
 from edged.fleet.connection import Arrived
 from edged.fleet.gallery_channel import GalleryChannel
@@ -23,6 +23,7 @@ from edged.membership.identity import DoorIdentity
 from edged.membership.state import FleetState
 from edged.membership.store import FleetStore
 from edged.membership.update import Attempt
+from edged.workers.fleet_return import ReturnGate
 from edged.workers.outage import Outage
 from edged.workers.worker import Worker
 
@@ -61,8 +62,9 @@ class FleetMemberWorker(Worker):
 
     ``alarm`` is told a type and facts, once a trouble begins; ``changed``: something else lies on disk.
 
-    ``swapped`` says that what lies on disk is what frames are compared with; no receipt goes out before.
-    ``lapse`` False lets a gallery past its last day serve on, with an alarm.
+    ``swapped`` says that what lies on disk is what frames are compared with, ``forgotten`` that no face of
+    whoever is gone from that is kept here; no receipt goes out before.
+    ``lapse`` False lets a gallery past its last day serve on, with an alarm. ``gate`` has faces wait.
     """
 
     stall_seconds = 60.0  # a turn may connect: TCP, TLS, and a resolver that hangs
@@ -81,8 +83,10 @@ class FleetMemberWorker(Worker):
         alarm: Callable[[str, Mapping[str, Any]], None],
         changed: Callable[[], None] = lambda: None,
         swapped: Callable[[], bool] = lambda: True,
-        tried: Callable[[Attempt, FleetState], None] = lambda _attempt, _state: None,
+        forgotten: Callable[[], bool] = lambda: True,
+        tried: Callable[[Attempt, FleetState | None], None] = lambda _attempt, _state: None,
         lapse: bool = True,
+        gate: ReturnGate | None = None,
     ) -> None:
         super().__init__("fleet", daemon=True)
         self._client = client
@@ -93,8 +97,10 @@ class FleetMemberWorker(Worker):
         self._alarm = alarm
         self._changed = changed
         self._swapped = swapped
+        self._forgotten = forgotten
         self._tried = tried
         self._lapse = lapse
+        self._gate = gate or ReturnGate()
         self._receipt_topic = receipt_topic
         self._group = topics.group
         self._channel = GalleryChannel(client, topics, on_turn=self._waiting, on_other=self._heard)
@@ -104,11 +110,12 @@ class FleetMemberWorker(Worker):
         self._disk = Outage(logger, "gallery from the fleet")
         self._last = Attempt()
         self._told: set[str] = set()
-        self._due_at = self._seen_due_at = self._looked_at = 0.0
+        self._due_at = self._seen_due_at = self._looked_at = self._store_due_at = 0.0
         self._refused_since: float | None = None
         self._said: GalleryReceipt | None = None
         self._connection = 0
         self._roles_heard_in: int | None = None
+        self._denied_heard_in: int | None = None
         state = self._state() or FleetState()
         self._bound = (state.seen_at, clock.monotonic())
         self._vouched = (state.vouched_at, clock.monotonic())
@@ -123,6 +130,11 @@ class FleetMemberWorker(Worker):
         """Whether the broker answers."""
         return self._client.connected
 
+    def start(self) -> None:
+        """Start the thread; that it connects begins with that, and so do faces wait."""
+        self._gate.close()
+        super().start()
+
     def stop(self) -> None:
         """Ask the loop to end; returns at once."""
         super().stop()
@@ -136,6 +148,8 @@ class FleetMemberWorker(Worker):
                 now = time.monotonic()
                 if self._client.connected and (self._channel.news() or now >= self._due_at):
                     self._follow()
+                self._store_denial()
+                self._let_faces_in()
                 self._say()
         finally:
             self._client.close(goodbye=True)
@@ -184,6 +198,8 @@ class FleetMemberWorker(Worker):
             return self._store.state()
         except StoreError as exc:
             self._disk.failed(exc, time.monotonic())
+            if isinstance(exc, StoreCorruptError):  # it is mended by fetching everything again
+                self._due_at = min(self._due_at, time.monotonic() + _RETRY_SECONDS)
             return None
 
     def _follow(self) -> None:
@@ -192,16 +208,19 @@ class FleetMemberWorker(Worker):
             attempt = self._attempt(self.certain())
         except StoreError as exc:
             self._roles_heard_in = None  # the silence may count from now, and the roles be those of before
-            self._disk.failed(exc, time.monotonic())
             self._due_at = time.monotonic() + _RETRY_SECONDS
-            self._begin("gallery_disk", {"reason": str(exc)[:200]})
+            self._last = Attempt(refused="disk", text=str(exc)[:400])
+            self._fail_to_store(exc)
+            self._tried(self._last, self._state())
             self._changed()  # a denial may have been in force before the disk failed
             return
         self._disk.recovered(time.monotonic())
-        self._told.discard("gallery_disk")
+        self._told -= {"gallery_disk"} if self._store.denial_waits else {"gallery_disk", "denial_unstored"}
         if attempt.vouched_at > self._grown(self._vouched):
             self._vouched = (attempt.vouched_at, self._clock.monotonic())
             self._seen_due_at = 0.0
+        if attempt.heard:
+            self._denied_heard_in = connection
         if attempt.roles is not None:
             self._roles_heard_in = connection if attempt.roles else None
         again, self._last = attempt.refused == self._last.refused, attempt
@@ -226,6 +245,30 @@ class FleetMemberWorker(Worker):
             logger.log(level, "gallery of the fleet refused reason=%s text=%r", attempt.refused, attempt.text)
             if not passing:
                 self._begin("gallery_refused", {"reason": attempt.refused})
+
+    def _fail_to_store(self, exc: StoreError) -> None:
+        self._disk.failed(exc, time.monotonic())
+        self._begin("gallery_disk", {"reason": str(exc)[:200]})
+        denial = self._store.denial()
+        if self._store.denial_waits and denial is not None:  # a restart would undo it
+            self._begin("denial_unstored", {"denied": denial.version, "reason": str(exc)[:200]})
+
+    def _store_denial(self) -> None:
+        """Make a denial last that is in force in memory alone; without the broker, too.
+
+        Never within an attempt: it erases what no gallery in force names, and so what was fetched.
+        """
+        if not self._store.denial_waits or time.monotonic() < self._store_due_at:
+            return
+        self._store_due_at = time.monotonic() + _RETRY_SECONDS
+        try:
+            self._store.store_denial()
+        except StoreError as exc:
+            self._fail_to_store(exc)
+            return
+        self._told.discard("denial_unstored")
+        self._changed()
+        logger.info("denial stored")
 
     def _look_at_the_time(self) -> None:
         """Two ends: the publisher should have spoken (alarm), and the gallery's last day (nobody enters)."""
@@ -286,20 +329,33 @@ class FleetMemberWorker(Worker):
             case Connected():
                 self._outage.recovered(time.monotonic())
                 self._connection += 1
+                self._gate.close()
                 self._said, self._due_at = None, 0.0
             case Disconnected():
+                self._gate.open()
                 self._outage.failed(f"{happening.cause}: {happening.text}", time.monotonic())
             case Arrived():
                 self.on_message(happening)
             case _:
                 pass
 
+    def _let_faces_in(self) -> None:
+        """End their waiting once faces are compared with what this connection has told."""
+        if self._gate.shut and self._denied_heard_in == self._connection and self._in_memory():
+            self._gate.open()
+
+    def _in_memory(self) -> bool:
+        try:
+            return self._swapped()
+        except StoreError:  # the gallery's worker says so
+            return False
+
     def _say(self) -> None:
         """Say what is in force, once a connection and whenever it changes."""
         if not self._client.connected or self._client.room() < 1:
             return
         state = self._state()
-        if state is None or not self._store.swept or not self._swapped():
+        if state is None or not (self._store.swept and self._in_memory() and self._forgotten()):
             return
         receipt = self._receipt(state)
         if (

@@ -1,5 +1,6 @@
 """The fleet as one part of the daemon: where it is enabled it says who may enter."""
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,11 +28,14 @@ from edged.metrics import Metrics
 from edged.storage.vault import Vault
 from edged.workers.command_acts import CommandActs, Reach
 from edged.workers.command_desk import CommandDesk
+from edged.workers.effects import Door
 from edged.workers.event_log import EventLog
+from edged.workers.fleet_return import ReturnGate, ReturningDoor
 from edged.workers.gallery_sync import GallerySyncWorker, People
-from edged.workers.health import HealthReport
+from edged.workers.health import Check, HealthReport
 from edged.workers.lockdown import LockableDoor
 from edged.workers.policy import access_rules, recognition_settings
+from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publisher import PublisherWorker
 from edged.workers.recognition import RecognitionSettings
 from edged.workers.supervisor import Supervisor
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
     from edged.fleet.gallery_channel import GalleryChannel
     from edged.membership.update import Attempt
     from edged.workers.fleet_member import FleetMemberWorker
+
+
+logger = logging.getLogger(__name__)
 
 
 class Embedding(Protocol):
@@ -67,6 +74,9 @@ class FleetPart:
         self._membership: Membership | None = None
         self._worker: FleetMemberWorker | None = None
         self.people: People = local
+        self._gate = ReturnGate()
+        self._gallery: GallerySyncWorker | None = None
+        self._hours_unknown = False
         if config.fleet.enabled:
             self._membership = open_membership(config, vault)
             self.people = FleetPeople(self._membership.store, local)
@@ -75,11 +85,12 @@ class FleetPart:
         self,
         model: Embedding,
         gallery: GallerySyncWorker,
+        probes: ProbeKeeper,
         log: EventLog,
         clock: Clock,
     ) -> None:
         """Make the worker that follows the publisher; nothing where there is no fleet."""
-        membership, config = self._membership, self._config
+        membership, config, self._gallery = self._membership, self._config, gallery
         if membership is None:
             return
         # A door without a fleet does without TUF: a twentieth of a second of the start, and three megabytes.
@@ -89,6 +100,7 @@ class FleetPart:
         client_id = config.mqtt.client_id or f"edged-{config.site}-{config.door_id}"
         own = msgspec.structs.replace(config.mqtt, client_id=f"{client_id}-fleet")
         memory = _InMemory(gallery, self.people)
+        store.on_denial = gallery.hurry
         self._worker = FleetMemberWorker(
             BrokerClient(own, client_id=own.client_id or client_id, will=None),
             GalleryTopics(invitation.prefix, invitation.site, invitation.group),
@@ -101,8 +113,10 @@ class FleetPart:
             alarm=lambda kind, facts: _alarm(log, kind, facts),
             changed=gallery.hurry,
             swapped=memory.swapped,
+            forgotten=lambda: probes.only_of(gallery.current.snapshot.index),
             tried=self._tried,
             lapse=config.fleet.on_lapsed == "deny",
+            gate=self._gate,
         )
         self._metrics.fleet_group.labels(invitation.site, invitation.group).set(1)
         with suppress(StoreError):  # the worker says so; a door that hears nothing still knows its last day
@@ -135,8 +149,9 @@ class FleetPart:
         if self._worker is not None:
             self._worker.beat()
 
-    def _tried(self, attempt: "Attempt", state: FleetState) -> None:
-        self._show(state)
+    def _tried(self, attempt: "Attempt", state: FleetState | None) -> None:
+        if state is not None:
+            self._show(state)
         result = "applied" if attempt.changed else attempt.refused or "unchanged"
         self._metrics.fleet_attempts.labels(result).inc()
 
@@ -190,18 +205,48 @@ class FleetPart:
         )
         worker.on_message = acts.desk.heard
 
+    def returning(self, door: Door) -> Door:
+        """Return the door for faces, which wait where the fleet's news are only coming."""
+        return door if self._membership is None else ReturningDoor(door, self._gate, self._metrics)
+
+    def check(self) -> Check:
+        """Say whether the fleet's news, or hours that are not known, keep everybody outside now."""
+        if self._membership is None:
+            return Check(ok=True, detail="no door of a fleet")
+        if self._hours_unknown:
+            return Check(ok=False, detail="the fleet's hours are not known")
+        if self._gate.shut:
+            return Check(ok=False, detail="just connected: hears first who is denied")
+        return Check(ok=True, detail=f"group {self._membership.invitation.group}")
+
+    def denied(self) -> frozenset[str]:
+        """Return who is refused whatever the gallery says; asks no disk."""
+        return frozenset() if self._membership is None else self._membership.store.denied_in_memory()
+
     def add_to(self, supervisor: Supervisor) -> None:
         """Follow from the start on."""
         if self._worker is not None:
             supervisor.add(self._worker)
 
     def settings(self, config: Config) -> RecognitionSettings:
-        """Return what recognition takes over, with the fleet's own hours where it has any."""
+        """Return what recognition takes over, with the fleet's own hours where it has any.
+
+        Where these cannot be known nobody is let in: until the disk tells them, which the gallery's worker
+        looks for at each poll, or until another gallery comes.
+        """
         settings = recognition_settings(config)
-        access = None if self._membership is None else self._membership.store.access()
-        return (
-            settings if access is None else replace(settings, rules=access_rules(fleet_hours(access, config)))
-        )
+        try:
+            access = None if self._membership is None else self._membership.store.access()
+            hours = None if access is None else access_rules(fleet_hours(access, config))
+        except (StoreError, ConfigError) as exc:
+            if isinstance(exc, StoreError) and self._gallery is not None:
+                self._gallery.again()
+            level = logging.DEBUG if self._hours_unknown else logging.ERROR
+            logger.log(level, "hours of the fleet not known, nobody is let in error=%s", exc)
+            self._hours_unknown = True
+            return replace(settings, policy=lambda _threshold: settings.policy(None))
+        self._hours_unknown = False
+        return settings if hours is None else replace(settings, rules=hours)
 
 
 @dataclass(frozen=True, slots=True)

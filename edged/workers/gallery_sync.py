@@ -84,7 +84,7 @@ class GallerySyncWorker(Worker):
 
     ``max_unread_seconds`` None lets the gallery in memory serve for ever. ``traffic`` is asked about once an
     hour how many visits there are; None where that cannot be told. ``products`` multiplies the codes of a
-    large gallery.
+    large gallery. ``denied`` says without a disk who is refused by now, for when the people cannot be read.
     """
 
     # Thousands of people are opened, compared and rated in one turn, and a large journal is counted in one.
@@ -105,6 +105,7 @@ class GallerySyncWorker(Worker):
         on_change: Callable[[GalleryState], None] = lambda _state: None,
         traffic: Callable[[], Traffic | None] = lambda: None,
         products: Products = blocked_products,
+        denied: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         super().__init__("gallery")
         self.risk = risk
@@ -118,12 +119,14 @@ class GallerySyncWorker(Worker):
         self._calibration = calibration
         self._traffic = traffic
         self._products = products
+        self._denied = denied
         self._rereading = Rereading(people, space)
         self._metrics = metrics
         self._identity: tuple[int, ...] | None = None
         self._measured: tuple[int, ...] | None = None
         self._before: GallerySnapshot | None = None
         self._hurried = threading.Event()
+        self._again = False
         self._failing = self._lapsed = self._unread_told = False
         self._unread_since: float | None = None
         self._current = self._first()
@@ -151,6 +154,10 @@ class GallerySyncWorker(Worker):
     def hurry(self) -> None:
         """Look at the people at the next turn, not at the next poll; from any thread."""
         self._hurried.set()
+
+    def again(self) -> None:
+        """Read the people anew at the next poll although nothing has changed; from any thread."""
+        self._again = True
 
     def run(self) -> None:
         """Poll until told to stop."""
@@ -183,7 +190,7 @@ class GallerySyncWorker(Worker):
             and self._people.identity() == self._identity
             and self._calibration.identity() == self._measured
         )
-        if same_people and self._same_risk() and not self._lapsed:
+        if same_people and self._same_risk() and not self._lapsed and not self._again:
             return
         self._current = self._load()
         if self._current.snapshot.templates >= _MANY_TEMPLATES:
@@ -196,6 +203,7 @@ class GallerySyncWorker(Worker):
             self._current.snapshot.templates,
             _count(self._current.snapshot.bars),
         )
+        self._again = False  # before whoever may ask for it
         self.on_change(self._current)
 
     def _first(self) -> GalleryState:
@@ -278,11 +286,19 @@ class GallerySyncWorker(Worker):
         logger.log(level, "gallery not loaded, the old one stays error=%s", exc)
         self._failing = True
         self._tell_unread(time.monotonic())
+        self._shut_out()
         if self._out_of_date(time.monotonic()):
             self._lapse()
         # A stricter risk must not wait until people can be read again.
         elif not self._lapsed and not self._same_risk():
             self._current = self._rated(self._current.snapshot)
+            self.on_change(self._current)
+
+    def _shut_out(self) -> None:
+        """Disable who is denied in the gallery that stays."""
+        snapshot = self._current.snapshot.without(self._denied())
+        if snapshot is not self._current.snapshot:
+            self._current = replace(self._current, snapshot=snapshot)
             self.on_change(self._current)
 
     def _tell_unread(self, now: float) -> None:

@@ -12,12 +12,17 @@ def readiness(
     gallery: GallerySyncWorker,
     log: EventLog,
     *,
+    locked_down: bool,
+    fleet: Check,
     camera: str,
     models: str,
     liveness: LivenessWatch | None,
     lock: Check,
 ) -> HealthReport:
-    """Return the report; ``camera`` is the state it is in, ``models`` what runs."""
+    """Return the report; ``camera`` is the state it is in, ``models`` what runs.
+
+    ``fleet`` is whether its news keep anybody outside, ``locked_down`` whether a command does.
+    """
     state, trouble = gallery.current, log.trouble
     armed = config.decision.armed and state.threshold.cosine is not None
     return HealthReport(
@@ -29,6 +34,8 @@ def readiness(
             "armed": Check(armed, state.threshold.claim if config.decision.armed else "disarmed"),
             "journal": Check(trouble is None or config.journal.on_failure == "open", trouble or "ok"),
             "lock": lock,
+            "lockdown": Check(not locked_down, "locked down by a command" if locked_down else "none"),
+            "fleet": fleet,
         }
     )
 

@@ -14,7 +14,8 @@ from edged.fleet.gallery_format import PersonRecord, record_of
 from edged.fleet.joining import DoorCard
 from edged.fleet.trust import PublisherTrust
 from edged.membership.identity import DoorIdentity, create_identity
-from edged.membership.store import FleetStore, Member
+from edged.membership.opener import Member
+from edged.membership.store import FleetStore
 from edged.membership.update import Attempt, GalleryUpdate
 from edged.publishing.keyring import Keyring
 from edged.publishing.planning import Wanted

@@ -16,7 +16,7 @@ from edged.fleet.connection import Arrived
 from edged.fleet.gallery_format import Keys
 from edged.fleet.joining import write_joining
 from edged.fleet.receipt_messages import GalleryReceipt, signed_receipt
-from edged.membership.store import Member, Opener
+from edged.membership.opener import Member, Opener
 from edged.publishing.archive import people_in
 from edged.publishing.doors import add_door, remove_door
 from edged.publishing.hearing import Hearing, await_version, confirmed, enter_receipts

@@ -1,6 +1,8 @@
 """Who is forgotten is gone: from every door, also one that was away, from the publisher and the broker."""
 
-from collections.abc import Iterator
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from edged.fleet.broker import BrokerClient
 from edged.publishing.hearing import Hearing, enter_receipts
 from tests.fakes.mosquitto import Mosquitto, mosquitto
 from tests.integration.membership.fleet import GROUP, SITE, door, publisher, record, vector, wanted
+from tests.integration.membership.parts import joined, parts
 from tests.integration.membership.test_over_mqtt import config, listening, push, retained, until
 
 __all__ = ["listening"]
@@ -68,6 +71,70 @@ def test_an_erasure_waits_for_a_door_that_is_away(tmp_path: Path, broker: Mosqui
 
     broker.stop()  # it writes its database once more
     assert places(tmp_path, sealed) == []
+
+
+@pytest.fixture
+def stubborn() -> Iterator[Callable[[Path], None]]:
+    """What makes a file undeletable; it is let go of in the end."""
+    kept: list[Path] = []
+
+    def hold(path: Path) -> None:
+        if os.geteuid() != 0:
+            path.parent.chmod(0o500)
+        elif subprocess.run(["chattr", "+i", path], check=False, capture_output=True).returncode:
+            pytest.skip("this file system knows no immutable file")
+        kept.append(path)
+
+    yield hold
+    for path in kept:
+        release(path)
+
+
+def release(path: Path) -> None:
+    if os.geteuid() != 0:
+        path.parent.chmod(0o700)
+    elif path.exists():
+        subprocess.run(["chattr", "-i", path], check=True)
+
+
+def test_no_door_confirms_while_a_face_of_theirs_is_kept(
+    tmp_path: Path, broker: Mosquitto, stubborn: Callable[[Path], None]
+) -> None:
+    folder = publisher(tmp_path / "fleet", shards=SHARDS)
+    front = door(tmp_path / "front", "front", folder)
+    folder.publish(GROUP, wanted(1, 2, 3))
+    push(folder, broker)
+    kept = front.folder / "people-probes"
+    with parts(joined(front, broker.port)) as here:
+        here.start()
+        until(lambda: here.gallery.current.snapshot.person(GONE) is not None)
+        for event in ("E1", "E2"):
+            here.probes.keep(event, GONE, vector(2))
+        here.probes.keep("E3", "p-00001", vector(1))
+        until(lambda: kept.exists() and len(list(kept.glob("*.probe"))) == 3)
+        (kept / ".0123.new").write_bytes(b"cut off, and of anybody")
+        held = kept / f"E1~{GONE}.probe"
+        stubborn(held)
+        folder.forget(GROUP, GONE)
+        push(folder, broker)
+        until(lambda: "probes_not_erased" in here.log.types)
+        hearing = Hearing(folder.register.read(), BrokerClient(config(broker), client_id="hears", will=None))
+        with hearing:
+            hearing.connect()
+
+            def still_open() -> list[str]:
+                hearing.settle(quiet=0.2, most=1.0)
+                return enter_receipts(folder, hearing).forgotten[0].open
+
+            until(lambda: here.gallery.current.snapshot.person(GONE) is None)
+            assert still_open() == ["front"]
+            assert held.exists()
+            if os.geteuid() == 0:  # the others are not kept for its sake
+                assert sorted(path.name for path in kept.iterdir()) == [held.name, "E3~p-00001.probe"]
+            release(held)
+            until(lambda: still_open() == [])
+        assert [path.name for path in kept.iterdir()] == ["E3~p-00001.probe"]
+        assert here.log.types.count("probes_not_erased") == 1
 
 
 def test_the_broker_holds_nothing_that_tells_a_face_or_a_name(

@@ -18,8 +18,9 @@ from edged.fleet.gallery_channel import GalleryChannel
 from edged.fleet.gallery_topics import GalleryTopics
 from edged.membership.identity import create_identity
 from edged.membership.open_gallery import OpenedShard, OpenGallery, ShardBlock
+from edged.membership.opener import Member
 from edged.membership.state import AppliedGallery, FleetState, InForce
-from edged.membership.store import FleetStore, Member
+from edged.membership.store import FleetStore
 from edged.membership.update import Attempt
 from edged.storage.vault import Vault
 from edged.workers import fleet_member
