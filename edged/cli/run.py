@@ -55,6 +55,8 @@ def run(
             loaded, reload=lambda: load(config), until_end=until_end, listeners=Listeners(on_ready=ready),
             door=door,
         )  # fmt: skip
+        if door is not None:
+            door.leaves = lambda: daemon.supervisor.fails
         stops.hand_over(daemon.supervisor.request_stop)
         beginning.pop_all()
     sys.exit(daemon.run())

@@ -48,6 +48,11 @@ _CLAIM_SECONDS = 2.0
 _RETRY_SECONDS = 0.002
 _LEAVE_SECONDS = 1.0
 _STANDARD_ERROR = 2
+# What a terminal or a service manager sends to a whole group, and the word that is the keeper's alone.
+_NOT_FOR_IT = (
+    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN,
+    signal.SIGTTOU, signal.SIGUSR1,
+)  # fmt: skip
 
 
 class Guard:
@@ -167,7 +172,7 @@ class GuardedLock:
 def _watch(words: int, keeper: int, config: LockConfig) -> NoReturn:
     """Be the guard; never returns."""
     try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in _NOT_FOR_IT:
             signal.signal(number, signal.SIG_IGN)
         _close_all_but(words)
         if _until_needed(words, keeper):

@@ -1,0 +1,52 @@
+"""A fire's release at a door without a socket, whatever becomes of the daemon that started its process."""
+
+import time
+
+from edged.doorway.latch import in_emergency
+from tests.fakes.desk import FIRE, RESET, Desk
+from tests.fakes.doorway import until
+
+
+def test_a_crash_of_the_daemon_does_not_shut_a_door_that_a_fire_has_opened(desk: Desk) -> None:
+    orphan = desk.orphan()
+    time.sleep(0.3)  # longer than a turn
+    assert desk.released
+    assert orphan.emergency
+    desk.level(RESET, high=True)
+    time.sleep(0.2)
+    desk.level(FIRE, high=False)  # what was pressed while the fire input stood is no reset
+    time.sleep(0.2)
+    assert desk.released
+    desk.level(RESET, high=False)
+    time.sleep(0.2)
+    desk.level(RESET, high=True)
+    until(desk.gone)
+    assert not desk.released
+    assert not in_emergency(desk.state)
+
+
+def test_a_crash_of_the_daemon_shuts_every_other_door(desk: Desk) -> None:
+    daemon = desk.daemon()
+    daemon.kill()
+    until(desk.gone)
+    assert not desk.released
+
+
+def test_the_next_start_takes_over_and_releases_again_and_a_stop_shuts_the_door(desk: Desk) -> None:
+    orphan = desk.orphan()
+    daemon = desk.daemon()
+    until(lambda: desk.released)
+    assert desk.tenant.pid != orphan.pid
+    assert not desk.tenant.deserted
+    desk.end(daemon)
+    assert desk.gone()
+    assert not desk.released
+    assert in_emergency(desk.state)
+
+
+def test_a_daemon_that_fails_leaves_the_release_alone(desk: Desk) -> None:
+    daemon = desk.daemon()
+    desk.fire()
+    desk.end(daemon, "fail")
+    assert desk.released
+    assert desk.tenant.deserted
