@@ -74,29 +74,57 @@ def safe(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonLinesOption = False
 
     For the service manager, after the daemon has ended in whatever way (ExecStopPost). Only door.lock is
     read of the configuration, so a mistake elsewhere does not matter. A line that is still in use is an
-    error: its owner decides then.
+    error: its owner decides then. So is one that a fire has opened, where there is no door.socket: see
+    edged door reset.
     """
     from edged.config.loading import load_lock
     from edged.devices.lock_factory import open_lock
+    from edged.errors import LockError
 
-    with open_lock(load_lock(config)) as lock:
+    wanted = load_lock(config)
+    if _fire_has_opened(config):
+        raise LockError("a fire has opened the door: its line is let be until edged door reset")
+    with open_lock(wanted) as lock:
         name = lock.name
     _say(as_json, f"{name}: secured", state="secure", lock=name)
 
 
 @app.command()
 def reset(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonLinesOption = False) -> None:
-    """End an emergency: lock the door again after a fire alarm, once its input is quiet; by door.socket."""
-    from edged.config.loading import load_door
-    from edged.doorway.visitor import visit
-    from edged.errors import ConfigError
+    """End an emergency: lock the door again after a fire alarm, once its input is quiet.
+
+    The door process is asked, by door.socket; without, the one that edged run has started. Where none runs,
+    the line is claimed and the latch of the fire cleared, so that the next start does not open the door.
+    """
+    from edged.config.loading import load, load_door
 
     path = load_door(config).socket
     if path is None:
-        raise ConfigError(["door.socket: missing; it is where the door process is found"])
-    with visit(path) as visitor:
-        visitor.reset()
+        from edged.doorway.reset import reset as reset_here
+        from edged.workers.door_child import door_state
+
+        loaded = load(config)
+        reset_here(loaded.door, door_state(loaded))
+    else:
+        from edged.doorway.visitor import visit
+
+        with visit(path) as visitor:
+            visitor.reset()
     _say(as_json, "There is no emergency.", state="reset")
+
+
+def _fire_has_opened(config: Path) -> bool:
+    """Whether the latch of a door without a socket says so; that of a service lies in a folder of its own."""
+    from edged.config.loading import load
+    from edged.doorway.latch import in_emergency
+    from edged.errors import ConfigError
+    from edged.workers.door_child import door_state
+
+    try:
+        loaded = load(config)
+    except ConfigError:  # then nobody knows where, and a line that may be open is to be shut
+        return False
+    return loaded.door.socket is None and in_emergency(door_state(loaded))
 
 
 def _ask_for_a_pulse(path: Path, unlock_seconds: float, *, as_json: bool) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from edged.config import load
+from edged.doorway import reset
 from edged.doorway.latch import in_emergency
 from edged.doorway.tenant import Tenant, tenant_of
 from tests.fakes.doorway import environment, until
@@ -92,6 +94,10 @@ class Desk:
         daemon.wait(60)
         until(lambda: self.tenant.deserted)
         return self.tenant
+
+    def reset(self) -> None:
+        """Do what ``edged door reset`` does."""
+        reset.reset(load(self.folder / "config.yaml", {}).door, self.state)
 
     def gone(self) -> bool:
         return tenant_of(self.state) is None
