@@ -39,11 +39,10 @@ def pulse(
     """Unlock the door once for its configured time, and check that it is locked again.
 
     With door.socket the door process is asked, and whoever reads records it. Without, the daemon must not
-    run, since the lock line has one owner, and the pulse is recorded in the journal.
+    run, since the lock line has one owner: a door process is started for this pulse, which ends it whatever
+    becomes of this command, and it is recorded in the journal.
     """
     from edged.config.loading import load
-    from edged.devices.lock_factory import open_lock
-    from edged.workers.door_trial import pulse_once, recording
 
     loaded = load(config)
     settings = loaded.door
@@ -51,20 +50,21 @@ def pulse(
     if settings.socket is not None:
         _ask_for_a_pulse(settings.socket, settings.unlock_seconds, as_json=as_json)
         return
+    from edged.workers.door_trial import pulse_once
+
     _end_on_signals()
-    journal = recording(loaded.journal, loaded.access.time_zone, deliver=loaded.mqtt.enabled)
-    with open_lock(settings.lock) as lock, journal as record:
-        _say(as_json, f"{lock.name}: claimed, secure", state="claimed", lock=lock.name)
+    began_at = time.monotonic()
+
+    def claimed(name: str) -> None:
+        nonlocal began_at
         began_at = time.monotonic()
+        _say(as_json, f"{name}: claimed, secure", state="claimed", lock=name)
 
-        def show(change: "DoorChange") -> None:
-            record(change)
-            after = change.at - began_at
-            _say(
-                as_json, f"{after:8.3f} s  {change.state}", state=change.state, after_seconds=round(after, 3)
-            )
+    def show(change: "DoorChange") -> None:
+        after = change.at - began_at
+        _say(as_json, f"{after:8.3f} s  {change.state}", state=change.state, after_seconds=round(after, 3))
 
-        pulse_once(lock, settings, show)
+    pulse_once(loaded, claimed, show)
     _say(as_json, "The line is secure.", state="secure")
 
 

@@ -41,7 +41,7 @@ _GUARDED_SECONDS = 60.0
 def main(arguments: list[str] | None = None) -> int:
     """Keep the door until told to stop; return the exit code."""
     options = _options().parse_args(arguments)
-    logs.configure(LoggingConfig())
+    logs.configure(LoggingConfig(level="warning" if options.quiet else "info"))
     try:
         if options.secure:
             # As `edged door safe`, without the command line: the line may stand open as long as this takes.
@@ -80,6 +80,7 @@ def _options() -> argparse.ArgumentParser:
         help="claim the line, which secures it, let it go and end: for a service manager, after a crash. "
         "A line that a fire has released, by the latch in --state, is let be",
     )  # fmt: skip
+    add("--quiet", action="store_true", help="log what is wrong and nothing else")
     return parser
 
 

@@ -26,6 +26,7 @@ from edged.config.sections import Config, FakeLockConfig
 from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import pair
 from edged.doorway.latch import in_emergency
+from edged.doorway.messages import MAX_BYTES, Welcome, from_door
 from edged.doorway.tenant import tenant_of
 from edged.errors import DoorwayError, LockError
 
@@ -68,6 +69,8 @@ class DoorChild:
         self._process: subprocess.Popen[str] | None = None
         self._first: socket.socket | None = None
         self._spoken = False  # it has the line: that is when it says its first word
+        self.quiet = False  # it logs what is wrong alone, for who has a terminal
+        self.lock_name = "-"  # as it says with that
         self.leaves: Callable[[], bool] = lambda: False
 
     def begin(self) -> None:
@@ -178,10 +181,11 @@ class DoorChild:
         self._spoken = False
         ours, theirs = pair()
         command = ["-m", "edged.doorway", "--config", "-", "--peer", str(theirs.fileno())]
+        command += ["--state", os.fspath(self._state), *(["--quiet"] if self.quiet else [])]
         try:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [sys.executable, *command, "--state", os.fspath(self._state)],
+                    [sys.executable, *command],
                     stdin=subprocess.PIPE, pass_fds=[theirs.fileno()], text=True, env=_environment(),
                     # What a terminal sends to its programs, such as Ctrl-Z, must not stop who ends a pulse.
                     start_new_session=True,
@@ -204,11 +208,14 @@ class DoorChild:
         why = "the door process did not claim the line; its own message stands above"
         try:
             ready, _, _ = select.select([ours], [], [], _START_SECONDS)
-            self._spoken = bool(ready and ours.recv(1, socket.MSG_PEEK))
+            word = ours.recv(MAX_BYTES, socket.MSG_PEEK) if ready else b""
+            self._spoken = bool(word)
         except OSError as exc:
             why = f"the door process does not start: {exc}"
         else:
             if self._spoken:
+                welcome = from_door(word)
+                self.lock_name = welcome.lock if isinstance(welcome, Welcome) else self.lock_name
                 return
             if not ready:
                 why = f"the door process has not claimed the line within {_START_SECONDS:g} s"
