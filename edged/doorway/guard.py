@@ -48,10 +48,10 @@ _CLAIM_SECONDS = 2.0
 _RETRY_SECONDS = 0.002
 _LEAVE_SECONDS = 1.0
 _STANDARD_ERROR = 2
-# What a terminal or a service manager sends to a whole group, and the word that is the keeper's alone.
+# What a terminal or a service manager sends to a whole group.
 _NOT_FOR_IT = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN,
-    signal.SIGTTOU, signal.SIGUSR1,
+    signal.SIGTTOU,
 )  # fmt: skip
 
 

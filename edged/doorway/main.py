@@ -17,6 +17,7 @@ from edged import logs, systemd
 from edged.config.loading import load_door, load_lock, parse_door
 from edged.config.sections import DoorConfig, LoggingConfig
 from edged.devices.gpio_lines import Lamps, Switches
+from edged.devices.lock import DoorLock
 from edged.devices.lock_factory import open_lock
 from edged.domain.count import counted
 from edged.doorway.channel import listen, pair
@@ -27,7 +28,7 @@ from edged.doorway.ledger import Ledger
 from edged.doorway.server import Server
 from edged.doorway.show import Show, shown
 from edged.doorway.spool import Spool
-from edged.doorway.tenant import Tenancy, succeed
+from edged.doorway.tenant import RESET, Tenancy, succeed
 from edged.errors import ConfigError, DoorwayError, EdgedError
 
 logger = logging.getLogger(__name__)
@@ -113,9 +114,7 @@ def _serve(options: argparse.Namespace) -> None:
         # The line first: it is secure from here on, unless a fire has opened the door, and whoever has it is
         # the one door process.
         released = in_emergency(state)
-        lock = open_lock(config.lock, released=released)
-        if guard is not None:
-            lock = GuardedLock(lock, guard, config.unlock_seconds)
+        lock = _claimed(config, guard, released=released)
         if not released:  # an input that cannot be claimed must not shut a door that a fire has opened
             closing.callback(lock.close)
         switches = Switches(config.inputs)
@@ -124,6 +123,8 @@ def _serve(options: argparse.Namespace) -> None:
         closing.callback(show.close)
         spool = Spool(state)
         closing.callback(spool.close, _LAST_WRITES_SECONDS)
+        if released and not spool.emergency:  # the latch went just now, or could not be read after all
+            lock.secure()
         if single:
             tenancy.take(state)
         ledger = Ledger(spool)
@@ -147,6 +148,11 @@ def _serve(options: argparse.Namespace) -> None:
         _keep(keeper, server, show, spool, guard=guard, goes_on=keep_on)
     if guard is not None:  # after an error it stays: the line may not be secure
         guard.dismiss()
+
+
+def _claimed(config: DoorConfig, guard: Guard | None, *, released: bool) -> DoorLock:
+    lock = open_lock(config.lock, released=released)
+    return lock if guard is None else GuardedLock(lock, guard, config.unlock_seconds)
 
 
 def _goes_on(keeper: Keeper, server: Server, stop: "_Stop", tenancy: Tenancy | None) -> bool:
@@ -209,7 +215,7 @@ def _status(keeper: Keeper, server: Server) -> str:
 
 
 class _Stop:
-    """SIGTERM and SIGINT, as something that a selector hears of; and SIGUSR1, which asks for a reset."""
+    """SIGTERM and SIGINT, as something that a selector hears of; and ``RESET``, which is none."""
 
     def __init__(self, *, heed_interrupts: bool) -> None:
         self.asked = False
@@ -222,7 +228,8 @@ class _Stop:
         # Ctrl-C reaches a child too; its parent ends it once everything has been said.
         signal.signal(signal.SIGINT, self._ask if heed_interrupts else signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGUSR1, self._ask_reset)
+        # Whoever listens at a socket is asked for it there.
+        signal.signal(RESET, signal.SIG_IGN if heed_interrupts else self._ask_reset)
 
     def reset_is_due(self) -> bool:
         """Return whether a reset was asked for since the last call."""

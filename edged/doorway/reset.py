@@ -5,7 +5,6 @@ secures it, and the latch goes. Not before the fire input was read, and read qui
 """
 
 import contextlib
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from edged.doorway.inputs import SAMPLE_SECONDS, Inputs, Settled
 from edged.doorway.latch import latched
 from edged.doorway.ledger import Ledger
 from edged.doorway.spool import Spool
-from edged.doorway.tenant import Tenant, send, tenant_of
+from edged.doorway.tenant import RESET, Tenant, send, tenant_of
 from edged.errors import DoorwayError, LockError
 
 # As for whoever asks by the socket.
@@ -48,7 +47,7 @@ def reset(config: DoorConfig, state: Path) -> None:
 
 def _ask(state: Path, tenant: Tenant) -> None:
     """Have the door process reset it, and see that the disk knows."""
-    send(state, tenant, signal.SIGUSR1)
+    send(state, tenant, RESET)
 
     def goes_on() -> bool:
         now = tenant_of(state)

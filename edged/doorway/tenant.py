@@ -19,6 +19,9 @@ from edged.errors import DoorwayError
 
 logger = logging.getLogger(__name__)
 
+# Asks a door process for a reset. Not SIGUSR1, by which ``edged run`` is asked for its stacks.
+RESET = signal.SIGRTMIN
+
 _NAME = "keeper"
 _KEEPS, _EMERGENCY, _DESERTED = range(3)  # which byte is locked for what
 # struct flock with 64-bit offsets: l_type, l_whence, l_start, l_len, l_pid
@@ -82,7 +85,7 @@ def tenant_of(state: Path) -> Tenant | None:
     Raises ``DoorwayError`` where that cannot be said.
     """
     try:
-        file = os.open(state / _NAME, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(state / _NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as exc:

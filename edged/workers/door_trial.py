@@ -93,6 +93,7 @@ def _claimed(config: Config, building: contextlib.ExitStack) -> tuple[OpenDoor, 
     if in_emergency(door_state(config)):  # its start would open the door, as every start does now
         raise LockError("a fire has opened the door, and nobody has reset it: see edged door reset")
     child.quiet = True
+    child.leaves = lambda: True  # a fire that begins now holds the door open past this command
     opened = claim_door(config, building, child)
     return opened, child.lock_name
 

@@ -1,10 +1,11 @@
 """A fire's release at a door without a socket, whatever becomes of the daemon that started its process."""
 
 import time
+from pathlib import Path
 
 from edged.doorway.latch import in_emergency
 from tests.fakes.desk import FIRE, RESET, Desk
-from tests.fakes.doorway import until
+from tests.fakes.doorway import DoorProcess, until
 
 
 def test_a_crash_of_the_daemon_does_not_shut_a_door_that_a_fire_has_opened(desk: Desk) -> None:
@@ -50,3 +51,11 @@ def test_a_daemon_that_fails_leaves_the_release_alone(desk: Desk) -> None:
     desk.end(daemon, "fail")
     assert desk.released
     assert desk.tenant.deserted
+
+
+def test_a_latch_that_goes_while_the_line_is_claimed_leaves_a_secure_line(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path)
+    seen = "from edged.doorway import main as m; m.in_emergency = lambda _state: True"
+    door.program = ["-c", f"import sys; {seen}; sys.exit(m.main())"]
+    with door:
+        assert [released for _, released in door.timeline] == [True, False]
