@@ -190,7 +190,10 @@ def _keep(
         look = server.look if now < server.look_until else "idle"
         faulty = server.readers == 0 or bool(keeper.faulty)
         show.light(shown(keeper.door, look, look_age=server.look_age(now), faulty=faulty, now=now))
-        if now - told_at >= _WATCHDOG_SECONDS or keeper.door.condition != condition:
+        due = now - told_at >= _WATCHDOG_SECONDS
+        if guard is not None and due:
+            guard.ask()
+        if due or keeper.door.condition != condition:
             told_at, condition = now, keeper.door.condition
             systemd.notify("WATCHDOG=1", f"STATUS={_status(keeper, server)}")
             spool.mend()
