@@ -124,6 +124,7 @@ def _serve(options: argparse.Namespace) -> None:
         spool = Spool(state)
         closing.callback(spool.close, _LAST_WRITES_SECONDS)
         if released and not spool.emergency:  # the latch went just now, or could not be read after all
+            closing.callback(lock.close)
             lock.secure()
         if single:
             tenancy.take(state)

@@ -86,6 +86,11 @@ class Desk:
         self.level(FIRE, high=True)
         until(lambda: self.released and in_emergency(self.state) and self.tenant.emergency)
 
+    def latch(self) -> None:
+        """Have a fire behind it that nobody has reset."""
+        self.state.mkdir()
+        (self.state / "emergency").write_text("1\n")
+
     def orphan(self) -> Tenant:
         """Have a daemon killed in a fire."""
         daemon = self.daemon()

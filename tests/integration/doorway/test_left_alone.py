@@ -1,11 +1,17 @@
 """A fire's release at a door without a socket, whatever becomes of the daemon that started its process."""
 
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from edged.doorway.latch import in_emergency
+from edged.doorway.tenant import tenant_of
 from tests.fakes.desk import FIRE, RESET, Desk
-from tests.fakes.doorway import DoorProcess, until
+from tests.fakes.doorway import DoorProcess, environment, until
 
 
 def test_a_crash_of_the_daemon_does_not_shut_a_door_that_a_fire_has_opened(desk: Desk) -> None:
@@ -51,6 +57,24 @@ def test_a_daemon_that_fails_leaves_the_release_alone(desk: Desk) -> None:
     desk.end(daemon, "fail")
     assert desk.released
     assert desk.tenant.deserted
+
+
+@pytest.mark.parametrize("latched", [True, False])
+def test_a_start_that_fails_leaves_the_release_of_a_fire_and_nothing_else(desk: Desk, latched: bool) -> None:
+    if latched:
+        desk.latch()
+    path = desk.folder / "config.yaml"
+    path.write_text(path.read_text() + "models: {detector: absent}\n")
+    with (desk.folder / "log").open("ab") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "edged", "run", "--config", "config.yaml"], cwd=desk.folder, stderr=log,
+            env=environment(), timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode not in (0, -signal.SIGKILL)
+    left = tenant_of(desk.state)
+    desk.keepers |= set() if left is None else {left.pid}
+    assert (left is not None and left.deserted) is latched
+    assert desk.released is latched
 
 
 def test_a_latch_that_goes_while_the_line_is_claimed_leaves_a_secure_line(tmp_path: Path) -> None:

@@ -54,8 +54,7 @@ def edged(desk: Desk, word: str) -> "subprocess.CompletedProcess[str]":
 @pytest.fixture
 def latched(desk: Desk) -> Desk:
     """A door that a fire has opened; its door process was stopped."""
-    desk.state.mkdir()
-    (desk.state / "emergency").write_text("1\n")
+    desk.latch()
     return desk
 
 
