@@ -13,14 +13,17 @@ app = typer.Typer(help="Check, show or describe the configuration.", no_args_is_
 def check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Report every problem at once; exit status 78 if there is one.
 
-    A warning, and no problem, is what another configuration beside this one, of the same door, has as well.
+    A warning, and no problem, is what another configuration beside this one, of the same door, has as well; a
+    lock or a wire that is no hardware; and a fire input that is heard and reset by edged run alone.
     """
+    from edged.config.advice import advice
     from edged.config.loading import load
     from edged.config.siblings import clashes
     from edged.errors import ConfigError
 
     try:
-        warnings = clashes(config, load(config))
+        loaded = load(config)
+        warnings = [*clashes(config, loaded), *advice(loaded)]
     except ConfigError as exc:
         if not as_json:
             raise

@@ -39,11 +39,10 @@ def pulse(
     """Unlock the door once for its configured time, and check that it is locked again.
 
     With door.socket the door process is asked, and whoever reads records it. Without, the daemon must not
-    run, since the lock line has one owner, and the pulse is recorded in the journal.
+    run, since the lock line has one owner: a door process is started for this pulse, which ends it whatever
+    becomes of this command, and it is recorded in the journal.
     """
     from edged.config.loading import load
-    from edged.devices.lock_factory import open_lock
-    from edged.workers.door_trial import pulse_once, recording
 
     loaded = load(config)
     settings = loaded.door
@@ -51,20 +50,21 @@ def pulse(
     if settings.socket is not None:
         _ask_for_a_pulse(settings.socket, settings.unlock_seconds, as_json=as_json)
         return
+    from edged.workers.door_trial import pulse_once
+
     _end_on_signals()
-    journal = recording(loaded.journal, loaded.access.time_zone, deliver=loaded.mqtt.enabled)
-    with open_lock(settings.lock) as lock, journal as record:
-        _say(as_json, f"{lock.name}: claimed, secure", state="claimed", lock=lock.name)
+    began_at = time.monotonic()
+
+    def claimed(name: str) -> None:
+        nonlocal began_at
         began_at = time.monotonic()
+        _say(as_json, f"{name}: claimed, secure", state="claimed", lock=name)
 
-        def show(change: "DoorChange") -> None:
-            record(change)
-            after = change.at - began_at
-            _say(
-                as_json, f"{after:8.3f} s  {change.state}", state=change.state, after_seconds=round(after, 3)
-            )
+    def show(change: "DoorChange") -> None:
+        after = change.at - began_at
+        _say(as_json, f"{after:8.3f} s  {change.state}", state=change.state, after_seconds=round(after, 3))
 
-        pulse_once(lock, settings, show)
+    pulse_once(loaded, claimed, show)
     _say(as_json, "The line is secure.", state="secure")
 
 
@@ -74,29 +74,57 @@ def safe(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonLinesOption = False
 
     For the service manager, after the daemon has ended in whatever way (ExecStopPost). Only door.lock is
     read of the configuration, so a mistake elsewhere does not matter. A line that is still in use is an
-    error: its owner decides then.
+    error: its owner decides then. So is one that a fire has opened, where there is no door.socket: see
+    edged door reset.
     """
     from edged.config.loading import load_lock
     from edged.devices.lock_factory import open_lock
+    from edged.errors import LockError
 
-    with open_lock(load_lock(config)) as lock:
+    wanted = load_lock(config)
+    if _fire_has_opened(config):
+        raise LockError("a fire has opened the door: its line is let be until edged door reset")
+    with open_lock(wanted) as lock:
         name = lock.name
     _say(as_json, f"{name}: secured", state="secure", lock=name)
 
 
 @app.command()
 def reset(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonLinesOption = False) -> None:
-    """End an emergency: lock the door again after a fire alarm, once its input is quiet; by door.socket."""
-    from edged.config.loading import load_door
-    from edged.doorway.visitor import visit
-    from edged.errors import ConfigError
+    """End an emergency: lock the door again after a fire alarm, once its input is quiet.
+
+    The door process is asked, by door.socket; without, the one that edged run has started. Where none runs,
+    the line is claimed and the latch of the fire cleared, so that the next start does not open the door.
+    """
+    from edged.config.loading import load, load_door
 
     path = load_door(config).socket
     if path is None:
-        raise ConfigError(["door.socket: missing; it is where the door process is found"])
-    with visit(path) as visitor:
-        visitor.reset()
+        from edged.doorway.reset import reset as reset_here
+        from edged.workers.door_child import door_state
+
+        loaded = load(config)
+        reset_here(loaded.door, door_state(loaded))
+    else:
+        from edged.doorway.visitor import visit
+
+        with visit(path) as visitor:
+            visitor.reset()
     _say(as_json, "There is no emergency.", state="reset")
+
+
+def _fire_has_opened(config: Path) -> bool:
+    """Whether the latch of a door without a socket says so; that of a service lies in a folder of its own."""
+    from edged.config.loading import load
+    from edged.doorway.latch import in_emergency
+    from edged.errors import ConfigError
+    from edged.workers.door_child import door_state
+
+    try:
+        loaded = load(config)
+    except ConfigError:  # then nobody knows where, and a line that may be open is to be shut
+        return False
+    return loaded.door.socket is None and in_emergency(door_state(loaded))
 
 
 def _ask_for_a_pulse(path: Path, unlock_seconds: float, *, as_json: bool) -> None:

@@ -35,7 +35,7 @@ def run(
         logs.configure(loaded.logging)
     with ExitStack() as beginning:
         with stops.held():
-            door = _begun(loaded, beginning)
+            door = _begun(loaded, beginning, stops)
             # Modules are never garbage. To look at them again and again costs a tenth of a start, and later
             # a pause of 20 ms on x86-64, several times that on a board, whenever all objects are looked
             # through.
@@ -55,6 +55,8 @@ def run(
             loaded, reload=lambda: load(config), until_end=until_end, listeners=Listeners(on_ready=ready),
             door=door,
         )  # fmt: skip
+        if door is not None:
+            door.leaves = lambda: daemon.supervisor.fails
         stops.hand_over(daemon.supervisor.request_stop)
         beginning.pop_all()
     sys.exit(daemon.run())
@@ -75,6 +77,11 @@ class _EarlyStops:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._hear)
+
+    @property
+    def asked(self) -> bool:
+        """Whether a stop was asked for."""
+        return bool(self._asked)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -106,12 +113,16 @@ class _EarlyStops:
             sys.exit(0)
 
 
-def _begun(loaded: "Config", beginning: ExitStack) -> "DoorChild | None":
-    """Have the door's process, if there is one, claim the line while everything else is imported."""
+def _begun(loaded: "Config", beginning: ExitStack, stops: _EarlyStops) -> "DoorChild | None":
+    """Have the door's process, if there is one, claim the line while everything else is imported.
+
+    A start that fails must not shut a door that a fire has opened; a stop that was asked for does.
+    """
     from edged.workers.door_child import door_child
 
     child = door_child(loaded)
     if child is not None:
+        child.leaves = lambda: not stops.asked
         beginning.callback(child.close)
         child.begin()
     return child

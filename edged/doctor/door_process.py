@@ -3,13 +3,17 @@
 import os
 from dataclasses import replace
 
+from edged.config.advice import unreal
 from edged.config.sections import FakeLockConfig
 from edged.config.siblings import clashes
 from edged.doctor.finding import Finding, State
 from edged.doctor.patient import Patient
+from edged.doorway.latch import in_emergency
 from edged.doorway.messages import Status
+from edged.doorway.tenant import Tenant, tenant_of
 from edged.doorway.visitor import visit
 from edged.errors import DoorwayError
+from edged.workers.door_child import door_state
 
 ACCOUNT = "edged-door"
 _ODD = {
@@ -22,13 +26,8 @@ _ODD = {
 def door_process(patient: Patient) -> Finding:
     """Say hello to the door process as a visitor does: it moves nothing."""
     door = patient.config.door
-    if door.socket is None and isinstance(door.lock, FakeLockConfig):
-        return Finding(State.NOT_APPLICABLE, "the lock is a fake, kept by edged run itself")
     if door.socket is None:
-        detail = (
-            "edged run starts it, and it ends with it: the exit button needs door.socket to work by itself"
-        )
-        return Finding(State.WARNING if door.inputs.exit else State.OK, detail)
+        return _without_socket(patient)
     try:
         with visit(door.socket) as visitor:
             status, peer = visitor.status, visitor.peer
@@ -41,12 +40,41 @@ def door_process(patient: Patient) -> Finding:
         detail = f"user id {peer[1]} listens at {door.socket}, expected {ACCOUNT} or root: who is that?"
         return Finding(State.FAILED, detail, {"pid": peer[0], "uid": peer[1]})
     found = _judged(status, peer)
-    shared = [] if patient.path is None else clashes(patient.path, patient.config)
+    odd = [*unreal(door)]
+    if patient.path is not None:
+        odd += clashes(patient.path, patient.config)
     return (
-        replace(found, state=State.WARNING, detail="; ".join(shared))
-        if shared and found.state is State.OK
+        replace(found, state=State.WARNING, detail="; ".join(odd))
+        if odd and found.state is State.OK
         else found
     )
+
+
+def _without_socket(patient: Patient) -> Finding:
+    """Look at what a door process that edged run starts has left for everybody to read."""
+    door, state = patient.config.door, door_state(patient.config)
+    tenant = tenant_of(state)
+    facts: dict[str, object] = {} if tenant is None else {"pid": tenant.pid}
+    if in_emergency(state) or (tenant is not None and tenant.emergency):
+        return Finding(State.WARNING, _emergency(tenant), facts | {"condition": "emergency"})
+    odd = [*unreal(door)]
+    if isinstance(door.lock, FakeLockConfig):
+        return Finding(State.WARNING, "; ".join(odd), facts)
+    alone = [name for name in ("exit", "fire") if getattr(door.inputs, name) is not None]
+    if alone:
+        odd.append(f"door.inputs.{' and '.join(alone)} need door.socket to work by themselves")
+    detail = "edged run starts it, and it ends with it"
+    return Finding(State.WARNING if odd else State.OK, "; ".join([detail, *odd]), facts)
+
+
+def _emergency(tenant: Tenant | None) -> str:
+    if tenant is None:
+        return (
+            "a fire has opened the door, and nobody has reset it: the next start of edged run opens it "
+            "again; `edged door reset` ends that once the input is quiet"
+        )
+    by = f", and edged run is gone: process {tenant.pid} goes on alone" if tenant.deserted else ""
+    return f"{_ODD['emergency']}{by}"
 
 
 def _judged(status: Status, peer: tuple[int, int]) -> Finding:

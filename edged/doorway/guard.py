@@ -5,7 +5,8 @@ notice and to claim it again; a process that stands still dies of its watchdog, 
 pulse. The guard is forked before the line is claimed, holds nothing of it, and sleeps on a pipe. It is told,
 before the line is released, until when that may last. Where the pipe ends before the line was secured again,
 or the time is over and the keeper does not move, the guard ends the keeper for good, claims the line, which
-secures it, and leaves.
+secures it, and leaves. Every second it is asked whether it is there. One that does not answer is ended: it
+guards nothing, and the door process does without it as without one that died.
 
 In an emergency it lets the line be: a door that a fire has opened must not be shut by a crash. Nor do the
 service manager's ``--secure`` and the claim of the next start, which ask the latch of the emergency. What a
@@ -35,7 +36,7 @@ from edged.errors import LockError
 logger = logging.getLogger(__name__)
 
 _WORD = struct.Struct("<d")
-_SECURE, _EMERGENCY, _BYE = 0.0, math.inf, -1.0
+_SECURE, _EMERGENCY, _BYE, _ASK = 0.0, math.inf, -1.0, -2.0
 # Past the end of a pulse: what a keeper needs, and far below the 50 ms from which on a relock counts as late,
 # since on a busy machine the guard comes late as well.
 _GRACE_SECONDS = 0.01
@@ -47,15 +48,24 @@ _STARVED_SECONDS = 0.3
 _CLAIM_SECONDS = 2.0
 _RETRY_SECONDS = 0.002
 _LEAVE_SECONDS = 1.0
+# Turns of the keeper's watchdog, a second each: a swapped-out guard on a slow card is back within those.
+_MOST_UNANSWERED = 5
 _STANDARD_ERROR = 2
+# What a terminal or a service manager sends to a whole group.
+_NOT_FOR_IT = (
+    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN,
+    signal.SIGTTOU,
+)  # fmt: skip
 
 
 class Guard:
     """The keeper's end. Every method is called by the thread that keeps the door, and none of them waits."""
 
-    def __init__(self, words: int, pid: int) -> None:
+    def __init__(self, words: int, pid: int, answers: int = -1) -> None:
         self._words = words
         self._pid = pid
+        self._answers = answers
+        self._unanswered = 0
         self._told = _SECURE
         self._alone = False
 
@@ -71,13 +81,16 @@ class Guard:
         gpiod = isinstance(config, GpiodLockConfig)
         importlib.import_module(f"edged.devices.lock_{'gpiod' if gpiod else 'gpiozero'}")
         near, far = os.pipe()
+        answers, answering = os.pipe()
+        for end in (far, answers, answering):
+            os.set_blocking(end, False)
         keeper = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _watch(near, keeper, config)
+            _watch(near, answering, keeper, config)
         os.close(near)
-        os.set_blocking(far, False)
-        return cls(far, pid)
+        os.close(answering)
+        return cls(far, pid, answers)
 
     @property
     def gone(self) -> bool:
@@ -85,6 +98,25 @@ class Guard:
         look = select.poll()
         look.register(self._words, 0)  # POLLERR is always told
         return bool(look.poll(0))
+
+    def ask(self) -> None:
+        """Ask whether it is there, for an answer until the next call; end it after too many without one."""
+        if self.gone:
+            return
+        try:
+            heard = bool(os.read(self._answers, 64))
+        except BlockingIOError:
+            heard = False
+        if heard or not self._unanswered:
+            self._unanswered = 1
+            with contextlib.suppress(OSError):  # then it is gone, or has not read thousands of words
+                os.write(self._words, _WORD.pack(_ASK))
+            return
+        self._unanswered += 1
+        if self._unanswered > _MOST_UNANSWERED:
+            logger.error("the guard of the line stands still, ending it pid=%d", self._pid)
+            with contextlib.suppress(ProcessLookupError):  # a child of ours: the number is no other process
+                os.kill(self._pid, signal.SIGKILL)
 
     def before_release(self, seconds: float) -> None:
         """Tell that the line is about to be released, for ``seconds`` unless another word comes."""
@@ -107,6 +139,7 @@ class Guard:
         """Send it away: the line is secure and given back."""
         self._say(_BYE)
         os.close(self._words)
+        os.close(self._answers)
         until = time.monotonic() + _LEAVE_SECONDS
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(self._pid, os.WNOHANG) == (0, 0) and time.monotonic() < until:
@@ -164,32 +197,32 @@ class GuardedLock:
         self.close()
 
 
-def _watch(words: int, keeper: int, config: LockConfig) -> NoReturn:
+def _watch(words: int, answers: int, keeper: int, config: LockConfig) -> NoReturn:
     """Be the guard; never returns."""
     try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in _NOT_FOR_IT:
             signal.signal(number, signal.SIG_IGN)
-        _close_all_but(words)
-        if _until_needed(words, keeper):
+        _close_all_but(words, answers)
+        if _until_needed(words, answers, keeper):
             _secure(config)
     except BaseException:
         logger.critical("the guard of the line failed", exc_info=True)
     os._exit(0)
 
 
-def _close_all_but(words: int) -> None:
+def _close_all_but(*kept: int) -> None:
     """Let go of what was inherited.
 
     Above all of the connection to a reader, whose other end must see the keeper's end as the end of it.
     """
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, one of which is the listing's own
         number = int(name)
-        if number > _STANDARD_ERROR and number != words:
+        if number > _STANDARD_ERROR and number not in kept:
             with contextlib.suppress(OSError):
                 os.close(number)
 
 
-def _until_needed(words: int, keeper: int) -> bool:
+def _until_needed(words: int, answers: int, keeper: int) -> bool:
     """Hear the keeper; return whether it left, or was made to leave, a line that may be released."""
     relock_at = _SECURE
     while True:
@@ -200,7 +233,11 @@ def _until_needed(words: int, keeper: int) -> bool:
             said = os.read(words, 4096)
             if not said:
                 break
-            (relock_at,) = _WORD.unpack(said[-_WORD.size :])
+            heard = [word for (word,) in _WORD.iter_unpack(said)]
+            if _ASK in heard:
+                with contextlib.suppress(OSError):  # it is gone, which the pipe of words tells
+                    os.write(answers, b".")
+            relock_at = ([relock_at] + [word for word in heard if word != _ASK])[-1]
             if relock_at == _BYE:
                 return False
         elif due is not None and _stands(keeper, time.monotonic() - due):

@@ -17,6 +17,7 @@ from edged import logs, systemd
 from edged.config.loading import load_door, load_lock, parse_door
 from edged.config.sections import DoorConfig, LoggingConfig
 from edged.devices.gpio_lines import Lamps, Switches
+from edged.devices.lock import DoorLock
 from edged.devices.lock_factory import open_lock
 from edged.domain.count import counted
 from edged.doorway.channel import listen, pair
@@ -27,6 +28,7 @@ from edged.doorway.ledger import Ledger
 from edged.doorway.server import Server
 from edged.doorway.show import Show, shown
 from edged.doorway.spool import Spool
+from edged.doorway.tenant import RESET, Tenancy, succeed
 from edged.errors import ConfigError, DoorwayError, EdgedError
 
 logger = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ _GUARDED_SECONDS = 60.0
 def main(arguments: list[str] | None = None) -> int:
     """Keep the door until told to stop; return the exit code."""
     options = _options().parse_args(arguments)
-    logs.configure(LoggingConfig())
+    logs.configure(LoggingConfig(level="warning" if options.quiet else "info"))
     try:
         if options.secure:
             # As `edged door safe`, without the command line: the line may stand open as long as this takes.
@@ -71,13 +73,15 @@ def _options() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "--peer", metavar="FD", type=int, default=None,
-        help="serve the one connection that was inherited, and end with it, instead of a socket",
+        help="serve the one connection that was inherited, instead of a socket, and end with it, or with the "
+        "emergency that stands by then",
     )  # fmt: skip
     add(
         "--secure", action="store_true",
         help="claim the line, which secures it, let it go and end: for a service manager, after a crash. "
         "A line that a fire has released, by the latch in --state, is let be",
     )  # fmt: skip
+    add("--quiet", action="store_true", help="log what is wrong and nothing else")
     return parser
 
 
@@ -99,15 +103,18 @@ def _serve(options: argparse.Namespace) -> None:
     state = _state(options)
     if options.peer is None and config.socket is None:
         raise ConfigError(["door.socket: missing; it is where readers find the door process"])
+    single = options.peer is not None
+    if single:
+        succeed(state)
     guard = Guard.start(config.lock)
-    stop = _Stop(heed_interrupts=options.peer is None)
+    stop = _Stop(heed_interrupts=not single)
     with contextlib.ExitStack() as closing:
+        tenancy = Tenancy()
+        closing.callback(tenancy.close)  # the last: whoever is to succeed may read what was written by then
         # The line first: it is secure from here on, unless a fire has opened the door, and whoever has it is
         # the one door process.
         released = in_emergency(state)
-        lock = open_lock(config.lock, released=released)
-        if guard is not None:
-            lock = GuardedLock(lock, guard, config.unlock_seconds)
+        lock = _claimed(config, guard, released=released)
         if not released:  # an input that cannot be claimed must not shut a door that a fire has opened
             closing.callback(lock.close)
         switches = Switches(config.inputs)
@@ -116,6 +123,11 @@ def _serve(options: argparse.Namespace) -> None:
         closing.callback(show.close)
         spool = Spool(state)
         closing.callback(spool.close, _LAST_WRITES_SECONDS)
+        if released and not spool.emergency:  # the latch went just now, or could not be read after all
+            closing.callback(lock.close)
+            lock.secure()
+        if single:
+            tenancy.take(state)
         ledger = Ledger(spool)
         ledger.begin()
         keeper = Keeper(lock, switches, config, ledger, time.monotonic, emergency=spool.emergency)
@@ -133,14 +145,30 @@ def _serve(options: argparse.Namespace) -> None:
         elif config.socket is not None:
             server.listen_on(listen(config.socket))
         logger.info("door kept lock=%s inputs=%s", lock.name, ",".join(switches.names) or "-")
-        keep_on = partial(_goes_on, server, stop, single=options.peer is not None)
+        keep_on = partial(_goes_on, keeper, server, stop, tenancy if single else None)
         _keep(keeper, server, show, spool, guard=guard, goes_on=keep_on)
     if guard is not None:  # after an error it stays: the line may not be secure
         guard.dismiss()
 
 
-def _goes_on(server: Server, stop: "_Stop", *, single: bool) -> bool:
-    return not stop.asked and not (single and server.deserted)
+def _claimed(config: DoorConfig, guard: Guard | None, *, released: bool) -> DoorLock:
+    lock = open_lock(config.lock, released=released)
+    return lock if guard is None else GuardedLock(lock, guard, config.unlock_seconds)
+
+
+def _goes_on(keeper: Keeper, server: Server, stop: "_Stop", tenancy: Tenancy | None) -> bool:
+    """Whether there is more to do; ``tenancy`` is of a process for one connection, and ends with that.
+
+    Not in an emergency: a crash of the daemon must not shut a door that a fire has opened.
+    """
+    if stop.asked:
+        return False
+    if stop.reset_is_due():
+        keeper.reset()
+    if tenancy is None:
+        return True
+    tenancy.tell(emergency=keeper.door.emergency, deserted=server.deserted)
+    return keeper.door.emergency or not server.deserted
 
 
 def _keep(
@@ -163,7 +191,10 @@ def _keep(
         look = server.look if now < server.look_until else "idle"
         faulty = server.readers == 0 or bool(keeper.faulty)
         show.light(shown(keeper.door, look, look_age=server.look_age(now), faulty=faulty, now=now))
-        if now - told_at >= _WATCHDOG_SECONDS or keeper.door.condition != condition:
+        due = now - told_at >= _WATCHDOG_SECONDS
+        if guard is not None and due:
+            guard.ask()
+        if due or keeper.door.condition != condition:
             told_at, condition = now, keeper.door.condition
             systemd.notify("WATCHDOG=1", f"STATUS={_status(keeper, server)}")
             spool.mend()
@@ -188,10 +219,11 @@ def _status(keeper: Keeper, server: Server) -> str:
 
 
 class _Stop:
-    """SIGTERM and SIGINT, as something that a selector hears of."""
+    """SIGTERM and SIGINT, as something that a selector hears of; and ``RESET``, which is none."""
 
     def __init__(self, *, heed_interrupts: bool) -> None:
         self.asked = False
+        self._reset_asked = False
         self.end, far = pair()
         far.setblocking(False)
         self._far = far
@@ -200,6 +232,16 @@ class _Stop:
         # Ctrl-C reaches a child too; its parent ends it once everything has been said.
         signal.signal(signal.SIGINT, self._ask if heed_interrupts else signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Whoever listens at a socket is asked for it there.
+        signal.signal(RESET, signal.SIG_IGN if heed_interrupts else self._ask_reset)
+
+    def reset_is_due(self) -> bool:
+        """Return whether a reset was asked for since the last call."""
+        due, self._reset_asked = self._reset_asked, False
+        return due
+
+    def _ask_reset(self, _number: int, _frame: object) -> None:
+        self._reset_asked = True
 
     def _ask(self, _number: int, _frame: object) -> None:
         self.asked = True

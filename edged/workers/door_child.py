@@ -3,6 +3,10 @@
 It owns the line and nothing else, so a fault of the reader, be it a crash of native code in mid-pulse or a
 hang, leaves the line in the hands of a process that goes on living for as long as it takes to secure it.
 A door process that hangs itself is killed by this one, and the line secured by whoever claims it next.
+
+In an emergency it outlives this process, where that dies or fails: a door that a fire has opened must not be
+shut by a crash. It ends once the emergency does, or when the next start takes over (``doorway.tenant``). An
+orderly stop ends it always, and shuts the door.
 """
 
 import logging
@@ -11,6 +15,8 @@ import select
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from edged.config.document import write_document
@@ -20,6 +26,8 @@ from edged.config.sections import Config, FakeLockConfig
 from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import pair
 from edged.doorway.latch import in_emergency
+from edged.doorway.messages import MAX_BYTES, Welcome, from_door
+from edged.doorway.tenant import tenant_of
 from edged.errors import DoorwayError, LockError
 
 logger = logging.getLogger(__name__)
@@ -31,6 +39,7 @@ _START_SECONDS = 20.0
 _OF_THE_DAEMON = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
 # It secures the line within a turn, and writes for two seconds at most.
 _END_SECONDS = 2.5
+_LOOK_SECONDS = 0.01
 
 
 def door_child(config: Config) -> "DoorChild | None":
@@ -39,11 +48,19 @@ def door_child(config: Config) -> "DoorChild | None":
     fake = isinstance(door.lock, FakeLockConfig) and not wired_lines(door.inputs, door.signals)
     if door.socket is not None or fake:
         return None
-    return DoorChild(config, config.journal.path.parent / "door")
+    return DoorChild(config, door_state(config))
+
+
+def door_state(config: Config) -> Path:
+    """Return the folder in which a door process without a socket keeps its events and the latch of a fire."""
+    return config.journal.path.parent / "door"
 
 
 class DoorChild:
-    """``connect`` starts it, or starts it anew, and returns the one connection to it."""
+    """``connect`` starts it, or starts it anew, and returns the one connection to it.
+
+    ``leaves`` says whether ``close`` leaves it to itself in an emergency: this process ends by a failure.
+    """
 
     def __init__(self, config: Config, state: Path) -> None:
         self._document = write_document({"door": effective(config)["door"]})
@@ -52,6 +69,9 @@ class DoorChild:
         self._process: subprocess.Popen[str] | None = None
         self._first: socket.socket | None = None
         self._spoken = False  # it has the line: that is when it says its first word
+        self.quiet = False  # it logs what is wrong alone, for who has a terminal
+        self.lock_name = "-"  # as it says with that
+        self.leaves: Callable[[], bool] = lambda: False
 
     def begin(self) -> None:
         """Start it; it claims the line while this process does something else. Raises ``LockError``."""
@@ -88,14 +108,39 @@ class DoorChild:
         process = self._process
         if process is None:
             return
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
+        if not self._goes(process):
+            self._process = None
+            return
+        if process.poll() is None:
             self.kill()
         self._process = None
         # One that even a kill has not ended yet may be stuck with the line as it was.
         if process.poll() is None or process.returncode < 0:
             self._secure()
+
+    def _goes(self, process: "subprocess.Popen[str]") -> bool:
+        """Wait for its end, for as long as that may take; False where it is left to itself in an emergency.
+
+        One that goes on without a connection, as it does in an emergency, is told to end.
+        """
+        began, told = time.monotonic(), False
+        while process.poll() is None and (waited := time.monotonic() - began) < _END_SECONDS:
+            alone = self._keeps_on_alone(process)
+            if alone and self.leaves():
+                logger.warning("there is an emergency: the door process goes on alone pid=%d", process.pid)
+                return False
+            if not told and (alone or (self._spoken and waited > _END_SECONDS / 2)):
+                process.terminate()
+                told = True
+            time.sleep(_LOOK_SECONDS)
+        return True
+
+    def _keeps_on_alone(self, process: "subprocess.Popen[str]") -> bool:
+        try:
+            tenant = tenant_of(self._state)
+        except DoorwayError:
+            return False
+        return tenant is not None and tenant.pid == process.pid and tenant.deserted and tenant.emergency
 
     def kill(self) -> None:
         """End a process that hangs or is still starting; ``connect`` or ``close`` secures the line then."""
@@ -136,11 +181,14 @@ class DoorChild:
         self._spoken = False
         ours, theirs = pair()
         command = ["-m", "edged.doorway", "--config", "-", "--peer", str(theirs.fileno())]
+        command += ["--state", os.fspath(self._state), *(["--quiet"] if self.quiet else [])]
         try:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [sys.executable, *command, "--state", os.fspath(self._state)],
+                    [sys.executable, *command],
                     stdin=subprocess.PIPE, pass_fds=[theirs.fileno()], text=True, env=_environment(),
+                    # What a terminal sends to its programs, such as Ctrl-Z, must not stop who ends a pulse.
+                    start_new_session=True,
                 )  # fmt: skip
             stdin = self._process.stdin
             if stdin is not None:
@@ -160,11 +208,14 @@ class DoorChild:
         why = "the door process did not claim the line; its own message stands above"
         try:
             ready, _, _ = select.select([ours], [], [], _START_SECONDS)
-            self._spoken = bool(ready and ours.recv(1, socket.MSG_PEEK))
+            word = ours.recv(MAX_BYTES, socket.MSG_PEEK) if ready else b""
+            self._spoken = bool(word)
         except OSError as exc:
             why = f"the door process does not start: {exc}"
         else:
             if self._spoken:
+                welcome = from_door(word)
+                self.lock_name = welcome.lock if isinstance(welcome, Welcome) else self.lock_name
                 return
             if not ready:
                 why = f"the door process has not claimed the line within {_START_SECONDS:g} s"

@@ -37,6 +37,7 @@ class Supervisor:
     ``first_on_stop`` is called before anything else when a stop begins, whatever the cause: it secures
     the lock. ``on_reload`` answers SIGHUP. ``status`` is shown by ``systemctl status``.
     ``abandon`` ends the process where a thread is stuck in native code and can never be joined.
+    ``fails`` tells, once a stop has begun, whether nobody had asked for it.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Supervisor:
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._failed = False
         self._stop_begun = False
+        self.fails = False
         self._withheld = False
         self._awake_since = time.monotonic()
         self._shown = ""
@@ -227,6 +229,7 @@ class Supervisor:
     def _finish(self) -> int:
         """Secure, stop, clean up; leave the process where a thread cannot be ended."""
         with _last_resort(self._stop_seconds + LAST_RESORT_SECONDS):
+            self.fails = self._failed
             self._guarded("first_on_stop", self._first_on_stop)
             self._stop_begun = True
             systemd.notify("STOPPING=1", "STATUS=stopping")

@@ -15,6 +15,7 @@ RANKS = {
     "doorway.messages": 2,
     "doorway.channel": 3,
     "doorway.latch": 3,
+    "doorway.tenant": 3,
     "vision": 3,
     "devices": 3,
     "storage": 3,

@@ -1,6 +1,7 @@
 """``edged door`` as a process of its own, ended in every way a process can end."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from tests.fakes.doorway import environment, until
 
 CONFIG = """
 site: hq
@@ -147,3 +150,55 @@ def test_a_lock_whose_wiring_is_not_stated_is_a_bad_configuration(folder: Path) 
     assert done.returncode == 78
     assert "edged: door.lock.active: missing" in done.stderr
     assert "edged: door.lock.power: missing" in done.stderr
+
+
+WIRED = "{driver: gpiod, chip: 'folder:%s', line: 17, active: high, power: fail_secure}"
+
+
+def line_is(folder: Path, *, released: bool) -> bool:
+    line = folder / "chip/line-17"
+    return line.exists() and line.read_bytes()[:1] == (b"1" if released else b"0")
+
+
+def wired_pulse(folder: Path) -> subprocess.Popen[str]:
+    """Start a pulse of 30 s of a line that stays where its owner leaves it; wait until it is released."""
+    configure(folder, lock=WIRED % (folder / "chip"), seconds=30)
+    process = subprocess.Popen(
+        command(folder, "test", "--yes", "--json"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, env=environment(), preexec_fn=heed_interrupts, process_group=0,  # noqa: PLW1509 - as above
+    )  # fmt: skip
+    until(lambda: line_is(folder, released=True) or process.poll() is not None)
+    assert process.poll() is None
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL, signal.SIGTSTP])
+def test_a_pulse_of_a_wired_door_ends_whatever_happens_to_the_command(
+    folder: Path, number: signal.Signals
+) -> None:
+    with wired_pulse(folder) as process:
+        os.killpg(process.pid, number)  # as a terminal does, to all of its programs at once
+        until(lambda: line_is(folder, released=False))
+        process.kill()
+
+
+def test_a_pulse_of_a_wired_door_is_on_record(folder: Path) -> None:
+    configure(folder, lock=WIRED % (folder / "chip"))
+    done = edged(folder, "test", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["state"] for line in lines] == ["claimed", "unlocked", "locked", "secure"]
+    assert "line 17" in lines[0]["lock"]
+    assert "door kept" not in done.stderr  # who looks at a terminal has the lines above
+    told = [json.loads(line)["body"] for line in events_of(folder)]
+    assert [(body["type"], body["cause"]) for body in told] == [("unlocked", "test"), ("locked", "test")]
+    assert told[0]["access_event_id"] == told[1]["access_event_id"]
+
+
+def test_a_door_that_a_fire_has_opened_is_not_tried(folder: Path) -> None:
+    configure(folder, lock=WIRED % (folder / "chip"))
+    (folder / "var/door").mkdir(parents=True)
+    (folder / "var/door/emergency").write_text("1\n")
+    done = edged(folder, "test", "--yes")
+    assert (done.returncode, "edged door reset" in done.stderr) == (1, True)
+    assert not (folder / "chip").exists()

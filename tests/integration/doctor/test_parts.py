@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from edged.doctor.record import record
 from edged.errors import StoreCorruptError
 from edged.storage.journal import Journal
 from tests.fakes.certificates import Authority
-from tests.fakes.doorway import CONTACT, FIRE, TAMPER, DoorProcess, until
+from tests.fakes.doorway import CONTACT, FIRE, TAMPER, DoorProcess, environment, until
 from tests.fakes.mosquitto import free_port, mosquitto
 from tests.integration.storage.conftest import event
 from tests.unit.doctor.conftest import Site, strike, with_lock
@@ -64,10 +66,40 @@ def test_a_door_process_is_asked_and_its_line_not_touched(site: Site, tmp_path: 
 
 
 def test_without_a_socket_the_door_comes_with_the_daemon(site: Site) -> None:
-    assert door_process(site.patient()).state is State.NOT_APPLICABLE
+    found = door_process(site.patient())
+    assert (found.state, "no real door is driven" in found.detail) == (State.WARNING, True)
+    found = door_process(site.patient(**with_lock(strike(chip=f"folder:{site.data}"))))
+    assert (found.state, "no real door is driven" in found.detail) == (State.WARNING, True)
     assert door_process(site.patient(**with_lock(strike()))).state is State.OK
     button = {"exit": {"chip": "pinctrl-bcm2711", "line": "GPIO23", "active": "low"}}
     assert door_process(site.patient(**with_lock(strike(), inputs=button))).state is State.WARNING
+
+
+def test_a_fire_that_nobody_has_reset_is_named_without_a_socket_too(site: Site) -> None:
+    patient = site.patient(**with_lock(strike()))
+    state = site.data / "door"
+    state.mkdir()
+    (state / "emergency").write_text("1\n")
+    found = door_process(patient)
+    assert (found.state, found.facts["condition"]) == (State.WARNING, "emergency")
+    assert "the next start of edged run opens it again; `edged door reset`" in found.detail
+    with subprocess.Popen([sys.executable, "-c", KEEPER], cwd=state, env=environment(), text=True) as keeper:
+        until((state / "ready").exists)
+        found = door_process(patient)
+        assert f"process {keeper.pid} goes on alone" in found.detail
+        keeper.kill()
+
+
+KEEPER = """
+import time
+from pathlib import Path
+from edged.doorway.tenant import Tenancy
+tenancy = Tenancy()
+tenancy.take(Path("."))
+tenancy.tell(emergency=True, deserted=True)
+Path("ready").touch()
+time.sleep(60)
+"""
 
 
 def test_a_broker_is_worth_what_it_gives(site: Site, tmp_path: Path) -> None:

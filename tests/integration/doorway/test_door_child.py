@@ -164,8 +164,8 @@ def test_the_line_of_a_child_that_was_killed_is_secured_unless_a_fire_has_opened
         child.close()
         assert line.read_bytes()[:1] == b"0"
         child.start()
-        latch.unlink()
         child.kill()
+        latch.unlink()  # not before: it may just be writing this anew
     finally:
         child.close()
     assert line.read_bytes()[:1] == b"1"

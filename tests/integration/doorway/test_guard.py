@@ -151,6 +151,38 @@ def test_a_door_process_without_its_guard_ends_at_rest_to_be_started_with_one(tm
         guard_of(door)
 
 
+def patched(what: str) -> list[str]:
+    modules = "from edged.doorway import guard as g, main as m"
+    return ["-c", f"import sys; {modules}; m._WATCHDOG_SECONDS = 0.05; {what}; sys.exit(m.main())"]
+
+
+def test_a_guard_that_stands_still_is_ended_and_counts_as_gone(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path)
+    door.program = patched("pass")
+    with door:
+        guard = guard_of(door)
+        os.kill(guard, signal.SIGSTOP)
+        with door.reader() as reader:
+            reader.wait(lambda: "guard_gone" in reader.events)
+        assert gone(guard)
+        assert "stands still, ending it" in door.log
+        assert door.end() == 0
+
+
+def test_a_guard_that_is_asked_in_mid_pulse_knows_the_end_of_it(tmp_path: Path) -> None:
+    door = DoorProcess(tmp_path, unlock_seconds=30)
+    door.program = patched("g._MOST_UNANSWERED = 10**9")
+    with door, door.reader() as reader:
+        reader.ask("R1")
+        reader.wait(lambda: "unlocked" in reader.events)
+        reader.rest(0.3)
+        guard = guard_of(door)
+        door.end(signal.SIGKILL)
+        until(lambda: not door.released)
+        until(lambda: gone(guard))
+    assert held_seconds(door) < PULSE
+
+
 def test_a_door_process_without_its_guard_shuts_no_door_that_a_fire_has_opened(tmp_path: Path) -> None:
     door = DoorProcess(tmp_path)
     door.program = AT_ONCE

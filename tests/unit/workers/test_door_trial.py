@@ -1,12 +1,20 @@
+from collections.abc import Callable
+
 import pytest
+from prometheus_client import CollectorRegistry
 
 from edged.config.sections import DoorConfig, FakeLockConfig
 from edged.devices.fakes import FakeLock
 from edged.errors import LockError
-from edged.workers.door import DoorChange
-from edged.workers.door_trial import pulse_once
+from edged.metrics import Metrics
+from edged.workers.door import DoorChange, DoorWorker
+from edged.workers.door_trial import Told, pulse
 
 CONFIG = DoorConfig(lock=FakeLockConfig(), unlock_seconds=0.05)
+
+
+def door_of(lock: FakeLock) -> Callable[[Told], DoorWorker]:
+    return lambda note: DoorWorker(lock, CONFIG, Metrics(CollectorRegistry()), note)
 
 
 class StuckLock(FakeLock):
@@ -20,7 +28,7 @@ class StuckLock(FakeLock):
 def test_one_pulse_is_shown_and_the_lock_is_closed() -> None:
     lock = FakeLock()
     changes: list[DoorChange] = []
-    pulse_once(lock, CONFIG, changes.append)
+    pulse(door_of(lock), CONFIG, changes.append)
     assert [change.state for change in changes] == ["unlocked", "locked"]
     assert [change.state for change in lock.transitions] == ["locked", "unlocked", "locked"]
     with pytest.raises(LockError, match="after it was closed"):
@@ -29,7 +37,7 @@ def test_one_pulse_is_shown_and_the_lock_is_closed() -> None:
 
 def test_a_line_that_stays_unlocked_fails_the_trial() -> None:
     with pytest.raises(LockError, match="still reads unlocked"):
-        pulse_once(StuckLock(), CONFIG, lambda _change: None)
+        pulse(door_of(StuckLock()), CONFIG, lambda _change: None)
 
 
 def test_a_lock_that_does_nothing_fails_the_trial() -> None:
@@ -38,4 +46,4 @@ def test_a_lock_that_does_nothing_fails_the_trial() -> None:
             raise LockError("toy: no answer")
 
     with pytest.raises(LockError, match="no answer"):
-        pulse_once(DeadLock(), CONFIG, lambda _change: None)
+        pulse(door_of(DeadLock()), CONFIG, lambda _change: None)

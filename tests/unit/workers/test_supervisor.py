@@ -90,6 +90,7 @@ def test_a_worker_that_fails_stops_all_with_status_1(broken: Callable[[], Worker
     supervisor.start()
     assert supervisor.run_until_stopped() == 1
     assert story == ["start a", "secure", "stop a"]
+    assert supervisor.fails
 
 
 def test_a_failure_before_the_watch_begins_is_not_lost() -> None:
@@ -127,6 +128,7 @@ def test_steps_that_raise_do_not_keep_the_others_from_running() -> None:
     supervisor.request_stop()
     assert supervisor.run_until_stopped() == 1
     assert story == ["start a", "stop a", "last"]
+    assert not supervisor.fails  # somebody had asked for this stop
 
 
 def test_a_thread_that_cannot_be_ended_is_named_and_left_behind(caplog: pytest.LogCaptureFixture) -> None:
