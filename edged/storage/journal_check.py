@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from edged.storage import journal_rows
-from edged.storage.journal_rows import COLUMNS, Ends
+from edged.storage import journal_ends, journal_rows
+from edged.storage.journal_ends import EndsRow
+from edged.storage.journal_rows import COLUMNS
 
 
 class FaultKind(StrEnum):
@@ -74,11 +75,11 @@ def verify(connection: sqlite3.Connection) -> Verification:
     """Walk the whole chain in one snapshot. Raises ``connections.FAILURES`` where pages cannot be read."""
     connection.execute("BEGIN")
     try:
-        ends = journal_rows.read_ends(connection)
-        if ends is None:
+        found = journal_ends.read_row(connection)
+        if found is None:
             return Verification("", 0, 0, 0, (Fault(FaultKind.ANCHOR, 0),), 1)
         query = f"SELECT {COLUMNS} FROM events e ORDER BY seq"  # noqa: S608 - column names
-        walk = _Walk(ends)
+        walk = _Walk(found)
         for row in connection.execute(query):
             walk.step(row)
         return walk.end()
@@ -92,15 +93,17 @@ class _Walk:
     ``_links`` are the digests that the next row may be chained to; none where they cannot be known.
     """
 
-    def __init__(self, ends: Ends) -> None:
-        self._ends = ends
+    def __init__(self, found: EndsRow) -> None:
+        self._ends = ends = found.ends
+        self._altered = found.intact is False
+        self._anchor_told = False
         self._expected = ends.anchor_seq + 1
         self._links: tuple[bytes, ...] = (ends.anchor_digest,)
         self._good = 0
         self._stray = False
         self._faults: list[Fault] = []
         self._count = 0
-        genesis = journal_rows.genesis(ends.epoch)
+        genesis = journal_ends.genesis(ends.epoch)
         if ends.anchor_seq == 0 and ends.anchor_digest != genesis:
             self._found(FaultKind.ANCHOR, 0)
             self._links = (genesis,)
@@ -114,7 +117,7 @@ class _Walk:
             self._stray = True
             return
         if seq > self._expected:
-            self._found(FaultKind.GAP, self._expected, seq - self._expected)
+            self._missing(seq - 1, at_an_end=self._expected == self._ends.anchor_seq + 1)
             self._links = ()
         covered = journal_rows.covered_columns(row)
         made = tuple(journal_rows.digest(link, self._ends.epoch, seq, covered) for link in self._links)
@@ -132,15 +135,25 @@ class _Walk:
         """Hold the last row against the record of the chain's head."""
         ends, last = self._ends, self._expected - 1
         if last < ends.head_seq:
-            self._found(FaultKind.GAP, last + 1, ends.head_seq - last)
+            self._missing(ends.head_seq, at_an_end=True)
         elif last > ends.head_seq or (self._links and ends.head_digest not in self._links):
+            self._found(FaultKind.ANCHOR, ends.head_seq)
+        if self._altered and not self._anchor_told:
             self._found(FaultKind.ANCHOR, ends.head_seq)
         first = ends.anchor_seq + 1
         return Verification(
             ends.epoch, self._good, first, ends.anchor_seq + self._good, tuple(self._faults), self._count
         )
 
+    def _missing(self, upto: int, *, at_an_end: bool) -> None:
+        if at_an_end and self._altered:
+            # That there were any is said by what is altered, and by nothing else.
+            self._found(FaultKind.ANCHOR, self._expected)
+        else:
+            self._found(FaultKind.GAP, self._expected, upto - self._expected + 1)
+
     def _found(self, kind: FaultKind, seq: int, rows: int = 1) -> None:
         self._count += 1
+        self._anchor_told |= kind is FaultKind.ANCHOR
         if len(self._faults) < MAX_FAULTS:
             self._faults.append(Fault(kind, seq, rows))

@@ -18,7 +18,7 @@ from ulid import ULID
 
 from edged.domain.types import Event, EventKind
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage import connections, journal_rows, remains
+from edged.storage import connections, journal_ends, journal_rows, remains
 from edged.storage.connections import Schema
 from edged.storage.database import Database
 from edged.storage.files import create_private_file, is_there
@@ -115,7 +115,7 @@ def _salvage(
 
 def _taking_over(batch: Sequence[SalvagedRow], *, deliver: bool) -> Callable[[sqlite3.Connection], None]:
     def work(connection: sqlite3.Connection) -> None:
-        chain = ChainWriter(connection, journal_rows.ends(connection))
+        chain = ChainWriter(connection, journal_ends.ends(connection))
         for row in batch:
             chain.append_new(row.covered, waits=row.waits and deliver, quarantined=row.quarantined)
         chain.finish()
@@ -131,7 +131,7 @@ def _tell(
     covered = (event_id, *journal_rows.encode(event)[1:])
 
     def work(connection: sqlite3.Connection) -> None:
-        chain = ChainWriter(connection, journal_rows.ends(connection))
+        chain = ChainWriter(connection, journal_ends.ends(connection))
         chain.append_new(covered, waits=deliver)
         chain.finish()
 
@@ -159,7 +159,10 @@ def _inspect(path: Path, schema: Schema, *, distrusted: bool) -> None:
 
 
 def _check_ends(path: Path, connection: sqlite3.Connection) -> None:
-    if journal_rows.read_ends(connection) is not None:
+    if journal_ends.read_ends(connection) is not None:
+        wrong = journal_ends.contradiction(connection)
+        if wrong is not None:
+            raise StoreCorruptError(f"{path}: damaged: the record of both ends of the chain: {wrong}")
         return
     (rows,) = connection.execute("SELECT count(*) FROM events").fetchone()
     (ends,) = connection.execute("SELECT count(*) FROM journal").fetchone()
@@ -168,7 +171,7 @@ def _check_ends(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _check_rows(path: Path, connection: sqlite3.Connection) -> None:
-    ends = journal_rows.read_ends(connection)
+    ends = journal_ends.read_ends(connection)
     if ends is None:
         return
     query = f"SELECT {COLUMNS} FROM events e ORDER BY seq DESC LIMIT {_INSPECTED_ROWS}"  # noqa: S608 - column names

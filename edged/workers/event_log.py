@@ -185,6 +185,9 @@ class EventLog:
             self._recorded(events)
             return
         self._metrics.journal_failures.inc(len(events))
+        if not self._unwritten:
+            error = "given up" if done.cancelled() else done.exception()
+            logger.warning("events not recorded error=%s", error)
         self.keep(*events)
 
     def _recorded(self, events: tuple[Event, ...]) -> None:
