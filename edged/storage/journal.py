@@ -26,6 +26,7 @@ from edged.storage import (
     journal_ends,
     journal_recovery,
     journal_rows,
+    outbox,
     quarantine,
     remains,
 )
@@ -362,7 +363,7 @@ def _precedes(event: Event, stored: StoredEvent | None) -> bool:
 
 
 def _leave_outbox(connection: sqlite3.Connection, seqs: str) -> None:
-    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
+    outbox.leave(connection, seqs)
     held.leave(connection, seqs)
 
 

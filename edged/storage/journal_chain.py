@@ -7,7 +7,7 @@ from typing import Any
 
 from edged.domain.types import StoredEvent
 from edged.errors import StoreCorruptError
-from edged.storage import journal_ends, journal_rows
+from edged.storage import journal_ends, journal_rows, outbox
 from edged.storage.journal_ends import Ends
 
 # An event's id that is taken is another matter: then the event was recorded before.
@@ -44,7 +44,7 @@ class ChainWriter:
             if quarantined is not None:
                 self._connection.execute("INSERT INTO quarantine VALUES (?, ?)", (self._seq, quarantined))
             elif waits:
-                self._connection.execute("INSERT INTO outbox VALUES (?)", (self._seq,))
+                outbox.put(self._connection, self._seq)
         except sqlite3.IntegrityError as exc:
             if exc.sqlite_errorcode not in _NUMBER_TAKEN:
                 raise

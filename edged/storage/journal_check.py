@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from edged.storage import journal_ends, journal_rows
+from edged.storage import journal_ends, journal_rows, outbox
 from edged.storage.journal_ends import EndsRow
 from edged.storage.journal_rows import COLUMNS
 
@@ -18,12 +18,14 @@ class FaultKind(StrEnum):
     GAP = "gap"
     CHECKSUM = "checksum"
     DIGEST = "digest"
+    OUTBOX = "outbox"
 
 
 EXPLANATIONS = {
     FaultKind.ANCHOR: "the record of where the chain begins and ends is missing or altered",
     FaultKind.GAP: "a row is missing",
     FaultKind.CHECKSUM: "the row's bytes changed after they were written",
+    FaultKind.OUTBOX: "what waits for delivery is not what was noted; the next start of the daemon mends it",
     FaultKind.DIGEST: "the row, or the digest it is chained to, is not the one that was written",
 }
 # Enough to see whether one row or the whole file is hurt; the count says how many there are.
@@ -82,9 +84,16 @@ def verify(connection: sqlite3.Connection) -> Verification:
         walk = _Walk(found)
         for row in connection.execute(query):
             walk.step(row)
-        return walk.end()
+        return walk.end(_altered(connection, found))
     finally:
         connection.execute("ROLLBACK")
+
+
+def _altered(connection: sqlite3.Connection, found: EndsRow) -> list[int]:
+    """Return the altered numbers of the outbox."""
+    if found.intact is False:
+        return []  # nobody knows which events are kept
+    return outbox.altered(connection, found.ends.anchor_seq, found.ends.head_seq, MAX_FAULTS)
 
 
 class _Walk:
@@ -131,8 +140,8 @@ class _Walk:
             self._good += 1
         self._expected, self._links = seq + 1, links
 
-    def end(self) -> Verification:
-        """Hold the last row against the record of the chain's head."""
+    def end(self, altered: Sequence[int]) -> Verification:
+        """Hold the last row against the record of the chain's head; ``altered``: of the outbox."""
         ends, last = self._ends, self._expected - 1
         if last < ends.head_seq:
             self._missing(ends.head_seq, at_an_end=True)
@@ -140,6 +149,8 @@ class _Walk:
             self._found(FaultKind.ANCHOR, ends.head_seq)
         if self._altered and not self._anchor_told:
             self._found(FaultKind.ANCHOR, ends.head_seq)
+        for seq in altered:
+            self._found(FaultKind.OUTBOX, seq)
         first = ends.anchor_seq + 1
         return Verification(
             ends.epoch, self._good, first, ends.anchor_seq + self._good, tuple(self._faults), self._count

@@ -1,8 +1,8 @@
 """From a damaged journal to one that works: moved aside, a new epoch, what verifies taken over.
 
-A journal is looked at before anybody writes to it: SQLite's own check, the ends of the chain, and the
-checksums of the newest rows, since SQLite does not see a flipped bit in a row. What was taken over, left
-and lost is an event of its own, ``storage_recovered``.
+A journal is looked at before anybody writes to it: SQLite's own check, the ends of the chain, the
+checksums of the newest rows, and the outbox, since SQLite does not see a flipped bit in a row. What was
+taken over, left and lost is an event of its own, ``storage_recovered``.
 """
 
 import logging
@@ -18,7 +18,7 @@ from ulid import ULID
 
 from edged.domain.types import Event, EventKind
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage import connections, journal_ends, journal_rows, remains
+from edged.storage import connections, journal_ends, journal_rows, outbox, remains
 from edged.storage.connections import Schema
 from edged.storage.database import Database
 from edged.storage.files import create_private_file, is_there
@@ -156,6 +156,7 @@ def _inspect(path: Path, schema: Schema, *, distrusted: bool) -> None:
             return
         _check_ends(path, connection)
         _check_rows(path, connection)
+        _check_outbox(path, connection)
 
 
 def _check_ends(path: Path, connection: sqlite3.Connection) -> None:
@@ -179,6 +180,13 @@ def _check_rows(path: Path, connection: sqlite3.Connection) -> None:
     if bad:
         numbers = ", ".join(map(str, bad))
         raise StoreCorruptError(f"{path}: damaged: event numbers failing their checksum: {numbers}")
+
+
+def _check_outbox(path: Path, connection: sqlite3.Connection) -> None:
+    ends = journal_ends.read_ends(connection)
+    if ends is not None and (found := outbox.altered(connection, ends.anchor_seq, ends.head_seq, 3)):
+        numbers = ", ".join(map(str, found))
+        raise StoreCorruptError(f"{path}: damaged: numbers of the outbox that were altered: {numbers}")
 
 
 def _failing(epoch: str, rows: Iterator[Sequence[Any]]) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from edged.storage import held, journal_clock, journal_ends
+from edged.storage import held, journal_clock, journal_ends, outbox
 from edged.storage.connections import Schema
 from edged.storage.journal_ends import Ends
 from edged.storage.journal_rows import EVENT_COLUMNS
@@ -15,7 +15,7 @@ SCHEMA = Schema(
         journal_ends.TABLE,
         f"CREATE TABLE events ({EVENT_COLUMNS}) STRICT",
         "CREATE INDEX events_attendance ON events (occurred_at) WHERE kind = 'attendance'",
-        "CREATE TABLE outbox (seq INTEGER PRIMARY KEY REFERENCES events (seq)) STRICT",
+        outbox.TABLE,
         "CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT",
     ),
 )
@@ -25,4 +25,5 @@ def begin(connection: sqlite3.Connection) -> Ends:
     """Give a journal that was looked at, or was just made, all that this version keeps; return its ends."""
     connection.execute(journal_clock.INDEX)
     connection.execute(held.TABLE)
+    outbox.begin(connection)
     return journal_ends.begin(connection)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edged.domain.types import StoredEvent
-from edged.storage import journal_ends, journal_rows
+from edged.storage import journal_ends, journal_rows, outbox
 from edged.storage.journal_schema import SCHEMA
 from edged.storage.pages import PageFile, Value
 from edged.storage.remains import Remains
@@ -69,7 +69,7 @@ class Salvage:
             if remains.epoch is not None and remains.epoch not in self._epochs:
                 self._epochs.append(remains.epoch)
             self._epochs += self._doubtful
-            self._waiting = self._rowids("outbox")
+            self._waiting = self._outbox()
             self._quarantined = self._reasons()
         except BaseException:
             self._file.__exit__(None, None, None)
@@ -201,11 +201,25 @@ class Salvage:
                 leaves.append(page)
         return leaves
 
-    def _rowids(self, table: str) -> frozenset[int] | None:
-        leaves = self._tree(table)
+    def _outbox(self) -> frozenset[int] | None:
+        """Return which events wait, or may do so; None where nobody can tell."""
+        leaves = self._tree("outbox")
         if leaves is None:
             return None
-        return frozenset(rowid for page in leaves for rowid, _, _ in self._file.leaf_cells(page))
+        found, old = set[int](), False
+        for page in leaves:
+            for rowid, size, at in self._file.leaf_cells(page):
+                columns = self._file.record(page, size, at)
+                told = None if columns is None else outbox.told(rowid, columns)
+                if columns is None or told is None:
+                    return None
+                found.update(told)
+                old |= outbox.is_old(columns)
+        # A number of no event was another one, and in an old row nothing says which.
+        return None if old and found - self._numbers() else frozenset(found)
+
+    def _numbers(self) -> frozenset[int]:
+        return frozenset(rowid for _, page, _ in self._leaves for rowid, _, _ in self._file.leaf_cells(page))
 
     def _reasons(self) -> dict[int, str] | None:
         leaves = self._tree("quarantine")
