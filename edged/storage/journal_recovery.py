@@ -57,7 +57,7 @@ def prepare(path: Path, schema: Schema, *, distrusted: bool = False) -> None:
     """Leave a journal at ``path`` that may be written to, or an empty file; under the writer's lock.
 
     One that is damaged, or gone while its traces are there, is moved aside; ``distrusted``: whatever the
-    checks say, since a quick one passes over a broken index that stops every write. Raises ``StoreError``.
+    checks say, since they found nothing in what then stopped a write. Raises ``StoreError``.
     """
     try:
         _inspect(path, schema, distrusted=distrusted)

@@ -66,9 +66,7 @@ def flip_anchor_digest(path: Path) -> None:
 
 
 def flip_epoch(path: Path) -> None:
-    alter(
-        path, "UPDATE journal SET epoch = 'f' || substr(epoch, 2)", "UPDATE journal SET epoch = epoch || ''"
-    )
+    alter(path, "UPDATE journal SET epoch = 'x' || substr(epoch, 2)")
 
 
 DAMAGES = [flip_head_down, flip_head_up, flip_anchor, flip_head_digest, flip_anchor_digest]
