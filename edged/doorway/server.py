@@ -186,6 +186,7 @@ class Server:
                 if event in peer.offered:
                     peer.offered.discard(event)
                     self._spool.taken(event)
+                    self._ledger.tell_lost()
             case Show(look=look):
                 self.look, self.look_until = look, self._clock() + _LOOK_SECONDS
             case Reset():

@@ -88,6 +88,41 @@ def test_a_start_that_cannot_read_what_is_on_the_disk_is_an_alarm(tmp_path: Path
     assert damaged.close(10)
 
 
+def test_events_in_damaged_lines_are_told_at_the_start_and_once(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    ledger = Ledger(spool)
+    for act in (Act.OPENED, Act.FORCED_OPEN, Act.SHUT):
+        ledger.happened(Happening(act), 1.0)
+    assert spool.close(10)
+    path = tmp_path / "events"
+    path.write_bytes(path.read_bytes().replace(b"forced_open", b"forced_oqen"))
+    for _ in range(2):
+        spool = Spool(tmp_path)
+        Ledger(spool).begin()
+        told = [(event.what, event.count) for event in spool.waiting.values()]
+        assert told == [("opened", None), ("shut", None), ("events_lost", 1), ("door_disk", None)]
+        assert spool.close(10)
+
+
+def test_what_found_no_room_before_a_restart_is_told_as_soon_as_there_is_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "MAX_EVENTS", 2)
+    spool = Spool(tmp_path)
+    for _ in range(2 + 10):
+        Ledger(spool).alarm("tamper")
+    assert spool.close(10)
+    spool = Spool(tmp_path)
+    ledger = Ledger(spool)
+    ledger.begin()
+    assert [event.what for event in spool.waiting.values()] == ["tamper", "tamper"]
+    for event_id in list(spool.waiting):
+        spool.taken(event_id)
+        ledger.tell_lost()
+    assert [(event.what, event.count) for event in spool.waiting.values()] == [("events_lost", 10)]
+    assert spool.close(10)
+
+
 def test_each_event_that_found_no_room_is_counted_once(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MAX_EVENTS", 3)
     ledger = Ledger(spool)
