@@ -41,7 +41,7 @@ class Ledger:
         if self._spool.damaged:
             self.alarm("door_disk")
         self.tell_lost()
-        readers = sorted({event.reader for event in self._spool.waiting.values() if event.reader})
+        readers = sorted(self._spool.readers)
         if readers:
             # A reader that was renamed never comes: then they wait for ever, and this is where to see it.
             logger.info("events wait for the readers they belong to names=%s", ",".join(readers))

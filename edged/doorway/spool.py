@@ -18,6 +18,7 @@ import queue
 import stat
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,9 @@ _MOST_ASIDE = 5
 
 
 class Spool:
-    """``waiting`` is the events by id, oldest first. One thread calls it, the one that keeps the door.
+    """``waiting`` is the events by id, oldest first, ``readers`` for whom how many of them are.
+
+    One thread calls it, the one that keeps the door.
 
     ``emergency`` is the latch of the fire input, which outlives the process as well. What the disk says of it
     follows, however often that takes: a latch that stayed behind would open the door at the next start.
@@ -57,6 +60,7 @@ class Spool:
         self.emergency = False
         self.period: Happened | None = None
         self.waiting: dict[str, Happened] = {}
+        self.readers: Counter[str] = Counter()
         self._failing: set[str] = set()  # files
         self._path = folder / "events"
         self._latch = folder / _LATCH
@@ -90,6 +94,7 @@ class Spool:
             left.read(self._path)
         finally:  # what was read before the disk failed is not lost
             self.period, self.waiting, self.lost = left.period, left.waiting, left.lost
+            self.readers.update(event.reader for event in self.waiting.values() if event.reader)
         if left.damaged or left.torn:
             aside = _copied_aside(self._path) if left.damaged else "-"
             text = "events of the door: lines damaged count=%d torn=%s events_lost=%d aside=%s"
@@ -119,6 +124,8 @@ class Spool:
         room, lines = not self.full, b""
         if room:
             self.waiting[event.event] = event
+            if event.reader:
+                self.readers[event.reader] += 1
             self.lost -= tells
             lines = spool_lines.event_line(event)
         else:
@@ -137,8 +144,11 @@ class Spool:
 
     def taken(self, event_id: str) -> None:
         """Forget an event that a reader has in its journal."""
-        if self.waiting.pop(event_id, None) is None:
+        event = self.waiting.pop(event_id, None)
+        if event is None:
             return
+        if event.reader:
+            self.readers -= Counter((event.reader,))  # drops what is nought
         self._struck += 1
         if not self.waiting or self._struck > _MAX_STRUCK:
             self._write_anew()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edged.doorway import spool as module
 from edged.doorway import spool_lines
@@ -173,6 +174,20 @@ def test_how_many_found_no_room_outlives_the_process_until_it_is_told(
         assert spool.put(event("events_lost"), tells=13)
     with opened(tmp_path) as spool:
         assert (len(spool.waiting), spool.lost) == (2, 0)
+
+
+def test_for_whom_events_wait_is_known_before_and_after_a_restart(tmp_path: Path) -> None:
+    events = [replace(event(), reader=name) for name in ("t.in", "t.out", "t.in", None)]
+    with opened(tmp_path) as spool:
+        for each in events:
+            spool.put(each)
+        assert spool.readers == {"t.in": 2, "t.out": 1}
+    with opened(tmp_path) as spool:
+        assert spool.readers == {"t.in": 2, "t.out": 1}
+        for each in events[:2]:
+            spool.taken(each.event)
+            spool.taken(each.event)
+        assert set(spool.readers) == {"t.in"}
 
 
 def test_only_so_many_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
