@@ -22,7 +22,8 @@ class FaultKind(StrEnum):
 
 
 EXPLANATIONS = {
-    FaultKind.ANCHOR: "the record of where the chain begins and ends is missing or altered",
+    FaultKind.ANCHOR: "the record of where the chain begins and ends is missing or altered; "
+    "the next start of the daemon mends it",
     FaultKind.GAP: "a row is missing",
     FaultKind.CHECKSUM: "the row's bytes changed after they were written",
     FaultKind.OUTBOX: "what waits for delivery is not what was noted; the next start of the daemon mends it",
