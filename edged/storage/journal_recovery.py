@@ -18,7 +18,7 @@ from ulid import ULID
 
 from edged.domain.types import Event, EventKind
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage import connections, journal_ends, journal_rows, outbox, remains
+from edged.storage import connections, journal_ends, journal_rows, journal_schema, outbox, remains
 from edged.storage.connections import Schema
 from edged.storage.database import Database
 from edged.storage.files import create_private_file, is_there
@@ -154,6 +154,8 @@ def _inspect(path: Path, schema: Schema, *, distrusted: bool) -> None:
             if remains.noted_epoch(path) is not None:
                 raise StoreCorruptError(f"{path}: damaged: the file is empty")
             return
+        if (table := journal_schema.altered(connection)) is not None:
+            raise StoreCorruptError(f"{path}: damaged: the columns of the table {table} were altered")
         _check_ends(path, connection)
         _check_rows(path, connection)
         _check_outbox(path, connection)

@@ -193,7 +193,8 @@ class Salvage:
             page = waiting.pop()
             below = self._file.children(page)
             # A page that is below two others, or below itself, would be walked for ever.
-            if below is None or page in seen or len(waiting) + len(below) > self._file.count:
+            odd = page in seen or len(waiting) + len(below or ()) > self._file.count
+            if below is None or odd or not self._file.is_whole(page):
                 return None
             seen.add(page)
             waiting += below

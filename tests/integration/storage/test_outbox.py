@@ -1,6 +1,7 @@
 """One flipped bit in what waits for delivery: found, and what may not have been sent is sent again."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,4 +101,49 @@ def test_a_number_that_is_taken_in_the_outbox_is_damage_and_not_a_full_disk(writ
     journal.reopen()
     journal.submit([event(EVENTS + 1)]).result()
     assert waiting(journal) == list(range(41, EVENTS + 2))
+    journal.close()
+
+
+def root(path: Path) -> int:
+    """The offset of the one page of the outbox."""
+    connection = sqlite3.connect(path)
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'outbox'").fetchone()
+    connection.close()
+    return (int(page) - 1) * 4096
+
+
+def fewer_cells(content: bytearray, page: int) -> None:
+    content[page + 4] -= 4
+
+
+def one_cell_twice(content: bytearray, page: int) -> None:
+    content[page + 8 : page + 10] = content[page + 10 : page + 12]
+
+
+def a_cell_of_zeros(content: bytearray, page: int) -> None:
+    content[page + 8 : page + 10] = (100).to_bytes(2)
+
+
+@pytest.mark.parametrize("damage", [fewer_cells, one_cell_twice, a_cell_of_zeros])
+def test_a_page_that_shows_fewer_numbers_than_it_has_lets_none_of_them_go(
+    written: Path, damage: Callable[[bytearray, int], None]
+) -> None:
+    content = bytearray(written.read_bytes())
+    damage(content, root(written))
+    written.write_bytes(content)
+    journal = Journal.open(JournalConfig(path=written))
+    assert journal.recoveries == 1
+    assert waiting(journal) == list(range(1, EVENTS + 1))  # what waits is not known: all may
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [(b"turned INTEGER", b"turnfd INTEGER"), (b"time_synced", b"tyme_synced")]
+)
+def test_a_column_whose_name_was_altered_is_damage_and_keeps_nobody_from_starting(
+    written: Path, name: bytes, other: bytes
+) -> None:
+    written.write_bytes(written.read_bytes().replace(name, other))
+    journal = Journal.open(JournalConfig(path=written))
+    assert (journal.recoveries, waiting(journal)) == (1, list(range(41, EVENTS + 1)))
     journal.close()
