@@ -85,6 +85,7 @@ class Ledger:
     def tell_lost(self) -> None:
         """Keep an event of how many were lost, once there is room for it; call it when there may be."""
         if self._spool.lost and not self._spool.full:
+            logger.error("events of the door are lost count=%d", self._spool.lost)
             self._put("events_lost", time.monotonic(), alarm=True, count=self._spool.lost)
 
     def _keep(self, what: str, at: float, **facts: Any) -> None:

@@ -274,7 +274,12 @@ class Journal:
     def _record(
         self, rows: Sequence[tuple[object, ...]], connection: sqlite3.Connection
     ) -> tuple[StoredEvent, ...]:
-        ends = self._make_room(connection, journal_ends.ends(connection), len(rows))
+        try:
+            ends = self._make_room(connection, journal_ends.ends(connection), len(rows))
+        except sqlite3.IntegrityError as exc:
+            raise StoreCorruptError(
+                f"{self._path}: damaged: its tables contradict each other: {exc}"
+            ) from exc
         chain = ChainWriter(connection, ends)
         found = tuple(chain.append(covered, waits=self._deliver) for covered in rows)
         chain.finish()

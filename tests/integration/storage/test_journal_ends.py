@@ -175,3 +175,20 @@ def test_a_number_that_is_taken_is_damage_and_an_event_that_is_recorded_already_
         journal.submit([event(EVENTS + 1)]).result()
     assert journal.damaged
     journal.close()
+
+
+def test_an_event_that_is_held_twice_stops_no_other_for_good(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.open(JournalConfig(path=path, max_rows=1000))
+    journal.submit([event(number) for number in range(1, 1001)]).result()
+    alter(
+        path, "INSERT INTO held SELECT *, NULL FROM events WHERE seq = 1",
+        "UPDATE held SET seq = 0, event_id = 'other' WHERE seq = 1", "UPDATE held SET seq = 2 WHERE seq = 0",
+    )  # fmt: skip
+    more = [event(number) for number in range(1001, 1010)]
+    with pytest.raises(StoreCorruptError, match="contradict"):
+        journal.submit(more).result()
+    journal.reopen()
+    journal.submit(more).result()
+    journal.close()
+    assert [one.event for one in read(path) if one.event.kind is EventKind.ACCESS][-9:] == more
