@@ -291,9 +291,8 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.events = Counter("edged_journal_events", "Events recorded", registry=registry)
-        self.journal_failures = Counter(
-            "edged_journal_failures", "Events that could not be recorded", registry=registry
-        )
+        self.journal_failures = Counter("edged_journal_failures", "Events not written", registry=registry)
+        self.events_lost = Counter("edged_events_lost", "Events that are on no record", registry=registry)
         self.storage_recoveries = Counter(
             "edged_storage_recoveries", "Damaged journals whose events were taken over", registry=registry
         )

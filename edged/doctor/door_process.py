@@ -3,6 +3,8 @@
 import os
 from dataclasses import replace
 
+from msgspec import UnsetType
+
 from edged.config.advice import unreal
 from edged.config.sections import FakeLockConfig
 from edged.config.siblings import clashes
@@ -39,7 +41,7 @@ def door_process(patient: Patient) -> Finding:
     if peer[1] not in rightful:
         detail = f"user id {peer[1]} listens at {door.socket}, expected {ACCOUNT} or root: who is that?"
         return Finding(State.FAILED, detail, {"pid": peer[0], "uid": peer[1]})
-    found = _judged(status, peer)
+    found = _judged(status, peer, f"{patient.config.site}.{patient.config.door_id}")
     odd = [*unreal(door)]
     if patient.path is not None:
         odd += clashes(patient.path, patient.config)
@@ -77,11 +79,13 @@ def _emergency(tenant: Tenant | None) -> str:
     return f"{_ODD['emergency']}{by}"
 
 
-def _judged(status: Status, peer: tuple[int, int]) -> Finding:
+def _judged(status: Status, peer: tuple[int, int], name: str) -> Finding:
     pid, uid = peer
+    absent = () if isinstance(status.absent, UnsetType) else status.absent
     facts: dict[str, object] = {
         "pid": pid, "uid": uid, "condition": status.condition, "leaf": status.leaf,
         "tampered": status.tampered, "waiting": status.waiting, "kept": status.kept, "faulty": status.faulty,
+        "absent": absent,
     }  # fmt: skip
     if not status.kept:
         detail = "events of the door are not on its disk: see the log of edged-door about its --state folder"
@@ -95,6 +99,12 @@ def _judged(status: Status, peer: tuple[int, int]) -> Finding:
         return Finding(State.WARNING, _ODD[status.condition], facts)
     if status.tampered:
         return Finding(State.WARNING, "the tamper switch is active: look at the case", facts)
+    if others := ", ".join(one for one in absent if one != name):
+        detail = (
+            f"events wait for readers that are not connected: {others}; is their edged run stopped, or were "
+            "they given up? They are recorded once one of that site and door_id runs"
+        )
+        return Finding(State.WARNING, detail, facts)
     leaf = "" if status.leaf is None else f", the leaf is {status.leaf}"
     return Finding(State.OK, f"process {pid} of user id {uid} keeps it: {status.condition}{leaf}", facts)
 

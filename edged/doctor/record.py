@@ -7,7 +7,7 @@ from edged.storage import connections
 from edged.storage.files import is_there
 from edged.storage.journal_check import EXPLANATIONS
 from edged.storage.journal_reader import JournalReader
-from edged.storage.journal_rows import SCHEMA
+from edged.storage.journal_schema import SCHEMA
 
 
 def record(patient: Patient) -> Finding:

@@ -86,6 +86,7 @@ class Keeper:
         self._flooded_at = float("-inf")
         self._sealed = False
         self._guarded = True
+        self._leaf_seen = False
         self.door = Doorway(emergency=emergency)
         if emergency:
             self._lock.unlock()
@@ -204,12 +205,16 @@ class Keeper:
 
     def _switched(self, input_: Settled) -> None:
         signal = _SIGNALS[input_.name][0 if input_.active else 1]
-        now = self._clock()
+        now, seen = self._clock(), self._leaf_seen
+        self._leaf_seen = seen or input_.name == "contact"
         if signal is Signal.OPENED and input_.first and self.door.leaf_open:
             self.door = replace(self.door, open_since=now)  # nobody saw whether it was open all the time
         elif signal is Signal.OPENED and input_.first:
             # Who opened it before there was anybody to see is not known: no burglar is made of it.
             self.door = replace(self.door, leaf_open=True, rightful=True, open_since=now, used=True)
+            if seen:
+                # It was shut when the contact failed. At the start it may be open for days already.
+                self._listener.happened(Happening(Act.OPENED, reason="found_open"), now)
         elif signal is not None:
             self._step(signal)
 

@@ -5,6 +5,7 @@ import os
 import time
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from edged.devices import timekeeping
 from edged.domain.boots import boot_name
@@ -39,7 +40,8 @@ class Ledger:
         """Tell what an earlier process left, and what is wrong with it; before anything else is told."""
         if self._spool.damaged:
             self.alarm("door_disk")
-        readers = sorted({event.reader for event in self._spool.waiting.values() if event.reader})
+        self.tell_lost()
+        readers = sorted(self._spool.readers)
         if readers:
             # A reader that was renamed never comes: then they wait for ever, and this is where to see it.
             logger.info("events wait for the readers they belong to names=%s", ",".join(readers))
@@ -80,7 +82,17 @@ class Ledger:
         """Keep an alarm about a reader or about the door process itself."""
         self._keep(what, time.monotonic(), alarm=True)
 
-    def _keep(
+    def tell_lost(self) -> None:
+        """Keep an event of how many were lost, once there is room for it; call it when there may be."""
+        if self._spool.lost and not self._spool.full:
+            logger.error("events of the door are lost count=%d", self._spool.lost)
+            self._put("events_lost", time.monotonic(), alarm=True, count=self._spool.lost)
+
+    def _keep(self, what: str, at: float, **facts: Any) -> None:
+        self.tell_lost()
+        self._put(what, at, **facts)
+
+    def _put(
         self,
         what: str,
         at: float,
@@ -95,9 +107,6 @@ class Ledger:
         begins: bool = False,
         ends: bool = False,
     ) -> None:
-        if self._spool.lost and not self._spool.full:
-            lost, self._spool.lost = self._spool.lost, 0
-            self._keep("events_lost", at, alarm=True, count=lost)
         event = Happened(
             event=new_id(), what=what, alarm=alarm, ts=time.time(), at=at, boot_id=self.boot_id,
             time_synced=timekeeping.synced() is True, cause=cause, request=request, reader=reader,
@@ -107,7 +116,7 @@ class Ledger:
             logging.WARNING if alarm else logging.INFO,
             "door %s cause=%s request=%s held_s=%.2f reason=%s", what, cause, request, held_seconds, reason,
         )  # fmt: skip
-        if not self._spool.put(event, begins=begins, ends=ends):
+        if not self._spool.put(event, begins=begins, ends=ends, tells=count or 0):
             logger.error("event not kept, too many wait what=%s", what)
 
 

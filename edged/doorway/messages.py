@@ -22,6 +22,9 @@ MAX_BYTES = 4096
 BEAT_SECONDS = 0.25
 SILENCE_SECONDS = 1.5
 
+MOST_FORMER = 16
+MOST_ABSENT = 8
+
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,130}$")]
 Moment = Annotated[float, Meta(ge=0, le=1e12)]
 Text = Annotated[str, Meta(max_length=200)]
@@ -34,11 +37,22 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     v: Literal[1] = 1
 
 
+class Former(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A name that a reader had ``until`` then, Unix seconds."""
+
+    name: Token
+    until: Moment
+
+
 class Hello(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="hello"):
-    """First word of a reader. ``listens``: it records what happens without any reader's doing."""
+    """First word of a reader. ``listens``: it records what happens without any reader's doing.
+
+    What happened to it under its former names is for it too; where it has none, that is not said.
+    """
 
     reader: Token
     listens: bool = True
+    formerly: Annotated[tuple[Former, ...], Meta(max_length=MOST_FORMER)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Unlock(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="unlock"):
@@ -93,7 +107,8 @@ class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     ``leaf`` is None without a contact. ``waiting`` events were offered to this reader and not taken;
     ``kept``: they are safe on the disk. ``faulty`` names the inputs that cannot be read, and ``guard`` where
     the guard of the line is gone. ``time_synced``: whether the wall clock is said to be right, None where
-    that cannot be told; a reader's own service may not ask the kernel.
+    that cannot be told; a reader's own service may not ask the kernel. Events wait for readers that are
+    ``absent``, some of them by name.
     """
 
     condition: ConditionWord
@@ -104,6 +119,7 @@ class Status(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     kept: bool = True
     faulty: Annotated[tuple[Token, ...], Meta(max_length=16)] = ()
     time_synced: bool | None = None
+    absent: Annotated[tuple[Token, ...], Meta(max_length=MOST_ABSENT)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Answer(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="answer"):

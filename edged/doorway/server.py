@@ -12,14 +12,18 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec import UNSET, UnsetType
+
 from edged import __version__
 from edged.devices import timekeeping
 from edged.doorway.channel import Channel
 from edged.doorway.keeper import Keeper
 from edged.doorway.ledger import Ledger
 from edged.doorway.messages import (
+    MOST_ABSENT,
     SILENCE_SECONDS,
     Answer,
+    Former,
     FromDoor,
     FromReader,
     Happened,
@@ -186,6 +190,7 @@ class Server:
                 if event in peer.offered:
                     peer.offered.discard(event)
                     self._spool.taken(event)
+                    self._ledger.tell_lost()
             case Show(look=look):
                 self.look, self.look_until = look, self._clock() + _LOOK_SECONDS
             case Reset():
@@ -210,6 +215,8 @@ class Server:
         else:
             self._ledger.casual.add(hello.reader)
         logger.info("reader connected name=%s uid=%d", hello.reader, peer.channel.uid)
+        if hello.listens and (absent := self._absent()):
+            logger.warning("events wait for readers that are not connected names=%s", ",".join(absent))
         self._say(peer, self._welcome)
 
     def _turn_away(self, peer: _Peer, other: _Peer, name: str) -> None:
@@ -287,19 +294,35 @@ class Server:
             kept=self._spool.kept,
             faulty=self._keeper.faulty,
             time_synced=timekeeping.synced(),
+            absent=self._absent() or UNSET,
         )
+
+    def _absent(self) -> tuple[str, ...]:
+        """Name readers for whom events wait, and who are not here under any name of theirs."""
+        hellos = [peer.hello for peer in self._peers if peer.hello is not None and peer.hello.listens]
+        here = {hello.reader for hello in hellos} | {one.name for hello in hellos for one in _former(hello)}
+        return tuple(sorted(self._spool.readers.keys() - here)[:MOST_ABSENT])
 
 
 def _listens(peer: _Peer) -> bool:
     return peer.hello is not None and peer.hello.listens
 
 
+def _former(hello: Hello) -> tuple[Former, ...]:
+    return () if isinstance(hello.formerly, UnsetType) else hello.formerly
+
+
 def _addressee(event: Happened, listening: list[_Peer]) -> _Peer | None:
     """Return whom an event is for, None while nobody of them is there.
 
     What a reader was granted waits for that reader, for however long: it takes back the punch of a grant
-    whose answer its own journal lacks, and another's journal would be of no use to it.
+    whose answer its own journal lacks, and another's journal would be of no use to it. One that was renamed
+    is that reader still, and whoever has the name by now is not.
     """
     if event.reader is None:
         return listening[0] if listening else None
+    for peer in listening:
+        former = () if peer.hello is None else _former(peer.hello)
+        if any(one.name == event.reader and event.ts <= one.until for one in former):
+            return peer
     return next((peer for peer in listening if peer.name == event.reader), None)

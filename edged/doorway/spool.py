@@ -1,15 +1,14 @@
 """Events of the door that no reader has taken yet: on the disk, in order, bounded.
 
-One line an event, before it its CRC-32: ``crc {json}``. A line that says ``taken`` strikes one out; ``begun``
-and ``ended`` go with the events that begin and end a period in which the line stands unlocked, in the same
-write. The file starts anew whenever nothing waits. Writing happens in a thread of its own, since a card may
-take hundreds of milliseconds for a sync and the loop has a door to lock: an event may reach a reader before
-it reaches the disk, but it stays here until the reader has it in its journal.
+Each has a line in a file, see ``spool_lines``, which starts anew whenever nothing waits. Writing happens in
+a thread of its own, since a card may take hundreds of milliseconds for a sync and the loop has a door to
+lock: an event may reach a reader before it reaches the disk, but it stays here until the reader has it in
+its journal.
 
 A disk that fails keeps nobody outside: events wait in memory then, and ``kept`` is False. So it is where one
 stands still: what is to be written is bounded too, and the file starts anew once the disk goes on. What
 cannot be read at the start is moved aside where that is possible, as ``<name>.damaged-<time>``, and the door
-goes on.
+goes on; so is a copy of a file with damaged lines, and how many events were in them is told.
 """
 
 import errno
@@ -19,32 +18,31 @@ import queue
 import stat
 import threading
 import time
-import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from edged.doorway.messages import Happened, encode, happened
-from edged.errors import DoorwayError
+from edged.doorway import spool_lines
+from edged.doorway.messages import Happened
+from edged.doorway.spool_lines import Left
 
 logger = logging.getLogger(__name__)
 
 # Some 300 bytes each. At a busy door with no reader that is a day; readers are away for minutes.
 MAX_EVENTS = 5000
-# Struck-out lines that are carried along before the file is written anew.
+# Lines that say no more than others do are carried along until the file is written anew.
 _MAX_STRUCK = 2000
 # Of jobs that a disk which stands still leaves undone. Beyond that the whole is shorter than its changes.
 _MOST_JOBS = 5000
-_TAKEN = b"taken "
-_BEGUN = b"begun "
-_ENDED = b"ended"
 _LATCH = "emergency"
 # A card that damages each new file as well would be filled with them, one a restart.
 _MOST_ASIDE = 5
-_MAX_LINE = 8192
 
 
 class Spool:
-    """``waiting`` is the events by id, oldest first. One thread calls it, the one that keeps the door.
+    """``waiting`` is the events by id, oldest first, ``readers`` for whom how many of them are.
+
+    One thread calls it, the one that keeps the door.
 
     ``emergency`` is the latch of the fire input, which outlives the process as well. What the disk says of it
     follows, however often that takes: a latch that stayed behind would open the door at the next start.
@@ -55,12 +53,14 @@ class Spool:
         """Read what an earlier process left in ``folder``; ``damaged`` is whether some of it cannot be read.
 
         A latch that cannot be read is none: no fault opens the door, and a fire that goes on is heard again.
+        ``lost`` is how many events nobody was told of that found no room, or were in damaged lines.
         """
         self.lost = 0
         self.damaged = False
         self.emergency = False
         self.period: Happened | None = None
         self.waiting: dict[str, Happened] = {}
+        self.readers: Counter[str] = Counter()
         self._failing: set[str] = set()  # files
         self._path = folder / "events"
         self._latch = folder / _LATCH
@@ -86,7 +86,20 @@ class Spool:
             logger.error(text, path, exc.strerror, _moved_aside(path))  # noqa: TRY400 - the text says it all
 
     def _read_events(self) -> None:
-        self.period = _read(self._path, self.waiting)
+        if not _is_file(self._path):
+            return
+        # Lines that strike out are not synced: after a power cut some more may seem to wait.
+        left = Left(MAX_EVENTS + _MAX_STRUCK)
+        try:
+            left.read(self._path)
+        finally:  # what was read before the disk failed is not lost
+            self.period, self.waiting, self.lost = left.period, left.waiting, left.lost
+            self.readers.update(event.reader for event in self.waiting.values() if event.reader)
+        if left.damaged or left.torn:
+            aside = _copied_aside(self._path) if left.damaged else "-"
+            text = "events of the door: lines damaged count=%d torn=%s events_lost=%d aside=%s"
+            logger.warning(text, left.damaged, left.torn, left.lost, aside)
+        self.damaged = self.damaged or left.damaged > 0
 
     def _read_latch(self) -> None:
         self.emergency = self._latched = _is_file(self._latch)
@@ -103,40 +116,54 @@ class Spool:
         """Whether so many events wait that none is taken any more."""
         return len(self.waiting) >= MAX_EVENTS
 
-    def put(self, event: Happened, *, begins: bool = False, ends: bool = False) -> bool:
+    def put(self, event: Happened, *, begins: bool = False, ends: bool = False, tells: int = 0) -> bool:
         """Keep an event; False where too many wait already, and it is counted in ``lost``.
 
-        Whether it begins or ends a period is kept in any case.
+        Whether it begins or ends a period is kept in any case. ``tells``: of so many that were lost.
         """
         room, lines = not self.full, b""
         if room:
             self.waiting[event.event] = event
-            lines = _line(encode(event))
+            if event.reader:
+                self.readers[event.reader] += 1
+            self.lost -= tells
+            lines = spool_lines.event_line(event)
         else:
             self.lost += 1
+            self._struck += 1
+        if tells or not room:
+            lines += spool_lines.lost_line(self.lost)
         if begins or ends:
             self.period = event if begins else None
-            lines += self._period_line()
-        if lines:
+            lines += spool_lines.period_line(self.period)
+        if self._struck > _MAX_STRUCK:
+            self._write_anew()
+        else:
             self._write_later("append", lines)
         return room
 
     def taken(self, event_id: str) -> None:
         """Forget an event that a reader has in its journal."""
-        if self.waiting.pop(event_id, None) is None:
+        event = self.waiting.pop(event_id, None)
+        if event is None:
             return
+        if event.reader:
+            self.readers -= Counter((event.reader,))  # drops what is nought
         self._struck += 1
         if not self.waiting or self._struck > _MAX_STRUCK:
-            self._struck = 0
-            self._write_later("anew", self._whole())
+            self._write_anew()
         else:
             # Not synced: an event whose striking out is lost is offered again, with the same id.
-            self._write_later("note", _line(_TAKEN + event_id.encode()))
+            self._write_later("note", spool_lines.taken_line(event_id))
 
     def latch(self, *, emergency: bool) -> None:
         """Remember across a restart whether there is an emergency."""
         self.emergency = emergency
         self._write_later("latch", b"")
+
+    def _write_anew(self) -> None:
+        self._struck = 0
+        self._write_later("anew", self._whole())
 
     def _write_later(self, kind: str, data: bytes) -> None:
         """Hand a job to the writer; ``waiting`` and ``period`` stand for those that are left out."""
@@ -157,11 +184,12 @@ class Spool:
         return not self._writer.is_alive()
 
     def _whole(self) -> bytes:
-        lines = [_line(encode(event)) for event in self.waiting.values()]
-        return b"".join(lines if self.period is None else [*lines, self._period_line()])
-
-    def _period_line(self) -> bytes:
-        return _line(_ENDED if self.period is None else _BEGUN + encode(self.period))
+        lines = [spool_lines.event_line(event) for event in self.waiting.values()]
+        if self.period is not None:
+            lines.append(spool_lines.period_line(self.period))
+        if self.lost:
+            lines.append(spool_lines.lost_line(self.lost))
+        return b"".join(lines)
 
     def mend(self) -> None:
         """Try again what has failed. A file that a write failed in is not trusted: it starts anew."""
@@ -205,10 +233,6 @@ class Spool:
             _append(self._path, data, sync=kind == "append")
 
 
-def _line(content: bytes) -> bytes:
-    return b"%08x %b\n" % (zlib.crc32(content), content)
-
-
 def _make(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True)
@@ -229,54 +253,30 @@ def _is_file(path: Path) -> bool:
 def _moved_aside(path: Path) -> str:
     """Move away what cannot be read, for somebody to look at; return its new name, "-" if that failed."""
     try:
-        if len(list(path.parent.glob(f"{path.name}.damaged-*"))) >= _MOST_ASIDE:
-            return "-"
-        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        return path.rename(path.with_name(f"{path.name}.damaged-{now}-{os.urandom(2).hex()}")).name
+        aside = _aside(path)
+        return "-" if aside is None else path.rename(aside).name
     except OSError:
         return "-"
 
 
-def _read(path: Path, waiting: dict[str, Happened]) -> Happened | None:
-    """Put what waits according to the file into ``waiting``, and return the event of a period that runs.
+def _copied_aside(path: Path) -> str:
+    """Keep what stands in a file that is about to be replaced; return its name, "-" if that failed."""
+    try:
+        aside = _aside(path)
+        if aside is None:
+            return "-"
+        aside.hardlink_to(path)
+    except OSError:
+        return "-"
+    return aside.name
 
-    A damaged line, such as a torn last one, is passed over.
-    """
-    period, damaged = None, 0
-    if not _is_file(path):
+
+def _aside(path: Path) -> Path | None:
+    """Return where to put what is damaged, None where enough lies there. Raises ``OSError``."""
+    if len(list(path.parent.glob(f"{path.name}.damaged-*"))) >= _MOST_ASIDE:
         return None
-    with path.open("rb") as file:
-        while line := file.readline(_MAX_LINE):
-            content = line[9:].rstrip(b"\n")
-            try:
-                if line != _line(content):
-                    damaged += 1
-                elif content.startswith(_TAKEN):
-                    waiting.pop(content.removeprefix(_TAKEN).decode("utf-8", "replace"), None)
-                elif content.startswith(_BEGUN):
-                    period = happened(content.removeprefix(_BEGUN))
-                elif content == _ENDED:
-                    period = None
-                else:
-                    event = happened(content)
-                    waiting[event.event] = event
-                    damaged += _shed(waiting)
-            except DoorwayError:
-                damaged += 1
-    if damaged:
-        logger.warning("events of the door: lines damaged count=%d", damaged)
-    return period
-
-
-def _shed(waiting: dict[str, Happened]) -> int:
-    """Drop the newest of more events than a door writes; return how many.
-
-    Lines that strike out are not synced, so that after a power cut some more may seem to wait.
-    """
-    if len(waiting) <= MAX_EVENTS + _MAX_STRUCK:
-        return 0
-    waiting.popitem()
-    return 1
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return path.with_name(f"{path.name}.damaged-{now}-{os.urandom(2).hex()}")
 
 
 def _append(path: Path, data: bytes, *, sync: bool) -> None:

@@ -144,9 +144,11 @@ def check(path: Path, schema: Schema) -> None:
 def check_pages(connection: sqlite3.Connection, path: Path) -> None:
     """Let SQLite look at every page. Raises ``StoreCorruptError``.
 
-    Without it a damaged page may show fewer rows than there are, and nobody would miss them.
+    Without it a damaged page may show fewer rows than there are, and nobody would miss them. Indexes are
+    held against their rows too, or an event that is offered again would go in twice: with 100,000 events
+    it takes 1.4 times as long as ``quick_check``, which leaves that out.
     """
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise StoreCorruptError(f"{path}: damaged: {verdict}; the file was left untouched")
 

@@ -6,12 +6,11 @@ and stays in the journal until ``max_rows`` or ``max_megabytes`` makes room for 
 
 import json
 import logging
-import secrets
 import sqlite3
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -24,17 +23,21 @@ from edged.storage import (
     connections,
     held,
     journal_clock,
+    journal_ends,
     journal_recovery,
     journal_rows,
+    outbox,
     quarantine,
     remains,
 )
 from edged.storage.ballast import Ballast
 from edged.storage.database import Database
 from edged.storage.journal_chain import ChainWriter
+from edged.storage.journal_ends import Ends
 from edged.storage.journal_recovery import EventMaker, plain_event
 from edged.storage.journal_replay import Recorded, recorded
-from edged.storage.journal_rows import COLUMNS, SCHEMA, Ends
+from edged.storage.journal_rows import COLUMNS
+from edged.storage.journal_schema import SCHEMA, begin
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +112,7 @@ class Journal:
             prepare=partial(journal_recovery.prepare, distrusted=distrusted), relieve=self._relieve,
         )  # fmt: skip
         try:
-            self.epoch = self._database.submit(_initialise).result().epoch
+            self.epoch = self._database.submit(begin).result().epoch
             remains.note_epoch(self._path, self.epoch)
             self.recoveries += journal_recovery.salvage_all(
                 self._database, self._make_event, max_rows=self._max_rows, deliver=self._deliver
@@ -167,7 +170,7 @@ class Journal:
         )
         acked = self._acked_json()
         with connections.reading(self._path) as connection:
-            epoch = journal_rows.ends(connection).epoch
+            epoch = journal_ends.ends(connection).epoch
             rows = held.pending(connection, after_seq, acked, limit)
             rows += connection.execute(query, (after_seq, acked, limit - len(rows))).fetchall()
         found = []
@@ -271,7 +274,12 @@ class Journal:
     def _record(
         self, rows: Sequence[tuple[object, ...]], connection: sqlite3.Connection
     ) -> tuple[StoredEvent, ...]:
-        ends = self._make_room(connection, journal_rows.ends(connection), len(rows))
+        try:
+            ends = self._make_room(connection, journal_ends.ends(connection), len(rows))
+        except sqlite3.IntegrityError as exc:
+            raise StoreCorruptError(
+                f"{self._path}: damaged: its tables contradict each other: {exc}"
+            ) from exc
         chain = ChainWriter(connection, ends)
         found = tuple(chain.append(covered, waits=self._deliver) for covered in rows)
         chain.finish()
@@ -359,20 +367,8 @@ def _precedes(event: Event, stored: StoredEvent | None) -> bool:
     return event.monotonic_at < stored.event.monotonic_at
 
 
-def _initialise(connection: sqlite3.Connection) -> Ends:
-    connection.execute(journal_clock.INDEX)
-    connection.execute(held.TABLE)
-    found = journal_rows.read_ends(connection)
-    if found is not None:
-        return found
-    epoch = secrets.token_hex(8)
-    first = journal_rows.genesis(epoch)
-    connection.execute("INSERT INTO journal VALUES (1, ?, 0, ?, 0, ?)", (epoch, first, first))
-    return Ends(epoch, 0, first, 0, first)
-
-
 def _leave_outbox(connection: sqlite3.Connection, seqs: str) -> None:
-    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
+    outbox.leave(connection, seqs)
     held.leave(connection, seqs)
 
 
@@ -386,11 +382,10 @@ def _used_bytes(connection: sqlite3.Connection) -> int:
 
 
 def _prune(connection: sqlite3.Connection, ends: Ends, upto: int) -> Ends:
-    """Delete the rows up to ``upto`` and keep the digest that the rest is chained to."""
+    """Delete the rows up to ``upto``; return the ends with the digest that the rest is chained to."""
     (anchor,) = connection.execute("SELECT digest FROM events WHERE seq = ?", (upto,)).fetchone()
     connection.execute("DELETE FROM outbox WHERE seq <= ?", (upto,))
     connection.execute("DELETE FROM quarantine WHERE seq <= ?", (upto,))
     connection.execute("DELETE FROM events WHERE seq <= ?", (upto,))
-    connection.execute("UPDATE journal SET anchor_seq = ?, anchor_digest = ?", (upto, anchor))
     logger.debug("journal pruned upto=%d", upto)
-    return Ends(ends.epoch, ends.head_seq, ends.head_digest, upto, anchor)
+    return replace(ends, anchor_seq=upto, anchor_digest=anchor)

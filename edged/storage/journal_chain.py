@@ -2,12 +2,16 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from edged.domain.types import StoredEvent
-from edged.storage import journal_rows
-from edged.storage.journal_rows import Ends
+from edged.errors import StoreCorruptError
+from edged.storage import journal_ends, journal_rows, outbox
+from edged.storage.journal_ends import Ends
 
+# An event's id that is taken is another matter: then the event was recorded before.
+_NUMBER_TAKEN = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID)
 _INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -16,6 +20,7 @@ class ChainWriter:
 
     def __init__(self, connection: sqlite3.Connection, ends: Ends) -> None:
         self._connection = connection
+        self._ends = ends
         self._epoch = ends.epoch
         self._seq, self._last = ends.head_seq, ends.head_digest
 
@@ -34,12 +39,20 @@ class ChainWriter:
         self._seq += 1
         self._last = journal_rows.digest(self._last, self._epoch, self._seq, covered)
         crc = journal_rows.checksum(self._epoch, self._seq, covered)
-        self._connection.execute(_INSERT, (self._seq, *covered, crc, self._last))
-        if quarantined is not None:
-            self._connection.execute("INSERT INTO quarantine VALUES (?, ?)", (self._seq, quarantined))
-        elif waits:
-            self._connection.execute("INSERT INTO outbox VALUES (?)", (self._seq,))
+        try:
+            self._connection.execute(_INSERT, (self._seq, *covered, crc, self._last))
+            if quarantined is not None:
+                self._connection.execute("INSERT INTO quarantine VALUES (?, ?)", (self._seq, quarantined))
+            elif waits:
+                outbox.put(self._connection, self._seq)
+        except sqlite3.IntegrityError as exc:
+            if exc.sqlite_errorcode not in _NUMBER_TAKEN:
+                raise
+            # No caller chose the number: a table has a row beyond the end that the journal says it has.
+            raise StoreCorruptError(
+                f"the journal is damaged: the number of its next event, {self._seq}, is taken: {exc}"
+            ) from exc
 
     def finish(self) -> None:
-        """Note the new head of the chain."""
-        self._connection.execute("UPDATE journal SET head_seq = ?, head_digest = ?", (self._seq, self._last))
+        """Note the ends of the chain, the head of which is a new one."""
+        journal_ends.write(self._connection, replace(self._ends, head_seq=self._seq, head_digest=self._last))

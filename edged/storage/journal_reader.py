@@ -12,11 +12,12 @@ from edged.domain.clock_correction import Correction, corrected
 from edged.domain.risk import Traffic
 from edged.domain.types import EventKind, StoredEvent
 from edged.errors import NotFoundError, StoreCorruptError, StoreError
-from edged.storage import connections, journal_check, journal_clock, journal_rows
+from edged.storage import connections, journal_check, journal_clock, journal_ends, journal_rows
 from edged.storage.connections import translate
 from edged.storage.files import is_there
 from edged.storage.journal_check import Verification
-from edged.storage.journal_rows import COLUMNS, SCHEMA
+from edged.storage.journal_rows import COLUMNS
+from edged.storage.journal_schema import SCHEMA
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class JournalReader:
     def last_seq(self) -> int:
         """Return the seq of the newest event, 0 if there is none."""
         with self._translated():
-            ends = journal_rows.read_ends(self._connection)
+            ends = journal_ends.read_ends(self._connection)
         return 0 if ends is None else ends.head_seq
 
     def traffic(self, now: float) -> Traffic:
@@ -176,7 +177,7 @@ class JournalReader:
         with self._translated():
             if not connections.check_header(self._connection, self._path, SCHEMA):
                 raise StoreError(f"{self._path}: the journal was not made yet")
-            ends = journal_rows.read_ends(self._connection)
+            ends = journal_ends.read_ends(self._connection)
         self.epoch = "" if ends is None else ends.epoch
         self._corrections = self._read_corrections()
 

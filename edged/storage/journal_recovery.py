@@ -1,8 +1,8 @@
 """From a damaged journal to one that works: moved aside, a new epoch, what verifies taken over.
 
-A journal is looked at before anybody writes to it: SQLite's own check, the ends of the chain, and the
-checksums of the newest rows, since SQLite does not see a flipped bit in a row. What was taken over, left
-and lost is an event of its own, ``storage_recovered``.
+A journal is looked at before anybody writes to it: SQLite's own check, the ends of the chain, the
+checksums of the newest rows, and the outbox, since SQLite does not see a flipped bit in a row. What was
+taken over, left and lost is an event of its own, ``storage_recovered``.
 """
 
 import logging
@@ -18,7 +18,7 @@ from ulid import ULID
 
 from edged.domain.types import Event, EventKind
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage import connections, journal_rows, remains
+from edged.storage import connections, journal_ends, journal_rows, journal_schema, outbox, remains
 from edged.storage.connections import Schema
 from edged.storage.database import Database
 from edged.storage.files import create_private_file, is_there
@@ -57,7 +57,7 @@ def prepare(path: Path, schema: Schema, *, distrusted: bool = False) -> None:
     """Leave a journal at ``path`` that may be written to, or an empty file; under the writer's lock.
 
     One that is damaged, or gone while its traces are there, is moved aside; ``distrusted``: whatever the
-    checks say, since a quick one passes over a broken index that stops every write. Raises ``StoreError``.
+    checks say, since they found nothing in what then stopped a write. Raises ``StoreError``.
     """
     try:
         _inspect(path, schema, distrusted=distrusted)
@@ -115,7 +115,7 @@ def _salvage(
 
 def _taking_over(batch: Sequence[SalvagedRow], *, deliver: bool) -> Callable[[sqlite3.Connection], None]:
     def work(connection: sqlite3.Connection) -> None:
-        chain = ChainWriter(connection, journal_rows.ends(connection))
+        chain = ChainWriter(connection, journal_ends.ends(connection))
         for row in batch:
             chain.append_new(row.covered, waits=row.waits and deliver, quarantined=row.quarantined)
         chain.finish()
@@ -131,7 +131,7 @@ def _tell(
     covered = (event_id, *journal_rows.encode(event)[1:])
 
     def work(connection: sqlite3.Connection) -> None:
-        chain = ChainWriter(connection, journal_rows.ends(connection))
+        chain = ChainWriter(connection, journal_ends.ends(connection))
         chain.append_new(covered, waits=deliver)
         chain.finish()
 
@@ -154,12 +154,18 @@ def _inspect(path: Path, schema: Schema, *, distrusted: bool) -> None:
             if remains.noted_epoch(path) is not None:
                 raise StoreCorruptError(f"{path}: damaged: the file is empty")
             return
+        if (table := journal_schema.altered(connection)) is not None:
+            raise StoreCorruptError(f"{path}: damaged: the columns of the table {table} were altered")
         _check_ends(path, connection)
         _check_rows(path, connection)
+        _check_outbox(path, connection)
 
 
 def _check_ends(path: Path, connection: sqlite3.Connection) -> None:
-    if journal_rows.read_ends(connection) is not None:
+    if journal_ends.read_ends(connection) is not None:
+        wrong = journal_ends.contradiction(connection)
+        if wrong is not None:
+            raise StoreCorruptError(f"{path}: damaged: the record of both ends of the chain: {wrong}")
         return
     (rows,) = connection.execute("SELECT count(*) FROM events").fetchone()
     (ends,) = connection.execute("SELECT count(*) FROM journal").fetchone()
@@ -168,7 +174,7 @@ def _check_ends(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _check_rows(path: Path, connection: sqlite3.Connection) -> None:
-    ends = journal_rows.read_ends(connection)
+    ends = journal_ends.read_ends(connection)
     if ends is None:
         return
     query = f"SELECT {COLUMNS} FROM events e ORDER BY seq DESC LIMIT {_INSPECTED_ROWS}"  # noqa: S608 - column names
@@ -176,6 +182,13 @@ def _check_rows(path: Path, connection: sqlite3.Connection) -> None:
     if bad:
         numbers = ", ".join(map(str, bad))
         raise StoreCorruptError(f"{path}: damaged: event numbers failing their checksum: {numbers}")
+
+
+def _check_outbox(path: Path, connection: sqlite3.Connection) -> None:
+    ends = journal_ends.read_ends(connection)
+    if ends is not None and (found := outbox.altered(connection, ends.anchor_seq, ends.head_seq, 3)):
+        numbers = ", ".join(map(str, found))
+        raise StoreCorruptError(f"{path}: damaged: numbers of the outbox that were altered: {numbers}")
 
 
 def _failing(epoch: str, rows: Iterator[Sequence[Any]]) -> Iterator[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edged.domain.types import StoredEvent
 from edged.errors import StoreCorruptError
-from edged.storage import connections, held, journal_rows
+from edged.storage import connections, held, journal_ends, journal_rows
 from edged.storage.journal_rows import COLUMNS
 
 
@@ -34,7 +34,7 @@ def recorded(path: Path, after_seq: int, upto: int | None, limit: int) -> Record
     query = f"SELECT {COLUMNS} FROM events e WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608 - column names
     with connections.reading(path) as connection:
         connection.execute("BEGIN")  # pruning moves rows from one table to the other
-        ends = journal_rows.ends(connection)
+        ends = journal_ends.ends(connection)
         last = ends.head_seq if upto is None else min(upto, ends.head_seq)
         rows = held.between(connection, after_seq, last, limit)
         if len(rows) < limit:

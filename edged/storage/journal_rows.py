@@ -8,15 +8,12 @@ taken out, moved or altered without every later digest changing.
 import hashlib
 import json
 import math
-import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from edged.domain.types import Event, EventKind, Gate, StoredEvent
 from edged.errors import StoreCorruptError, StoreError
-from edged.storage.connections import Schema
 
 # A row of whatever table holds events; ``COLUMNS`` reads it.
 EVENT_COLUMNS = """
@@ -32,25 +29,6 @@ EVENT_COLUMNS = """
     trace TEXT NOT NULL,
     checksum INTEGER NOT NULL,
     digest BLOB NOT NULL"""
-SCHEMA = Schema(
-    what="a journal of events",
-    application_id=int.from_bytes(b"edJL"),
-    version=1,
-    script=(
-        """CREATE TABLE journal (
-            id INTEGER PRIMARY KEY CHECK (id = 1),
-            epoch TEXT NOT NULL,
-            head_seq INTEGER NOT NULL,
-            head_digest BLOB NOT NULL,
-            anchor_seq INTEGER NOT NULL,
-            anchor_digest BLOB NOT NULL
-        ) STRICT""",
-        f"CREATE TABLE events ({EVENT_COLUMNS}) STRICT",
-        "CREATE INDEX events_attendance ON events (occurred_at) WHERE kind = 'attendance'",
-        "CREATE TABLE outbox (seq INTEGER PRIMARY KEY REFERENCES events (seq)) STRICT",
-        "CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT",
-    ),
-)
 COLUMNS = (
     "e.seq, e.event_id, e.kind, e.occurred_at, e.monotonic_at, e.boot_id, e.time_synced, e.person_id,"
     " e.body, e.trace, e.checksum, e.digest"
@@ -59,40 +37,6 @@ COLUMNS = (
 _COVERED = slice(1, 10)
 _TEXT_OR_NONE = (str, type(None))
 _TYPES: tuple[type | tuple[type, ...], ...] = (str, str, float, float, str, int, _TEXT_OR_NONE, str, str)
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """The two ends of the chain: ``anchor`` is before the oldest row kept, ``head`` is the newest row."""
-
-    epoch: str
-    head_seq: int
-    head_digest: bytes
-    anchor_seq: int
-    anchor_digest: bytes
-
-
-def genesis(epoch: str) -> bytes:
-    """Return the digest that the first row of a database is chained to."""
-    return hashlib.sha256(f"edged journal {epoch}".encode("utf-8", "surrogateescape")).digest()
-
-
-def read_ends(connection: sqlite3.Connection) -> Ends | None:
-    """Return the ends of the chain, or None where their row is missing or illegible."""
-    row = connection.execute(
-        "SELECT epoch, head_seq, head_digest, anchor_seq, anchor_digest FROM journal"
-    ).fetchone()
-    # A flipped bit in a record's header changes types, whatever the table says.
-    legible = row is not None and tuple(map(type, row)) == (str, int, bytes, int, bytes)
-    return Ends(*row) if legible else None
-
-
-def ends(connection: sqlite3.Connection) -> Ends:
-    """Return the ends of the chain. Raises ``StoreCorruptError`` where they are missing or illegible."""
-    found = read_ends(connection)
-    if found is None:
-        raise StoreCorruptError("the journal is damaged: the anchor of the chain is missing")
-    return found
 
 
 def encode(event: Event) -> tuple[Any, ...]:

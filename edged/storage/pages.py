@@ -8,6 +8,7 @@ against the bytes that are there: what is read here is damaged by definition.
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -114,6 +115,46 @@ class PageFile:
             found.append(int.from_bytes(page[at : at + 4]))
         return found
 
+    def is_whole(self, number: int) -> bool:
+        """Whether every byte of a table's page belongs to a cell or is said to be free, rows in their order.
+
+        A page that says fewer cells than it has, or twice the same, would show fewer rows than there are.
+        https://www.sqlite.org/fileformat.html#b_tree_pages
+        """
+        page = self.page(number)
+        start = _FILE_HEADER_BYTES if number == 1 else 0
+        interior = page[start] == TABLE_INTERIOR
+        first_free, count, content, fragments = struct.unpack_from(">HHHB", page, start + 1)
+        try:
+            cells = [self._extent(page, start, index, interior=interior) for index in range(count)]
+            free = _freeblocks(page, first_free)
+        except (IndexError, struct.error, ValueError):
+            return False
+        rowids = [rowid for rowid, _ in cells]
+        used = sum(size for _, size in cells) + free + fragments
+        ascending = all(one < other for one, other in pairwise(rowids))
+        return ascending and used == self._usable - (content or 65536)
+
+    def _extent(self, page: bytes, start: int, index: int, *, interior: bool) -> tuple[int, int]:
+        """Return the rowid of a cell and how many bytes it takes. Raises ``IndexError``, ``struct.error``."""
+        (begin,) = struct.unpack_from(">H", page, start + (12 if interior else 8) + 2 * index)
+        if interior:
+            rowid, at = _varint(page, begin + 4)
+            return _signed(rowid), at - begin
+        size, at = _varint(page, begin)
+        rowid, at = _varint(page, at)
+        local = self._local(size)
+        return _signed(rowid), max(4, at - begin + local + (4 if local < size else 0))
+
+    def _local(self, size: int) -> int:
+        """Return how much of a record of ``size`` bytes stands on its page."""
+        usable = self._usable
+        if size <= usable - 35:
+            return size
+        least = (usable - 12) * 32 // 255 - 23
+        local = least + (size - least) % (usable - 4)
+        return local if local <= usable - 35 else least
+
     def record(self, number: int, size: int, at: int) -> tuple[Value, ...] | None:
         """Return the columns of a record that begins on page ``number``; None where its bytes make none."""
         try:
@@ -123,11 +164,7 @@ class PageFile:
 
     def _payload(self, number: int, size: int, at: int) -> bytes:
         page, usable = self.page(number), self._usable
-        local = size
-        if size > usable - 35:
-            least = (usable - 12) * 32 // 255 - 23
-            local = least + (size - least) % (usable - 4)
-            local = local if local <= usable - 35 else least
+        local = self._local(size)
         parts = [page[at : at + local]]
         missing, at = size - local, at + local
         (follows,) = struct.unpack_from(">I", page, at) if missing else (0,)
@@ -245,6 +282,17 @@ def _value(payload: bytes, kind: int, at: int) -> tuple[Value, int]:
     if kind < _FIRST_BLOB:
         raise ValueError("a column of no known kind")
     return (raw.decode("utf-8", "surrogateescape") if kind % 2 else raw), at
+
+
+def _freeblocks(page: bytes, at: int) -> int:
+    """Return how many bytes the free blocks take from ``at`` on. Raises ``struct.error``, ``ValueError``."""
+    free = 0
+    while at:
+        follows, size = struct.unpack_from(">HH", page, at)
+        if size < 4 or (follows and follows < at + size):
+            raise ValueError("the free blocks are not in order")
+        free, at = free + size, follows
+    return free
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edged.errors import StoreError
-from edged.storage import held
+from edged.storage import held, outbox
 from edged.storage.connections import reading
 from edged.storage.files import create_private_file, is_there
 
@@ -64,7 +64,7 @@ def put_back(seqs: Sequence[int] | None, connection: sqlite3.Connection) -> list
         seq
         for (seq,) in connection.execute(f"SELECT seq FROM quarantine{chosen} ORDER BY seq", values)  # noqa: S608 - fixed texts
     ]
-    connection.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", ((seq,) for seq in moved))
+    outbox.put_back(connection, moved)
     connection.executemany("DELETE FROM quarantine WHERE seq = ?", ((seq,) for seq in moved))
     return held.put_back(connection, None if seqs is None else json.dumps(list(seqs))) + moved
 

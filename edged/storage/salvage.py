@@ -13,14 +13,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from edged.domain.types import StoredEvent
-from edged.storage import journal_rows
-from edged.storage.journal_rows import SCHEMA
+from edged.storage import journal_ends, journal_rows, outbox
+from edged.storage.journal_schema import SCHEMA
 from edged.storage.pages import PageFile, Value
 from edged.storage.remains import Remains
 
 _EVENT_COLUMNS = 12
 _HELD_COLUMNS = 13  # an event, and why it is in quarantine; see ``held``
-_JOURNAL_COLUMNS = 6
 _SCHEMA_COLUMNS = 5
 # Enough to know what kind of rows a page holds where some of them are hurt.
 _SAMPLE = 4
@@ -60,6 +59,7 @@ class Salvage:
         self.events: int | None = None
         self.left = 0
         self._epochs: list[str] = []
+        self._doubtful: list[str] = []
         # Pages with events: (the seq of one of them, page, rows), by seq.
         self._leaves: list[tuple[int, int, int]] = []
         self._held: list[int] = []
@@ -68,7 +68,8 @@ class Salvage:
             self._index()
             if remains.epoch is not None and remains.epoch not in self._epochs:
                 self._epochs.append(remains.epoch)
-            self._waiting = self._rowids("outbox")
+            self._epochs += self._doubtful
+            self._waiting = self._outbox()
             self._quarantined = self._reasons()
         except BaseException:
             self._file.__exit__(None, None, None)
@@ -166,11 +167,15 @@ class Salvage:
         if len(columns) == _HELD_COLUMNS:
             self._held.append(page)
             return True
-        if len(columns) == _JOURNAL_COLUMNS and isinstance(columns[1], str):
-            self._epochs.insert(0, columns[1])
-            head, anchor = columns[2], columns[4]
-            if isinstance(head, int) and isinstance(anchor, int) and head >= anchor:
-                self.events = head - anchor
+        if len(columns) in journal_ends.COLUMN_COUNTS and isinstance(columns[1], str):
+            found = journal_ends.parse(columns)
+            if found is None or found.intact is False:
+                self._doubtful.append(columns[1])
+            else:
+                self._epochs.insert(0, columns[1])
+            # What nothing vouches for might have events missing that never were.
+            if found is not None and found.intact:
+                self.events = found.ends.head_seq - found.ends.anchor_seq
             return True
         if len(columns) == _SCHEMA_COLUMNS and page == 1:
             for _, size, at in cells:
@@ -188,7 +193,8 @@ class Salvage:
             page = waiting.pop()
             below = self._file.children(page)
             # A page that is below two others, or below itself, would be walked for ever.
-            if below is None or page in seen or len(waiting) + len(below) > self._file.count:
+            odd = page in seen or len(waiting) + len(below or ()) > self._file.count
+            if below is None or odd or not self._file.is_whole(page):
                 return None
             seen.add(page)
             waiting += below
@@ -196,11 +202,25 @@ class Salvage:
                 leaves.append(page)
         return leaves
 
-    def _rowids(self, table: str) -> frozenset[int] | None:
-        leaves = self._tree(table)
+    def _outbox(self) -> frozenset[int] | None:
+        """Return which events wait, or may do so; None where nobody can tell."""
+        leaves = self._tree("outbox")
         if leaves is None:
             return None
-        return frozenset(rowid for page in leaves for rowid, _, _ in self._file.leaf_cells(page))
+        found, old = set[int](), False
+        for page in leaves:
+            for rowid, size, at in self._file.leaf_cells(page):
+                columns = self._file.record(page, size, at)
+                told = None if columns is None else outbox.told(rowid, columns)
+                if columns is None or told is None:
+                    return None
+                found.update(told)
+                old |= outbox.is_old(columns)
+        # A number of no event was another one, and in an old row nothing says which.
+        return None if old and found - self._numbers() else frozenset(found)
+
+    def _numbers(self) -> frozenset[int]:
+        return frozenset(rowid for _, page, _ in self._leaves for rowid, _, _ in self._file.leaf_cells(page))
 
     def _reasons(self) -> dict[int, str] | None:
         leaves = self._tree("quarantine")

@@ -29,7 +29,7 @@ class DoorJournal:
     """One thread offers; ``holds`` says whether the journal has an event of this id, and may read the disk.
 
     ``on_recorded`` is called after each write, ``on_alarm`` with the type of each alarm that was written,
-    once; both in the writer's thread.
+    once; both in the writer's thread. ``reader`` is the name of this one.
     """
 
     def __init__(
@@ -37,9 +37,11 @@ class DoorJournal:
         recorder: Recorder,
         holds: Callable[[str], bool],
         on_alarm: Callable[[str], None] = lambda _type: None,
+        reader: str | None = None,
     ) -> None:
         self.on_recorded: Callable[[], None] = lambda: None
         self._on_alarm = on_alarm
+        self._reader = reader
         self._recorder = recorder
         self._holds = holds
         self._open: dict[str, tuple[Event, Future[Any]]] = {}
@@ -53,7 +55,7 @@ class DoorJournal:
     def offer(self, happened: Happened) -> None:
         """Hand an event to the journal, unless that is done already."""
         if happened.event not in self._open:
-            event = event_of(happened)
+            event = event_of(happened, self._reader)
             self._open[event.event_id] = (event, self._submit(event))
 
     def taken(self, now: float) -> list[str]:
@@ -92,13 +94,18 @@ class DoorJournal:
         self.on_recorded()
 
 
-def event_of(happened: Happened) -> Event:
-    """Return the journal's event for what the door process said."""
+def event_of(happened: Happened, reader: str | None = None) -> Event:
+    """Return the journal's event for what the door process said to ``reader``.
+
+    What happened to it under another name says so.
+    """
     body: dict[str, Any] = {"type": happened.what}
     if happened.cause:
         body["cause"] = happened.cause
     if happened.request:
         body["access_event_id"] = happened.request
+    if reader is not None and happened.reader not in (None, reader):
+        body["reader"] = happened.reader
     if happened.reason:
         body["reason"] = happened.reason
     if happened.what == "locked":

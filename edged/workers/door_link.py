@@ -17,12 +17,15 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from msgspec import UNSET
+
 from edged.config.sections import DoorConfig
 from edged.doorway.channel import Channel, pair
 from edged.doorway.messages import (
     BEAT_SECONDS,
     Answer,
     Beat,
+    Former,
     FromDoor,
     Happened,
     Hello,
@@ -70,6 +73,7 @@ class DoorLink(Worker):
         connect: Callable[[], socket.socket],
         *,
         reader: str,
+        formerly: tuple[Former, ...] = (),
         config: DoorConfig,
         metrics: Metrics,
         journal: DoorJournal,
@@ -82,7 +86,7 @@ class DoorLink(Worker):
         self._connect = connect
         self._free = close
         self._end_hung = end_hung
-        self._reader = reader
+        self._hello = Hello(reader=reader, formerly=formerly or UNSET)
         self._max_age_seconds = config.max_grant_age_ms / 1000
         self._metrics = metrics
         self._journal = journal
@@ -268,7 +272,7 @@ class DoorLink(Worker):
             self._connect_at = self._clock() + delay
             return
         self._line = line
-        line.say(Hello(reader=self._reader))
+        line.say(self._hello)
 
     def _hear(self) -> None:
         ends: list[socket.socket | Channel] = (

@@ -7,6 +7,7 @@ the daemon, since nothing hangs on it.
 """
 
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from edged.workers.door import DoorChange, DoorWorker
 from edged.workers.door_child import DoorChild, door_child
 from edged.workers.door_journal import DoorJournal
 from edged.workers.door_link import DoorLink
+from edged.workers.former_names import former_names
 
 # Its last events, the end of its process, its last reports.
 DOOR_STOP_SECONDS = 5.0
@@ -91,10 +93,11 @@ def _linked(  # noqa: PLR0917 - all but the last three are bound
 ) -> DoorLink:
     """Return a running link; what waited at the door is in the journal, if the door was there in time."""
     name = f"{config.site}.{config.door_id}"
-    records = DoorJournal(journal, partial(_holds, config), metrics.alarm)
+    records = DoorJournal(journal, partial(_holds, config), metrics.alarm, name)
+    formerly = former_names(config.journal.path, name, time.time())
     link = DoorLink(
-        way.connect, reader=name, config=config.door, metrics=metrics, journal=records, on_change=on_change,
-        close=way.close, end_hung=way.kill,
+        way.connect, reader=name, formerly=formerly, config=config.door, metrics=metrics, journal=records,
+        on_change=on_change, close=way.close, end_hung=way.kill,
     )  # fmt: skip
     building.callback(_abandon, link)
     link.start()

@@ -1,6 +1,7 @@
 """The way of events to the journal, and the memory of those that did not arrive."""
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -98,7 +99,9 @@ class EventLog:
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
         self.on_recorded = on_recorded
-        self.lost = 0  # writes that nobody will see again
+        self.lost = 0  # events that nobody will see again
+        self._lost_told = 0
+        self._losing = threading.Lock()  # writes fail in the journal's thread and in those that record
         self.last_at: float | None = None  # Unix seconds of the newest event that is on disk
         self._recorder = recorder
         self._metrics = metrics
@@ -148,17 +151,21 @@ class EventLog:
         if self._unwritten and now >= self._retry_at:
             self._retry_at = now + _RETRY_SECONDS
             self.record(*self._unwritten.popleft())
+        elif not self._unwritten:
+            self._tell_lost()
 
     def retry_all(self) -> None:
         """Offer everything unwritten once more, without waiting; before the journal is closed."""
         for _ in range(len(self._unwritten)):
             self.record(*self._unwritten.popleft())
+        self._tell_lost()
 
     def close(self) -> None:
         """Say how much is lost for good; after the journal was closed."""
-        self.lost += len(self._unwritten)
         if self._unwritten:
             logger.error("events lost: %d writes failed until the end", len(self._unwritten))
+        self._lose(sum(map(len, self._unwritten)))
+        self._lost_told = self.lost  # here: nothing is recorded any more
 
     @property
     def unwritten(self) -> int:
@@ -185,6 +192,9 @@ class EventLog:
             self._recorded(events)
             return
         self._metrics.journal_failures.inc(len(events))
+        if not self._unwritten:
+            error = "given up" if done.cancelled() else done.exception()
+            logger.warning("events not recorded error=%s", error)
         self.keep(*events)
 
     def _recorded(self, events: tuple[Event, ...]) -> None:
@@ -196,9 +206,21 @@ class EventLog:
     def keep(self, *events: Event) -> None:
         """Hold events in memory until ``retry`` gets them written."""
         if len(self._unwritten) >= _MAX_UNWRITTEN:
-            self.lost += 1
+            self._lose(len(events))
             logger.error("events lost: the journal fails and %d writes wait already", _MAX_UNWRITTEN)
             return
         if not self._unwritten:
             logger.warning("events not recorded, kept in memory for another try")
         self._unwritten.append(events)
+
+    def _lose(self, count: int) -> None:
+        with self._losing:
+            self.lost += count
+        self._metrics.events_lost.inc(count)
+
+    def _tell_lost(self) -> None:
+        """Record how many were lost since that was last told."""
+        count = self.lost - self._lost_told
+        if count:
+            self._lost_told += count
+            self.record(self.event(EventKind.ALARM, {"type": "events_lost", "count": count}))

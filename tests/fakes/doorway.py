@@ -12,10 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from msgspec import UNSET
+
 from edged.doorway.channel import Channel, connect
 from edged.doorway.messages import (
     BEAT_SECONDS,
     Beat,
+    Former,
     FromDoor,
     FromReader,
     Happened,
@@ -174,8 +177,8 @@ door:
     def lit(self, line: int) -> bool:
         return (self.chip / f"line-{line}").read_bytes()[:1] == b"1"
 
-    def reader(self, name: str = "t.front", *, takes: bool = True) -> "Reader":
-        return Reader(self.socket, name, takes=takes)
+    def reader(self, name: str = "t.front", *formerly: Former, takes: bool = True) -> "Reader":
+        return Reader(self.socket, name, *formerly, takes=takes)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -189,12 +192,12 @@ door:
 class Reader:
     """Says hello at once; hears, and beats, whenever it waits for something. ``LATE`` is not kept."""
 
-    def __init__(self, path: Path, name: str, *, takes: bool = True) -> None:
+    def __init__(self, path: Path, name: str, *formerly: Former, takes: bool = True) -> None:
         self.channel = Channel(connect(path))
         self.heard: list[FromDoor] = []
         self.takes = takes
         self._beat_at = 0.0
-        self.say(Hello(reader=name))
+        self.say(Hello(reader=name, formerly=formerly or UNSET))
         self.wait(lambda: self.status)
 
     def say(self, message: FromReader) -> None:

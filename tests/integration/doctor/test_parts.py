@@ -16,7 +16,7 @@ from edged.doctor.camera import camera
 from edged.doctor.certificates import certificates
 from edged.doctor.daemon import writer_of
 from edged.doctor.door_process import door_process
-from edged.doctor.finding import State
+from edged.doctor.finding import Finding, State
 from edged.doctor.machine import Machine
 from edged.doctor.record import record
 from edged.errors import StoreCorruptError
@@ -63,6 +63,26 @@ def test_a_door_process_is_asked_and_its_line_not_touched(site: Site, tmp_path: 
         assert "door.inputs.fire cannot be read" in found.detail
         assert running.timeline == before
     assert door_process(site.patient(**door)).state is State.FAILED
+
+
+def test_events_that_wait_for_a_reader_that_never_comes_are_told(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "door"
+    folder.mkdir()
+    with DoorProcess(folder) as running:
+        door = with_lock(strike(), socket=str(running.socket))
+        for name in ("t.front", "t.gone"):
+            with running.reader(name, takes=False) as reader:
+                reader.ask(name)
+                reader.wait(lambda: "unlocked" in reader.events)
+        found = until(lambda: waiting_for(door_process(site.patient(**door))))
+        assert found.facts["absent"] == ("t.front", "t.gone")
+        # Its own name is no news: the daemon is not running.
+        assert (found.state, "connected: t.gone;" in found.detail) == (State.WARNING, True)
+
+
+def waiting_for(found: Finding) -> Finding | None:
+    """The finding, once the door is shut again and says for whom events wait."""
+    return found if "not connected" in found.detail else None
 
 
 def test_without_a_socket_the_door_comes_with_the_daemon(site: Site) -> None:

@@ -12,16 +12,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from edged.doorway.channel import Channel, connect
 from edged.doorway.messages import (
     MAX_BYTES,
     Answer,
     Beat,
+    Former,
     FromDoor,
     Happened,
     Hello,
     Secure,
+    Status,
     TurnedAway,
     Unlock,
     Welcome,
@@ -165,6 +168,21 @@ def test_a_second_reader_of_a_name_is_turned_away_while_the_first_one_lives(long
     with long_door.reader() as third:  # the first one is gone
         third.ask("R3")
         third.wait(lambda: "R3" in [event.request for event in third.of(Happened)])
+
+
+def test_what_happened_under_a_former_name_is_for_the_reader_that_had_it(door: DoorProcess) -> None:
+    with door.reader(takes=False) as reader:
+        reader.ask()
+        reader.wait(lambda: "locked" in reader.events)
+    with door.reader("t.other") as other:  # whose it is not, and whose doctor says so
+        other.wait(lambda: other.of(Status)[-1].absent == ("t.front",))
+        assert other.of(Happened) == []
+        assert "events wait for readers that are not connected names=t.front" in door.log
+    with door.reader("t.back", Former(name="t.front", until=time.time())) as renamed:
+        renamed.wait(lambda: renamed.events[-1:] == ["locked"])
+        assert {event.reader for event in renamed.of(Happened)} == {"t.front"}
+        renamed.wait(lambda: renamed.of(Status)[-1].absent is UNSET)
+        until(lambda: door.on_disk("locked") == 0)
 
 
 def said_to(channel: Channel) -> list[FromDoor]:

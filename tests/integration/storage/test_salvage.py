@@ -244,6 +244,19 @@ def test_only_the_newest_and_those_that_wait_are_taken_over_and_the_rest_stays_r
         assert [row.seq for row in salvage.rows()] == list(range(1, EVENTS + 1))
 
 
+def test_a_damaged_index_is_found_so_that_an_event_offered_again_goes_in_once(broken: Path) -> None:
+    content = broken.read_bytes()
+    text = event(20).event_id.encode()
+    places = [at for at in range(len(content)) if content.startswith(text, at)]
+    (at,) = [at for at in places if content[at // PAGE * PAGE] == 10]  # a leaf of an index
+    change(broken, at + 1, b"X")
+    seqs, _told, journal = recover(broken)
+    assert list(seqs) == list(range(1, EVENTS + 1))
+    with pytest.raises(StoreError, match="event_id"):
+        journal.submit([event(20)]).result()
+    journal.close()
+
+
 def test_another_program_s_file_or_a_newer_version_is_left_untouched(broken: Path) -> None:
     with sqlite3.connect(broken) as connection:
         connection.execute("PRAGMA user_version = 99")

@@ -225,6 +225,24 @@ def test_an_event_that_was_recorded_and_not_acknowledged_is_recorded_once(door: 
     assert recorded.count(("unlocked", None)) == recorded.count(("locked", None)) == 1
 
 
+def test_what_waits_under_a_name_is_recorded_once_the_reader_was_renamed(door: DoorProcess) -> None:
+    site = site_of(door.folder, shared=True)
+    until(lambda: site.link.refusal(time.monotonic()) is None)
+    site.link._journal.offer = lambda _happened: None  # type: ignore[method-assign]  # it dies before
+    assert site.ask("A")
+    until(lambda: door.on_disk("locked"))
+    site.abandon()
+    path = door.folder / "config.yaml"
+    path.write_text(path.read_text().replace("door_id: front", "door_id: back"))
+    renamed = site_of(door.folder, shared=True)
+    until(lambda: ("locked", "A") in renamed.recorded)
+    until(lambda: not door.on_disk("locked"))
+    with JournalReader.open(renamed.config.journal.path) as reader:
+        former = [stored.event.body.get("reader") for stored in reader.events()]
+    renamed.close()
+    assert former == ["t.front", "t.front"]
+
+
 def test_a_line_that_somebody_else_has_is_an_error_at_the_start(door: DoorProcess) -> None:
     from edged.errors import LockError
 

@@ -245,6 +245,28 @@ def test_nothing_is_said_of_a_leaf_that_nobody_sees() -> None:
     assert bench.told.acts[-2:] == ["held_open_soon", "held_open"]
 
 
+def test_a_leaf_that_opened_while_its_contact_could_not_be_read_is_told_as_found_open() -> None:
+    bench = broken("contact")
+    bench.wires.levels["contact"] = True
+    bench.wires.broken = set()
+    bench.run(SOUND_SECONDS + 2)
+    bench.set("contact", active=False)
+    said = [(one.act.value, one.reason) for one in bench.told.happenings]
+    assert said == [
+        ("input_fault", "contact"), ("opened", "found_open"), ("input_fault_over", "contact"), ("shut", None),
+    ]  # fmt: skip
+
+
+def test_a_leaf_that_stands_open_at_the_start_is_not_said_to_have_opened() -> None:
+    bench = Bench(*INPUTS)
+    bench.wires.levels["contact"] = True
+    bench.run(0.5)
+    assert bench.keeper.door.condition is Condition.OPEN
+    assert bench.told.acts == []
+    bench.set("contact", active=False)
+    assert bench.told.acts == ["shut"]
+
+
 def test_a_forced_door_stays_forced_while_its_contact_cannot_be_read_and_is_shut_when_it_says_so() -> None:
     bench = broken("contact", active=True)
     assert bench.keeper.door.condition is Condition.FORCED

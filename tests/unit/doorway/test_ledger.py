@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from edged.config.door_lines import InputsConfig
 from edged.devices import timekeeping
@@ -14,7 +15,7 @@ from edged.doorway import server
 from edged.doorway import spool as spool_module
 from edged.doorway.channel import Channel, pair
 from edged.doorway.ledger import Ledger
-from edged.doorway.messages import Happened, Hello
+from edged.doorway.messages import Former, Happened, Hello
 from edged.doorway.spool import Spool
 from edged.doorway.ulid import new_id
 from edged.metrics import ALARMS, DOOR_CONDITIONS, DOOR_PARTS
@@ -88,6 +89,41 @@ def test_a_start_that_cannot_read_what_is_on_the_disk_is_an_alarm(tmp_path: Path
     assert damaged.close(10)
 
 
+def test_events_in_damaged_lines_are_told_at_the_start_and_once(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    ledger = Ledger(spool)
+    for act in (Act.OPENED, Act.FORCED_OPEN, Act.SHUT):
+        ledger.happened(Happening(act), 1.0)
+    assert spool.close(10)
+    path = tmp_path / "events"
+    path.write_bytes(path.read_bytes().replace(b"forced_open", b"forced_oqen"))
+    for _ in range(2):
+        spool = Spool(tmp_path)
+        Ledger(spool).begin()
+        told = [(event.what, event.count) for event in spool.waiting.values()]
+        assert told == [("opened", None), ("shut", None), ("events_lost", 1), ("door_disk", None)]
+        assert spool.close(10)
+
+
+def test_what_found_no_room_before_a_restart_is_told_as_soon_as_there_is_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "MAX_EVENTS", 2)
+    spool = Spool(tmp_path)
+    for _ in range(2 + 10):
+        Ledger(spool).alarm("tamper")
+    assert spool.close(10)
+    spool = Spool(tmp_path)
+    ledger = Ledger(spool)
+    ledger.begin()
+    assert [event.what for event in spool.waiting.values()] == ["tamper", "tamper"]
+    for event_id in list(spool.waiting):
+        spool.taken(event_id)
+        ledger.tell_lost()
+    assert [(event.what, event.count) for event in spool.waiting.values()] == [("events_lost", 10)]
+    assert spool.close(10)
+
+
 def test_each_event_that_found_no_room_is_counted_once(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MAX_EVENTS", 3)
     ledger = Ledger(spool)
@@ -103,10 +139,10 @@ def test_each_event_that_found_no_room_is_counted_once(spool: Spool, monkeypatch
     assert [event.what for event in spool.waiting.values()] == ["events_lost", "request_flood", "tamper"]
 
 
-def reader(name: str) -> server._Peer:
+def reader(name: str, *formerly: Former) -> server._Peer:
     near, far = pair()
     far.close()
-    return server._Peer(Channel(near), 0.0, Hello(reader=name))
+    return server._Peer(Channel(near), 0.0, Hello(reader=name, formerly=formerly or UNSET))
 
 
 def event_of(reader: str | None, *, age: float = 0.0) -> Happened:
@@ -125,6 +161,20 @@ def test_an_event_goes_to_its_reader_for_whom_it_waits_and_one_of_nobody_to_any(
     # Its start takes back a punch that no event of its own journal answers; and a clock may have stepped.
     assert server._addressee(event_of("gone", age=30 * 24 * 3600), listening) is None
     for peer in listening:
+        peer.channel.close()
+
+
+def test_an_event_of_a_former_name_goes_to_whoever_had_it_then() -> None:
+    # Two doors that changed names, and a new one that has the name of one before.
+    now = time.time()
+    first = reader("out", Former(name="in", until=now - 10))
+    second = reader("in", Former(name="out", until=now - 10))
+    old_in, old_out, new_in = event_of("in", age=20), event_of("out", age=20), event_of("in")
+    assert server._addressee(old_in, [first, second]) is first
+    assert server._addressee(old_out, [first, second]) is second
+    assert server._addressee(new_in, [first, second]) is second
+    assert server._addressee(new_in, [first]) is None
+    for peer in (first, second):
         peer.channel.close()
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edged.doorway import spool as module
+from edged.doorway import spool_lines
 from edged.doorway.messages import Happened
 from edged.doorway.spool import Spool
 from edged.doorway.ulid import new_id
@@ -105,6 +107,87 @@ def test_a_torn_or_damaged_file_gives_up_no_whole_line(cut: int, noise: bytes) -
             found = list(spool.waiting.values())
             assert found[:complete] == events[:complete]
             assert all(each in events for each in found)
+
+
+def flip(path: Path, text: bytes) -> None:
+    content = bytearray(path.read_bytes())
+    content[content.index(text)] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_line_is_kept_aside_and_its_event_is_counted(tmp_path: Path) -> None:
+    before, hurt, after = event(), event("forced_open"), event()
+    with opened(tmp_path) as spool:
+        for each in (before, hurt, after):
+            spool.put(each)
+    path = tmp_path / "events"
+    flip(path, b"forced_open")
+    found = path.read_bytes()
+    with opened(tmp_path) as spool:
+        assert (list(spool.waiting.values()), spool.lost, spool.damaged) == ([before, after], 1, True)
+    with opened(tmp_path) as spool:  # the file is mended, and what is lost is still to be told
+        assert (list(spool.waiting.values()), spool.lost, spool.damaged) == ([before, after], 1, False)
+    (aside,) = tmp_path.glob("events.damaged-*")
+    assert aside.read_bytes() == found
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [(b"taken ", 0), (b"begun ", 0), (b"ended", 0), (b'{"type"', 1), (b"\n", 1), (b"locked", 1)],
+)
+def test_only_events_in_damaged_lines_count_as_lost(tmp_path: Path, text: bytes, lost: int) -> None:
+    struck, others = event(), [event() for _ in range(3)]
+    with opened(tmp_path) as spool:
+        spool.put(others[0])
+        spool.put(struck)
+        spool.taken(struck.event)
+        spool.put(event("unlocked"), begins=True)
+        spool.put(event("locked"), ends=True)
+    flip(tmp_path / "events", text)
+    with opened(tmp_path) as spool:
+        assert (spool.lost, spool.damaged) == (lost, True)
+
+
+def test_an_event_that_its_reader_took_is_not_lost_with_its_line(tmp_path: Path) -> None:
+    with opened(tmp_path) as spool:
+        taken = event("forced_open")
+        spool.put(taken)
+        spool.put(event())
+        spool.taken(taken.event)
+    flip(tmp_path / "events", b"forced_open")
+    with opened(tmp_path) as spool:
+        assert (len(spool.waiting), spool.lost, spool.damaged) == (1, 0, True)
+
+
+def test_how_many_found_no_room_outlives_the_process_until_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_EVENTS", 2)
+    monkeypatch.setattr(module, "_MAX_STRUCK", 5)
+    with opened(tmp_path) as spool:
+        for _ in range(2 + 13):
+            spool.put(event())
+    assert (tmp_path / "events").read_bytes().count(b"\n") <= 2 + 1 + 5  # it does not grow with each
+    with opened(tmp_path) as spool:
+        assert (len(spool.waiting), spool.lost) == (2, 13)
+        spool.taken(next(iter(spool.waiting)))
+        assert spool.put(event("events_lost"), tells=13)
+    with opened(tmp_path) as spool:
+        assert (len(spool.waiting), spool.lost) == (2, 0)
+
+
+def test_for_whom_events_wait_is_known_before_and_after_a_restart(tmp_path: Path) -> None:
+    events = [replace(event(), reader=name) for name in ("t.in", "t.out", "t.in", None)]
+    with opened(tmp_path) as spool:
+        for each in events:
+            spool.put(each)
+        assert spool.readers == {"t.in": 2, "t.out": 1}
+    with opened(tmp_path) as spool:
+        assert spool.readers == {"t.in": 2, "t.out": 1}
+        for each in events[:2]:
+            spool.taken(each.event)
+            spool.taken(each.event)
+        assert set(spool.readers) == {"t.in"}
 
 
 def test_only_so_many_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,14 +395,14 @@ def test_what_is_read_before_the_disk_fails_is_not_lost(
     with opened(tmp_path) as spool:
         for each in events:
             spool.put(each)
-    real = module.happened
+    real = spool_lines.happened
 
     def fails(content: bytes) -> Happened:
         if (found := real(content)) == events[2]:
             raise OSError(5, "Input/output error")
         return found
 
-    monkeypatch.setattr(module, "happened", fails)
+    monkeypatch.setattr(spool_lines, "happened", fails)
     with opened(tmp_path) as spool:
         assert spool.damaged
         assert list(spool.waiting.values()) == events[:2]
@@ -353,18 +436,26 @@ def _wait(condition: "object") -> None:
 
 def test_a_line_that_strikes_out_no_text_is_passed_over(tmp_path: Path) -> None:
     kept = event()
-    lines = module._line(module.encode(kept)) + module._line(b"taken \xff\xfe")
+    lines = spool_lines.event_line(kept) + spool_lines._line(b"taken \xff\xfe")
     (tmp_path / "events").write_bytes(lines)
     with opened(tmp_path) as spool:
         assert list(spool.waiting.values()) == [kept]
 
 
+@pytest.mark.parametrize("number", [b"-5", b"9" * 3000, b"x", b""])
+def test_a_count_of_lost_events_that_is_none_is_passed_over(tmp_path: Path, number: bytes) -> None:
+    kept = event()
+    (tmp_path / "events").write_bytes(spool_lines.event_line(kept) + spool_lines._line(b"lost " + number))
+    with opened(tmp_path) as spool:
+        assert (list(spool.waiting.values()), spool.lost, spool.damaged) == ([kept], 0, True)
+
+
 def test_a_file_of_more_events_than_a_door_writes_does_not_fill_the_memory(tmp_path: Path) -> None:
     most = module.MAX_EVENTS + module._MAX_STRUCK
     first = event()
-    lines = [module._line(module.encode(each)) for each in (first, *(event() for _ in range(most + 50)))]
+    lines = [spool_lines.event_line(each) for each in (first, *(event() for _ in range(most + 50)))]
     (tmp_path / "events").write_bytes(b"".join(lines))
-    waiting: dict[str, Happened] = {}
-    assert module._read(tmp_path / "events", waiting) is None
-    assert len(waiting) == most
-    assert next(iter(waiting.values())) == first
+    left = spool_lines.Left(most)
+    left.read(tmp_path / "events")
+    assert (len(left.waiting), left.lost, left.period) == (most, 51, None)
+    assert next(iter(left.waiting.values())) == first

@@ -145,6 +145,23 @@ def test_memory_is_bounded(desk: Desk) -> None:
     assert desk.log.lost == 1100
 
 
+def test_once_writing_works_again_an_event_and_a_figure_say_how_many_were_lost(desk: Desk) -> None:
+    desk.journal.mode = "fail"
+    for _ in range(1010):
+        desk.log.record(desk.event())
+    for _ in range(5):
+        desk.retry()
+    assert desk.metrics.events_lost._value.get() == 10
+    desk.journal.mode = "accept"
+    for _ in range(1100):
+        desk.retry()
+    *written, told = desk.journal.rows
+    assert (len(written), {event.kind for event in written}) == (1000, {EventKind.SYSTEM})
+    assert (told.kind, told.body) == (EventKind.ALARM, {"type": "events_lost", "count": 10})
+    desk.log.close()
+    assert desk.log.lost == 10
+
+
 def test_a_disk_that_hangs_counts_as_dead_until_it_answers(desk: Desk) -> None:
     desk.journal.mode = "hang"
     assert desk.log.record_within(0.01, desk.event()) is Written.LATER
