@@ -41,11 +41,14 @@ class AttemptLimit:
 
 
 class Attempts:
-    """State of one door; one thread owns it. Times are monotonic seconds."""
+    """State of one reader; one thread owns it. Times are monotonic seconds.
 
-    def __init__(self) -> None:
+    ``shut_until`` is the end of a delay that began before.
+    """
+
+    def __init__(self, shut_until: float = float("-inf")) -> None:
         self._refused: deque[tuple[float, int]] = deque()
-        self._shut_until = float("-inf")
+        self._shut_until = shut_until
         self._told: set[int] = set()
 
     def judge(self, decision: Decision, limit: AttemptLimit | None, now: float) -> Decision:

@@ -61,7 +61,7 @@ class RecognitionWorker(Worker):
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
     it lets nobody in. ``search`` None searches every picture as a whole. ``challenge`` stands between the
-    engine and the door; None asks for no gesture.
+    engine and the door; None asks for no gesture. ``attempts`` is what was refused before this start.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class RecognitionWorker(Worker):
         challenge: ChallengeWatch | None = None,
         search: TrackedSearch | None = None,
         attention: Attention | None = None,
+        attempts: Attempts | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
@@ -98,7 +99,7 @@ class RecognitionWorker(Worker):
         self._attention = attention or Attention(metrics)
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
         self._engine = DecisionEngine(self._policy(gallery()), settings.rules)
-        self._attempts = Attempts()
+        self._attempts = attempts or Attempts()
         self._sampler = FrameSampler()
         self._searched = 0
         self._faces = TrackFaces()
