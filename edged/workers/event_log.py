@@ -156,7 +156,8 @@ class EventLog:
 
     def close(self) -> None:
         """Say how much is lost for good; after the journal was closed."""
-        self.lost += len(self._unwritten)
+        for events in self._unwritten:
+            self._lose(events)
         if self._unwritten:
             logger.error("events lost: %d writes failed until the end", len(self._unwritten))
 
@@ -196,9 +197,13 @@ class EventLog:
     def keep(self, *events: Event) -> None:
         """Hold events in memory until ``retry`` gets them written."""
         if len(self._unwritten) >= _MAX_UNWRITTEN:
-            self.lost += 1
+            self._lose(events)
             logger.error("events lost: the journal fails and %d writes wait already", _MAX_UNWRITTEN)
             return
         if not self._unwritten:
             logger.warning("events not recorded, kept in memory for another try")
         self._unwritten.append(events)
+
+    def _lose(self, events: tuple[Event, ...]) -> None:
+        self.lost += 1
+        self._metrics.events_dropped.labels("journal_failed").inc(len(events))
