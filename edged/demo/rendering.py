@@ -41,6 +41,10 @@ def check_place(path: Path) -> None:
         raise StoreError(f"{path}: expected a name that ends in {', '.join(_SUFFIXES)}")
     if not path.absolute().parent.is_dir():
         raise StoreError(f"{path}: its folder is not there")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # at which OpenCV 5.0.0 ends the process
+        raise StoreError(f"{path}: OpenCV writes to no name that is not UTF-8") from None
 
 
 def write_picture(story: Story, path: Path) -> None:

@@ -26,7 +26,14 @@ class VideoHandle:
         self._handle = Handle(self._capture.release)
 
     def open(self, target: str, backend: int, options: Sequence[int] = ()) -> bool:
-        """Open ``target``; False if the backend refuses. Raises ``CameraError`` when closed meanwhile."""
+        """Open ``target``; False if the backend refuses. Raises ``CameraError`` when closed meanwhile.
+
+        And for a name that is no text, at which OpenCV 5.0.0 ends the process.
+        """
+        try:
+            target.encode()
+        except UnicodeEncodeError:
+            raise CameraError(f"{self._what}: OpenCV opens no name that is not UTF-8") from None
         with self._handle.use():
             try:
                 return bool(self._capture.open(target, backend, list(options)))

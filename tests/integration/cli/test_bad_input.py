@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from edged.cli.main import app
-from edged.errors import ConfigError, EdgedError
+from edged.demo.rendering import check_place
+from edged.errors import ConfigError, EdgedError, StoreError
 from edged.publishing.groups import access_record
 
 CONFIG = """
@@ -73,3 +74,9 @@ def test_hours_are_written_as_in_a_door_s_own_configuration(place: Path) -> None
     )
     (period,) = access_record(place / "hours.yaml").schedules["day"]
     assert (period.start, period.end) == ("08:00", "18:30")
+
+
+def test_a_picture_goes_to_a_name_that_opencv_can_write(place: Path) -> None:
+    check_place(place / "x.png")
+    with pytest.raises(StoreError, match="not UTF-8"):
+        check_place(place / "x\udcff.png")

@@ -32,3 +32,9 @@ def test_a_camera_that_is_closed_while_it_is_asked_says_so_itself() -> None:
         asked.grab()
     with pytest.raises(CameraError, match="a camera is not open"):
         camera._opened()
+
+
+def test_a_name_that_is_no_text_does_not_end_the_process() -> None:
+    handle = VideoHandle("camera")
+    with pytest.raises(CameraError, match="not UTF-8"):
+        handle.open("x\udcff.mp4", 0)
