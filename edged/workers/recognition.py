@@ -244,6 +244,8 @@ class RecognitionWorker(Worker):
             self._faces.refuse(decision.track_id)
         decision = self._attempts.judge(decision, self.settings.attempts, now)
         wanted = asked.outcome in (Outcome.GRANT, Outcome.ASK)
+        if wanted:
+            self._faces.accept(asked.track_id)
         refused = wanted and decision.outcome is not asked.outcome
         if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
             refused = True

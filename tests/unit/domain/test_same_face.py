@@ -97,6 +97,18 @@ def test_who_turns_away_and_back_is_nobody_new() -> None:
     assert walk(faces, 2, -90) == [-90]
 
 
+def test_who_was_let_in_after_a_refusal_is_known_too() -> None:
+    faces = TrackFaces()
+    walk(faces, 1, 0)
+    faces.accept(1)  # of a track that was not refused there is nothing to hold
+    walk(faces, 1, 60)
+    walk(faces, 1, 120, refused=True)
+    walk(faces, 1, 60)
+    faces.accept(1)
+    assert walk(faces, 1, 0) == []
+    assert walk(faces, 1, -20) == [-20]
+
+
 def test_a_track_that_ended_has_left_nothing() -> None:
     faces = TrackFaces()
     walk(faces, 1, 0, refused=True)

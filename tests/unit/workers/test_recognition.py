@@ -351,6 +351,16 @@ def test_who_is_badly_seen_first_and_then_well_comes_in_at_once(door: Door) -> N
     assert door.told() == [(Outcome.DENY, Reason.UNKNOWN, None), (Outcome.GRANT, Reason.MATCHED, "p-ada")]
 
 
+def test_who_was_badly_seen_and_let_in_may_look_aside(door: Door) -> None:
+    """She is like the face that was let in, if no more like the one that was refused."""
+    pipeline = flowing(door, AttemptLimit(5, 60, 30))
+    for mixture in ({0: 0.2, 5: 0.98}, {0: 0.8, 5: 0.6}, {0: 1.0}, {0: 0.6, 6: 0.8}):
+        pipeline.mixture = mixture
+        door.show((100, 80, 0), times=20)
+    assert door.told() == [(Outcome.DENY, Reason.UNKNOWN, None), (Outcome.GRANT, Reason.MATCHED, "p-ada")]
+    assert len({sight.observation.track_id for sight, _ in door.sights}) <= 1
+
+
 def test_no_grant_rests_on_frames_of_unlike_faces(door: Door) -> None:
     """Each of them is like Ada and like the one before it; the first is unlike the last."""
     pipeline = flowing(door, None)
