@@ -80,20 +80,23 @@ def attempt_limit(decision: DecisionConfig) -> AttemptLimit | None:
     )
 
 
-def attempts_before(journal: Path, clock: Clock) -> Attempts:
+def attempts_before(journal: Path, limit: AttemptLimit | None, clock: Clock) -> Attempts:
     """Return the attempts at this reader, with the delay that an earlier start on this boot began.
 
-    A journal that cannot be read tells of none, logged.
+    It lasts as long as ``limit`` lets it, where that was lowered meanwhile. A journal that cannot be read
+    tells of none, logged.
     """
+    if limit is None:
+        return Attempts()
     try:
         with JournalReader.open(journal, on_damage=lambda _damage: None) as reader:
-            return Attempts(_delayed_until(reader, clock.machine_boot()))
+            return Attempts(_delayed_until(reader, limit.delay_seconds, clock.machine_boot()))
     except StoreError as exc:
         logger.warning("earlier attempts not read error=%s", exc)
         return Attempts()
 
 
-def _delayed_until(reader: JournalReader, machine_boot: str) -> float:
+def _delayed_until(reader: JournalReader, most_seconds: float, machine_boot: str) -> float:
     """Return the monotonic seconds at which the newest delay on record ends; minus infinity without."""
     alarms = reader.events(kind=EventKind.ALARM, limit=_NEWEST_EVENTS)
     delays = [stored.event for stored in alarms if stored.event.body.get("type") == "too_many_attempts"]
@@ -106,7 +109,7 @@ def _delayed_until(reader: JournalReader, machine_boot: str) -> float:
     )
     if not ours or not isinstance(until, int | float):
         return float("-inf")
-    return began.monotonic_at + max(0.0, until - began.occurred_at)
+    return began.monotonic_at + min(most_seconds, max(0.0, until - began.occurred_at))
 
 
 def access_rules(access: AccessConfig) -> AccessRules:

@@ -52,7 +52,7 @@ def delay(number: int, at: float) -> Event:
 
 def left(journal: Journal, clock: FakeClock) -> float | None:
     """For how long somebody who belongs here is refused."""
-    return seconds_left(attempts_before(journal._path, clock).judge(GRANT, LIMIT, clock.now))
+    return seconds_left(attempts_before(journal._path, LIMIT, clock).judge(GRANT, LIMIT, clock.now))
 
 
 @pytest.mark.parametrize(("began", "seconds"), [(90.0, 10.0), (109.0, 29.0), (79.9, None)])
@@ -66,12 +66,19 @@ def test_alarms_of_other_kinds_do_not_hide_it(journal: Journal) -> None:
     assert left(journal, BootClock()) == pytest.approx(10.0)
 
 
-def test_a_delay_that_was_shortened_meanwhile_is_short(journal: Journal) -> None:
+def test_a_delay_that_was_shortened_meanwhile_is_short_from_its_beginning_on(journal: Journal) -> None:
+    journal.submit([started(1), delay(2, 107.0)]).result()
+    clock = BootClock()
+    for seconds, left_over in ((5.0, 2.0), (2.0, None)):
+        limit = replace(LIMIT, delay_seconds=seconds)
+        judged = attempts_before(journal._path, limit, clock).judge(GRANT, limit, clock.now)
+        assert seconds_left(judged) == (left_over and pytest.approx(left_over))
+
+
+def test_without_a_limit_there_is_no_delay(journal: Journal) -> None:
     journal.submit([started(1), delay(2, 109.0)]).result()
     clock = BootClock()
-    short = replace(LIMIT, delay_seconds=5.0)
-    refused = attempts_before(journal._path, clock).judge(GRANT, short, clock.now)
-    assert seconds_left(refused) == pytest.approx(5.0)
+    assert attempts_before(journal._path, None, clock).judge(GRANT, LIMIT, clock.now) == GRANT
 
 
 @pytest.mark.parametrize("boots", [("another", "this-boot"), ("this-boot", "another"), ("", "")])
@@ -82,7 +89,7 @@ def test_the_clock_of_another_boot_says_nothing(journal: Journal, boots: tuple[s
 
 def test_without_a_journal_there_was_nothing(tmp_path: Path) -> None:
     clock = BootClock()
-    assert attempts_before(tmp_path / "none.db", clock).judge(GRANT, LIMIT, clock.now) == GRANT
+    assert attempts_before(tmp_path / "none.db", LIMIT, clock).judge(GRANT, LIMIT, clock.now) == GRANT
 
 
 def test_an_alarm_that_says_no_time_is_none(journal: Journal) -> None:
