@@ -55,7 +55,7 @@ from edged.workers.liveness import liveness_watch
 from edged.workers.lockdown import LockableDoor
 from edged.workers.monitor import Monitor
 from edged.workers.open_punches import LeftOpen
-from edged.workers.policy import attendance_clock
+from edged.workers.policy import attempt_limit, attempts_before, attendance_clock
 from edged.workers.probe_keeper import ProbeKeeper
 from edged.workers.publishing import publisher_of
 from edged.workers.readiness import readiness
@@ -269,6 +269,7 @@ class Daemon:
             challenge=challenge_watch(config.liveness, self._prompted, mirrored=config.camera.mirrored),
             search=self.pipeline.search(config.models.whole_search_every),
             attention=attention_of(config, self.cadence, self.metrics),
+            attempts=attempts_before(config.journal.path, attempt_limit(config.decision), self.clock),
         )
 
     def _decision_effects(self) -> DecisionEffects:

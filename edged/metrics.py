@@ -16,54 +16,30 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from edged.domain.governor import Pressure
-from edged.domain.liveness import Cue, LivenessMode
 from edged.domain.second_factor import FactorCause, FactorOutcome
 from edged.domain.types import Outcome, Reason
-
-STAGES = (
-    "motion", "detect", "track", "align", "quality", "embed", "match", "liveness", "decide", "journal",
-    "actuate",
-)  # fmt: skip
-FRAME_RESULTS = ("captured", "skipped", "replaced", "stale", "idle", "shed", "processed")
-ACK_RESULTS = ("taken", "unknown", "retained", "malformed", "oversized")
-REPLAY_RESULTS = ("taken", "busy", "epoch", "failed", "repeated", "retained", "malformed", "oversized")
-REPLAYED_RESULTS = ("delivered", "nobody", "refused", "unsendable")
-PUBLISH_RESULTS = ("delivered", "nobody", "refused", "oversized", "failed")
-LOCK_CAUSES = ("face", "test", "exit", "command")
-LOCK_REFUSALS = (
-    "stale", "queue_full", "stopping", "line_failed", "away", "rate_limited", "unlocked_too_much",
-    "emergency", "reader_gone", "locked_down", "catching_up",
-)  # fmt: skip
-# Every type of alarm that the journal knows; a type that is missing here counts as "other".
-ALARMS = (
-    "forced_open", "held_open_soon", "held_open", "emergency", "reset_refused", "tamper", "input_fault",
-    "line_failed", "relocked_late", "lock_aborted", "door_disk", "request_flood", "events_lost",
-    "door_hung", "guard_gone", "not_live", "too_many_attempts", "camera_up", "camera_down", "camera_frozen",
-    "camera_blind", "gallery_refused", "gallery_stale", "gallery_lapsed", "gallery_disk", "denial_unstored",
-    "probes_not_erased", "command_dropped", "disk_full", "disk_space_back", "events_held", "other",
-)  # fmt: skip
-DOOR_PARTS = ("exit", "contact", "fire", "tamper", "reset", "guard")
-DOOR_CONDITIONS = ("locked", "granted", "open", "held", "forced", "emergency")
-COMMAND_RESULTS = (
-    "done", "failed", "retained", "oversized", "malformed", "unknown_key", "signature", "wrong_door",
-    "not_allowed", "key_expired", "nonce", "counter", "expired", "refused",
-)  # fmt: skip
-# What `fleet.trust`, `membership.gates` and `membership.update` may say of a gallery.
-FLEET_RESULTS = (
-    "unchanged", "applied", "rollback", "mix_and_match", "signatures", "expired", "mismatch", "too_long",
-    "missing", "malformed", "wrong_group", "wrong_space", "wrong_key", "altered", "damaged", "gate_count",
-    "gate_repeated", "gate_place", "gate_vector", "gate_shrink", "gate_collision", "disk",
-)  # fmt: skip
-LIVENESS_MODES = tuple(mode.value for mode in LivenessMode)
-LIVENESS_FAILURES = ("error", "not_finite", "timeout")
-# What each cue alone would say, and what they say together.
-LIVENESS_SCORES = (*(cue.value for cue in Cue), "face")
-FACTOR_REJECTIONS = (
-    "peer", "malformed", "too_many", "unknown", "retained", "duplicate", "forged", "shut",
-)  # fmt: skip
-PRESSURES = tuple(pressure.value for pressure in Pressure)
-CAMERA_FAULTS = ("open", "timeout", "ended", "frozen", "blind", "format")
+from edged.metric_labels import (
+    ACK_RESULTS,
+    ALARMS,
+    CAMERA_FAULTS,
+    COMMAND_RESULTS,
+    DOOR_CONDITIONS,
+    DOOR_PARTS,
+    DROPPED,
+    FACTOR_REJECTIONS,
+    FLEET_RESULTS,
+    FRAME_RESULTS,
+    LIVENESS_FAILURES,
+    LIVENESS_MODES,
+    LIVENESS_SCORES,
+    LOCK_CAUSES,
+    LOCK_REFUSALS,
+    PRESSURES,
+    PUBLISH_RESULTS,
+    REPLAY_RESULTS,
+    REPLAYED_RESULTS,
+    STAGES,
+)
 
 # The whole way has a budget of 250-700 ms on a small board, so the buckets are densest there.
 _LATENCY = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
@@ -292,7 +268,10 @@ class Metrics:
         )  # fmt: skip
         self.events = Counter("edged_journal_events", "Events recorded", registry=registry)
         self.journal_failures = Counter("edged_journal_failures", "Events not written", registry=registry)
-        self.events_lost = Counter("edged_events_lost", "Events that are on no record", registry=registry)
+        self.events_dropped = Counter(
+            "edged_events_dropped", "Events that will be on no record, by what dropped them", ["reason"],
+            registry=registry,
+        )  # fmt: skip
         self.storage_recoveries = Counter(
             "edged_storage_recoveries", "Damaged journals whose events were taken over", registry=registry
         )
@@ -368,6 +347,7 @@ class Metrics:
             (self.door_condition, "condition", DOOR_CONDITIONS),
             (self.door_part_faulty, "part", DOOR_PARTS),
             (self.alarms, "alarm", ALARMS),
+            (self.events_dropped, "reason", DROPPED),
             (self.publishes, "result", PUBLISH_RESULTS),
             (self.acks, "result", ACK_RESULTS),
             (self.replay_requests, "result", REPLAY_RESULTS),

@@ -2,10 +2,12 @@
 
 Somebody who tries photograph after photograph gets few tries an hour instead of hundreds. The delay is
 short, and what happens within it neither counts nor prolongs it: a stranger can hold up those who belong
-here for so long and no longer, and one who merely stands there is a single attempt. A person who would have
-been let in is refused and recorded meanwhile, and comes in afterwards without stepping out of view. The
-delay stands before recognition alone; an exit button never comes this way, and whoever was asked for a second
-factor before it began may still answer: wrong answers have a limit of their own (``factor_desk``).
+here for so long and no longer, and one who merely stands there is a single attempt. A picture that flows
+into the next is an attempt for each face that it shows: one unlike those that were refused begins a track of
+its own (``same_face``). A person who would have been let in is refused and recorded meanwhile, and comes in
+afterwards without stepping out of view. The delay stands before recognition alone; an exit button never
+comes this way, and whoever was asked for a second factor before it began may still answer: wrong answers
+have a limit of their own (``factor_desk``).
 """
 
 from collections import deque
@@ -39,11 +41,14 @@ class AttemptLimit:
 
 
 class Attempts:
-    """State of one door; one thread owns it. Times are monotonic seconds."""
+    """State of one reader; one thread owns it. Times are monotonic seconds.
 
-    def __init__(self) -> None:
+    ``shut_until`` is the end of a delay that began before.
+    """
+
+    def __init__(self, shut_until: float = float("-inf")) -> None:
         self._refused: deque[tuple[float, int]] = deque()
-        self._shut_until = float("-inf")
+        self._shut_until = shut_until
         self._told: set[int] = set()
 
     def judge(self, decision: Decision, limit: AttemptLimit | None, now: float) -> Decision:
@@ -59,7 +64,7 @@ class Attempts:
         left = self._shut_until - now
         if decision.outcome in (Outcome.GRANT, Outcome.ASK):
             return self._refuse(decision, left) if left > 0 else decision
-        if left > 0 or decision.outcome is not Outcome.DENY or decision.reason not in _COUNTED:
+        if left > 0 or not is_attempt(decision):
             return decision
         return self._count(decision, limit, now)
 
@@ -82,6 +87,11 @@ class Attempts:
         self._shut_until = now + limit.delay_seconds
         gate = Gate(GATE, float(limit.delay_seconds), 0.0, passed=False)
         return replace(decision, trace=(*decision.trace, gate))
+
+
+def is_attempt(decision: Decision) -> bool:
+    """Whether a decision refuses somebody who may have tried to get in as another."""
+    return decision.outcome is Outcome.DENY and decision.reason in _COUNTED
 
 
 def seconds_left(decision: Decision) -> float | None:

@@ -2,10 +2,10 @@
 
 Each frame of a track is judged by gates in a fixed order; the first that fails names the frame's
 reason. A grant needs ``confirm_frames`` of the last ``window_frames`` frames, the newest among them,
-all passed and all for one person; then the mean of all the track's recent faces, whoever they matched,
-must pass as they did (``pooling``); then, where it is required, liveness over those frames, the person's
-own rules and the cool-down. What is missing (no threshold, no liveness where it is required, a clock
-that ran backwards) fails its gate.
+all passed, all for one person and all of one face (``same_face``); then the mean of all the track's
+recent faces, whoever they matched, must pass as they did (``pooling``); then, where it is required,
+liveness over those frames, the person's own rules and the cool-down. What is missing (no threshold, no
+liveness where it is required, a clock that ran backwards) fails its gate.
 
 A door that is not armed decides all the same (shadow mode): who would have been let in is denied as
 ``disarmed`` at the very last gate, with the person's id, as often as they would have been let in.
@@ -34,8 +34,9 @@ from edged.domain.likeness import candidates, likeness, mean_likeness
 from edged.domain.liveness import RunningMean, measured, visit_liveness
 from edged.domain.matching import at_least
 from edged.domain.pooling import Pool
+from edged.domain.same_face import of_one_face
 from edged.domain.second_factor import AskedFactor
-from edged.domain.types import Decision, Gate, Match, Observation, Outcome, Reason
+from edged.domain.types import Decision, FloatArray, Gate, Match, Observation, Outcome, Reason
 from edged.domain.vetoes import vetoed_people
 
 __all__ = ["DecisionEngine", "DecisionPolicy"]
@@ -48,6 +49,7 @@ class _Evidence:
     reason: Reason
     person_id: str | None
     liveness: float | None
+    vector: FloatArray | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ class DecisionEngine:
             track.lifelong.add(seen.liveness)
             if self.policy.liveness_required and not self._alive(seen.liveness):
                 reason = Reason.NOT_LIVE
-        track.window.append(_Evidence(seen.frame_seq, seen.captured_at, reason, person_id, seen.liveness))
+        track.window.append(
+            _Evidence(seen.frame_seq, seen.captured_at, reason, person_id, seen.liveness, seen.vector)
+        )
         track.frames += 1
 
     def end(self, track_id: int) -> Decision | None:
@@ -259,11 +263,12 @@ class DecisionEngine:
     ) -> tuple[bool, Reason | None]:
         """Tell whether enough recent frames and their mean agree on the person, and live where asked for."""
         policy, oldest = self.policy, moment.now - self.policy.evidence_seconds
-        agreeing = [
+        matched = [
             evidence
             for evidence in track.window
             if evidence.person_id == person_id and evidence.captured_at >= oldest
         ]
+        agreeing = of_one_face(matched, policy.same_face)
         enough = len(agreeing) >= policy.confirm_frames
         gates.append(Gate("agreement", len(agreeing), policy.confirm_frames, enough))
         mean = track.pool.match(moment.gallery, person_id, since=oldest) if enough else None

@@ -9,7 +9,8 @@ from edged.domain.second_factor import NEVER, FactorRule
 class DecisionPolicy:
     """The numbers behind a grant. ``threshold`` None denies everybody; see ``calibration``.
 
-    ``liveness_threshold`` None without ``liveness_required`` means that it is not measured.
+    ``liveness_threshold`` None without ``liveness_required`` means that it is not measured. ``same_face`` is
+    the cosine below which two frames are of two people (see ``same_face``); None compares no frames.
     """
 
     threshold: float | None
@@ -24,3 +25,4 @@ class DecisionPolicy:
     liveness_threshold: float | None = None
     liveness_required: bool = False
     second_factor: FactorRule = NEVER
+    same_face: float | None = None

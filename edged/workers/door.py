@@ -22,7 +22,8 @@ from edged.config.sections import DoorConfig
 from edged.devices.lock import DoorLock
 from edged.domain.door import DoorState, Locked, PulseLimits, Unlocked, due_in, grant, is_over, lock
 from edged.errors import LockError
-from edged.metrics import LOCK_CAUSES, Metrics
+from edged.metric_labels import LOCK_CAUSES
+from edged.metrics import Metrics
 from edged.workers.reports import Reporter
 from edged.workers.worker import Worker
 

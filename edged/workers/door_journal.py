@@ -5,7 +5,7 @@ not be written is tried again, and what is written already, since the word got l
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ class Recorder(Protocol):
 class DoorJournal:
     """One thread offers; ``holds`` says whether the journal has an event of this id, and may read the disk.
 
-    ``on_recorded`` is called after each write, ``on_alarm`` with the type of each alarm that was written,
+    ``on_recorded`` is called after each write, ``on_alarm`` with the body of each alarm that was written,
     once; both in the writer's thread. ``reader`` is the name of this one.
     """
 
@@ -36,7 +36,7 @@ class DoorJournal:
         self,
         recorder: Recorder,
         holds: Callable[[str], bool],
-        on_alarm: Callable[[str], None] = lambda _type: None,
+        on_alarm: Callable[[Mapping[str, Any]], None] = lambda _body: None,
         reader: str | None = None,
     ) -> None:
         self.on_recorded: Callable[[], None] = lambda: None
@@ -90,7 +90,7 @@ class DoorJournal:
         if future.cancelled() or future.exception() is not None:
             return
         if event.kind is EventKind.ALARM:
-            self._on_alarm(event.body["type"])
+            self._on_alarm(event.body)
         self.on_recorded()
 
 

@@ -39,7 +39,8 @@ from edged.doorway.messages import (
 )
 from edged.errors import DoorwayError
 from edged.fleet.backoff import Backoff
-from edged.metrics import LOCK_CAUSES, LOCK_REFUSALS, Metrics
+from edged.metric_labels import LOCK_CAUSES, LOCK_REFUSALS
+from edged.metrics import Metrics
 from edged.workers.door import DoorChange, UnlockRequest
 from edged.workers.door_grants import OpenGrants
 from edged.workers.door_journal import DoorJournal

@@ -8,11 +8,11 @@ the daemon, since nothing hangs on it.
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edged.config.sections import Config
 from edged.devices.lock_factory import open_lock
@@ -93,7 +93,7 @@ def _linked(  # noqa: PLR0917 - all but the last three are bound
 ) -> DoorLink:
     """Return a running link; what waited at the door is in the journal, if the door was there in time."""
     name = f"{config.site}.{config.door_id}"
-    records = DoorJournal(journal, partial(_holds, config), metrics.alarm, name)
+    records = DoorJournal(journal, partial(_holds, config), partial(_alarmed, metrics), name)
     formerly = former_names(config.journal.path, name, time.time())
     link = DoorLink(
         way.connect, reader=name, formerly=formerly, config=config.door, metrics=metrics, journal=records,
@@ -103,6 +103,13 @@ def _linked(  # noqa: PLR0917 - all but the last three are bound
     link.start()
     link.catch_up(_CATCH_UP_SECONDS)
     return link
+
+
+def _alarmed(metrics: Metrics, body: Mapping[str, Any]) -> None:
+    """Count an alarm of the door process, and the events that it says were dropped there."""
+    metrics.alarm(body["type"])
+    if body["type"] == "events_lost":
+        metrics.events_dropped.labels("door_process").inc(max(0, body.get("count") or 0))
 
 
 def _abandon(link: DoorLink) -> None:

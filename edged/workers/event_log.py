@@ -216,7 +216,7 @@ class EventLog:
     def _lose(self, count: int) -> None:
         with self._losing:
             self.lost += count
-        self._metrics.events_lost.inc(count)
+        self._metrics.events_dropped.labels("journal_failed").inc(count)
 
     def _tell_lost(self) -> None:
         """Record how many were lost since that was last told."""

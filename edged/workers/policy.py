@@ -1,6 +1,7 @@
 """From configuration sections to the rules of the domain."""
 
 import logging
+from pathlib import Path
 
 from edged.config.factor import factor_rule
 from edged.config.sections import (
@@ -13,12 +14,15 @@ from edged.config.sections import (
 )
 from edged.devices.clock import Clock
 from edged.domain.access import MINUTES_A_DAY, WEEKDAYS, AccessRules, OpenPeriod
-from edged.domain.attempts import AttemptLimit
+from edged.domain.attempts import AttemptLimit, Attempts
 from edged.domain.attendance import AttendanceClock
 from edged.domain.decision import DecisionPolicy
 from edged.domain.event_body import punch_of
 from edged.domain.second_factor import NEVER, FactorRule
+from edged.domain.types import EventKind
+from edged.errors import StoreError
 from edged.storage.journal import Journal
+from edged.storage.journal_reader import JournalReader
 from edged.vision.motion import MotionGate
 from edged.workers.recognition import RecognitionSettings
 
@@ -26,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # A toggling door needs today's punches, and today may have begun in another time zone.
 _RESTORED_SECONDS = 2 * 86_400
+# The longest delay is five minutes: more than a crash loop starts in it, or alarms are raised.
+_NEWEST_EVENTS = 500
 
 
 def decision_policy(
@@ -72,6 +78,38 @@ def attempt_limit(decision: DecisionConfig) -> AttemptLimit | None:
     return AttemptLimit(
         decision.max_attempts, decision.attempts_window_seconds, decision.attempts_delay_seconds
     )
+
+
+def attempts_before(journal: Path, limit: AttemptLimit | None, clock: Clock) -> Attempts:
+    """Return the attempts at this reader, with the delay that an earlier start on this boot began.
+
+    It lasts as long as ``limit`` lets it, where that was lowered meanwhile. A journal that cannot be read
+    tells of none, logged.
+    """
+    if limit is None:
+        return Attempts()
+    try:
+        with JournalReader.open(journal, on_damage=lambda _damage: None) as reader:
+            return Attempts(_delayed_until(reader, limit.delay_seconds, clock.machine_boot()))
+    except StoreError as exc:
+        logger.warning("earlier attempts not read error=%s", exc)
+        return Attempts()
+
+
+def _delayed_until(reader: JournalReader, most_seconds: float, machine_boot: str) -> float:
+    """Return the monotonic seconds at which the newest delay on record ends; minus infinity without."""
+    alarms = reader.events(kind=EventKind.ALARM, limit=_NEWEST_EVENTS)
+    delays = [stored.event for stored in alarms if stored.event.body.get("type") == "too_many_attempts"]
+    if not delays or not machine_boot:
+        return float("-inf")
+    began, until = delays[-1], delays[-1].body.get("until_unix")
+    ours = any(
+        stored.event.boot_id == began.boot_id and stored.event.body.get("machine_boot") == machine_boot
+        for stored in reader.events(kind=EventKind.SYSTEM, limit=_NEWEST_EVENTS)
+    )
+    if not ours or not isinstance(until, int | float):
+        return float("-inf")
+    return began.monotonic_at + min(most_seconds, max(0.0, until - began.occurred_at))
 
 
 def access_rules(access: AccessConfig) -> AccessRules:

@@ -7,16 +7,15 @@ Settings and gallery are swapped whole by others and read once a frame.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from edged.devices.clock import Clock
 from edged.domain.access import AccessRules
 from edged.domain.analysis import FaceAnalyser
-from edged.domain.attempts import AttemptLimit, Attempts
+from edged.domain.attempts import AttemptLimit, Attempts, is_attempt
 from edged.domain.decision import DecisionEngine, DecisionPolicy
 from edged.domain.matching import best_match
+from edged.domain.same_face import TrackFaces, same_face_floor
 from edged.domain.sampling import FrameSampler, Glimpse
 from edged.domain.tracking import TrackedFace, Tracker
 from edged.domain.types import Decision, Face, FloatArray, Frame, Observation, Outcome
@@ -62,7 +61,7 @@ class RecognitionWorker(Worker):
     ``on_seen`` is told of every face near enough to be judged, right before it is; on this thread.
     ``liveness`` is asked about every face that is compared; None measures nothing, so a door that requires
     it lets nobody in. ``search`` None searches every picture as a whole. ``challenge`` stands between the
-    engine and the door; None asks for no gesture.
+    engine and the door; None asks for no gesture. ``attempts`` is what was refused before this start.
     """
 
     def __init__(
@@ -81,6 +80,7 @@ class RecognitionWorker(Worker):
         challenge: ChallengeWatch | None = None,
         search: TrackedSearch | None = None,
         attention: Attention | None = None,
+        attempts: Attempts | None = None,
     ) -> None:
         super().__init__("recognition")
         self.settings = settings
@@ -98,11 +98,11 @@ class RecognitionWorker(Worker):
         self._challenge = challenge
         self._attention = attention or Attention(metrics)
         self._tracker = Tracker(lost_after_seconds=settings.policy(None).absence_seconds)
-        self._engine = DecisionEngine(settings.policy(gallery().threshold.cosine), settings.rules)
-        self._attempts = Attempts()
+        self._engine = DecisionEngine(self._policy(gallery()), settings.rules)
+        self._attempts = attempts or Attempts()
         self._sampler = FrameSampler()
         self._searched = 0
-        self._faces: dict[int, FloatArray] = {}
+        self._faces = TrackFaces()
 
     @property
     def busy(self) -> bool:
@@ -111,7 +111,7 @@ class RecognitionWorker(Worker):
 
     def face_of(self, track_id: int) -> FloatArray | None:
         """Return the newest vector (D,) of a track, None once it has ended; for this thread alone."""
-        return self._faces.get(track_id)
+        return self._faces.newest(track_id)
 
     def run(self) -> None:
         """Process frames until told to stop."""
@@ -135,9 +135,13 @@ class RecognitionWorker(Worker):
         self._sampler.follow(decision, refused=True)
 
     def _take_settings(self, state: GalleryState) -> None:
-        policy = self.settings.policy(state.threshold.cosine)
+        policy = self._policy(state)
         self._engine.reconfigure(policy, self.settings.rules)
         self._tracker.lost_after_seconds = policy.absence_seconds
+
+    def _policy(self, state: GalleryState) -> DecisionPolicy:
+        policy = self.settings.policy(state.threshold.cosine)
+        return replace(policy, same_face=same_face_floor(state.calibration))
 
     def _process(self, frame: Frame, state: GalleryState) -> None:
         age = self._clock.monotonic() - frame.captured_at
@@ -204,20 +208,15 @@ class RecognitionWorker(Worker):
         )
 
     def _same_face(self, track_id: int, vector: FloatArray, state: GalleryState) -> int:
-        """Start a new track where the face of this one changed.
+        """Start a new track where the face of this one changed, from one frame to the next or by and by.
 
-        People pass in front of each other, so overlap alone may hand a track to somebody else. Two
-        frames of one face lie above the loosest threshold of the calibration table; a pair below it
-        is treated as two people. A needless split only costs a few frames of evidence.
+        A needless split only costs a few frames of evidence.
         """
-        floor = (
-            max((point.fmr, point.threshold) for point in state.calibration)[1] if state.calibration else 0.0
-        )
-        before = self._faces.get(track_id)
-        if before is not None and float(np.dot(before, vector)) < floor:
-            self._finish(track_id, state, changed=True)
-            track_id = self._tracker.split(track_id)
-        self._faces[track_id] = vector
+        if self._faces.changes(track_id, vector, same_face_floor(state.calibration)):
+            ended, track_id = track_id, self._tracker.split(track_id)
+            self._faces.succeed(ended, track_id)
+            self._finish(ended, state, changed=True)
+        self._faces.saw(track_id, vector)
         return track_id
 
     def _expire(self, state: GalleryState, now: float) -> None:
@@ -227,7 +226,7 @@ class RecognitionWorker(Worker):
             self._challenge.prompt(now)
 
     def _finish(self, track_id: int, state: GalleryState, *, changed: bool = False) -> None:
-        self._faces.pop(track_id, None)
+        self._faces.forget(track_id)
         self._sampler.forget(track_id)
         if self.liveness is not None:
             self.liveness.forget(track_id)
@@ -241,8 +240,12 @@ class RecognitionWorker(Worker):
             return
         now = self._clock.monotonic()
         decision = asked if self._challenge is None else self._challenge.judge(asked, now)
+        if is_attempt(decision):
+            self._faces.refuse(decision.track_id)
         decision = self._attempts.judge(decision, self.settings.attempts, now)
         wanted = asked.outcome in (Outcome.GRANT, Outcome.ASK)
+        if wanted:
+            self._faces.accept(asked.track_id)
         refused = wanted and decision.outcome is not asked.outcome
         if decision.outcome is not Outcome.WAIT and self._on_decision(decision, state) is False:
             refused = True

@@ -20,6 +20,8 @@ from tests.chaos.stage import Stage, staged, unrecorded
 # otherwise; a frame needs some 100 ms from the camera program to its time stamp.
 STALE_SECONDS = 1.2
 _FLOOD_A_SECOND, _FLOOD_SECONDS = 500, 8.0
+# A grant is there half a second to a second after the face, and delivered with the next.
+_VISIT_SECONDS = 2.5
 _SLOW_TURN_SECONDS, _SLOW_SHARE = 0.1, 0.1
 
 
@@ -76,6 +78,18 @@ def _kill_daemon(stage: Stage, chance: random.Random, found: Finding) -> None:
     stage.away(0.1)
     stage.daemon.wait_ready()
     found.took("back", time.monotonic() - killed_at)
+
+
+def _kill_daemon_anywhere(stage: Stage, chance: random.Random, found: Finding) -> None:
+    """Kill it while it decides, records, asks the door, delivers, or has not even begun, and so once more."""
+    for _ in range(2):
+        stage.show(chance.choice(("face", "face", "stranger")))
+        time.sleep(chance.uniform(0.0, _VISIT_SECONDS))
+        stage.daemon.send(signal.SIGKILL)
+        found.saw("kills")
+    stage.away(0.1)
+    stage.until_shut()
+    stage.daemon.wait_ready()
 
 
 def _kill_keeper(stage: Stage, chance: random.Random, found: Finding) -> None:
@@ -228,7 +242,13 @@ def _slow_daemon(stage: Stage, chance: random.Random, found: Finding) -> None:
 
 
 FAULTS = (
-    Fault("kill -9 of the daemon in mid-pulse", 25, "secure ≤ 200 ms later, all recorded", _kill_daemon),
+    Fault("kill -9 of the daemon in mid-pulse", 20, "secure ≤ 200 ms later, all recorded", _kill_daemon),
+    Fault(
+        "kill -9 of the daemon at any moment",
+        10,
+        "0 lost, none invented, all recorded",
+        _kill_daemon_anywhere,
+    ),
     Fault("kill -9 of the door process in mid-pulse", 25, "secure ≤ 200 ms later, restarted", _kill_keeper),
     Fault("kill -9 of both and of the guard", 8, "secure ≤ 3 s later, all recorded", _kill_all),
     Fault("daemon stopped in mid-pulse", 10, "pulse ends in time, watchdog ≤ 25 s", _freeze_daemon),

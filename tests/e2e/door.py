@@ -46,7 +46,12 @@ class OfficeDoor:
         if weights is not None:
             self.edged("models", "import", weights, "--directory", folder / "models")
 
-    def configure(self, mqtt_port: int, *, fps: float = 20, unlock_seconds: float = 0.5) -> None:
+    def configure(
+        self, mqtt_port: int, *, fps: float = 20, unlock_seconds: float = 0.5, same_day: bool = False
+    ) -> None:
+        """Write the configuration; unless it is the ``same_day``, no journal tells of strangers before."""
+        for path in () if same_day else self.folder.glob("journal.db*"):
+            path.unlink()
         (self.folder / "config.yaml").write_text(
             f"""
 site: test

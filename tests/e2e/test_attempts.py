@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ def wire(door: OfficeDoor, stage: Path) -> None:
     text = re.sub(r"mqtt: .*", "mqtt: {enabled: false}", text)
     config.write_text(f"{text}decision: {{attempts_window_seconds: 600, attempts_delay_seconds: 300}}\n")
     look_at(door, stage)
+
+
+def kinds(door: OfficeDoor) -> list[str]:
+    """What alarms are on record."""
+    return [event["type"] for event in door.events() if event["kind"] == "alarm"]
 
 
 def released(folder: Path) -> list[bool]:
@@ -82,6 +88,10 @@ def test_after_five_refused_visits_no_face_opens_but_the_button_and_the_fire_ala
         daemon.until(lambda: "edged starts" in daemon.log)
         for times in range(1, 6):
             come(stage, daemon, "stranger", "unknown", times)
+        daemon.until(lambda: "too_many_attempts" in kinds(door))
+        daemon.end(signal.SIGKILL)
+    with door.start() as daemon:
+        daemon.until(daemon.answers)
         for times in (1, 2):
             come(stage, daemon, "face", "too_many_attempts", times)
         assert True not in released(door.folder)

@@ -58,7 +58,7 @@ def test_without_a_broker_the_door_works_and_tells_everything_later(
         assert daemon.wait() == 0
     stored = door.events()[earlier:]
     assert [e for e in stored if e["kind"] == "access" and e["decision"] == "granted"]
-    door.configure(broker.port)
+    door.configure(broker.port, same_day=True)
     door.scene([])
     with Collector(broker.port, "edged/test/front/#") as collector, door.start() as daemon:
         daemon.until(lambda: {e["event_id"] for e in stored} <= {e.id for e in collector.events})

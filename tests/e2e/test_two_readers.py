@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from edged.evaluation.scene import write_scene
-from edged.metrics import DOOR_CONDITIONS
+from edged.metric_labels import DOOR_CONDITIONS
 from tests.e2e.conftest import Cast
 from tests.e2e.door import Daemon, OfficeDoor, environment
 

@@ -15,7 +15,7 @@ import pytest
 from edged.domain.shards import shard_of
 from edged.fleet.gallery_format import MAX_MANIFEST_BYTES, PersonRecord, Shard, ShardEntry, encode
 from edged.fleet.gallery_seal import BlobName, seal
-from edged.metrics import FLEET_RESULTS
+from edged.metric_labels import FLEET_RESULTS
 from edged.publishing.register import GroupEntry
 from edged.publishing.release import FleetFolder
 from edged.publishing.repository import Blob

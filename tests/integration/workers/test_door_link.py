@@ -12,7 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edged.config import Config, load
-from edged.metrics import DOOR_CONDITIONS, Metrics
+from edged.doorway.messages import Happened
+from edged.doorway.ulid import new_id
+from edged.metric_labels import DOOR_CONDITIONS
+from edged.metrics import Metrics
 from edged.storage.journal import Journal
 from edged.storage.journal_reader import JournalReader
 from edged.workers import door_opening
@@ -119,6 +122,19 @@ def test_a_grant_is_answered_and_recorded_once(site: Site) -> None:
     until(lambda: ("locked", "A") in site.recorded)
     assert site.recorded.count(("unlocked", "A")) == site.recorded.count(("locked", "A")) == 1
     until(lambda: site.locks[-3:] == ["locked", "unlocked", "locked"])
+
+
+def test_events_that_the_door_process_dropped_are_counted_once(site: Site) -> None:
+    told = Happened(
+        event=new_id(), what="events_lost", alarm=True, ts=time.time(), at=time.monotonic(), boot_id="door",
+        time_synced=True, count=7,
+    )  # fmt: skip
+    for _ in range(2):
+        site.link._journal.offer(told)
+    until(lambda: site.sample("edged_events_dropped_total", reason="door_process"))
+    assert site.recorded.count(("events_lost", None)) == 1
+    assert site.sample("edged_events_dropped_total", reason="door_process") == 7
+    assert site.sample("edged_alarms_total", alarm="events_lost") == 1
 
 
 def test_a_relock_ends_the_grant_and_leaves_the_door_to_the_next(site: Site) -> None:

@@ -18,7 +18,7 @@ from edged.doorway.ledger import Ledger
 from edged.doorway.messages import Former, Happened, Hello
 from edged.doorway.spool import Spool
 from edged.doorway.ulid import new_id
-from edged.metrics import ALARMS, DOOR_CONDITIONS, DOOR_PARTS
+from edged.metric_labels import ALARMS, DOOR_CONDITIONS, DOOR_PARTS
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from ulid import ULID
 from edged.fleet.acks import ACK_RESULTS, MAX_ACK_BYTES, MOST_IDS, ack_payload, parse_ack
 from edged.fleet.arrivals import UnheededError
 from edged.fleet.connection import Arrived
-from edged.metrics import ACK_RESULTS as COUNTED
+from edged.metric_labels import ACK_RESULTS as COUNTED
 
 ONE = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 

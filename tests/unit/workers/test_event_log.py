@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from edged.domain.types import Event, EventKind, StoredEvent
 from edged.errors import StoreError
-from edged.metrics import ALARMS, Metrics
+from edged.metric_labels import ALARMS
+from edged.metrics import Metrics
 from edged.workers.event_log import EventLog, Written
 from tests.unit.workers.test_recognition import FakeClock
 
@@ -42,6 +43,11 @@ class Desk:
         self.metrics = Metrics(CollectorRegistry())
         self.woken = 0
         self.log = EventLog(self.journal, self.metrics, self.clock, "boot", self.wake)
+
+    @property
+    def dropped(self) -> float | None:
+        reason = {"reason": "journal_failed"}
+        return self.metrics.registry.get_sample_value("edged_events_dropped_total", reason)
 
     def wake(self) -> None:
         self.woken += 1
@@ -141,8 +147,10 @@ def test_memory_is_bounded(desk: Desk) -> None:
         desk.log.record(desk.event())
     assert desk.log.unwritten == 1000
     assert desk.log.lost == 100
+    assert desk.dropped == 100
     desk.log.close()
     assert desk.log.lost == 1100
+    assert desk.dropped == 1100
 
 
 def test_once_writing_works_again_an_event_and_a_figure_say_how_many_were_lost(desk: Desk) -> None:
@@ -151,7 +159,7 @@ def test_once_writing_works_again_an_event_and_a_figure_say_how_many_were_lost(d
         desk.log.record(desk.event())
     for _ in range(5):
         desk.retry()
-    assert desk.metrics.events_lost._value.get() == 10
+    assert desk.metrics.events_dropped.labels("journal_failed")._value.get() == 10
     desk.journal.mode = "accept"
     for _ in range(1100):
         desk.retry()

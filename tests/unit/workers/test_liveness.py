@@ -13,7 +13,8 @@ from edged.domain.decision import DecisionPolicy
 from edged.domain.liveness import Cue
 from edged.domain.types import Box, Face, Gate, Image, Outcome, Reason
 from edged.errors import ModelError
-from edged.metrics import LIVENESS_FAILURES, LIVENESS_SCORES, Metrics
+from edged.metric_labels import LIVENESS_FAILURES, LIVENESS_SCORES
+from edged.metrics import Metrics
 from edged.workers.liveness import LivenessWatch
 from edged.workers.liveness_trial import LivenessTrial, TrialLimits, TrialVisit
 from tests.unit.workers.test_recognition import Door, FakeClock, PaintedPipeline, picture

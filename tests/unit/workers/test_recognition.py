@@ -269,3 +269,105 @@ def test_after_refused_attempts_a_known_face_waits_for_the_delay_and_then_comes_
         door.show((100, 80, 0))
     assert door.told()[-1] == (Outcome.GRANT, Reason.MATCHED, "p-ada")
     assert door.clock.now >= shut_at - 1.5 + 5 - 0.5  # the last stranger was refused a little earlier
+
+
+class FlowingPipeline(PaintedPipeline):
+    """Whatever is painted, the face is ``mixture``: shares of identities."""
+
+    mixture: dict[int, float]
+
+    def embed(self, faces: Sequence[Image]) -> FloatArray:
+        vector = np.zeros(DIMENSION, np.float32)
+        for identity, share in self.mixture.items():
+            vector[identity] += share
+        return np.stack([vector / np.linalg.norm(vector) for _ in faces])
+
+
+def flowing(door: Door, limit: AttemptLimit | None) -> FlowingPipeline:
+    pipeline = FlowingPipeline()
+    door.worker = RecognitionWorker(
+        LatestSlot(),
+        pipeline,
+        gallery=lambda: door.state,
+        settings=RecognitionSettings(0.5, door.policy, AccessRules(), attempts=limit),
+        metrics=door.metrics,
+        clock=door.clock,
+        on_decision=lambda decision, _state: door.decisions.append(decision),
+    )
+    return pipeline
+
+
+def flow(door: Door, pipeline: FlowingPipeline, *identities: int) -> None:
+    """Show one face after the other, each becoming the next without a jump."""
+    for before, identity in zip((identities[0], *identities), identities, strict=False):
+        for share in (0.2, 0.4, 0.6, 0.8):
+            pipeline.mixture = {before: 1 - share, identity: share}
+            door.show((100, 80, 0), times=2)
+        pipeline.mixture = {identity: 1.0}
+        door.show((100, 80, 0), times=14)
+
+
+def test_pictures_that_flow_into_one_another_are_an_attempt_each(door: Door) -> None:
+    pipeline = flowing(door, AttemptLimit(5, 60, 30))
+    flow(door, pipeline, 2, 3, 4, 5, 6, 7, 0)
+    assert door.told()[:6] == [(Outcome.DENY, Reason.UNKNOWN, None)] * 6
+    assert set(door.told()[6:]) == {(Outcome.DENY, Reason.TOO_MANY_ATTEMPTS, "p-ada")}
+    assert len({decision.track_id for decision in door.decisions[:6]}) == 6
+    assert [bool(decision.trace) and decision.trace[-1].name for decision in door.decisions].index(
+        "attempts"
+    ) == 4  # the fifth began the delay
+
+
+def test_faces_that_flow_are_told_one_by_one_without_a_limit_too(door: Door) -> None:
+    pipeline = flowing(door, None)
+    flow(door, pipeline, 2, 3, 4, 0)
+    assert [outcome for outcome, _, _ in door.told()] == [Outcome.DENY] * 3 + [Outcome.GRANT]
+
+
+def test_a_stranger_who_lingers_and_changes_a_little_is_one_attempt(door: Door) -> None:
+    pipeline = flowing(door, AttemptLimit(2, 60, 30))
+    for step in range(100):
+        pipeline.mixture = {2: 1.0, 3 + step // 20: 0.9}  # turns its head: 0.55 from one pose to another
+        door.show((100, 80, 0), times=2)
+    assert door.told() == [(Outcome.DENY, Reason.UNKNOWN, None)]
+
+
+def test_a_stranger_who_turns_away_again_and_again_is_two_attempts(door: Door) -> None:
+    """Some pose may be unlike the first one; it is counted once, not at every turn."""
+    pipeline = flowing(door, AttemptLimit(5, 60, 30))
+    flow(door, pipeline, *(2, 3) * 5)
+    assert door.told() == [(Outcome.DENY, Reason.UNKNOWN, None)] * 2
+
+
+def test_who_is_badly_seen_first_and_then_well_comes_in_at_once(door: Door) -> None:
+    pipeline = flowing(door, AttemptLimit(5, 60, 30))
+    pipeline.mixture = {0: 0.2, 5: 0.98}  # 0.2 of Ada
+    door.show((100, 80, 0), times=10)
+    for share in (0.4, 0.6, 0.8):
+        pipeline.mixture = {0: share, 5: (1 - share**2) ** 0.5}
+        door.show((100, 80, 0))
+    pipeline.mixture = {0: 1.0}
+    door.show((100, 80, 0), times=4)
+    assert door.told() == [(Outcome.DENY, Reason.UNKNOWN, None), (Outcome.GRANT, Reason.MATCHED, "p-ada")]
+
+
+def test_who_was_badly_seen_and_let_in_may_look_aside(door: Door) -> None:
+    """She is like the face that was let in, if no more like the one that was refused."""
+    pipeline = flowing(door, AttemptLimit(5, 60, 30))
+    for mixture in ({0: 0.2, 5: 0.98}, {0: 0.8, 5: 0.6}, {0: 1.0}, {0: 0.6, 6: 0.8}):
+        pipeline.mixture = mixture
+        door.show((100, 80, 0), times=20)
+    assert door.told() == [(Outcome.DENY, Reason.UNKNOWN, None), (Outcome.GRANT, Reason.MATCHED, "p-ada")]
+    assert len({sight.observation.track_id for sight, _ in door.sights}) <= 1
+
+
+def test_no_grant_rests_on_frames_of_unlike_faces(door: Door) -> None:
+    """Each of them is like Ada and like the one before it; the first is unlike the last."""
+    pipeline = flowing(door, None)
+    for mixture in ({0: 0.46, 5: 0.888}, {0: 0.46, 5: 0.3, 6: 0.3}, {0: 0.46, 6: 0.888}):
+        pipeline.mixture = mixture
+        door.show((100, 80, 0))
+    assert door.state.threshold.cosine == pytest.approx(0.34, abs=0.03)
+    assert door.told() == []
+    door.show((100, 80, 0))
+    assert door.told() == [(Outcome.GRANT, Reason.MATCHED, "p-ada")]  # of the middle one and the last two

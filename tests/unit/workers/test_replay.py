@@ -9,7 +9,8 @@ from edged.fleet.connection import Answer, Arrived
 from edged.fleet.messages import parse_event
 from edged.fleet.replay import ReplayRequest, ReplayResult, parse_replayed, replay_payload
 from edged.fleet.topics import Topics
-from edged.metrics import REPLAY_RESULTS, REPLAYED_RESULTS, Metrics
+from edged.metric_labels import REPLAY_RESULTS, REPLAYED_RESULTS
+from edged.metrics import Metrics
 from edged.workers import replay
 from edged.workers.replay import EVENTS_PER_SECOND, Replay
 from tests.fakes.outbox import EPOCH, FakeOutbox, event
