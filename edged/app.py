@@ -67,8 +67,7 @@ from edged.workers.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
-# Two seconds of nothing: the last grant has reached the lock and its pulse is over.
-_QUIET_TURNS = 8
+_QUIET_TURNS = 8  # two seconds of nothing: the last grant has reached the lock and its pulse is over
 # A sound card commits in milliseconds; a dying one must not hold up the stop.
 _STOP_RECORD_SECONDS = 1.0
 

@@ -51,8 +51,7 @@ from edged.workers.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-# A door process starts in under a second on a small board.
-_RECONNECT_SECONDS = (0.1, 5.0)
+_RECONNECT_SECONDS = (0.1, 5.0)  # a door process starts in under a second on a small board
 # What is asked and not answered for so long, by a door process that has told everything since, was not done.
 _ANSWER_SECONDS = 30.0
 _LAST_EVENTS_SECONDS = 1.5
