@@ -159,7 +159,8 @@ def _claimed(config: DoorConfig, guard: Guard | None, *, released: bool) -> Door
 def _goes_on(keeper: Keeper, server: Server, stop: "_Stop", tenancy: Tenancy | None) -> bool:
     """Whether there is more to do; ``tenancy`` is of a process for one connection, and ends with that.
 
-    Not in an emergency: a crash of the daemon must not shut a door that a fire has opened.
+    Not in an emergency: a crash of the daemon must not shut a door that a fire has opened. Where nobody could
+    find the process, and so nothing but a kill would end the emergency, it ends all the same.
     """
     if stop.asked:
         return False
@@ -168,7 +169,7 @@ def _goes_on(keeper: Keeper, server: Server, stop: "_Stop", tenancy: Tenancy | N
     if tenancy is None:
         return True
     tenancy.tell(emergency=keeper.door.emergency, deserted=server.deserted)
-    return keeper.door.emergency or not server.deserted
+    return (keeper.door.emergency and tenancy.found) or not server.deserted
 
 
 def _keep(

@@ -42,9 +42,14 @@ class Tenant:
 
 
 class Tenancy:
-    """The door process's own end: from ``take`` on it can be found, until ``close`` or its end."""
+    """The door process's own end: from ``take`` on it can be found, until ``close`` or its end.
+
+    ``found`` is whether others see it, and how it stands: whoever is not found can be neither reset nor
+    succeeded.
+    """
 
     def __init__(self) -> None:
+        self.found = False
         self._file: int | None = None
         self._told = (False, False)
 
@@ -53,6 +58,7 @@ class Tenancy:
         try:
             self._file = os.open(state / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _KEEPS)
+            self.found = True
         except OSError as exc:
             self.close()
             logger.error("this door process cannot be found by others: %s: %s", state / _NAME, exc.strerror)  # noqa: TRY400 - the text says it all
@@ -61,19 +67,27 @@ class Tenancy:
         """Say how it stands, where that has changed."""
         if (emergency, deserted) == self._told:
             return
-        if deserted and emergency and not self._told[1]:
-            logger.warning("its daemon is gone, the door stays open in an emergency until it is reset")
+        left_alone = deserted and emergency and not self._told[1]
         self._told = (emergency, deserted)
-        if self._file is None:
-            return
+        if self._file is not None:
+            self._write(self._file, emergency=emergency, deserted=deserted)
+        if left_alone and self.found:
+            logger.warning("its daemon is gone, the door stays open in an emergency until it is reset")
+        elif left_alone:
+            logger.error("its daemon is gone, and nobody would find this process: it locks the door and ends")
+
+    def _write(self, file: int, *, emergency: bool, deserted: bool) -> None:
         try:
             for byte, locked in ((_EMERGENCY, emergency), (_DESERTED, deserted)):
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB if locked else fcntl.LOCK_UN, 1, byte)
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB if locked else fcntl.LOCK_UN, 1, byte)
+            self.found = True
         except OSError as exc:
+            self.found = False
             logger.error("how the door stands cannot be told to others: %s", exc.strerror)  # noqa: TRY400 - the text says it all
 
     def close(self) -> None:
         """Be found no more."""
+        self.found = False
         if self._file is not None:
             os.close(self._file)
             self._file = None

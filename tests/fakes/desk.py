@@ -55,6 +55,12 @@ class Desk:
         (folder / "config.yaml").write_text(CONFIG.format(chip=folder / "chip"))
 
     def daemon(self) -> "subprocess.Popen[str]":
+        process = self.start()
+        self.keepers.add(self.tenant.pid)
+        return process
+
+    def start(self) -> "subprocess.Popen[str]":
+        """Do the same where its door process may not be found."""
         began = self.folder / f"began-{len(self.daemons)}"
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
@@ -63,7 +69,6 @@ class Desk:
             )  # fmt: skip
         self.daemons.append(process)
         until(began.exists)
-        self.keepers.add(self.tenant.pid)
         return process
 
     def end(self, daemon: "subprocess.Popen[str]", how: str = "stop") -> None:

@@ -1,5 +1,8 @@
 """A fire's release at a door without a socket, whatever becomes of the daemon that started its process."""
 
+import contextlib
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -29,6 +32,30 @@ def test_a_crash_of_the_daemon_does_not_shut_a_door_that_a_fire_has_opened(desk:
     desk.level(RESET, high=True)
     until(desk.gone)
     assert not desk.released
+    assert not in_emergency(desk.state)
+
+
+def test_a_release_that_nobody_would_find_ends_with_its_daemon(desk: Desk) -> None:
+    (desk.state / "keeper").mkdir(parents=True)  # as a card that takes no writes: it cannot be locked
+    daemon = desk.start()
+    (number,) = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+    process = os.pidfd_open(int(number))
+    try:
+        desk.level(FIRE, high=True)
+        until(lambda: desk.released and in_emergency(desk.state))
+        time.sleep(0.2)
+        assert desk.released  # for as long as its daemon lives
+        daemon.kill()
+        assert select.select([process], [], [], 60)[0]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        os.close(process)
+    assert not desk.released
+    assert "nobody would find this process" in (desk.folder / "log").read_text()
+    desk.level(FIRE, high=False)
+    time.sleep(0.1)
+    desk.reset()  # nothing else has the line
     assert not in_emergency(desk.state)
 
 

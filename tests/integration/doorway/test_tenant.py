@@ -1,5 +1,7 @@
 """Who keeps the door of a folder is the kernel's word on a process that lives, and on no other."""
 
+import errno
+import fcntl
 import logging
 import os
 import signal
@@ -7,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +105,7 @@ def test_a_folder_that_cannot_be_had_is_told_and_keeps_no_door_shut(
     tenancy = Tenancy()
     tenancy.take(tmp_path)
     tenancy.tell(emergency=True, deserted=True)
+    assert not tenancy.found
     tenancy.close()
     assert "cannot be found by others" in caplog.text
     caplog.clear()
@@ -112,3 +116,24 @@ def test_a_folder_that_cannot_be_had_is_told_and_keeps_no_door_shut(
         tenant_of(tmp_path)
     succeed(tmp_path)
     assert "let be" in caplog.text
+
+
+def test_one_that_cannot_say_how_it_stands_is_not_found_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenancy = Tenancy()
+    tenancy.take(tmp_path)
+    assert tenancy.found
+    with monkeypatch.context() as without:
+        without.setattr(fcntl, "lockf", no_locks)
+        tenancy.tell(emergency=True, deserted=False)
+        assert not tenancy.found
+    tenancy.tell(emergency=True, deserted=True)
+    assert tenancy.found
+    assert "stays open" in caplog.text
+    tenancy.close()
+    assert not tenancy.found
+
+
+def no_locks(*_: Any) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
