@@ -40,6 +40,8 @@ class Ledger:
         """Tell what an earlier process left, and what is wrong with it; before anything else is told."""
         if self._spool.damaged:
             self.alarm("door_disk")
+        if self._spool.lost_unread:  # without a count: nobody knows it
+            self.alarm("events_lost")
         self.tell_lost()
         readers = sorted(self._spool.readers)
         if readers:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from edged.doorway import spool_lines
 from edged.doorway.messages import Happened
+from edged.doorway.owner import inherit_owner
 from edged.doorway.spool_lines import Left
 
 logger = logging.getLogger(__name__)
@@ -53,9 +54,11 @@ class Spool:
         """Read what an earlier process left in ``folder``; ``damaged`` is whether some of it cannot be read.
 
         A latch that cannot be read is none: no fault opens the door, and a fire that goes on is heard again.
-        ``lost`` is how many events nobody was told of that found no room, or were in damaged lines.
+        ``lost`` is how many events nobody was told of that found no room, or were in damaged lines; nobody
+        knows how many were in a file, or the rest of one, that the disk does not give, ``lost_unread``.
         """
         self.lost = 0
+        self.lost_unread = False
         self.damaged = False
         self.emergency = False
         self.period: Happened | None = None
@@ -92,6 +95,9 @@ class Spool:
         left = Left(MAX_EVENTS + _MAX_STRUCK)
         try:
             left.read(self._path)
+        except OSError:
+            self.lost_unread = self._path.stat().st_size > 0
+            raise
         finally:  # what was read before the disk failed is not lost
             self.period, self.waiting, self.lost = left.period, left.waiting, left.lost
             self.readers.update(event.reader for event in self.waiting.values() if event.reader)
@@ -233,9 +239,12 @@ class Spool:
             _append(self._path, data, sync=kind == "append")
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, mode: int = 0o700) -> None:
     if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True)
+        if not folder.parent.exists():
+            _make(folder.parent, 0o777)
+        folder.mkdir(mode, exist_ok=True)  # the daemon makes some of them too
+        inherit_owner(folder)
         _sync_folder(folder.parent)
 
 
@@ -288,6 +297,7 @@ def _append(path: Path, data: bytes, *, sync: bool) -> None:
             os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
+        inherit_owner(path)
 
 
 def _replace(path: Path, data: bytes) -> None:

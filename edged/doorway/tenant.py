@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from edged.doorway.owner import inherit_owner
 from edged.errors import DoorwayError
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Tenancy:
         """Let the process be found in ``state``; one that cannot be keeps the door all the same."""
         try:
             self._file = os.open(state / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            inherit_owner(state / _NAME)
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _KEEPS)
             self.found = True
         except OSError as exc:

@@ -13,6 +13,7 @@ RANKS = {
     "fleet.topics": 2,
     "fleet.messages": 2,
     "doorway.messages": 2,
+    "doorway.owner": 2,
     "metric_labels": 2,
     "doorway.channel": 3,
     "doorway.latch": 3,

@@ -12,8 +12,11 @@ from msgspec.structs import replace
 
 from edged.doorway import spool as module
 from edged.doorway import spool_lines
+from edged.doorway.ledger import Ledger
 from edged.doorway.messages import Happened
+from edged.doorway.owner import inherit_owner
 from edged.doorway.spool import Spool
+from edged.doorway.tenant import Tenancy
 from edged.doorway.ulid import new_id
 
 
@@ -459,3 +462,45 @@ def test_a_file_of_more_events_than_a_door_writes_does_not_fill_the_memory(tmp_p
     left.read(tmp_path / "events")
     assert (len(left.waiting), left.lost, left.period) == (most, 51, None)
     assert next(iter(left.waiting.values())) == first
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_what_root_makes_belongs_to_the_owner_of_the_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65533)
+    with opened(tmp_path / "var/door") as spool:
+        spool.put(event())
+        spool.latch(emergency=True)
+    tenancy = Tenancy()
+    tenancy.take(tmp_path / "var/door")
+    tenancy.close()
+    made = {path.relative_to(tmp_path).as_posix(): path.stat() for path in tmp_path.rglob("*")}
+    assert {name: (found.st_uid, found.st_gid) for name, found in made.items()} == dict.fromkeys(
+        ("var", "var/door", "var/door/events", "var/door/emergency", "var/door/keeper"), (65534, 65533)
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch()
+    os.chown(elsewhere, 1, 1)
+    (tmp_path / "link").symlink_to(elsewhere)
+    inherit_owner(tmp_path / "link")
+    assert elsewhere.stat().st_uid == 1  # whoever owns the folder could have put it there
+
+
+@pytest.mark.parametrize("content", [b"something", b""])
+def test_a_file_that_the_disk_does_not_give_is_lost_with_what_was_in_it(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "events").write_bytes(content)
+    with monkeypatch.context() as patched:
+        patched.setattr(spool_lines.Left, "read", _refuses)
+        spool = Spool(tmp_path)
+    Ledger(spool).begin()
+    told = [(each.what, each.alarm, each.count) for each in spool.waiting.values()]
+    lost = [("events_lost", True, None)] if content else []
+    assert told == [("door_disk", True, None), *lost]
+    assert spool.close(10)
+    with opened(tmp_path) as spool:
+        assert (len(spool.waiting), spool.lost_unread) == (len(told), False)
+
+
+def _refuses(_left: spool_lines.Left, path: Path) -> None:
+    raise PermissionError(13, "Permission denied")
