@@ -17,6 +17,7 @@ from edged.devices.clock import Clock
 from edged.devices.lock_factory import open_lock
 from edged.domain.types import EventKind
 from edged.doorway.latch import in_emergency
+from edged.doorway.tenant import tenant_of
 from edged.errors import EdgedError, LockError, StoreError
 from edged.metrics import Metrics
 from edged.storage.journal import Journal
@@ -37,8 +38,8 @@ def pulse_once(config: Config, on_claimed: Callable[[str], None], on_change: Tol
 
     ``on_claimed`` hears the name of the lock, ``on_change`` what the line did. By the end it is on record,
     or waits for the next start of the door. Raises ``LockError`` unless the door was unlocked once and its
-    line is secure afterwards; ``StoreError``: at once where the journal does not open, so that no door is
-    opened off the record.
+    line is secure afterwards; ``DoorwayError`` where nobody can tell who keeps the door; ``StoreError``: at
+    once where the journal does not open, so that no door is opened off the record.
     """
     with contextlib.ExitStack() as building:
         opened, name = _claimed(config, building)
@@ -90,7 +91,11 @@ def _claimed(config: Config, building: contextlib.ExitStack) -> tuple[OpenDoor, 
         building.callback(lock.close)
         door = config.door
         return lambda metrics, _journal, told: DoorWorker(lock, door, metrics, told), lock.name
-    if in_emergency(door_state(config)):  # its start would open the door, as every start does now
+    state = door_state(config)
+    tenant = tenant_of(state)
+    # A start would open the door, as every start does now; and end who holds it open, whose disk may have
+    # taken no latch.
+    if in_emergency(state) or (tenant is not None and tenant.emergency):
         raise LockError("a fire has opened the door, and nobody has reset it: see edged door reset")
     child.quiet = True
     child.leaves = lambda: True  # a fire that begins now holds the door open past this command

@@ -110,3 +110,24 @@ def test_a_latch_that_goes_while_the_line_is_claimed_leaves_a_secure_line(tmp_pa
     door.program = ["-c", f"import sys; {seen}; sys.exit(m.main())"]
     with door:
         assert [released for _, released in door.timeline] == [True, False]
+
+
+def test_a_trial_does_not_shut_a_door_whose_fire_is_on_no_disk(desk: Desk) -> None:
+    (desk.state / ".emergency.new").mkdir(parents=True)  # so that no latch can be written
+    daemon = desk.daemon()
+    desk.level(FIRE, high=True)
+    until(lambda: desk.released and desk.tenant.emergency)
+    daemon.kill()
+    until(lambda: desk.tenant.deserted)
+    orphan = desk.tenant
+    assert not in_emergency(desk.state)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "edged", "door", "test", "--yes", "--config", "config.yaml"], text=True,
+            cwd=desk.folder, env=environment(), capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        desk.keepers.add(desk.tenant.pid)  # of the trial, where that took over
+    assert (done.returncode, "edged door reset" in done.stderr) == (1, True), done.stderr
+    assert desk.released
+    assert desk.tenant == orphan
