@@ -40,6 +40,7 @@ _OF_THE_DAEMON = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
 # It secures the line within a turn, and writes for two seconds at most.
 _END_SECONDS = 2.5
 _LOOK_SECONDS = 0.01
+_USUAL_JOURNAL = "journal.db"
 
 
 def door_child(config: Config) -> "DoorChild | None":
@@ -52,8 +53,13 @@ def door_child(config: Config) -> "DoorChild | None":
 
 
 def door_state(config: Config) -> Path:
-    """Return the folder in which a door process without a socket keeps its events and the latch of a fire."""
-    return config.journal.path.parent / "door"
+    """Return the folder in which a door process without a socket keeps its events and the latch of a fire.
+
+    Each journal has its own: doors that had one in common would end each other's processes, and open by each
+    other's latch.
+    """
+    journal = config.journal.path
+    return journal.with_name("door" if journal.name == _USUAL_JOURNAL else f"{journal.name}.door")
 
 
 class DoorChild:

@@ -7,11 +7,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from edged.config import load
 from edged.errors import LockError
 from edged.workers import door_child as module
-from edged.workers.door_child import DoorChild, door_child
+from edged.workers.door_child import DoorChild, door_child, door_state
 from tests.fakes.doorway import until
 
 CONFIG = """
@@ -39,6 +40,16 @@ def test_it_is_not_ready_nor_alive_in_the_daemons_name(
             child.close()
         with pytest.raises(BlockingIOError):
             manager.recv(4096)
+
+
+def test_its_folder_belongs_to_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.format(chip=tmp_path / "chip"))
+    usual = load(tmp_path / "config.yaml", {})
+    names = ("journal.db", "front.db", "front.sqlite", "journal")
+    found = [
+        door_state(replace(usual, journal=replace(usual.journal, path=tmp_path / name))) for name in names
+    ]
+    assert found == [tmp_path / name for name in ("door", *(f"{name}.door" for name in names[1:]))]
 
 
 def test_it_claims_the_line_while_nobody_waits_and_lets_go_of_it_when_nobody_comes(

@@ -13,7 +13,7 @@ import pytest
 
 from edged.doorway.latch import in_emergency
 from edged.doorway.tenant import tenant_of
-from tests.fakes.desk import FIRE, RESET, Desk
+from tests.fakes.desk import DAEMON, FIRE, RESET, Desk
 from tests.fakes.doorway import DoorProcess, environment, until
 
 
@@ -131,3 +131,20 @@ def test_a_trial_does_not_shut_a_door_whose_fire_is_on_no_disk(desk: Desk) -> No
     assert (done.returncode, "edged door reset" in done.stderr) == (1, True), done.stderr
     assert desk.released
     assert desk.tenant == orphan
+
+
+def test_another_door_whose_journal_lies_in_the_same_folder_lets_a_release_be(desk: Desk) -> None:
+    orphan = desk.orphan()
+    text = (desk.folder / "config.yaml").read_text().partition("  inputs:")[0]
+    text = text.replace("line: 17", "line: 27").replace("front", "back")
+    (desk.folder / "back.yaml").write_text(text + "journal: {path: back.db}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", DAEMON.replace("config.yaml", "back.yaml"), "began-back"], text=True,
+        cwd=desk.folder, env=environment(), capture_output=True, input="stop\n", timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (desk.folder / "chip/line-27").read_bytes()[:1] == b"0"
+    assert (desk.folder / "back.db.door/keeper").exists()
+    assert not in_emergency(desk.folder / "back.db.door")
+    assert desk.tenant == orphan
+    assert desk.released
