@@ -51,11 +51,13 @@ class Tenancy:
 
     def __init__(self) -> None:
         self.found = False
+        self._state: Path | None = None
         self._file: int | None = None
         self._told = (False, False)
 
     def take(self, state: Path) -> None:
         """Let the process be found in ``state``; one that cannot be keeps the door all the same."""
+        self._state = state
         try:
             self._file = os.open(state / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             inherit_owner(state / _NAME)
@@ -71,12 +73,22 @@ class Tenancy:
             return
         left_alone = deserted and emergency and not self._told[1]
         self._told = (emergency, deserted)
+        if self._state is not None and not self._there(self._state):
+            self.close()
+            self.take(self._state)
         if self._file is not None:
             self._write(self._file, emergency=emergency, deserted=deserted)
         if left_alone and self.found:
             logger.warning("its daemon is gone, the door stays open in an emergency until it is reset")
         elif left_alone:
             logger.error("its daemon is gone, and nobody would find this process: it locks the door and ends")
+
+    def _there(self, state: Path) -> bool:
+        """Whether the file is the one that others look at; somebody may have cleared the folder."""
+        try:
+            return self._file is not None and os.path.samestat(os.fstat(self._file), (state / _NAME).stat())
+        except OSError:
+            return False
 
     def _write(self, file: int, *, emergency: bool, deserted: bool) -> None:
         try:

@@ -135,5 +135,19 @@ def test_one_that_cannot_say_how_it_stands_is_not_found_until_it_can(
     assert not tenancy.found
 
 
+def test_one_whose_file_was_taken_away_is_found_again_once_it_matters(tmp_path: Path) -> None:
+    tenancy = Tenancy()
+    tenancy.take(tmp_path)
+    (tmp_path / "keeper").unlink()
+    tenancy.tell(emergency=True, deserted=False)
+    assert tenancy.found
+    assert (tmp_path / "keeper").exists()
+    (tmp_path / "keeper").unlink()
+    (tmp_path / "keeper").mkdir()
+    tenancy.tell(emergency=True, deserted=True)
+    assert not tenancy.found
+    tenancy.close()
+
+
 def no_locks(*_: Any) -> None:
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
