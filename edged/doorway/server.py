@@ -300,8 +300,14 @@ class Server:
     def _absent(self) -> tuple[str, ...]:
         """Name readers for whom events wait, and who are not here under any name of theirs."""
         hellos = [peer.hello for peer in self._peers if peer.hello is not None and peer.hello.listens]
-        here = {hello.reader for hello in hellos} | {one.name for hello in hellos for one in _former(hello)}
+        here = {hello.reader for hello in hellos}
+        here |= {one.name for hello in hellos for one in _former(hello) if self._all_before(one)}
         return tuple(sorted(self._spool.readers.keys() - here)[:MOST_ABSENT])
+
+    def _all_before(self, former: Former) -> bool:
+        """Whether all that waits for a name given up is from before: the rest is for who has it now."""
+        events = self._spool.waiting.values() if former.name in self._spool.readers else ()
+        return all(event.ts <= former.until for event in events if event.reader == former.name)
 
 
 def _listens(peer: _Peer) -> bool:

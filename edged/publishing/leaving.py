@@ -83,17 +83,19 @@ def departed(fleet: Fleet, names: Collection[str], why: Literal["removed", "new 
 def wiped(fleet: Fleet, door: str) -> Fleet:
     """Return the register with somebody's word that the disk is wiped with which ``door`` departed.
 
+    Where it departed more than once, with a disk each time, it is the first of which nobody has said so yet.
     Raises ``NotFoundError`` where no removal waits for it.
     """
-    if not any(one.door == door for item in fleet.forgotten for one in item.unproven):
+    times = [one.at for item in fleet.forgotten for one in item.unproven if one.door == door]
+    if not times:
         raise NotFoundError(f"door {door!r}: it left no removal unconfirmed")
-    now = time.time()
+    now, first = time.time(), min(times)
     items = [
         msgspec.structs.replace(
             item,
             departed=[
                 msgspec.structs.replace(one, wiped_at=now)
-                if one.door == door and one.wiped_at is None
+                if (one.door, one.at, one.wiped_at) == (door, first, None)
                 else one
                 for one in item.departed
             ],

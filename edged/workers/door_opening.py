@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from edged.config.sections import Config
+from edged.devices import timekeeping
 from edged.devices.lock_factory import open_lock
 from edged.doorway.channel import connect
 from edged.errors import NotFoundError, StoreError
@@ -94,7 +95,8 @@ def _linked(  # noqa: PLR0917 - all but the last three are bound
     """Return a running link; what waited at the door is in the journal, if the door was there in time."""
     name = f"{config.site}.{config.door_id}"
     records = DoorJournal(journal, partial(_holds, config), partial(_alarmed, metrics), name)
-    formerly = former_names(config.journal.path, name, time.time())
+    wrong = timekeeping.synced() is False
+    formerly = former_names(config.journal.path, name, None if wrong else time.time())
     link = DoorLink(
         way.connect, reader=name, formerly=formerly, config=config.door, metrics=metrics, journal=records,
         on_change=on_change, close=way.close, end_hung=way.kill,

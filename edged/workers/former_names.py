@@ -17,6 +17,8 @@ from edged.storage.files import replace_private_file
 
 logger = logging.getLogger(__name__)
 
+# Later than whatever a door process may say.
+_UNTOLD = 1e12
 # Sixteen names of 130 characters each, and as much again.
 _MOST_BYTES = 8192
 
@@ -31,9 +33,10 @@ def names_path(journal: Path) -> Path:
     return journal.with_name(f"{journal.name}.names")
 
 
-def former_names(journal: Path, name: str, now: float) -> tuple[Former, ...]:
+def former_names(journal: Path, name: str, now: float | None) -> tuple[Former, ...]:
     """Return the former names, and keep ``name``, which is the one from ``now`` (Unix seconds) on.
 
+    None where the clock is wrong: then everything that waits under the last name is this reader's.
     What cannot be read or kept is logged: then events of a former name wait, as the door process says.
     """
     path = names_path(journal)
@@ -45,7 +48,9 @@ def former_names(journal: Path, name: str, now: float) -> tuple[Former, ...]:
         logger.info("this reader was renamed before=%s now=%s", kept.name, name)
         # The newest word on each: a name may be had, given up, and had again.
         known = {one.name: one for one in kept.former if one.name != kept.name}
-        former = (*known.values(), Former(name=kept.name, until=now))[-MOST_FORMER:]
+        former = (*known.values(), Former(name=kept.name, until=_UNTOLD if now is None else now))[
+            -MOST_FORMER:
+        ]
     try:
         replace_private_file(path, msgspec.json.encode(_Names(name=name, former=former)))
     except StoreError as exc:

@@ -84,7 +84,7 @@ class GallerySyncWorker(Worker):
 
     ``max_unread_seconds`` None lets the gallery in memory serve for ever. ``traffic`` is asked about once an
     hour how many visits there are; None where that cannot be told. ``products`` multiplies the codes of a
-    large gallery. ``denied`` says without a disk who is refused by now, for when the people cannot be read.
+    large gallery. ``denied`` says without a disk who is refused by now, for until the people are read.
     """
 
     # Thousands of people are opened, compared and rated in one turn, and a large journal is counted in one.
@@ -192,6 +192,7 @@ class GallerySyncWorker(Worker):
         )
         if same_people and self._same_risk() and not self._lapsed and not self._again:
             return
+        self._shut_out()  # a large gallery takes a while to read
         self._current = self._load()
         if self._current.snapshot.templates >= _MANY_TEMPLATES:
             release_freed_memory()

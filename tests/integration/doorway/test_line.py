@@ -178,6 +178,9 @@ def test_what_happened_under_a_former_name_is_for_the_reader_that_had_it(door: D
         other.wait(lambda: other.of(Status)[-1].absent == ("t.front",))
         assert other.of(Happened) == []
         assert "events wait for readers that are not connected names=t.front" in door.log
+    with door.reader("t.gate", Former(name="t.front", until=0)) as before:  # had the name long before
+        before.wait(lambda: before.of(Status)[-1].absent == ("t.front",))
+        assert before.of(Happened) == []
     with door.reader("t.back", Former(name="t.front", until=time.time())) as renamed:
         renamed.wait(lambda: renamed.events[-1:] == ["locked"])
         assert {event.reader for event in renamed.of(Happened)} == {"t.front"}

@@ -21,6 +21,15 @@ def test_each_name_is_a_former_one_from_the_moment_it_was_given_up(tmp_path: Pat
     assert former_names(journal, "hq.gate", 60) == (back, Former(name="hq.front", until=60))
 
 
+def test_a_clock_that_is_wrong_bounds_nothing(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.db"
+    former_names(journal, "hq.front", None)
+    (front,) = former_names(journal, "hq.back", None)
+    assert front.until > 4e9  # beyond the clocks of this century
+    hello = Hello(reader="hq.back", formerly=(front,))
+    assert from_reader(encode(hello)) == hello
+
+
 def test_so_many_are_kept_that_the_door_process_hears_them(tmp_path: Path) -> None:
     for number in range(MOST_FORMER + 5):
         found = former_names(tmp_path / "journal.db", f"{number:060d}.{'x' * 69}", 1_772_452_800.123456)

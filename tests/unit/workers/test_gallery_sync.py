@@ -91,6 +91,7 @@ def worker(
     *,
     calibration: FakeCalibration | None = None,
     traffic: Traffic | None = None,
+    denied: Callable[[], frozenset[str]] = frozenset,
 ) -> tuple[GallerySyncWorker, Metrics]:
     metrics = Metrics(CollectorRegistry())
     sync = GallerySyncWorker(
@@ -104,6 +105,7 @@ def worker(
         metrics=metrics,
         on_change=(told if told is not None else []).append,
         traffic=lambda: traffic,
+        denied=denied,
     )
     return sync, metrics
 
@@ -355,3 +357,23 @@ def test_a_large_gallery_answers_exactly_while_its_store_can_be_read_and_low_whi
     said = [record.levelname for record in caplog.records if "templates" in record.message]
     assert said[-2:] == ["WARNING", "INFO"]
     assert said.count("WARNING") == 1
+
+
+def test_who_is_denied_is_out_before_a_large_gallery_has_been_read() -> None:
+    class Slow(FakePeople):
+        def people(self) -> list[Person]:
+            in_force.append([(one.person_id, one.enabled) for one in sync.current.snapshot.people])
+            return super().people()
+
+    in_force: list[list[tuple[str, bool]]] = []
+    denied: set[str] = set()
+    people = Slow()
+    people.add("p1", 0)
+    people.add("p2", 1)
+    sync, _ = worker(FakePeople(), denied=lambda: frozenset(denied))
+    sync._people = people
+    sync._refresh()
+    denied.add("p2")
+    people.add("p3", 2)
+    sync._refresh()
+    assert in_force[-1] == [("p1", True), ("p2", False)]
