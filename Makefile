@@ -36,8 +36,8 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-system: ## Install mosquitto, ffmpeg, prometheus, postgresql and systemd-analyze, which the tests run, if missing
-	@sh tools/system-packages mosquitto ffmpeg promtool=prometheus systemd-analyze=systemd pg_ctlcluster=postgresql
+system: ## Install mosquitto, ffmpeg, prometheus, postgresql, systemd-analyze and chattr, which the tests run, if missing
+	@sh tools/system-packages mosquitto ffmpeg promtool=prometheus systemd-analyze=systemd pg_ctlcluster=postgresql chattr=e2fsprogs
 
 venv: $(STAMP) ## Create .venv from the lock file
 

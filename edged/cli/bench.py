@@ -107,11 +107,7 @@ def bench(
         told.measure(gallery=gallery, rounds=rounds)
         if flame is not None:
             bench_view.draw_flame(told.pipeline, source, alive, gallery, flame)
-    if write:
-        told.write()
-    told.print(limit=limit, as_json=as_json)
-    if plot is not None:
-        bench_view.draw(told.result, plot)
+    told.tell(write=write, limit=limit, plot=plot, as_json=as_json)
 
 
 def _refuse_mixture(instead: Mapping[str, object], stages: Mapping[str, object], *, as_json: bool) -> None:
@@ -182,6 +178,16 @@ class _Bench:
         if self.found is not None and self.workshop is not None:
             self.profile, cadence = make_profile(self.workshop, self.found, self.result)
             self.found = replace(self.found, picks=(*self.found.picks, cadence))
+
+    def tell(self, *, write: bool, limit: bool, plot: Path | None, as_json: bool) -> None:
+        """Put it in force where asked, print it, and draw it last. Raises ``ModelError``."""
+        from edged.cli import bench_view
+
+        if write:
+            self.write()
+        self.print(limit=limit, as_json=as_json)
+        if plot is not None:
+            bench_view.draw(self.result, plot)
 
     def write(self) -> None:
         """Put the profile in force. Raises ``ModelError``."""

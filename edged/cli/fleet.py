@@ -81,18 +81,9 @@ def init(
     """Begin a fleet: keys under a passphrase, a first group, and a desk to enrol people at."""
     from edged.errors import ConfigError
     from edged.publishing.founding import found, keyring
-    from edged.publishing.keyring import LEAST_PASSPHRASE
     from edged.publishing.release import FleetFolder
 
-    asked = f"passphrase for the keys, {LEAST_PASSPHRASE} characters or more"
-    secret = secret_text(passphrase_file, asked, "--passphrase-file", twice=True)
-    if len(secret) < LEAST_PASSPHRASE:
-        raise typer.BadParameter(
-            f"expected {LEAST_PASSPHRASE} characters or more, got {len(secret)}: whoever copies the key "
-            "files can try as fast as they like",
-            param_hint="--passphrase-file",
-        )
-    folder = FleetFolder(fleet, keyring(fleet, secret.encode()))
+    folder = FleetFolder(fleet, keyring(fleet, _new_passphrase(passphrase_file)))
     tls = (ca_file, certificate_file, key_file)
     try:
         found(
@@ -111,6 +102,25 @@ def init(
         )
     except ConfigError as exc:
         raise typer.BadParameter("; ".join(exc.problems)) from exc
+    _tell_founded(fleet, site, group, root_keys, as_json=as_json)
+
+
+def _new_passphrase(file: Path | None) -> bytes:
+    """Ask for the passphrase of new keys. Raises ``typer.BadParameter`` for one that is too short."""
+    from edged.publishing.keyring import LEAST_PASSPHRASE
+
+    asked = f"passphrase for the keys, {LEAST_PASSPHRASE} characters or more"
+    secret = secret_text(file, asked, "--passphrase-file", twice=True)
+    if len(secret) < LEAST_PASSPHRASE:
+        raise typer.BadParameter(
+            f"expected {LEAST_PASSPHRASE} characters or more, got {len(secret)}: whoever copies the key "
+            "files can try as fast as they like",
+            param_hint="--passphrase-file",
+        )
+    return secret.encode()
+
+
+def _tell_founded(fleet: Path, site: str, group: str, root_keys: int, *, as_json: bool) -> None:
     if as_json:
         facts = {"fleet": str(fleet), "site": site, "group": group, "config": str(fleet / "config.yaml")}
         typer.echo(json.dumps(facts))

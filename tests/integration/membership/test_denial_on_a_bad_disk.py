@@ -1,7 +1,5 @@
 """Who is denied is out at once, also at a door whose disk takes no word of it."""
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from edged.simulation.door import CALIBRATION
 from edged.storage.people import PeopleStore
 from edged.storage.vault import Vault
 from edged.workers.gallery_sync import GallerySyncWorker
+from tests.fakes.immutable import freeze, thaw
 from tests.integration.membership.fleet import DIMENSION, GROUP, SPACE, Direct, Door, wanted
 from tests.integration.membership.test_update import Later, following
 
@@ -31,17 +30,11 @@ GONE = "p-00002"
 def unwritable(folder: Path) -> Iterator[None]:
     """Nothing can be made, replaced or removed in ``folder``, as on a disk that was mounted read-only."""
     folder.mkdir(exist_ok=True)
-    if os.geteuid() != 0:
-        folder.chmod(0o555)
-    elif subprocess.run(["chattr", "+i", folder], check=False, capture_output=True).returncode:
-        pytest.skip("this file system knows no immutable folder")
+    freeze(folder, folder)
     try:
         yield
     finally:
-        if os.geteuid() == 0:
-            subprocess.run(["chattr", "-i", folder], check=True)
-        else:
-            folder.chmod(0o700)
+        thaw(folder, folder)
 
 
 @pytest.mark.parametrize("what", ["blobs", "tuf", "."])

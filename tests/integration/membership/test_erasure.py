@@ -1,8 +1,8 @@
 """Who is forgotten is gone: from every door, also one that was away, from the publisher and the broker."""
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from edged.domain.shards import shard_of
 from edged.fleet.broker import BrokerClient
 from edged.publishing.hearing import Hearing, enter_receipts
+from edged.publishing.release import FleetFolder
+from tests.fakes.immutable import freeze, thaw
 from tests.fakes.mosquitto import Mosquitto, mosquitto
 from tests.integration.membership.fleet import GROUP, SITE, door, publisher, record, vector, wanted
 from tests.integration.membership.parts import joined, parts
@@ -55,10 +57,7 @@ def test_an_erasure_waits_for_a_door_that_is_away(tmp_path: Path, broker: Mosqui
     with hearing:
         hearing.connect()
 
-        def still_open() -> list[str]:
-            hearing.settle(quiet=0.2, most=1.0)
-            return enter_receipts(folder, hearing).forgotten[0].open
-
+        still_open = partial(removal_open_at, folder, hearing)
         until(lambda: still_open() == ["away"])
         assert away.people()[GONE] is True  # it cannot know yet, and the ticket says so
 
@@ -73,28 +72,24 @@ def test_an_erasure_waits_for_a_door_that_is_away(tmp_path: Path, broker: Mosqui
     assert places(tmp_path, sealed) == []
 
 
+def removal_open_at(folder: FleetFolder, hearing: Hearing) -> list[str]:
+    """Hear what doors say, and return who has not confirmed the removal."""
+    hearing.settle(quiet=0.2, most=1.0)
+    return enter_receipts(folder, hearing).forgotten[0].open
+
+
 @pytest.fixture
 def stubborn() -> Iterator[Callable[[Path], None]]:
     """What makes a file undeletable; it is let go of in the end."""
     kept: list[Path] = []
 
     def hold(path: Path) -> None:
-        if os.geteuid() != 0:
-            path.parent.chmod(0o500)
-        elif subprocess.run(["chattr", "+i", path], check=False, capture_output=True).returncode:
-            pytest.skip("this file system knows no immutable file")
+        freeze(path, path.parent)
         kept.append(path)
 
     yield hold
     for path in kept:
-        release(path)
-
-
-def release(path: Path) -> None:
-    if os.geteuid() != 0:
-        path.parent.chmod(0o700)
-    elif path.exists():
-        subprocess.run(["chattr", "-i", path], check=True)
+        thaw(path, path.parent)
 
 
 def test_no_door_confirms_while_a_face_of_theirs_is_kept(
@@ -122,16 +117,13 @@ def test_no_door_confirms_while_a_face_of_theirs_is_kept(
         with hearing:
             hearing.connect()
 
-            def still_open() -> list[str]:
-                hearing.settle(quiet=0.2, most=1.0)
-                return enter_receipts(folder, hearing).forgotten[0].open
-
+            still_open = partial(removal_open_at, folder, hearing)
             until(lambda: here.gallery.current.snapshot.person(GONE) is None)
             assert still_open() == ["front"]
             assert held.exists()
             if os.geteuid() == 0:  # the others are not kept for its sake
                 assert sorted(path.name for path in kept.iterdir()) == [held.name, "E3~p-00001.probe"]
-            release(held)
+            thaw(held, held.parent)
             until(lambda: still_open() == [])
         assert [path.name for path in kept.iterdir()] == ["E3~p-00001.probe"]
         assert here.log.types.count("probes_not_erased") == 1

@@ -1,5 +1,6 @@
 """Events, people and stores in a temporary directory."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def event(number: int, kind: EventKind = EventKind.ACCESS, person_id: str | None
         body={"decision": "granted", "score": 0.5123, "note": "Grüße"},
         trace=(Gate("score", 0.5123, 0.4, passed=True), Gate("person", None, "may enter", passed=True)),
     )
+
+
+def alter(path: Path, *statements: str) -> None:
+    """Change a database behind the back of whoever checks what is written."""
+    connection = sqlite3.connect(path)
+    with connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
 
 
 def unit(axis: int, dimension: int = 64) -> FloatArray:

@@ -11,7 +11,7 @@ from edged.errors import StoreCorruptError
 from edged.storage.journal import Journal
 from edged.storage.journal_check import FaultKind
 from edged.storage.journal_reader import JournalReader
-from tests.integration.storage.conftest import event
+from tests.integration.storage.conftest import alter, event
 
 EVENTS = 40
 PRUNED = 64
@@ -24,14 +24,6 @@ def written(path: Path, events: int = EVENTS, **bounds: int) -> Path:
         journal.delivered([one.seq for one in journal.submit(batch).result()])
     journal.close()
     return path
-
-
-def alter(path: Path, *statements: str) -> None:
-    connection = sqlite3.connect(path)
-    with connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
 
 
 def make_old(path: Path) -> None:

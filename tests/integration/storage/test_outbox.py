@@ -12,7 +12,7 @@ from edged.errors import StoreCorruptError
 from edged.storage.journal import Journal
 from edged.storage.journal_check import FaultKind
 from edged.storage.journal_reader import JournalReader
-from tests.integration.storage.conftest import event
+from tests.integration.storage.conftest import alter, event
 
 EVENTS, DELIVERED = 60, 40
 
@@ -26,14 +26,6 @@ def written(tmp_path: Path) -> Path:
     journal.delivered(range(1, DELIVERED + 1))
     journal.close()
     return path
-
-
-def alter(path: Path, *statements: str) -> None:
-    connection = sqlite3.connect(path)
-    with connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
 
 
 def waiting(journal: Journal) -> list[int]:
